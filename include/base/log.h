@@ -1,0 +1,17 @@
+/** The one voice of the program: one line an event, with the time since the start, on the root rank only.
+ *  Silence means health. Not collective. */
+#pragma once
+
+#include <stdbool.h>
+
+/** Who speaks. Before the first call nobody does. */
+void log_init(bool is_root);
+
+/** `[   12.3] text`, to standard output, at once. */
+void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** Text without a time: tables and results. */
+void log_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** A line that the next output overwrites; shown on a terminal only, so log files stay clean. */
+void log_live(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

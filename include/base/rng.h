@@ -1,0 +1,25 @@
+/** Random numbers by counter: a draw is a function of (seed, stream, element) and of nothing else, so that results do
+ *  not depend on ranks, layouts or the order of calls. Philox-4x32-10, Salmon et al. 2011, through Random123.
+ *
+ *  `stream` says what the numbers are for: rng_stream("purpose", index). `element` is the position within it. */
+#pragma once
+
+#include <stdint.h>
+
+/** A stream number from a name and an index (FNV-1a). */
+uint64_t rng_stream(const char *purpose, uint64_t index);
+
+/** Uniform in the open interval (0, 1), 53 bits. */
+double rng_uniform(uint64_t seed, uint64_t stream, uint64_t element);
+
+/** Standard normal (Box-Muller). */
+double rng_normal(uint64_t seed, uint64_t stream, uint64_t element);
+
+/** Uniform integer in [0, n). */
+int64_t rng_below(uint64_t seed, uint64_t stream, uint64_t element, int64_t n);
+
+/** Uniform rotation matrix (row-major 3x3), from a uniform unit quaternion; uses elements 4*element .. 4*element+3. */
+void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element);
+
+/** A random permutation of 0 .. n-1. */
+void rng_permutation(int64_t *p, int64_t n, uint64_t seed, uint64_t stream);

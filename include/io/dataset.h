@@ -1,0 +1,60 @@
+/** Rigid-body trajectories in one parallel HDF5 file: format `equiscale-dataset-1` (docs/dataset.md has the schema).
+ *
+ *  A body is stored as its mesh vertices in its own frame and one pose (position, quaternion w x y z) a frame; a vertex
+ *  of body b at frame f is rotate(pose[f][b], vertex) + position. Trajectories differ in bodies and vertices and have
+ * the same number of frames. Lengths in m, masses in kg, times in s. */
+#pragma once
+
+#include "base/err.h"
+#include "par/comm.h"
+
+#include <stdint.h>
+
+/** One trajectory as the file has it. Pointers are owned by whoever filled the struct. */
+typedef struct Trajectory {
+    int bodies, frames;
+    int64_t vertices;
+    const float *vertex;        /* (vertices, 3) in the frame of its body */
+    const int32_t *vertex_body; /* (vertices) 0 .. bodies-1, ascending */
+    const float *pose;          /* (frames, bodies, 7) position, quaternion w x y z, in the world of this trajectory */
+    const float *mass;          /* (bodies) kg */
+    const float *friction;      /* (bodies) */
+    const float *restitution;   /* (bodies) */
+    float floor_friction, floor_restitution;
+    float floor[4];           /* unit normal n and offset c: the floor is n.x = c, bodies are where n.x > c */
+    float gravity[3];         /* m/s^2 */
+    double frame_rotation[9]; /* the recorded pose of the trajectory: world = R canonical + shift; det R = +-1 */
+    double frame_shift[3];
+} Trajectory;
+
+typedef struct Dataset Dataset;
+
+/** Opens and checks a file written by dataset_create or by anyone who follows the schema; every rank reads for itself.
+ *  Reads all of it into memory if that takes at most `memory` bytes, or trajectory by trajectory on demand. Collective.
+ */
+Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t memory);
+void dataset_close(Dataset *dataset);
+
+int64_t dataset_size(const Dataset *dataset); /* trajectories */
+int dataset_frames(const Dataset *dataset);
+double dataset_frame_time(const Dataset *dataset); /* s between frames */
+int dataset_max_bodies(const Dataset *dataset);
+int64_t dataset_max_vertices(const Dataset *dataset);
+uint64_t
+dataset_digest(const Dataset *dataset); /* of the generator settings and sizes: two studies on equal data agree */
+
+/** Trajectory i; valid until the next call when read on demand. Not collective. */
+const Trajectory *dataset_get(Dataset *dataset, int64_t i);
+
+/** Writes a new file collectively from trajectories that come in ascending index order, each rank its own contiguous
+ *  range (first .. first+count-1 in rank order); `make` produces trajectory i. settings: text recorded as provenance.
+ *  Temporary name, checked, renamed; an existing file is never overwritten. Collective. */
+typedef void DatasetMake(void *context, int64_t i, Trajectory *out);
+typedef struct DatasetPlan {
+    int64_t trajectories;
+    int frames;
+    double frame_time; /* s */
+    uint64_t seed;
+    const char *settings;
+} DatasetPlan;
+Err dataset_create(const char *path, const DatasetPlan *plan, DatasetMake *make, void *context, const Comm *comm);

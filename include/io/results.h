@@ -1,0 +1,67 @@
+/** What finished cells leave behind. One struct, one field table, two kinds of file in the same format
+ *  `equiscale-results-1`: a small one a cell, written by its leader and committed whole, and results.h5, gathered from
+ *  them with parallel HDF5. Group /cells has one dataset a column (attributes unit, description), group /curves the
+ *  learning curves of all cells, /provenance text attributes.
+ *
+ *  Outcome words: done diverged failed. */
+#pragma once
+
+#include "base/err.h"
+#include "par/comm.h"
+
+#include <stdint.h>
+
+enum { RESULTS_NAME = 32, RESULTS_ID = 96 };
+enum { OUTCOME_DONE = 0, OUTCOME_DIVERGED = 1, OUTCOME_FAILED = 2 };
+
+typedef struct CellRecord {
+    char id[RESULTS_ID];     /* unique in the study, from its sizes: gatr-w8x2-n100-d1024-s1 */
+    char arm[RESULTS_NAME];  /* transformer, transformer_augmented, gatr */
+    char role[RESULTS_NAME]; /* grid: scaling cells; data: data-efficiency cells; lr: learning-rate sweep */
+    int64_t width, depth, heads;
+    int64_t parameters;   /* N: trainable parameters */
+    int64_t steps, batch; /* optimiser steps, samples a step */
+    int64_t samples;      /* D: training samples seen, steps * batch */
+    int64_t tokens;       /* training tokens seen */
+    int64_t dataset;      /* trajectories in the training set */
+    int64_t seed;
+    double lr; /* peak learning rate */
+    int64_t dp, tp;
+    double flop_nominal;  /* C: reference's convention, see nn/model.h */
+    double flop_executed; /* C: what the kernels did */
+    double core_seconds;  /* C: wall seconds of training times ranks */
+    double seconds;       /* wall seconds of training */
+    double loss;          /* on the fixed test set, at the end; NaN when diverged */
+    double loss_initial;  /* the same before training */
+    int64_t outcome, attempts;
+    int64_t curve_points;
+} CellRecord;
+
+typedef struct CurvePoint {
+    int64_t cell;                                     /* row in /cells */
+    int64_t step;                                     /* optimiser steps done */
+    double samples;                                   /* training samples seen */
+    double flop_nominal, flop_executed, core_seconds; /* spent so far */
+    double loss;                                      /* on the fixed test set */
+    double train_loss;                                /* mean over the steps since the last point */
+    double lr;
+} CurvePoint;
+
+typedef struct Results {
+    int64_t cells, points;
+    CellRecord *cell;
+    CurvePoint *curve; /* ordered by cell, then step */
+    char study[RESULTS_NAME];
+    uint64_t digest; /* of the study's options that decide results */
+} Results;
+
+/** A cell's own file, committed whole: temporary name, fsync, rename, fsync of the folder. Not collective. */
+Err results_write_cell(const char *path, const Results *one, const char *provenance);
+
+/** Reads either kind of file with the serial driver. Not collective. results_free gives back the arrays. */
+Err results_read(Results *out, const char *path);
+void results_free(Results *results);
+
+/** results.h5 from the same Results on every rank, written collectively with parallel HDF5 in equal shares of rows,
+ *  checked, renamed into place. Collective. */
+Err results_gather(const char *path, const Results *all, const char *provenance, const Comm *comm);

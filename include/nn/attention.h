@@ -1,0 +1,38 @@
+/** Softmax attention over packed sequences, for any number of heads, with shared keys and values where kv_heads == 1:
+ *      out = softmax(scale q k^T) v     per sequence and head
+ *  The features are given; projections, distances and the split of heads are the caller's (Vaswani et al. 2017, eq. 1).
+ *  Head h of token t starts at q.at + t*q.token + h*q.head, so both [token][head][feature] and [head][token][feature]
+ *  layouts, and slices of a wider product, do without copies.
+ *
+ *  Not collective. Errors: none. Cost forward: 2 heads sum_s T_s^2 (dq + dv) FLOP. */
+#pragma once
+
+#include "base/arena.h"
+#include "nn/model.h"
+
+typedef struct HeadView {
+    real *at;
+    int64_t token, head; /* strides in elements; features are contiguous */
+} HeadView;
+
+typedef struct AttentionShape {
+    int heads, kv_heads; /* kv_heads: heads or 1 */
+    int dq, dv;          /* features of queries and keys, and of values */
+    real scale;
+} AttentionShape;
+
+/** What forward leaves for backward, and scratch; sized by the largest batch. */
+typedef struct AttentionState {
+    real *norm; /* (heads, tokens) log of the softmax denominator, or what the implementation keeps */
+    real *work;
+} AttentionState;
+
+void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int64_t max_length,
+                      Arena *arena);
+void attention_forward(HeadView out, HeadView q, HeadView k, HeadView v, const Packed *seqs,
+                       const AttentionShape *shape, AttentionState *state);
+/** Writes dq, dk, dv (dk, dv summed over the heads that share them). */
+void attention_backward(HeadView dq, HeadView dk, HeadView dv, HeadView dout, HeadView out, HeadView q, HeadView k,
+                        HeadView v, const Packed *seqs, const AttentionShape *shape, AttentionState *state);
+/** Executed FLOP of forward and backward together, as counted. */
+int64_t attention_flops(const Packed *seqs, const AttentionShape *shape);

@@ -1,0 +1,115 @@
+/** A model: what an architecture must say and do. One file an architecture fills a ModelKind (nn/transformer.c,
+ *  nn/gatr.c); nothing else switches on the architecture.
+ *
+ *  Batches are packed: sequences of different length stand one after the other on one token axis and no padding exists.
+ *  Multivectors are kept by component plane, mv[16][tokens][channels], scalars s[tokens][channels]. A model without
+ *  multivectors has in_mv = out_mv = 0 and uses s only. */
+#pragma once
+
+#include "base/err.h"
+#include "nn/param.h"
+#include "par/comm.h"
+
+#include <stdint.h>
+
+typedef struct Packed {
+    int n;                /* sequences */
+    const int64_t *start; /* (n+1) first token of each; start[n] is the number of tokens */
+} Packed;
+
+typedef struct Tensors {
+    real *mv; /* (16, tokens, mv channels) */
+    real *s;  /* (tokens, scalar channels) */
+} Tensors;
+
+enum { MODEL_REINSERT = 8, SCENE_BODY = 4 };
+
+typedef struct ModelShape {
+    int in_mv, in_s, out_mv, out_s;
+    int width;   /* hidden channels: of the transformer, or GATr's multivectors */
+    int width_s; /* GATr's hidden scalars; 0 otherwise */
+    int depth;   /* blocks */
+    int heads;
+    bool multi_query;
+    int increase;                             /* increase_hidden_channels of the attention */
+    int n_reinsert, reinsert[MODEL_REINSERT]; /* GATr: raw input channels seen again by every attention */
+} ModelShape;
+
+/** Rigid-body scenes as a packed batch. Positions are relative to the mean vertex of the scene at the present frame, in
+ *  units of `length`; velocities are displacements since the frame before, in units of `step`. The target is the
+ *  displacement to the next frame in units of `step`, so that its mean square over the training set is 1. */
+typedef struct SceneBatch {
+    Packed seqs;
+    int slots;            /* one-hot width for the identity of bodies */
+    const real *position; /* (tokens, 3) */
+    const real *velocity; /* (tokens, 3) */
+    const int32_t *slot;  /* (tokens) which body, 0 .. slots-1 */
+    const real *body;     /* (tokens, SCENE_BODY) log mass, friction, restitution, log radius; about unit variance */
+    const real *floor;    /* (n, 4) unit normal, and signed distance of the origin above the floor in units of length */
+    const real *gravity;  /* (n, 3) unit vector */
+} SceneBatch;
+
+/** Work of forward plus backward over one batch. */
+typedef struct ModelFlops {
+    double nominal;  /* 6 per weight and token; 6*256 per multivector channel pair (weights only, no attention) */
+    double executed; /* what the kernels do, as flops_counted counts it, summed over the tp ranks */
+} ModelFlops;
+
+typedef struct Model Model;
+
+typedef struct ModelKind {
+    const char *name;
+
+    /** Refuses impossible sizes (width and heads that do not divide) and tp; the text lists the tp that would do. */
+    Err (*check)(const ModelShape *shape, int tp);
+    /** Appends every tensor of this rank's shard. */
+    void (*params)(ParamTable *table, const ModelShape *shape);
+    /** Work over a batch; with input_gradient as model_backward would do with din. */
+    ModelFlops (*flops)(const ModelShape *shape, const Packed *seqs, int tp, bool input_gradient);
+
+    /** Private state beside the Model, and the buffers of the largest batch: called twice, to count and to place. */
+    void (*layout)(Model *model, Arena *arena);
+    void (*forward)(Model *model, Tensors out, Tensors in, const Packed *seqs);
+    void (*backward)(Model *model, Tensors din, Tensors dout, const Packed *seqs);
+
+    /** Scenes to inputs and outputs to displacements (tokens, 3), with the adjoint of the latter. */
+    void (*scene_shape)(ModelShape *shape, int slots); /* sets in_mv, in_s, out_mv, out_s */
+    void (*embed)(Tensors in, const SceneBatch *batch, const ModelShape *shape);
+    void (*readout)(real *displacement, Tensors out, const SceneBatch *batch, const ModelShape *shape);
+    void (*readout_backward)(Tensors dout, const real *ddisplacement, const SceneBatch *batch, const ModelShape *shape);
+} ModelKind;
+
+extern const ModelKind transformer_kind, gatr_kind;
+const ModelKind *model_kind(const char *name); /* NULL when there is none of that name */
+
+/** A model on the tensor-parallel ranks of `tp`, with room for batches up to the given size. */
+struct Model {
+    const ModelKind *kind;
+    ModelShape shape;
+    const Comm *tp;
+    ParamTable table;
+    real *theta, *grad; /* local vectors of table.local elements; owned */
+    int64_t max_tokens, max_length;
+    int max_sequences;
+    const real *join_reference; /* tests only: (n) e123 component per sequence instead of the mean of the inputs */
+    /** Called by backward as soon as all gradients of a block are complete on this rank (after the sum over tp of
+     *  partial ones), blocks in descending order; NULL: nobody listens. */
+    void (*block_ready)(void *context, int block);
+    void *block_context;
+    Arena arena;
+    void *state; /* the kind's own, placed by layout */
+};
+
+/** Collective on tp. The parameters are zero until param_init or param_take. */
+Model *model_new(const ModelKind *kind, const ModelShape *shape, const Comm *tp, int64_t max_tokens, int max_sequences,
+                 int64_t max_length);
+void model_free(Model *model);
+int64_t model_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int64_t max_tokens, int max_sequences,
+                    int64_t max_length); /* what model_new will hold on one rank */
+
+/** out = model(in). Inputs and outputs are whole and the same on every tp rank. Collective on tp. Keeps `in` and its
+ * own activations for backward; `in` must stay untouched until then. */
+void model_forward(Model *model, Tensors out, Tensors in, const Packed *seqs);
+
+/** Adds to model->grad. din receives the gradient of the inputs where its pointers are not NULL. Collective on tp. */
+void model_backward(Model *model, Tensors din, Tensors dout, const Packed *seqs);

@@ -1,0 +1,78 @@
+/** Ranks: communicators, reductions, agreement on errors, and one atomic work queue. MPI is seen here, in
+ * par/comm_mpi.h for the layers that hand communicators to other libraries, and nowhere else.
+ *
+ *  Every function is collective on its communicator unless it says otherwise. A failing MPI call aborts the job. */
+#pragma once
+
+#include "base/err.h"
+#include "base/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Comm Comm;
+
+/** Starts MPI and PETSc's options database; comm_stop ends both. Log speaks on rank 0 of the world. PETSc takes what it
+ *  knows from the command line; options_load (par/options.h) reads the rest. */
+void comm_start(int *argc, char ***argv);
+void comm_stop(void);
+
+/** The whole job, and this rank alone. Owned by par. Not collective. */
+const Comm *comm_world(void);
+const Comm *comm_self(void);
+
+/** The ranks that pass the same color, ordered by rank; NULL where color < 0. Free with comm_free. */
+Comm *comm_split(const Comm *comm, int color);
+void comm_free(Comm *comm);
+
+/** Not collective. */
+int comm_rank(const Comm *comm);
+int comm_size(const Comm *comm);
+
+void comm_barrier(const Comm *comm);
+void comm_bcast(const Comm *comm, void *buf, size_t bytes, int root);
+
+/** Element-wise, in place, the result on every rank. On one rank they return at once. */
+void comm_sum_real(const Comm *comm, real *x, int64_t n);
+void comm_sum_f64(const Comm *comm, double *x, int64_t n);
+void comm_sum_i64(const Comm *comm, int64_t *x, int64_t n);
+void comm_max_f64(const Comm *comm, double *x, int64_t n);
+void comm_min_f64(const Comm *comm, double *x, int64_t n);
+void comm_max_i64(const Comm *comm, int64_t *x, int64_t n);
+bool comm_all(const Comm *comm, bool yes);
+
+/** Each rank ends with its own part of the sum: part r of `x` is counts[r] elements long, parts follow in rank order;
+ *  `out` receives this rank's part. */
+void comm_reduce_scatter_real(const Comm *comm, real *out, const real *x, const int64_t *counts);
+
+/** Every rank's `bytes` (any number each) one after the other in `all`, on every rank. counts (size of comm, may be
+ *  NULL) receives the lengths. Returns the total; with all == NULL only that. */
+size_t comm_allgather(const Comm *comm, void *all, size_t *counts, const void *mine, size_t bytes);
+
+/** A sum in flight: start, compute, wait. `x` must not be touched in between. Collective, in the same order on all. */
+typedef struct CommRequest {
+    void *handle;
+} CommRequest;
+CommRequest comm_sum_real_start(const Comm *comm, real *x, int64_t n);
+void comm_wait(CommRequest *request);
+
+/** What the user did wrong is known to one rank or to all: afterwards every rank holds the Err of the lowest rank that
+ *  has one, or ERR_NONE. Use it before any return between collectives. */
+Err comm_agree(const Comm *comm, Err err);
+
+/** A process grid: the ranks of `cell` as dp x tp, tensor-parallel neighbours adjacent. */
+typedef struct ProcGrid {
+    const Comm *cell; /* all ranks of the cell; not owned */
+    Comm *dp;         /* ranks with the same tensor-parallel index; size dp */
+    Comm *tp;         /* ranks with the same data-parallel index; size tp */
+} ProcGrid;
+ProcGrid procgrid_new(const Comm *cell, int dp, int tp); /* dp * tp == size of cell */
+void procgrid_free(ProcGrid *grid);
+
+/** Hands out 0, 1, 2, ... to whoever asks first, across the communicator it was made on. Making and freeing are
+ *  collective; queue_take is not. */
+typedef struct Queue Queue;
+Queue *queue_new(const Comm *comm);
+int64_t queue_take(Queue *queue);
+void queue_free(Queue *queue);

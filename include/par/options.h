@@ -1,0 +1,63 @@
+/** Options: a YAML study file and the command line in PETSc's options database, read into structs by tables.
+ *
+ *  A module describes its keys once, in an array of KeySpec; options_read fills its struct from it, options_list
+ * prints the documentation, options_text the resolved values. The key `train.batch` is `train: {batch: 64}` in the file
+ * and
+ *  `-train_batch 64` on the command line, which wins.
+ *
+ *  All functions give the same on every rank; options_load is collective on the world. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OPTION_TEXT = 256, OPTION_LIST = 64 };
+
+typedef enum KeyType {
+    KEY_INT,   /* int64_t */
+    KEY_REAL,  /* double */
+    KEY_BOOL,  /* bool; true or false */
+    KEY_WORD,  /* char[OPTION_TEXT]; with `choices`, one of them */
+    KEY_INTS,  /* IntList */
+    KEY_REALS, /* RealList */
+    KEY_WORDS, /* WordList; with `choices`, each one of them */
+} KeyType;
+
+typedef struct IntList {
+    int n;
+    int64_t at[OPTION_LIST];
+} IntList;
+typedef struct RealList {
+    int n;
+    double at[OPTION_LIST];
+} RealList;
+typedef struct WordList {
+    int n;
+    char at[OPTION_LIST][32];
+} WordList;
+
+typedef struct KeySpec {
+    const char *key; /* dotted, as in the file */
+    KeyType type;
+    size_t offset;        /* of the member in the struct that options_read fills */
+    const char *fallback; /* default, as text; NULL: the key must be given; lists as "1,2,3", "" is an empty list */
+    double lo, hi;        /* inclusive range of numbers (of list entries); lo == hi: any */
+    const char *choices;  /* words allowed, "a|b|c", or NULL */
+    const char *unit;     /* "1" when it has none */
+    const char *help;     /* meaning, one line */
+} KeySpec;
+
+/** Reads the study file (NULL: none) and then the command line (argv[0] is skipped; every argument must be a `-key
+ *  value` pair, `-key` alone is true). Refuses malformed YAML, nested lists, duplicate keys, with file and line. */
+Err options_load(const char *path, int argc, char **argv);
+
+/** Fills the struct at `out`. Errors name key, value and what is wanted. */
+Err options_read(void *out, const KeySpec *specs, int n);
+
+/** An error when the file or the command line holds a key that no options_read asked for. Call after the last one. */
+Err options_unknown(void);
+
+/** `key = value  # [unit] help` lines of a filled struct, for provenance; mem_free the result. */
+char *options_text(const void *filled, const KeySpec *specs, int n);

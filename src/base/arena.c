@@ -1,0 +1,91 @@
+#include "base/arena.h"
+
+#include "base/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64 };
+
+/* In front of each allocation stands its size, in an aligned slot of its own. */
+static size_t live;
+
+static size_t round_up(size_t n) {
+    return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+void *mem_alloc(size_t bytes) {
+    size_t total = round_up(bytes) + ALIGN;
+    char *p = aligned_alloc(ALIGN, total);
+    CHECK(p, "out of memory: %zu bytes asked for, %zu held", bytes, live);
+    memset(p, 0, total);
+    memcpy(p, &bytes, sizeof bytes);
+    live += bytes;
+    return p + ALIGN;
+}
+
+static size_t size_of(const void *ptr) {
+    size_t bytes;
+    memcpy(&bytes, (const char *)ptr - ALIGN, sizeof bytes);
+    return bytes;
+}
+
+void mem_free(void *ptr) {
+    if (!ptr) return;
+    live -= size_of(ptr);
+    free((char *)ptr - ALIGN);
+}
+
+void *mem_grow(void *ptr, size_t bytes) {
+    void *longer = mem_alloc(bytes);
+    if (ptr) {
+        size_t old = size_of(ptr);
+        memcpy(longer, ptr, old < bytes ? old : bytes);
+        mem_free(ptr);
+    }
+    return longer;
+}
+
+size_t mem_live(void) {
+    return live;
+}
+
+Arena arena_count(void) {
+    return (Arena){0};
+}
+
+Arena arena_new(size_t bytes) {
+    return (Arena){.base = mem_alloc(bytes ? bytes : 1), .size = bytes};
+}
+
+void arena_free(Arena *arena) {
+    mem_free(arena->base);
+    *arena = (Arena){0};
+}
+
+void *arena_take(Arena *arena, size_t bytes) {
+    size_t at = arena->used;
+    arena->used += round_up(bytes);
+    if (arena->used > arena->peak) arena->peak = arena->used;
+    if (!arena->base) return NULL;
+    CHECK(at + bytes <= arena->size, "arena of %zu bytes is full: %zu used, %zu more wanted", arena->size, at, bytes);
+#ifndef NDEBUG
+    memset(arena->base + at, 0xff, bytes);
+#endif
+    return arena->base + at;
+}
+
+size_t arena_mark(const Arena *arena) {
+    return arena->used;
+}
+
+void arena_reset(Arena *arena, size_t mark) {
+    ASSERT(mark <= arena->used);
+#ifndef NDEBUG
+    if (arena->base) {
+        size_t end = arena->used < arena->size ? arena->used : arena->size;
+        if (end > mark) memset(arena->base + mark, 0xff, end - mark);
+    }
+#endif
+    arena->used = mark;
+}

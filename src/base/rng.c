@@ -1,0 +1,63 @@
+#include "base/rng.h"
+
+#include <Random123/philox.h>
+#include <math.h>
+
+uint64_t rng_stream(const char *purpose, uint64_t index) {
+    uint64_t h = 14695981039346656037u;
+    for (const char *c = purpose; *c; c++) h = (h ^ (uint8_t)*c) * 1099511628211u;
+    for (int i = 0; i < 8; i++) h = (h ^ ((index >> 8 * i) & 0xff)) * 1099511628211u;
+    return h;
+}
+
+static void draw(uint64_t out[2], uint64_t seed, uint64_t stream, uint64_t element) {
+    philox4x32_ctr_t c = {{(uint32_t)element, (uint32_t)(element >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)}};
+    philox4x32_key_t k = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+    philox4x32_ctr_t r = philox4x32(c, k);
+    out[0] = (uint64_t)r.v[1] << 32 | r.v[0];
+    out[1] = (uint64_t)r.v[3] << 32 | r.v[2];
+}
+
+static double unit(uint64_t bits) {
+    return ((double)(bits >> 11) + 0.5) * 0x1p-53;
+}
+
+double rng_uniform(uint64_t seed, uint64_t stream, uint64_t element) {
+    uint64_t r[2];
+    draw(r, seed, stream, element);
+    return unit(r[0]);
+}
+
+double rng_normal(uint64_t seed, uint64_t stream, uint64_t element) {
+    uint64_t r[2];
+    draw(r, seed, stream, element);
+    return sqrt(-2 * log(unit(r[0]))) * cos(2 * M_PI * unit(r[1]));
+}
+
+int64_t rng_below(uint64_t seed, uint64_t stream, uint64_t element, int64_t n) {
+    uint64_t r[2];
+    draw(r, seed, stream, element);
+    return (int64_t)((unsigned __int128)r[0] * (uint64_t)n >> 64);
+}
+
+void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element) {
+    double q[4], norm = 0;
+    for (int i = 0; i < 4; i++) {
+        q[i] = rng_normal(seed, stream, 4 * element + (uint64_t)i);
+        norm += q[i] * q[i];
+    }
+    for (int i = 0; i < 4; i++) q[i] /= sqrt(norm);
+    double w = q[0], x = q[1], y = q[2], z = q[3];
+    double m[9] = {1 - 2 * (y * y + z * z), 2 * (x * y - w * z),     2 * (x * z + w * y),
+                   2 * (x * y + w * z),     1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+                   2 * (x * z - w * y),     2 * (y * z + w * x),     1 - 2 * (x * x + y * y)};
+    for (int i = 0; i < 9; i++) r[i] = m[i];
+}
+
+void rng_permutation(int64_t *p, int64_t n, uint64_t seed, uint64_t stream) {
+    for (int64_t i = 0; i < n; i++) {
+        int64_t j = rng_below(seed, stream, (uint64_t)i, i + 1);
+        p[i] = p[j];
+        p[j] = i;
+    }
+}

@@ -1,0 +1,14 @@
+/** The subcommands: one file each, cmd_NAME.c. Each gets the arguments after its name: an optional file first, then
+ *  `-key value` pairs. Returns the user's error or ERR_NONE; `*code` is the exit code where there is no error. */
+#pragma once
+
+#include "base/err.h"
+
+typedef struct Command {
+    const char *name;
+    Err (*run)(int argc, char **argv, int *code);
+    const char *usage; /* what follows the name, then what it does */
+} Command;
+
+extern const Command commands[];
+extern const int n_commands;

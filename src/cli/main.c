@@ -1,0 +1,41 @@
+/** equiscale COMMAND [FILE] [-key value ...]: starts the libraries, runs one subcommand, prints the user's error. */
+#include "commands.h"
+
+#include "base/log.h"
+#include "par/comm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static Err usage(int argc, char **argv, int *code);
+
+const Command commands[] = {
+    {"help", usage, "this list"},
+};
+const int n_commands = sizeof commands / sizeof *commands;
+
+static Err usage(int argc, char **argv, int *code) {
+    (void)argc, (void)argv, (void)code;
+    log_text("usage: equiscale COMMAND [FILE] [-key value ...]\n");
+    for (int i = 0; i < n_commands; i++) log_text("  %-10s%s", commands[i].name, commands[i].usage);
+    return ERR_NONE;
+}
+
+static Err dispatch(int argc, char **argv, int *code) {
+    if (argc < 2) {
+        usage(0, NULL, code);
+        return err_user("equiscale: want a command of the list above");
+    }
+    for (int i = 0; i < n_commands; i++)
+        if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1, code);
+    return err_user("equiscale: unknown command %s: want one of `equiscale help`", argv[1]);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    int code = 0;
+    Err err = dispatch(argc, argv, &code);
+    if (err.code && comm_rank(comm_world()) == 0) fprintf(stderr, "%s\n", err.text);
+    comm_stop();
+    return err.code ? err.code : code;
+}

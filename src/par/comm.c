@@ -1,0 +1,240 @@
+#include "par/comm.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "par/comm_mpi.h"
+
+#include <limits.h>
+#include <petscsys.h>
+#include <string.h>
+
+struct Comm {
+    MPI_Comm mpi;
+    int rank, size;
+};
+
+static Comm world, self;
+
+#ifdef EQ_DOUBLE
+#define MPI_REAL_TYPE MPI_DOUBLE
+#else
+#define MPI_REAL_TYPE MPI_FLOAT
+#endif
+
+void comm_mpi_fail(const char *file, int line, const char *func, const char *call, int rc) {
+    char text[MPI_MAX_ERROR_STRING];
+    int len;
+    MPI_Error_string(rc, text, &len);
+    err_abort(file, line, func, call, "%s", text);
+}
+
+static void abort_job(int code) {
+    MPI_Abort(MPI_COMM_WORLD, code);
+}
+
+static Comm comm_of(MPI_Comm mpi) {
+    Comm c = {.mpi = mpi};
+    MPI_CALL(MPI_Comm_set_errhandler(mpi, MPI_ERRORS_RETURN));
+    MPI_CALL(MPI_Comm_rank(mpi, &c.rank));
+    MPI_CALL(MPI_Comm_size(mpi, &c.size));
+    return c;
+}
+
+void comm_start(int *argc, char ***argv) {
+    int provided;
+    MPI_CALL(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
+    world = comm_of(MPI_COMM_WORLD);
+    self = comm_of(MPI_COMM_SELF);
+    err_on_abort(abort_job, world.rank);
+    log_init(world.rank == 0);
+    /* The command line is read by options_load, after the study file; PETSc itself gets none of it. */
+    int none = 1;
+    char *name[] = {(*argv)[0], NULL}, **args = name;
+    PetscOptionsSetValue(NULL, "-no_signal_handler", "1");
+    CHECK(PetscInitialize(&none, &args, NULL, NULL) == 0, "PETSc does not start");
+}
+
+void comm_stop(void) {
+    PetscOptionsSetValue(NULL, "-options_left", "0");
+    PetscFinalize();
+    MPI_Finalize();
+}
+
+const Comm *comm_world(void) {
+    return &world;
+}
+
+const Comm *comm_self(void) {
+    return &self;
+}
+
+MPI_Comm comm_mpi(const Comm *comm) {
+    return comm->mpi;
+}
+
+Comm *comm_split(const Comm *comm, int color) {
+    MPI_Comm part;
+    MPI_CALL(MPI_Comm_split(comm->mpi, color < 0 ? MPI_UNDEFINED : color, comm->rank, &part));
+    if (part == MPI_COMM_NULL) return NULL;
+    Comm *c = MEM_NEW(Comm, 1);
+    *c = comm_of(part);
+    return c;
+}
+
+void comm_free(Comm *comm) {
+    if (!comm) return;
+    MPI_CALL(MPI_Comm_free(&comm->mpi));
+    mem_free(comm);
+}
+
+int comm_rank(const Comm *comm) {
+    return comm->rank;
+}
+
+int comm_size(const Comm *comm) {
+    return comm->size;
+}
+
+void comm_barrier(const Comm *comm) {
+    MPI_CALL(MPI_Barrier(comm->mpi));
+}
+
+static int checked_int(int64_t n) {
+    CHECK(n >= 0 && n <= INT_MAX, "%lld elements in one MPI call", (long long)n);
+    return (int)n;
+}
+
+void comm_bcast(const Comm *comm, void *buf, size_t bytes, int root) {
+    if (comm->size == 1) return;
+    for (size_t at = 0; at < bytes; at += 1u << 30) {
+        size_t n = bytes - at < 1u << 30 ? bytes - at : 1u << 30;
+        MPI_CALL(MPI_Bcast((char *)buf + at, (int)n, MPI_BYTE, root, comm->mpi));
+    }
+}
+
+static void reduce(const Comm *comm, void *x, int64_t n, MPI_Datatype type, MPI_Op op) {
+    if (comm->size == 1 || n == 0) return;
+    MPI_CALL(MPI_Allreduce(MPI_IN_PLACE, x, checked_int(n), type, op, comm->mpi));
+}
+
+void comm_sum_real(const Comm *comm, real *x, int64_t n) {
+    reduce(comm, x, n, MPI_REAL_TYPE, MPI_SUM);
+}
+
+void comm_sum_f64(const Comm *comm, double *x, int64_t n) {
+    reduce(comm, x, n, MPI_DOUBLE, MPI_SUM);
+}
+
+void comm_sum_i64(const Comm *comm, int64_t *x, int64_t n) {
+    reduce(comm, x, n, MPI_INT64_T, MPI_SUM);
+}
+
+void comm_max_f64(const Comm *comm, double *x, int64_t n) {
+    reduce(comm, x, n, MPI_DOUBLE, MPI_MAX);
+}
+
+void comm_min_f64(const Comm *comm, double *x, int64_t n) {
+    reduce(comm, x, n, MPI_DOUBLE, MPI_MIN);
+}
+
+void comm_max_i64(const Comm *comm, int64_t *x, int64_t n) {
+    reduce(comm, x, n, MPI_INT64_T, MPI_MAX);
+}
+
+bool comm_all(const Comm *comm, bool yes) {
+    int all = yes;
+    if (comm->size > 1) MPI_CALL(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_LAND, comm->mpi));
+    return all;
+}
+
+void comm_reduce_scatter_real(const Comm *comm, real *out, const real *x, const int64_t *counts) {
+    if (comm->size == 1) {
+        memcpy(out, x, (size_t)counts[0] * sizeof *x);
+        return;
+    }
+    int *n = MEM_NEW(int, comm->size);
+    for (int r = 0; r < comm->size; r++) n[r] = checked_int(counts[r]);
+    MPI_CALL(MPI_Reduce_scatter(x, out, n, MPI_REAL_TYPE, MPI_SUM, comm->mpi));
+    mem_free(n);
+}
+
+size_t comm_allgather(const Comm *comm, void *all, size_t *counts, const void *mine, size_t bytes) {
+    int *n = MEM_NEW(int, comm->size), *at = MEM_NEW(int, comm->size), my = checked_int((int64_t)bytes);
+    MPI_CALL(MPI_Allgather(&my, 1, MPI_INT, n, 1, MPI_INT, comm->mpi));
+    int64_t total = 0;
+    for (int r = 0; r < comm->size; r++) {
+        at[r] = checked_int(total);
+        total += n[r];
+        if (counts) counts[r] = (size_t)n[r];
+    }
+    if (all) MPI_CALL(MPI_Allgatherv(mine, my, MPI_BYTE, all, n, at, MPI_BYTE, comm->mpi));
+    mem_free(n);
+    mem_free(at);
+    return (size_t)total;
+}
+
+CommRequest comm_sum_real_start(const Comm *comm, real *x, int64_t n) {
+    CommRequest r = {NULL};
+    if (comm->size == 1 || n == 0) return r;
+    MPI_Request q;
+    MPI_CALL(MPI_Iallreduce(MPI_IN_PLACE, x, checked_int(n), MPI_REAL_TYPE, MPI_SUM, comm->mpi, &q));
+    memcpy(&r.handle, &q, sizeof q);
+    return r;
+}
+
+void comm_wait(CommRequest *request) {
+    _Static_assert(sizeof(MPI_Request) <= sizeof request->handle, "a request fits a pointer");
+    if (!request->handle) return;
+    MPI_Request q;
+    memcpy(&q, &request->handle, sizeof q);
+    MPI_CALL(MPI_Wait(&q, MPI_STATUS_IGNORE));
+    request->handle = NULL;
+}
+
+Err comm_agree(const Comm *comm, Err err) {
+    int first = err.code ? comm->rank : comm->size;
+    MPI_CALL(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm->mpi));
+    if (first == comm->size) return ERR_NONE;
+    comm_bcast(comm, &err, sizeof err, first);
+    return err;
+}
+
+ProcGrid procgrid_new(const Comm *cell, int dp, int tp) {
+    CHECK(dp * tp == cell->size, "a %d x %d grid on %d ranks", dp, tp, cell->size);
+    return (ProcGrid){.cell = cell, .dp = comm_split(cell, cell->rank % tp), .tp = comm_split(cell, cell->rank / tp)};
+}
+
+void procgrid_free(ProcGrid *grid) {
+    comm_free(grid->dp);
+    comm_free(grid->tp);
+    *grid = (ProcGrid){0};
+}
+
+struct Queue {
+    MPI_Win win;
+    int64_t *next; /* window memory, meaningful on rank 0 */
+};
+
+Queue *queue_new(const Comm *comm) {
+    Queue *q = MEM_NEW(Queue, 1);
+    MPI_CALL(MPI_Win_allocate(comm->rank == 0 ? sizeof(int64_t) : 0, sizeof(int64_t), MPI_INFO_NULL, comm->mpi,
+                              &q->next, &q->win));
+    if (comm->rank == 0) *q->next = 0;
+    MPI_CALL(MPI_Win_lock_all(0, q->win));
+    MPI_CALL(MPI_Win_sync(q->win));
+    MPI_CALL(MPI_Barrier(comm->mpi));
+    return q;
+}
+
+int64_t queue_take(Queue *queue) {
+    int64_t one = 1, mine;
+    MPI_CALL(MPI_Fetch_and_op(&one, &mine, MPI_INT64_T, 0, 0, MPI_SUM, queue->win));
+    MPI_CALL(MPI_Win_flush(0, queue->win));
+    return mine;
+}
+
+void queue_free(Queue *queue) {
+    MPI_CALL(MPI_Win_unlock_all(queue->win));
+    MPI_CALL(MPI_Win_free(&queue->win));
+    mem_free(queue);
+}

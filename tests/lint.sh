@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Checks that need no run: who includes whom, which layer sees which library, formatting, self-contained headers, cppcheck.
+# The lists come from the Makefile; the arguments are the sources.
+set -u
+cd "$(dirname "$0")/.."
+bad=0
+complain() { echo "lint: $*"; bad=1; }
+
+# A layer includes itself and what USES_layer names; a foreign header is seen by one layer.
+for file in "$@"; do
+    case $file in include/* | src/*) ;; *) continue ;; esac
+    layer=$(cut -d/ -f2 <<<"$file")
+    uses=USES_$layer
+    while read -r included; do
+        [ -d "include/${included%%/*}" ] || continue
+        case " $layer ${!uses} " in *" ${included%%/*} "*) ;; *) complain "$file includes $included: $layer may use: ${!uses}" ;; esac
+    done < <(sed -nE 's/^#include "([a-z0-9_]+\/[a-z0-9_]+\.h)"/\1/p' "$file")
+    while read -r included; do
+        for entry in $FOREIGN; do
+            case $included in
+            "${entry%%=*}"*)
+                [ "$layer" = "${entry##*=}" ] || complain "$file includes <$included>: only ${entry##*=} may" ;;
+            esac
+            case $included:$file in
+            "${entry%%=*}"*:include/par/comm_mpi.h) ;;
+            "${entry%%=*}"*:include/*) complain "$file: a header may not include <$included>" ;;
+            esac
+        done
+    done < <(sed -nE 's/^#include <([^>]+)>/\1/p' "$file")
+done
+
+# malloc lives in base/arena.c alone.
+grep -nE '\b(malloc|calloc|realloc|aligned_alloc|free)\(' "$@" | grep -v '^src/base/arena.c' | grep -vE ':\s*/?\*' &&
+    complain "malloc and free belong to base/arena"
+
+clang-format --dry-run -Werror "$@" 2>&1 | grep -E 'error' | head -n 20
+[ "${PIPESTATUS[0]}" = 0 ] || complain "formatting: run make format"
+
+for header in include/*/*.h; do
+    # shellcheck disable=SC2086  # a list of flags
+    echo "#include \"${header#include/}\"" | $CC $FLAGS -fsyntax-only -x c - || complain "$header is not self-contained"
+done
+
+cppcheck --quiet --std=c11 -Iinclude --enable=warning,portability --inline-suppr --error-exitcode=1 \
+    --suppress=missingIncludeSystem --suppress=preprocessorErrorDirective src || complain "cppcheck"
+
+for script in jobs/*.sh tests/*.sh .ci/run; do bash -n "$script" || complain "$script"; done
+[ $bad = 0 ] && echo "lint: clean"
+exit $bad

@@ -1,0 +1,76 @@
+// TEST n=1,2,3
+/* Arena, random numbers, communicators, queue. */
+#include "base/rng.h"
+#include "check.h"
+
+static void arena(void) {
+    Arena count = arena_count();
+    EXPECT(!ARENA_TAKE(&count, double, 3), "counting arenas hand out nothing");
+    ARENA_TAKE(&count, char, 1);
+    Arena a = arena_new(count.peak);
+    double *x = ARENA_TAKE(&a, double, 3);
+    size_t mark = arena_mark(&a);
+    char *y = ARENA_TAKE(&a, char, 1);
+    EXPECT((uintptr_t)x % 64 == 0 && (uintptr_t)y % 64 == 0, "aligned");
+    EXPECT(a.used == count.peak, "%zu != %zu", a.used, count.peak);
+    arena_reset(&a, mark);
+    EXPECT(ARENA_TAKE(&a, char, 1) == y, "scratch is reused");
+    arena_free(&a);
+}
+
+static void rng(void) {
+    enum { N = 20000 };
+    double mean = 0, var = 0, low = 1;
+    for (int i = 0; i < N; i++) {
+        double u = rng_uniform(7, 1, (uint64_t)i), g = rng_normal(7, 2, (uint64_t)i);
+        low = fmin(low, u);
+        mean += u / N;
+        var += g * g / N;
+    }
+    EXPECT(fabs(mean - 0.5) < 0.01 && fabs(var - 1) < 0.04 && low > 0, "mean %g variance %g", mean, var);
+    EXPECT(rng_uniform(1, 2, 3) == rng_uniform(1, 2, 3) && rng_uniform(1, 2, 3) != rng_uniform(2, 2, 3), "keyed");
+    double r[9];
+    rng_rotation(r, 1, 1, 5);
+    double det =
+        r[0] * (r[4] * r[8] - r[5] * r[7]) - r[1] * (r[3] * r[8] - r[5] * r[6]) + r[2] * (r[3] * r[7] - r[4] * r[6]);
+    EXPECT(fabs(det - 1) < 1e-12, "determinant %g", det);
+    int64_t p[50], seen = 0;
+    rng_permutation(p, 50, 3, 4);
+    for (int i = 0; i < 50; i++) seen |= 1ll << p[i];
+    EXPECT(seen == (1ll << 50) - 1, "a permutation");
+}
+
+static void ranks(void) {
+    const Comm *w = comm_world();
+    int n = comm_size(w), me = comm_rank(w);
+    real x[2] = {1, (real)me};
+    comm_sum_real(w, x, 2);
+    EXPECT((int)x[0] == n && (int)x[1] == n * (n - 1) / 2, "sum %g %g", (double)x[0], (double)x[1]);
+    real y = 2;
+    CommRequest q = comm_sum_real_start(w, &y, 1);
+    comm_wait(&q);
+    EXPECT((int)y == 2 * n, "started sum %g", (double)y);
+    char all[64];
+    size_t counts[8], total = comm_allgather(w, all, counts, "abcdefgh", (size_t)me + 1);
+    EXPECT(total == (size_t)n * ((size_t)n + 1) / 2 && counts[me] == (size_t)me + 1 && all[0] == 'a', "gather");
+    Err e = comm_agree(w, me == n - 1 ? err_user("rank %d", me) : ERR_NONE);
+    EXPECT(e.code == EXIT_USER && atoi(e.text + 5) == n - 1, "%s", e.text);
+    Comm *odd = comm_split(w, me % 2 ? 1 : -1);
+    EXPECT(!odd == !(me % 2), "split");
+    comm_free(odd);
+
+    Queue *queue = queue_new(w);
+    int64_t taken = 0, item;
+    while ((item = queue_take(queue)) < 100) taken += item;
+    comm_sum_i64(w, &taken, 1);
+    EXPECT(taken == 4950, "each item once: sum %lld", (long long)taken);
+    queue_free(queue);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    arena();
+    rng();
+    ranks();
+    return test_end();
+}
