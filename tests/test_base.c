@@ -34,10 +34,17 @@ static void rng(void) {
     double det =
         r[0] * (r[4] * r[8] - r[5] * r[7]) - r[1] * (r[3] * r[8] - r[5] * r[6]) + r[2] * (r[3] * r[7] - r[4] * r[6]);
     EXPECT(fabs(det - 1) < 1e-12, "determinant %g", det);
-    int64_t p[50], seen = 0;
-    rng_permutation(p, 50, 3, 4);
-    for (int i = 0; i < 50; i++) seen |= 1ll << p[i];
-    EXPECT(seen == (1ll << 50) - 1, "a permutation");
+    int64_t sizes[] = {1, 2, 50, 64};
+    for (int k = 0; k < 4; k++) {
+        uint64_t seen = 0, fixed = 0;
+        for (int64_t i = 0; i < sizes[k]; i++) {
+            int64_t to = rng_permuted(i, sizes[k], 3, 4);
+            seen |= 1ull << to;
+            fixed += to == i;
+        }
+        EXPECT(seen == ~0ull >> (64 - sizes[k]), "a permutation of %lld", (long long)sizes[k]);
+        EXPECT(sizes[k] < 50 || fixed < 8, "%llu fixed points", (unsigned long long)fixed);
+    }
 }
 
 static void ranks(void) {
@@ -59,12 +66,12 @@ static void ranks(void) {
     EXPECT(!odd == !(me % 2), "split");
     comm_free(odd);
 
-    Queue *queue = queue_new(w);
+    Counters *queue = counters_new(w, 2);
     int64_t taken = 0, item;
-    while ((item = queue_take(queue)) < 100) taken += item;
+    while ((item = counter_add(queue, 1, 1)) < 100) taken += item;
     comm_sum_i64(w, &taken, 1);
     EXPECT(taken == 4950, "each item once: sum %lld", (long long)taken);
-    queue_free(queue);
+    counters_free(queue);
 }
 
 int main(int argc, char **argv) {

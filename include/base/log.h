@@ -1,4 +1,4 @@
-/** The one voice of the program: one line an event, with the time since the start, on the root rank only.
+/** The one voice of the program: one line an event, with the time since the start, from the root rank.
  *  Silence means health. Not collective. */
 #pragma once
 
@@ -10,8 +10,12 @@ void log_init(bool is_root);
 /** `[   12.3] text`, to standard output, at once. */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** The same from whichever rank calls: a block of ranks that reports its own event. */
+void log_event(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /** Text without a time: tables and results. */
 void log_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/** A line that the next output overwrites; shown on a terminal only, so log files stay clean. */
+/** A line that the next output overwrites; shown on a terminal only, so log files stay clean. (Open MPI gives ranks a
+ *  pseudo-terminal whatever its own output is: what counts is where the launcher writes.) */
 void log_live(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

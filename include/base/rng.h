@@ -21,5 +21,6 @@ int64_t rng_below(uint64_t seed, uint64_t stream, uint64_t element, int64_t n);
 /** Uniform rotation matrix (row-major 3x3), from a uniform unit quaternion; uses elements 4*element .. 4*element+3. */
 void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element);
 
-/** A random permutation of 0 .. n-1. */
-void rng_permutation(int64_t *p, int64_t n, uint64_t seed, uint64_t stream);
+/** Where a random permutation of 0 .. n-1 sends i: a Feistel network on the smallest even number of bits, walked until
+ * it lands below n (Black and Rogaway 2002). Nothing is stored; about 1 to 4 walks a call. */
+int64_t rng_permuted(int64_t i, int64_t n, uint64_t seed, uint64_t stream);

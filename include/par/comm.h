@@ -70,9 +70,10 @@ typedef struct ProcGrid {
 ProcGrid procgrid_new(const Comm *cell, int dp, int tp); /* dp * tp == size of cell */
 void procgrid_free(ProcGrid *grid);
 
-/** Hands out 0, 1, 2, ... to whoever asks first, across the communicator it was made on. Making and freeing are
- *  collective; queue_take is not. */
-typedef struct Queue Queue;
-Queue *queue_new(const Comm *comm);
-int64_t queue_take(Queue *queue);
-void queue_free(Queue *queue);
+/** Counters shared by all ranks of a communicator, updated atomically and without the help of any other rank: a work
+ *  queue is a counter of which everybody takes the next value. Making and freeing are collective; counter_add is not.
+ */
+typedef struct Counters Counters;
+Counters *counters_new(const Comm *comm, int n);                /* n counters, all 0 */
+int64_t counter_add(Counters *counters, int i, int64_t amount); /* returns the value before */
+void counters_free(Counters *counters);

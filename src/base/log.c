@@ -4,35 +4,52 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-static bool root, live;
+static bool root, terminal;
 static double start;
+
+/* Whether the process that started this one writes to a terminal. */
+static bool parent_on_terminal(void) {
+    char link[64], target[64];
+    snprintf(link, sizeof link, "/proc/%d/fd/1", (int)getppid());
+    ssize_t n = readlink(link, target, sizeof target - 1);
+    if (n < 0) return false;
+    target[n] = 0;
+    return !strncmp(target, "/dev/pts/", 9) || !strncmp(target, "/dev/tty", 8);
+}
 
 void log_init(bool is_root) {
     root = is_root;
     start = timer_now();
+    terminal = isatty(STDOUT_FILENO) && parent_on_terminal();
 }
 
-static void clear_live(void) {
-    if (live) fputs("\r\033[K", stdout);
-    live = false;
-}
-
-static void print(const char *fmt, va_list ap) {
-    clear_live();
-    vprintf(fmt, ap);
-    putchar('\n');
+/* One write a line, so that lines of different ranks do not mix; on a terminal it first erases the live line. */
+static void print(bool timed, const char *end, const char *fmt, va_list ap) {
+    char line[4096];
+    int n = snprintf(line, sizeof line, "%s", terminal ? "\r\033[K" : "");
+    if (timed) n += snprintf(line + n, sizeof line - (size_t)n, "[%8.1f] ", timer_now() - start);
+    int more = vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
+    if (more >= (int)sizeof line - n) more = (int)sizeof line - n - 1;
+    fwrite(line, 1, (size_t)(n + more), stdout);
+    fputs(end, stdout);
     fflush(stdout);
 }
 
 void log_line(const char *fmt, ...) {
     if (!root) return;
-    clear_live();
-    printf("[%8.1f] ", timer_now() - start);
     va_list ap;
     va_start(ap, fmt);
-    print(fmt, ap);
+    print(true, "\n", fmt, ap);
+    va_end(ap);
+}
+
+void log_event(const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    print(true, "\n", fmt, ap);
     va_end(ap);
 }
 
@@ -40,17 +57,14 @@ void log_text(const char *fmt, ...) {
     if (!root) return;
     va_list ap;
     va_start(ap, fmt);
-    print(fmt, ap);
+    print(false, "\n", fmt, ap);
     va_end(ap);
 }
 
 void log_live(const char *fmt, ...) {
-    if (!root || !isatty(STDOUT_FILENO)) return;
-    clear_live();
+    if (!root || !terminal) return;
     va_list ap;
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    print(false, "", fmt, ap);
     va_end(ap);
-    fflush(stdout);
-    live = true;
 }

@@ -54,10 +54,20 @@ void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element)
     for (int i = 0; i < 9; i++) r[i] = m[i];
 }
 
-void rng_permutation(int64_t *p, int64_t n, uint64_t seed, uint64_t stream) {
-    for (int64_t i = 0; i < n; i++) {
-        int64_t j = rng_below(seed, stream, (uint64_t)i, i + 1);
-        p[i] = p[j];
-        p[j] = i;
-    }
+int64_t rng_permuted(int64_t i, int64_t n, uint64_t seed, uint64_t stream) {
+    int half = 1;
+    while (half < 31 && (int64_t)1 << 2 * half < n) half++;
+    uint64_t mask = ((uint64_t)1 << half) - 1, x = (uint64_t)i;
+    do {
+        uint64_t left = x >> half, right = x & mask;
+        for (uint64_t round = 0; round < 6; round++) {
+            uint64_t r[2];
+            draw(r, seed, stream, right << 3 | round);
+            uint64_t next = left ^ (r[0] & mask);
+            left = right;
+            right = next;
+        }
+        x = left << half | right;
+    } while (x >= (uint64_t)n);
+    return (int64_t)x;
 }

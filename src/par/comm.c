@@ -210,31 +210,31 @@ void procgrid_free(ProcGrid *grid) {
     *grid = (ProcGrid){0};
 }
 
-struct Queue {
+struct Counters {
     MPI_Win win;
-    int64_t *next; /* window memory, meaningful on rank 0 */
+    int64_t *at; /* window memory on rank 0 */
 };
 
-Queue *queue_new(const Comm *comm) {
-    Queue *q = MEM_NEW(Queue, 1);
-    MPI_CALL(MPI_Win_allocate(comm->rank == 0 ? sizeof(int64_t) : 0, sizeof(int64_t), MPI_INFO_NULL, comm->mpi,
-                              &q->next, &q->win));
-    if (comm->rank == 0) *q->next = 0;
-    MPI_CALL(MPI_Win_lock_all(0, q->win));
-    MPI_CALL(MPI_Win_sync(q->win));
+Counters *counters_new(const Comm *comm, int n) {
+    Counters *c = MEM_NEW(Counters, 1);
+    MPI_Aint bytes = comm->rank == 0 ? n * (MPI_Aint)sizeof(int64_t) : 0;
+    MPI_CALL(MPI_Win_allocate(bytes, sizeof(int64_t), MPI_INFO_NULL, comm->mpi, &c->at, &c->win));
+    if (comm->rank == 0) memset(c->at, 0, (size_t)bytes);
+    MPI_CALL(MPI_Win_lock_all(0, c->win));
+    MPI_CALL(MPI_Win_sync(c->win));
     MPI_CALL(MPI_Barrier(comm->mpi));
-    return q;
+    return c;
 }
 
-int64_t queue_take(Queue *queue) {
-    int64_t one = 1, mine;
-    MPI_CALL(MPI_Fetch_and_op(&one, &mine, MPI_INT64_T, 0, 0, MPI_SUM, queue->win));
-    MPI_CALL(MPI_Win_flush(0, queue->win));
-    return mine;
+int64_t counter_add(Counters *counters, int i, int64_t amount) {
+    int64_t before;
+    MPI_CALL(MPI_Fetch_and_op(&amount, &before, MPI_INT64_T, 0, i, MPI_SUM, counters->win));
+    MPI_CALL(MPI_Win_flush(0, counters->win));
+    return before;
 }
 
-void queue_free(Queue *queue) {
-    MPI_CALL(MPI_Win_unlock_all(queue->win));
-    MPI_CALL(MPI_Win_free(&queue->win));
-    mem_free(queue);
+void counters_free(Counters *counters) {
+    MPI_CALL(MPI_Win_unlock_all(counters->win));
+    MPI_CALL(MPI_Win_free(&counters->win));
+    mem_free(counters);
 }
