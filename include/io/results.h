@@ -27,12 +27,13 @@ typedef struct CellRecord {
     int64_t seed;
     double lr; /* peak learning rate */
     int64_t dp, tp;
-    double flop_nominal;  /* C: reference's convention, see nn/model.h */
-    double flop_executed; /* C: what the kernels did */
-    double core_seconds;  /* C: wall seconds of training times ranks */
-    double seconds;       /* wall seconds of training */
-    double loss;          /* on the fixed test set, at the end; NaN when diverged */
-    double loss_initial;  /* the same before training */
+    double flop_nominal;    /* C: reference's convention, see nn/model.h */
+    double flop_executed;   /* C: what the kernels did */
+    double core_seconds;    /* C: wall seconds of training times ranks */
+    double seconds;         /* wall seconds of training */
+    double loss;            /* on the fixed test set, at the end; NaN when diverged */
+    double loss_initial;    /* the same before training */
+    double validation_loss; /* on the validation set, at the end: decides between learning rates */
     int64_t outcome, attempts;
     int64_t curve_points;
 } CellRecord;
