@@ -36,7 +36,7 @@ FOREIGN := Random123=base mpi.h=par petscsys.h=par yaml.h=par blis.h=la libxsmm.
 
 # ---- Libraries. A multiarch Debian has no pkg-config file for BLIS; ScaLAPACK's asks for a blas.pc. ----
 MULTIARCH := $(shell gcc -print-multiarch)
-BLIS_CFLAGS ?= -I/usr/include/$(MULTIARCH)/blis-serial
+BLIS_CFLAGS ?= -isystem /usr/include/$(MULTIARCH)/blis-serial
 BLIS_LIBS ?= -L/usr/lib/$(MULTIARCH)/blis-serial -Wl,-rpath,/usr/lib/$(MULTIARCH)/blis-serial -lblis
 SCALAPACK_LIBS ?= -lscalapack-openmpi
 PKGS := ompi-c petsc hdf5-openmpi ode yaml-0.1

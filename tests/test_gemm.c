@@ -1,0 +1,65 @@
+// TEST n=1
+/* Products against plain loops, all forms, odd sizes, beta 0 and 1, rows with a distance; NaN in C is not read. */
+#include "base/rng.h"
+#include "check.h"
+#include "la/flops.h"
+#include "la/gemm.h"
+
+typedef void Gemm(real *, int64_t, const real *, int64_t, const real *, int64_t, int64_t, int64_t, int64_t, real);
+
+static void fill(real *x, int64_t n, uint64_t stream) {
+    for (int64_t i = 0; i < n; i++) x[i] = (real)(2 * rng_uniform(1, stream, (uint64_t)i) - 1);
+}
+
+/* One product in every row of a table of forms; pad is added to each row distance. */
+static void compare(int64_t m, int64_t n, int64_t k, int pad) {
+    static const struct {
+        const char *name;
+        Gemm *fast, *ref;
+        bool ta, tb;
+    } form[] = {{"nn", gemm_nn, gemm_nn_ref, false, false},
+                {"nt", gemm_nt, gemm_nt_ref, false, true},
+                {"tn", gemm_tn, gemm_tn_ref, true, false}};
+    for (int f = 0; f < 3; f++)
+        for (int beta = 0; beta < 2; beta++) {
+            int64_t lda = (form[f].ta ? m : k) + pad, ldb = (form[f].tb ? k : n) + 2 * pad, ldc = n + 3 * pad;
+            int64_t na = (form[f].ta ? k : m) * lda, nb = (form[f].tb ? n : k) * ldb, nc = m * ldc;
+            real *a = MEM_NEW(real, na), *b = MEM_NEW(real, nb), *c = MEM_NEW(real, nc), *r = MEM_NEW(real, nc);
+            fill(a, na, 1);
+            fill(b, nb, 2);
+            fill(c, nc, 3);
+            memcpy(r, c, (size_t)nc * sizeof *r);
+            if (!beta)
+                for (int64_t i = 0; i < m; i++)
+                    for (int64_t j = 0; j < n; j++) c[i * ldc + j] = (real)NAN;
+            int64_t before = flops_counted();
+            form[f].fast(c, ldc, a, lda, b, ldb, m, n, k, (real)beta);
+            EXPECT(flops_counted() - before == 2 * m * n * k, "counted");
+            form[f].ref(r, ldc, a, lda, b, ldb, m, n, k, (real)beta);
+            double worst = 0;
+            for (int64_t i = 0; i < nc; i++) {
+                double d = fabs((double)c[i] - (double)r[i]);
+                if (!(d <= worst)) worst = d;
+            }
+            EXPECT(worst <= (double)REAL_EPSILON * (double)(k + 4), "%s %lld x %lld x %lld pad %d beta %d: %g",
+                   form[f].name, (long long)m, (long long)n, (long long)k, pad, beta, worst);
+            mem_free(a), mem_free(b), mem_free(c), mem_free(r);
+        }
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    static const int64_t size[] = {1, 3, 17, 65};
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            for (int l = 0; l < 4; l++) compare(size[i], size[j], size[l], (i + j + l) % 3);
+    compare(41, 41, 16, 0);
+    compare(41, 16, 41, 48);
+    compare(656, 192, 64, 0);
+    compare(64, 128, 656, 0);
+    compare(1312, 8, 300, 1);
+    compare(300, 1024, 70, 5);
+    compare(0, 5, 3, 0);
+    compare(5, 7, 0, 1);
+    return test_end();
+}
