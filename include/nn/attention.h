@@ -23,10 +23,11 @@ typedef struct AttentionShape {
 
 /** What forward leaves for backward, and scratch; sized by the largest batch. */
 typedef struct AttentionState {
-    real *norm; /* (heads, tokens) log of the softmax denominator, or what the implementation keeps */
-    real *work;
+    real *weight; /* softmax weights: per sequence (heads, T, T), one after the other */
+    real *work;   /* their gradients, one sequence */
 } AttentionState;
 
+/** Takes memory for the softmax weights of the largest batch and scratch. */
 void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int64_t max_length,
                       Arena *arena);
 void attention_forward(HeadView out, HeadView q, HeadView k, HeadView v, const Packed *seqs,
@@ -34,5 +35,9 @@ void attention_forward(HeadView out, HeadView q, HeadView k, HeadView v, const P
 /** Writes dq, dk, dv (dk, dv summed over the heads that share them). */
 void attention_backward(HeadView dq, HeadView dk, HeadView dv, HeadView dout, HeadView out, HeadView q, HeadView k,
                         HeadView v, const Packed *seqs, const AttentionShape *shape, AttentionState *state);
-/** Executed FLOP of forward and backward together, as counted. */
+
+/** The same by plain loops, forward only: the definition that tests compare with. */
+void attention_ref(HeadView out, HeadView q, HeadView k, HeadView v, const Packed *seqs, const AttentionShape *shape);
+
+/** Executed FLOP of forward and backward together, as counted: 2 and 4 products, 6 T^2 (dq + dv) a head. */
 int64_t attention_flops(const Packed *seqs, const AttentionShape *shape);

@@ -1,0 +1,31 @@
+/** Affine map of token rows, y = x W + b, with W stored (in, out), and its adjoint. Rows of y and dy may be slices of a
+ *  wider matrix: ldy is their distance. Not collective. Errors: none. Cost: 2 tokens in out FLOP a product. */
+#pragma once
+
+#include "base/real.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Linear {
+    int64_t weight, bias; /* offsets in the local vector of parameters */
+    int in, out;          /* local sizes */
+} Linear;
+
+/** y (tokens, out) = x (tokens, in) W + b + beta y; b is left out where bias < 0. */
+void linear_forward(real *y, int64_t ldy, const real *x, const real *theta, const Linear *map, int64_t tokens,
+                    real beta);
+
+/** dx = dy W^T + beta dx; nothing where dx is NULL. */
+void linear_backward_input(real *dx, const real *dy, int64_t ldy, const real *theta, const Linear *map, int64_t tokens,
+                           real beta);
+
+/** dW = x^T dy + beta dW at grad + map->weight, and db = column sums of dy + beta db where bias >= 0. */
+void linear_backward_weight(real *grad, const real *dy, int64_t ldy, const real *x, const Linear *map, int64_t tokens,
+                            real beta);
+
+/** db += column sums of dy (tokens, n). */
+void linear_column_sums(real *db, const real *dy, int64_t ldy, int64_t tokens, int64_t n);
+
+/** Executed FLOP of forward and backward for one token. */
+int64_t linear_flops(const Linear *map, bool input_gradient);

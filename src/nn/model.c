@@ -1,0 +1,81 @@
+#include "nn/model.h"
+
+#include <string.h>
+
+static const ModelKind *const kinds[] = {&transformer_kind};
+
+const ModelKind *model_kind(const char *name) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(kinds[i]->name, name)) return kinds[i];
+    return NULL;
+}
+
+static void layout(Model *model, Arena *arena) {
+    model->theta = ARENA_TAKE(arena, real, model->table.local);
+    model->grad = ARENA_TAKE(arena, real, model->table.local);
+    model->kind->layout(model, arena);
+}
+
+static Model describe(const ModelKind *kind, const ModelShape *shape, int tp, int tp_rank, int64_t max_tokens,
+                      int max_sequences, int64_t max_length) {
+    Err err = kind->check(shape, tp);
+    CHECK(!err.code, "%s", err.text);
+    Model m = {.kind = kind,
+               .shape = *shape,
+               .table = param_table_new(tp, tp_rank),
+               .max_tokens = max_tokens,
+               .max_length = max_length,
+               .max_sequences = max_sequences};
+    kind->params(&m.table, shape);
+    return m;
+}
+
+Model *model_new(const ModelKind *kind, const ModelShape *shape, const Comm *tp, int64_t max_tokens, int max_sequences,
+                 int64_t max_length) {
+    Model *m = MEM_NEW(Model, 1);
+    *m = describe(kind, shape, comm_size(tp), comm_rank(tp), max_tokens, max_sequences, max_length);
+    m->tp = tp;
+    Arena count = arena_count();
+    layout(m, &count);
+    m->arena = arena_new(count.peak);
+    layout(m, &m->arena);
+    memset(m->theta, 0, (size_t)m->table.local * sizeof *m->theta);
+    memset(m->grad, 0, (size_t)m->table.local * sizeof *m->grad);
+    return m;
+}
+
+void model_free(Model *model) {
+    if (!model) return;
+    arena_free(&model->arena);
+    param_table_free(&model->table);
+    mem_free(model);
+}
+
+int64_t model_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int64_t max_tokens, int max_sequences,
+                    int64_t max_length) {
+    Model m = describe(kind, shape, tp, 0, max_tokens, max_sequences, max_length);
+    Arena count = arena_count();
+    layout(&m, &count);
+    int64_t bytes = (int64_t)(sizeof m + count.peak + (size_t)m.table.capacity * sizeof *m.table.at);
+    param_table_free(&m.table);
+    return bytes;
+}
+
+static void check_batch(const Model *model, const Packed *seqs) {
+    CHECK(seqs->n <= model->max_sequences && seqs->start[seqs->n] <= model->max_tokens,
+          "a batch of %d sequences and %lld tokens; the model has room for %d and %lld", seqs->n,
+          (long long)seqs->start[seqs->n], model->max_sequences, (long long)model->max_tokens);
+    for (int i = 0; i < seqs->n; i++)
+        CHECK(seqs->start[i + 1] - seqs->start[i] <= model->max_length, "sequence %d is longer than %lld", i,
+              (long long)model->max_length);
+}
+
+void model_forward(Model *model, Tensors out, Tensors in, const Packed *seqs) {
+    check_batch(model, seqs);
+    model->kind->forward(model, out, in, seqs);
+}
+
+void model_backward(Model *model, Tensors din, Tensors dout, const Packed *seqs) {
+    check_batch(model, seqs);
+    model->kind->backward(model, din, dout, seqs);
+}

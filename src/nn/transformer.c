@@ -1,0 +1,345 @@
+/* Pre-norm transformer encoder without positional encoding (tokens are a set):
+ *     x = in W_in + b;   per block  x += attention(LN(x)),  x += W_2 GELU(W_1 LN(x));   out = x W_out + b
+ * Vaswani et al. 2017, arXiv 1706.03762; pre-norm: Xiong et al. 2020, arXiv 2002.04745. Multi-query: Shazeer 2019.
+ *
+ * Tensor parallelism is Megatron's (Shoeybi et al. 2019, arXiv 1909.08053): W_qkv and W_1 are split by columns (heads,
+ * hidden channels), W_o and W_2 by rows, x is whole on every rank; one sum over tp per attention and per MLP in each
+ * direction. Shared keys and values are computed by every rank; the gradients of their weights are partial and travel
+ * in the same sum as the gradient of the attention's input.
+ *
+ * Rows are tokens; weights are stored (in, out), so that forward products need no transpose. q, k and v are slices of
+ * one row [q heads][k heads][v heads], one product where they are one tensor. Biases of W_o and W_2 are added by the
+ * layer norm that follows. */
+#include "nn/attention.h"
+#include "nn/activation.h"
+#include "nn/layernorm.h"
+#include "nn/linear.h"
+#include "nn/model.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct Sizes {
+    int width, hidden, heads, kv_heads, head; /* hidden, heads, kv_heads: of this rank; head: channels of one */
+    int qkv, maps;                            /* row length of q, k, v together; products that make it */
+} Sizes;
+
+typedef struct Block {
+    Linear qkv[3], out, mlp0, mlp2;
+    int64_t out_bias, mlp2_bias;
+    AttentionShape shape;
+    AttentionState attention;
+    real *y1, *rstd1, *qkv_row, *head_out; /* (tokens, D), (tokens), (tokens, qkv), (tokens, heads*head) */
+    real *y2, *rstd2, *slope, *act;        /* (tokens, D), (tokens), (tokens, hidden) twice */
+} Block;
+
+typedef struct State {
+    Sizes size;
+    Linear in, out;
+    Block *block;
+    int64_t partial; /* elements of a block that hold shared key and value weights, where tp > 1 */
+    Tensors input;
+    real *x, *dx;       /* (tokens, D) */
+    real *sum;          /* (tokens, D) and behind it partial: what a sum over tp takes */
+    real *wide, *heads; /* scratch (tokens, max(hidden, qkv)), (tokens, heads*head) */
+} State;
+
+static Sizes sizes_of(const ModelShape *s, int tp) {
+    Sizes z = {.width = s->width, .hidden = 2 * s->width / tp, .heads = s->heads / tp};
+    z.head = s->width / s->heads * s->increase;
+    z.kv_heads = s->multi_query ? 1 : z.heads;
+    z.maps = s->multi_query ? 3 : 1;
+    z.qkv = (z.heads + 2 * z.kv_heads) * z.head;
+    return z;
+}
+
+static Err check(const ModelShape *s, int tp) {
+    if (s->in_mv || s->out_mv) return err_user("transformer: multivectors: want scalar inputs and outputs only");
+    if (s->in_s < 1 || s->out_s < 1 || s->depth < 1 || s->increase < 1)
+        return err_user("transformer: inputs %d, outputs %d, depth %d, increase %d: want at least 1 of each", s->in_s,
+                        s->out_s, s->depth, s->increase);
+    if (s->heads < 1 || s->width < s->heads)
+        return err_user("transformer: width %d with %d heads: want at least one channel a head", s->width, s->heads);
+    if (tp >= 1 && s->heads % tp == 0 && 2 * s->width % tp == 0) return ERR_NONE;
+    char list[256] = "";
+    for (int t = 1, used = 0; t <= s->heads && used < 240; t++)
+        if (s->heads % t == 0 && 2 * s->width % t == 0)
+            used += snprintf(list + used, sizeof list - (size_t)used, "%s%d", used ? ", " : "", t);
+    return err_user("transformer: tp = %d does not divide %d heads and %d hidden channels: want one of %s", tp,
+                    s->heads, 2 * s->width, list);
+}
+
+/* ---- Parameters. ---- */
+
+static void add_linear(ParamTable *table, int block, Axis out, Axis in, bool partial, const char *prefix,
+                       const char *name) {
+    static const int in_out[2] = {1, 0};
+    ParamInit init = param_uniform(1 / sqrt(axis_size(&in, 1)));
+    /* The bias of a map whose inputs are split is added once, after the sum: it is whole. */
+    param_add(table, block, (Axis[]){out, in}, 2, in_out, partial, init, "%s%s.weight", prefix, name);
+    param_add(table, block, &out, 1, NULL, partial, init, "%s%s.bias", prefix, name);
+}
+
+static void params(ParamTable *table, const ModelShape *s) {
+    Sizes z = sizes_of(s, 1);
+    Axis width = axis_plain(z.width), hidden = axis_split(z.hidden);
+    add_linear(table, 0, width, axis_plain(s->in_s), false, "", "linear_in");
+    for (int b = 0; b < s->depth; b++) {
+        char p[64];
+        snprintf(p, sizeof p, "blocks.%d.", b);
+        Axis q = axis_heads(1, z.heads, z.head, true, true);
+        if (s->multi_query) {
+            add_linear(table, b + 1, q, width, false, p, "attention.qkv_linear.q_linear");
+            add_linear(table, b + 1, axis_plain(z.head), width, true, p, "attention.qkv_linear.k_linear");
+            add_linear(table, b + 1, axis_plain(z.head), width, true, p, "attention.qkv_linear.v_linear");
+        } else {
+            Axis qkv = axis_heads(3, z.heads, z.head, true, true);
+            add_linear(table, b + 1, qkv, width, false, p, "attention.qkv_linear.linear");
+        }
+        Axis heads = axis_heads(1, z.heads, z.head, false, true);
+        add_linear(table, b + 1, width, heads, false, p, "attention.out_linear");
+        add_linear(table, b + 1, hidden, width, false, p, "mlp.0");
+        add_linear(table, b + 1, width, hidden, false, p, "mlp.2");
+    }
+    add_linear(table, s->depth + 1, axis_plain(s->out_s), width, false, "", "linear_out");
+}
+
+static Linear find_linear(const ParamTable *table, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static Linear find_linear(const ParamTable *table, const char *fmt, ...) {
+    char name[PARAM_NAME], full[PARAM_NAME + 8];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    snprintf(full, sizeof full, "%s.weight", name);
+    const Param *w = param_find(table, full);
+    snprintf(full, sizeof full, "%s.bias", name);
+    const Param *b = param_find(table, full);
+    return (Linear){.weight = w->offset,
+                    .bias = b->offset,
+                    .in = axis_size(&w->axis[1], table->tp),
+                    .out = axis_size(&w->axis[0], table->tp)};
+}
+
+/* ---- Memory. ---- */
+
+static Block block_layout(const Model *m, const Sizes *z, int b, Arena *arena) {
+    const ParamTable *t = &m->table;
+    Block k = {.out = find_linear(t, "blocks.%d.attention.out_linear", b),
+               .mlp0 = find_linear(t, "blocks.%d.mlp.0", b),
+               .mlp2 = find_linear(t, "blocks.%d.mlp.2", b),
+               .shape = {.heads = z->heads, .kv_heads = z->kv_heads, .dq = z->head, .dv = z->head}};
+    static const char *name[] = {"q_linear", "k_linear", "v_linear"};
+    for (int i = 0; i < z->maps; i++)
+        k.qkv[i] = find_linear(t, "blocks.%d.attention.qkv_linear.%s", b, z->maps == 1 ? "linear" : name[i]);
+    /* Added by the layer norm that follows. */
+    k.out_bias = k.out.bias;
+    k.mlp2_bias = k.mlp2.bias;
+    k.out.bias = k.mlp2.bias = -1;
+    k.shape.scale = 1 / (real)sqrt(z->head);
+    attention_layout(&k.attention, &k.shape, m->max_tokens, m->max_length, arena);
+    int64_t n = m->max_tokens;
+    k.y1 = ARENA_TAKE(arena, real, n * z->width);
+    k.rstd1 = ARENA_TAKE(arena, real, n);
+    k.qkv_row = ARENA_TAKE(arena, real, n * z->qkv);
+    k.head_out = ARENA_TAKE(arena, real, n * z->heads * z->head);
+    k.y2 = ARENA_TAKE(arena, real, n * z->width);
+    k.rstd2 = ARENA_TAKE(arena, real, n);
+    k.slope = ARENA_TAKE(arena, real, n * z->hidden);
+    k.act = ARENA_TAKE(arena, real, n * z->hidden);
+    return k;
+}
+
+static int64_t padded(int64_t n) {
+    return (n + 15) / 16 * 16;
+}
+
+static void layout(Model *m, Arena *arena) {
+    State counted = {0}, *s = ARENA_TAKE(arena, State, 1);
+    Block *blocks = ARENA_TAKE(arena, Block, m->shape.depth);
+    if (!s) s = &counted;
+    *s = (State){.size = sizes_of(&m->shape, m->table.tp), .block = blocks};
+    s->in = find_linear(&m->table, "linear_in");
+    s->out = find_linear(&m->table, "linear_out");
+    for (int b = 0; b < m->shape.depth; b++) {
+        Block k = block_layout(m, &s->size, b, arena);
+        if (blocks) blocks[b] = k;
+        if (s->size.maps == 3 && m->table.tp > 1) s->partial = k.out.weight - k.qkv[1].weight;
+    }
+    int64_t n = m->max_tokens, wide = s->size.hidden > s->size.qkv ? s->size.hidden : s->size.qkv;
+    s->x = ARENA_TAKE(arena, real, n * s->size.width);
+    s->dx = ARENA_TAKE(arena, real, n * s->size.width);
+    s->sum = ARENA_TAKE(arena, real, padded(n * s->size.width) + s->partial);
+    s->wide = ARENA_TAKE(arena, real, n * wide);
+    s->heads = ARENA_TAKE(arena, real, n * s->size.heads * s->size.head);
+    m->state = s == &counted ? NULL : s;
+}
+
+/* ---- Forward and backward. ---- */
+
+static HeadView view(real *rows, int64_t row, int64_t first_head, const Sizes *z) {
+    return (HeadView){.at = rows + first_head * z->head, .token = row, .head = z->head};
+}
+
+/* x += a W for a map with split inputs: in place on one rank, or left in s->sum for the layer norm to add. */
+static const real *reduce_forward(const Model *m, const Linear *map, const real *a, int64_t tokens) {
+    State *s = m->state;
+    bool alone = m->table.tp == 1;
+    linear_forward(alone ? s->x : s->sum, s->size.width, a, m->theta, map, tokens, alone);
+    if (!alone) comm_sum_real(m->tp, s->sum, tokens * s->size.width);
+    return alone ? NULL : s->sum;
+}
+
+static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
+    State *s = m->state;
+    const Sizes *z = &s->size;
+    int64_t n = seqs->start[seqs->n];
+    const real *theta = m->theta, *added = NULL, *bias = NULL;
+    s->input = in;
+    linear_forward(s->x, z->width, in.s, theta, &s->in, n, 0);
+    for (int i = 0; i < m->shape.depth; i++) {
+        Block *b = &s->block[i];
+        layernorm_add(b->y1, b->rstd1, s->x, added, bias, n, z->width);
+        for (int p = 0, at = 0; p < z->maps; at += b->qkv[p++].out)
+            linear_forward(b->qkv_row + at, z->qkv, b->y1, theta, &b->qkv[p], n, 0);
+        attention_forward(view(b->head_out, z->heads * z->head, 0, z), view(b->qkv_row, z->qkv, 0, z),
+                          view(b->qkv_row, z->qkv, z->heads, z), view(b->qkv_row, z->qkv, z->heads + z->kv_heads, z),
+                          seqs, &b->shape, &b->attention);
+        added = reduce_forward(m, &b->out, b->head_out, n);
+        layernorm_add(b->y2, b->rstd2, s->x, added, theta + b->out_bias, n, z->width);
+        Linear product = b->mlp0;
+        product.bias = -1; /* added with the GELU */
+        linear_forward(b->act, z->hidden, b->y2, theta, &product, n, 0);
+        gelu_bias(b->act, b->slope, b->act, theta + b->mlp0.bias, n, z->hidden);
+        added = reduce_forward(m, &b->mlp2, b->act, n);
+        bias = theta + b->mlp2_bias;
+    }
+    layernorm_add(NULL, NULL, s->x, added, bias, n, z->width);
+    linear_forward(out.s, m->shape.out_s, s->x, theta, &s->out, n, 0);
+}
+
+static void mlp_backward(Model *m, Block *b, int64_t n) {
+    State *s = m->state;
+    const Sizes *z = &s->size;
+    Linear first = b->mlp0;
+    first.bias = -1; /* its gradient comes with the GELU's */
+    linear_backward_weight(m->grad, s->dx, z->width, b->act, &b->mlp2, n, 1);
+    linear_backward_input(s->wide, s->dx, z->width, m->theta, &b->mlp2, n, 0);
+    gelu_bias_backward(s->wide, m->grad + b->mlp0.bias, b->slope, n, z->hidden);
+    linear_backward_weight(m->grad, s->wide, z->hidden, b->y2, &first, n, 1);
+    linear_backward_input(s->sum, s->wide, z->hidden, m->theta, &b->mlp0, n, 0);
+    comm_sum_real(m->tp, s->sum, n * z->width);
+    layernorm_backward(s->dx, m->grad + b->out_bias, s->sum, b->y2, b->rstd2, n, z->width);
+}
+
+static void attention_half_backward(Model *m, Block *b, real *dbias, const Packed *seqs) {
+    State *s = m->state;
+    const Sizes *z = &s->size;
+    int64_t n = seqs->start[seqs->n], row = z->heads * z->head, first = b->qkv[1].weight;
+    real *behind = s->sum + padded(n * z->width); /* partial gradients travel behind the input's */
+    linear_backward_weight(m->grad, s->dx, z->width, b->head_out, &b->out, n, 1);
+    linear_backward_input(s->heads, s->dx, z->width, m->theta, &b->out, n, 0);
+    attention_backward(view(s->wide, z->qkv, 0, z), view(s->wide, z->qkv, z->heads, z),
+                       view(s->wide, z->qkv, z->heads + z->kv_heads, z), view(s->heads, row, 0, z),
+                       view(b->head_out, row, 0, z), view(b->qkv_row, z->qkv, 0, z),
+                       view(b->qkv_row, z->qkv, z->heads, z), view(b->qkv_row, z->qkv, z->heads + z->kv_heads, z), seqs,
+                       &b->shape, &b->attention);
+    int64_t travel = s->partial ? behind - s->sum + s->partial : n * z->width;
+    memset(s->sum + n * z->width, 0, (size_t)(travel - n * z->width) * sizeof *behind);
+    for (int p = 0, at = 0; p < z->maps; at += b->qkv[p++].out) {
+        bool part = p > 0 && s->partial;
+        linear_backward_weight(part ? behind - first : m->grad, s->wide + at, z->qkv, b->y1, &b->qkv[p], n, !part);
+        linear_backward_input(s->sum, s->wide + at, z->qkv, m->theta, &b->qkv[p], n, p > 0);
+    }
+    comm_sum_real(m->tp, s->sum, travel);
+    for (int64_t i = 0; i < s->partial; i++) m->grad[first + i] += behind[i];
+    layernorm_backward(s->dx, dbias, s->sum, b->y1, b->rstd1, n, z->width);
+}
+
+static void ready(const Model *m, int block) {
+    if (m->block_ready) m->block_ready(m->block_context, block);
+}
+
+static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
+    State *s = m->state;
+    int64_t n = seqs->start[seqs->n];
+    int depth = m->shape.depth, width = s->size.width;
+    linear_backward_weight(m->grad, dout.s, m->shape.out_s, s->x, &s->out, n, 1);
+    linear_backward_input(s->dx, dout.s, m->shape.out_s, m->theta, &s->out, n, 0);
+    linear_column_sums(m->grad + s->block[depth - 1].mlp2_bias, s->dx, width, n, width);
+    ready(m, depth + 1);
+    for (int i = depth - 1; i >= 0; i--) {
+        mlp_backward(m, &s->block[i], n);
+        real *dbias = m->grad + (i ? s->block[i - 1].mlp2_bias : s->in.bias); /* of what the block's input came from */
+        attention_half_backward(m, &s->block[i], dbias, seqs);
+        ready(m, i + 1);
+    }
+    Linear first = s->in;
+    first.bias = -1;
+    linear_backward_weight(m->grad, s->dx, width, s->input.s, &first, n, 1);
+    linear_backward_input(din.s, s->dx, width, m->theta, &s->in, n, 0);
+    ready(m, 0);
+}
+
+static ModelFlops flops(const ModelShape *shape, const Packed *seqs, int tp, bool input_gradient) {
+    Sizes z = sizes_of(shape, tp);
+    int64_t n = seqs->start[seqs->n], ends = (int64_t)z.width * (shape->in_s + shape->out_s);
+    int64_t block = (int64_t)z.width * (z.qkv + z.heads * z.head + 2 * z.hidden); /* pairs of channels, one rank */
+    AttentionShape a = {.heads = z.heads, .kv_heads = z.kv_heads, .dq = z.head, .dv = z.head};
+    double executed = 6.0 * (double)n * (double)(ends + shape->depth * block);
+    executed += (double)shape->depth * (double)attention_flops(seqs, &a);
+    if (!input_gradient) executed -= 2.0 * (double)n * z.width * shape->in_s;
+    Sizes whole = sizes_of(shape, 1);
+    block = (int64_t)whole.width * (whole.qkv + whole.heads * whole.head + 2 * whole.hidden);
+    return (ModelFlops){.nominal = 6.0 * (double)n * (double)(ends + shape->depth * block), .executed = tp * executed};
+}
+
+/* ---- Rigid-body scenes: everything a token knows, in one row. ---- */
+
+enum { BEFORE_SLOTS = 6, AFTER_SLOTS = SCENE_BODY + 7 };
+
+static void scene_shape(ModelShape *shape, int slots) {
+    shape->in_mv = shape->out_mv = 0;
+    shape->in_s = BEFORE_SLOTS + slots + AFTER_SLOTS;
+    shape->out_s = 3;
+}
+
+static void embed(Tensors in, const SceneBatch *batch, const ModelShape *shape) {
+    for (int i = 0; i < batch->seqs.n; i++)
+        for (int64_t t = batch->seqs.start[i]; t < batch->seqs.start[i + 1]; t++) {
+            real *row = in.s + t * shape->in_s;
+            memset(row, 0, (size_t)shape->in_s * sizeof *row);
+            memcpy(row, batch->position + 3 * t, 3 * sizeof *row);
+            memcpy(row + 3, batch->velocity + 3 * t, 3 * sizeof *row);
+            row[BEFORE_SLOTS + batch->slot[t]] = 1;
+            row += BEFORE_SLOTS + batch->slots;
+            memcpy(row, batch->body + SCENE_BODY * t, SCENE_BODY * sizeof *row);
+            memcpy(row + SCENE_BODY, batch->floor + 4 * i, 4 * sizeof *row);
+            memcpy(row + SCENE_BODY + 4, batch->gravity + 3 * i, 3 * sizeof *row);
+        }
+}
+
+static void readout(real *displacement, Tensors out, const SceneBatch *batch, const ModelShape *shape) {
+    (void)shape;
+    memcpy(displacement, out.s, (size_t)(3 * batch->seqs.start[batch->seqs.n]) * sizeof *displacement);
+}
+
+static void readout_backward(Tensors dout, const real *ddisplacement, const SceneBatch *batch,
+                             const ModelShape *shape) {
+    (void)shape;
+    memcpy(dout.s, ddisplacement, (size_t)(3 * batch->seqs.start[batch->seqs.n]) * sizeof *ddisplacement);
+}
+
+const ModelKind transformer_kind = {.name = "transformer",
+                                    .check = check,
+                                    .params = params,
+                                    .flops = flops,
+                                    .layout = layout,
+                                    .forward = forward,
+                                    .backward = backward,
+                                    .scene_shape = scene_shape,
+                                    .embed = embed,
+                                    .readout = readout,
+                                    .readout_backward = readout_backward};
