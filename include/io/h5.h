@@ -1,0 +1,78 @@
+/** HDF5, narrowed to what our files need: one dataset a column (attributes unit, description), text and numbers as
+ *  attributes, no compound types. Columns are chunked with Fletcher32 checksums in the newest file format, so that
+ * damage is an error and never a wrong number; times are not recorded, so that equal content is an equal file.
+ *
+ *  A file is written in one of two ways. Parallel: collectively, every call on all ranks of the communicator, and every
+ *  return value is agreed on before the next call. Serial: built in memory and handed to the disk by h5_close, so that
+ *  HDF5 never sees a write fail. A file is read by each rank for itself.
+ *
+ *  Errors are one line `FILE: DATASET: what HDF5 said`: code EXIT_USER when reading, EXIT_RESUME when writing. A write
+ *  that fails on a parallel file ends the program with EXIT_RESUME, since HDF5 then hangs or crashes in any later call;
+ *  h5_reserve before writing makes a full disk an ordinary error instead. */
+#pragma once
+
+#include "base/err.h"
+#include "par/comm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum H5Type { H5_I32, H5_I64, H5_F32, H5_F64, H5_TEXT } H5Type;
+
+typedef struct H5Column {
+    const char *name; /* path of the dataset, /group/name */
+    H5Type type;
+    int64_t shape[2]; /* of one row; 0: no such dimension */
+    const char *unit, *description;
+    size_t text; /* bytes of an H5_TEXT entry, padded with zeros */
+} H5Column;
+
+typedef struct H5File {
+    int64_t id;
+    const Comm *comm; /* NULL: serial */
+    const char *path; /* the caller's string, which must outlive the file */
+    bool writing;
+    int64_t reserved;
+} H5File;
+
+/** An open column of an open file. */
+typedef struct H5Data {
+    int64_t id, rows;
+    H5File *file;
+    const H5Column *column;
+} H5Data;
+
+/** A new file at `path`, collectively on `comm`, or in memory when comm is NULL. */
+Err h5_create(H5File *file, const char *path, const Comm *comm);
+/** An existing file, to be read. Not collective. */
+Err h5_open(H5File *file, const char *path);
+/** A file being written reaches the disk here (not yet synced when parallel). */
+Err h5_close(H5File *file);
+
+/** Room on the disk for `bytes` more than reserved so far. Parallel files only. */
+Err h5_reserve(H5File *file, int64_t bytes);
+
+Err h5_group(H5File *file, const char *name);
+
+/** A new column of `rows` rows; with rows == 0 it grows by h5_extend. */
+Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t rows);
+/** Opens a column and checks that it holds numbers (text) of that shape; rows is what the file has. */
+Err h5_column_open(H5Data *data, H5File *file, const H5Column *column);
+void h5_column_close(H5Data *data);
+Err h5_extend(H5Data *data, int64_t rows);
+
+/** Rows first .. first+rows-1, in memory as the column's type; any number type in a file is converted. */
+Err h5_write(H5Data *data, const void *from, int64_t first, int64_t rows);
+Err h5_read(H5Data *data, void *to, int64_t first, int64_t rows);
+size_t h5_row_bytes(const H5Column *column);
+
+/** Attributes of a group or dataset ("/" is the file's own). */
+Err h5_set_text(H5File *file, const char *object, const char *name, const char *text);
+Err h5_set_i64(H5File *file, const char *object, const char *name, int64_t value);
+Err h5_set_f64(H5File *file, const char *object, const char *name, double value);
+bool h5_has(H5File *file, const char *object, const char *name);
+/** mem_free the text. */
+Err h5_get_text(char **text, H5File *file, const char *object, const char *name);
+Err h5_get_i64(int64_t *value, H5File *file, const char *object, const char *name);
+Err h5_get_f64(double *value, H5File *file, const char *object, const char *name);

@@ -1,0 +1,386 @@
+#include "io/h5.h"
+
+#include "base/arena.h"
+#include "io/commit.h"
+#include "par/comm_mpi.h"
+
+#include <hdf5.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(hid_t) == sizeof(int64_t), "identifiers of HDF5 1.10 and later");
+
+enum { CHUNK_BYTES = 1 << 16, RESERVE_MARGIN = 1 << 20 };
+
+/* ---- Failures. ---- */
+
+static herr_t innermost(unsigned n, const H5E_error2_t *e, void *text) {
+    (void)n;
+    snprintf(text, 160, "%s", e->desc);
+    return 1;
+}
+
+/* What HDF5 has to say about the last call that failed. */
+static const char *reason(void) {
+    static char text[160];
+    text[0] = 0;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, text);
+    return text[0] ? text : "no reason given";
+}
+
+/* A call that can fail only by a bug of ours or for want of memory. */
+#define H5_CALL(call) h5_checked((call), __LINE__, #call)
+
+static int64_t h5_checked(int64_t rc, int line, const char *call) {
+    if (rc < 0) err_abort(__FILE__, line, __func__, call, "%s", reason());
+    return rc;
+}
+
+static Err unreadable(const H5File *file, const char *object) {
+    return err_user("%s: %s: damaged or not of the format: %s", file->path, object, reason());
+}
+
+/* Every rank passes what its call returned. */
+static Err written(H5File *file, const char *object, int64_t rc) {
+    Err err = ERR_NONE;
+    if (rc < 0) {
+        err = err_user("%s: %s: cannot be written: %s", file->path, object, reason());
+        err.code = EXIT_RESUME;
+    }
+    if (!file->comm) return err;
+    err = comm_agree(file->comm, err);
+    if (!err.code) return err;
+    if (comm_rank(file->comm) == 0) {
+        unlink(file->path);
+        fprintf(stderr, "%s\n", err.text);
+    }
+    comm_barrier(file->comm);
+    _exit(EXIT_RESUME);
+}
+
+/* ---- Files. ---- */
+
+static void quiet(void) {
+    H5_CALL(H5Eset_auto2(H5E_DEFAULT, NULL, NULL));
+}
+
+Err h5_create(H5File *file, const char *path, const Comm *comm) {
+    quiet();
+    *file = (H5File){.comm = comm, .path = path, .writing = true};
+    hid_t access = H5_CALL(H5Pcreate(H5P_FILE_ACCESS)), create = H5_CALL(H5Pcreate(H5P_FILE_CREATE));
+    H5_CALL(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST));
+    H5_CALL(H5Pset_obj_track_times(create, false));
+    if (comm) {
+        H5_CALL(H5Pset_fapl_mpio(access, comm_mpi(comm), MPI_INFO_NULL));
+        H5_CALL(H5Pset_coll_metadata_write(access, true));
+        H5_CALL(H5Pset_all_coll_metadata_ops(access, true));
+    } else {
+        H5_CALL(H5Pset_fapl_core(access, CHUNK_BYTES, false));
+    }
+    file->id = H5Fcreate(path, H5F_ACC_TRUNC, create, access);
+    H5_CALL(H5Pclose(access));
+    H5_CALL(H5Pclose(create));
+    Err err = ERR_NONE;
+    if (file->id < 0) {
+        err = err_user("%s: cannot be created: %s", path, reason());
+        err.code = EXIT_RESUME;
+    }
+    return comm ? comm_agree(comm, err) : err;
+}
+
+Err h5_open(H5File *file, const char *path) {
+    quiet();
+    *file = (H5File){.path = path};
+    if (access(path, R_OK)) return err_user("%s: no such file, or not readable: want an HDF5 file", path);
+    file->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    return file->id < 0 ? err_user("%s: not an HDF5 file, or a damaged one: %s", path, reason()) : ERR_NONE;
+}
+
+Err h5_close(H5File *file) {
+    if (file->id <= 0) return ERR_NONE;
+    Err err = ERR_NONE;
+    if (file->writing) TRY(written(file, "/", H5Fflush(file->id, H5F_SCOPE_GLOBAL)));
+    if (file->writing && !file->comm) {
+        size_t bytes = (size_t)H5_CALL(H5Fget_file_image(file->id, NULL, 0));
+        void *image = mem_alloc(bytes);
+        H5_CALL(H5Fget_file_image(file->id, image, bytes));
+        err = commit_write(file->path, image, bytes);
+        mem_free(image);
+    }
+    herr_t rc = H5Fclose(file->id);
+    if (file->writing) TRY(written(file, "/", rc));
+    file->id = 0;
+    return err;
+}
+
+Err h5_reserve(H5File *file, int64_t bytes) {
+    Err err = ERR_NONE;
+    file->reserved += bytes;
+    if (comm_rank(file->comm) == 0) err = commit_reserve(file->path, file->reserved + RESERVE_MARGIN);
+    return comm_agree(file->comm, err);
+}
+
+/* Creation properties of groups and datasets alike. */
+static hid_t timeless(hid_t class) {
+    hid_t plist = (hid_t)H5_CALL(H5Pcreate(class));
+    H5_CALL(H5Pset_obj_track_times(plist, false));
+    return plist;
+}
+
+Err h5_group(H5File *file, const char *name) {
+    hid_t create = timeless(H5P_GROUP_CREATE), id = H5Gcreate2(file->id, name, H5P_DEFAULT, create, H5P_DEFAULT);
+    H5_CALL(H5Pclose(create));
+    if (id > 0) H5_CALL(H5Gclose(id));
+    return written(file, name, id);
+}
+
+/* ---- Columns. ---- */
+
+static hid_t text_type(size_t bytes) {
+    hid_t type = (hid_t)H5_CALL(H5Tcopy(H5T_C_S1));
+    H5_CALL(H5Tset_size(type, bytes));
+    H5_CALL(H5Tset_strpad(type, H5T_STR_NULLPAD));
+    return type;
+}
+
+/* In the file (little-endian on every machine) or in memory. */
+static hid_t type_of(const H5Column *c, bool in_file) {
+    switch (c->type) {
+    case H5_I32: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_STD_I32LE : H5T_NATIVE_INT32));
+    case H5_I64: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_STD_I64LE : H5T_NATIVE_INT64));
+    case H5_F32: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_IEEE_F32LE : H5T_NATIVE_FLOAT));
+    case H5_F64: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_IEEE_F64LE : H5T_NATIVE_DOUBLE));
+    case H5_TEXT: break;
+    }
+    return text_type(c->text);
+}
+
+static int dims_of(hsize_t dims[3], const H5Column *c, int64_t rows) {
+    int rank = 1;
+    dims[0] = (hsize_t)rows;
+    for (int i = 0; i < 2 && c->shape[i]; i++) dims[rank++] = (hsize_t)c->shape[i];
+    return rank;
+}
+
+size_t h5_row_bytes(const H5Column *c) {
+    size_t bytes = c->type == H5_TEXT ? c->text : c->type == H5_I32 || c->type == H5_F32 ? 4 : 8;
+    for (int i = 0; i < 2 && c->shape[i]; i++) bytes *= (size_t)c->shape[i];
+    return bytes;
+}
+
+Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t rows) {
+    hsize_t dims[3], most[3], chunk[3];
+    int rank = dims_of(dims, column, rows);
+    memcpy(most, dims, sizeof dims);
+    memcpy(chunk, dims, sizeof dims);
+    hsize_t fit = CHUNK_BYTES / h5_row_bytes(column);
+    chunk[0] = rows && dims[0] < fit ? dims[0] : fit ? fit : 1;
+    if (!rows) most[0] = H5S_UNLIMITED;
+
+    hid_t create = timeless(H5P_DATASET_CREATE), type = type_of(column, true);
+    hid_t space = (hid_t)H5_CALL(H5Screate_simple(rank, dims, most));
+    H5_CALL(H5Pset_chunk(create, rank, chunk));
+    H5_CALL(H5Pset_fletcher32(create));
+    *data = (H5Data){.file = file, .column = column, .rows = rows};
+    data->id = H5Dcreate2(file->id, column->name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    H5_CALL(H5Sclose(space));
+    H5_CALL(H5Tclose(type));
+    H5_CALL(H5Pclose(create));
+    TRY(written(file, column->name, data->id));
+    TRY(h5_set_text(file, column->name, "unit", column->unit));
+    return h5_set_text(file, column->name, "description", column->description);
+}
+
+static Err check_column(H5Data *data) {
+    const H5Column *c = data->column;
+    hid_t type = (hid_t)H5_CALL(H5Dget_type(data->id)), space = (hid_t)H5_CALL(H5Dget_space(data->id));
+    H5T_class_t class = H5Tget_class(type);
+    bool integer = c->type == H5_I32 || c->type == H5_I64, fits = H5Tget_size(type) <= 8;
+    const char *want = c->type == H5_TEXT ? "fixed-length text" : integer ? "whole numbers" : "numbers";
+    if (c->type == H5_TEXT)
+        fits = class == H5T_STRING && H5Tis_variable_str(type) == 0 && H5Tget_size(type) <= c->text;
+    else if (integer)
+        fits = fits && class == H5T_INTEGER;
+    else
+        fits = fits && (class == H5T_FLOAT || class == H5T_INTEGER);
+
+    hsize_t dims[H5S_MAX_RANK] = {0}, expected[3];
+    int rank = dims_of(expected, c, 0);
+    bool shaped = H5Sget_simple_extent_ndims(space) == rank && H5Sget_simple_extent_dims(space, dims, NULL) == rank;
+    for (int i = 1; i < rank && shaped; i++) shaped = dims[i] == expected[i];
+    data->rows = (int64_t)dims[0];
+    H5_CALL(H5Sclose(space));
+    H5_CALL(H5Tclose(type));
+    if (!fits) return err_user("%s: %s: want %s (%s)", data->file->path, c->name, want, c->description);
+    if (shaped && data->rows >= 0) return ERR_NONE;
+    char shape[64] = "rows";
+    for (int i = 0; i < 2 && c->shape[i]; i++)
+        snprintf(shape + strlen(shape), sizeof shape - strlen(shape), ", %lld", (long long)c->shape[i]);
+    return err_user("%s: %s: want the shape (%s)", data->file->path, c->name, shape);
+}
+
+Err h5_column_open(H5Data *data, H5File *file, const H5Column *column) {
+    *data = (H5Data){.file = file, .column = column};
+    data->id = H5Dopen2(file->id, column->name, H5P_DEFAULT);
+    if (data->id < 0) {
+        data->id = 0;
+        return err_user("%s: %s: no such dataset, or a damaged one: want %s", file->path, column->name,
+                        column->description);
+    }
+    Err err = check_column(data);
+    if (err.code) h5_column_close(data);
+    return err;
+}
+
+void h5_column_close(H5Data *data) {
+    if (data->id > 0) H5Dclose(data->id);
+    data->id = 0;
+}
+
+Err h5_extend(H5Data *data, int64_t rows) {
+    hsize_t dims[3];
+    dims_of(dims, data->column, rows);
+    data->rows = rows;
+    return written(data->file, data->column->name, H5Dset_extent(data->id, dims));
+}
+
+/* Selects rows in the file and returns the matching space in memory. */
+static hid_t select_rows(hid_t *file_space, const H5Data *data, int64_t first, int64_t rows) {
+    hsize_t count[3], start[3] = {(hsize_t)first, 0, 0};
+    int rank = dims_of(count, data->column, rows);
+    hid_t memory = (hid_t)H5_CALL(H5Screate_simple(rank, count, NULL));
+    *file_space = (hid_t)H5_CALL(H5Dget_space(data->id));
+    if (rows) {
+        H5_CALL(H5Sselect_hyperslab(*file_space, H5S_SELECT_SET, start, NULL, count, NULL));
+    } else {
+        H5_CALL(H5Sselect_none(*file_space));
+        H5_CALL(H5Sselect_none(memory));
+    }
+    return memory;
+}
+
+static herr_t transfer(H5Data *data, void *to, const void *from, int64_t first, int64_t rows) {
+    hid_t file_space, memory = select_rows(&file_space, data, first, rows), type = type_of(data->column, false);
+    hid_t how = (hid_t)H5_CALL(H5Pcreate(H5P_DATASET_XFER));
+    if (data->file->comm) H5_CALL(H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE));
+    char none[8] = "";
+    herr_t rc = from || !to ? H5Dwrite(data->id, type, memory, file_space, how, from ? from : none)
+                            : H5Dread(data->id, type, memory, file_space, how, to);
+    H5_CALL(H5Pclose(how));
+    H5_CALL(H5Tclose(type));
+    H5_CALL(H5Sclose(memory));
+    H5_CALL(H5Sclose(file_space));
+    return rc;
+}
+
+Err h5_write(H5Data *data, const void *from, int64_t first, int64_t rows) {
+    CHECK(first >= 0 && rows >= 0 && first + rows <= data->rows, "rows %lld+%lld of %lld", (long long)first,
+          (long long)rows, (long long)data->rows);
+    return written(data->file, data->column->name, transfer(data, NULL, from, first, rows));
+}
+
+Err h5_read(H5Data *data, void *to, int64_t first, int64_t rows) {
+    CHECK(first >= 0 && rows >= 0 && first + rows <= data->rows, "rows %lld+%lld of %lld", (long long)first,
+          (long long)rows, (long long)data->rows);
+    if (!rows) return ERR_NONE;
+    return transfer(data, to, NULL, first, rows) < 0 ? unreadable(data->file, data->column->name) : ERR_NONE;
+}
+
+/* ---- Attributes. ---- */
+
+static Err set(H5File *file, const char *object, const char *name, hid_t type, hid_t memory, const void *value) {
+    hid_t space = (hid_t)H5_CALL(H5Screate(H5S_SCALAR));
+    hid_t id = H5Acreate_by_name(file->id, object, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    int64_t rc = id < 0 ? id : H5Awrite(id, memory, value);
+    if (id > 0) H5_CALL(H5Aclose(id));
+    H5_CALL(H5Sclose(space));
+    return written(file, object, rc);
+}
+
+Err h5_set_text(H5File *file, const char *object, const char *name, const char *text) {
+    hid_t type = text_type(strlen(text) + 1);
+    H5_CALL(H5Tset_cset(type, H5T_CSET_UTF8));
+    H5_CALL(H5Tset_strpad(type, H5T_STR_NULLTERM));
+    Err err = set(file, object, name, type, type, text);
+    H5_CALL(H5Tclose(type));
+    return err;
+}
+
+Err h5_set_i64(H5File *file, const char *object, const char *name, int64_t value) {
+    return set(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
+}
+
+Err h5_set_f64(H5File *file, const char *object, const char *name, double value) {
+    return set(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
+}
+
+bool h5_has(H5File *file, const char *object, const char *name) {
+    return H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) > 0;
+}
+
+/* Opens a one-element attribute. */
+static Err attribute(hid_t *id, hid_t *type, H5File *file, const char *object, const char *name, const char *want) {
+    *id = h5_has(file, object, name) ? H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
+    if (*id < 0) return err_user("%s: %s: no readable attribute %s: want %s", file->path, object, name, want);
+    hid_t space = (hid_t)H5_CALL(H5Aget_space(*id));
+    hssize_t points = H5Sget_simple_extent_npoints(space);
+    H5_CALL(H5Sclose(space));
+    *type = (hid_t)H5_CALL(H5Aget_type(*id));
+    if (points == 1) return ERR_NONE;
+    H5_CALL(H5Tclose(*type));
+    H5_CALL(H5Aclose(*id));
+    return err_user("%s: %s: attribute %s: want one value, %s", file->path, object, name, want);
+}
+
+static Err get_number(void *value, hid_t memory, bool integer, H5File *file, const char *object, const char *name) {
+    const char *want = integer ? "a whole number" : "a number";
+    hid_t id, type;
+    TRY(attribute(&id, &type, file, object, name, want));
+    H5T_class_t class = H5Tget_class(type);
+    Err err = ERR_NONE;
+    if (class != H5T_INTEGER && (integer || class != H5T_FLOAT))
+        err = err_user("%s: %s: attribute %s: want %s", file->path, object, name, want);
+    else if (H5Aread(id, memory, value) < 0)
+        err = unreadable(file, object);
+    H5_CALL(H5Tclose(type));
+    H5_CALL(H5Aclose(id));
+    return err;
+}
+
+Err h5_get_i64(int64_t *value, H5File *file, const char *object, const char *name) {
+    return get_number(value, H5T_NATIVE_INT64, true, file, object, name);
+}
+
+Err h5_get_f64(double *value, H5File *file, const char *object, const char *name) {
+    return get_number(value, H5T_NATIVE_DOUBLE, false, file, object, name);
+}
+
+Err h5_get_text(char **text, H5File *file, const char *object, const char *name) {
+    hid_t id, type;
+    TRY(attribute(&id, &type, file, object, name, "text"));
+    Err err = ERR_NONE;
+    *text = NULL;
+    if (H5Tget_class(type) != H5T_STRING) {
+        err = err_user("%s: %s: attribute %s: want text", file->path, object, name);
+    } else if (H5Tis_variable_str(type) > 0) {
+        char *held = NULL;
+        if (H5Aread(id, type, &held) < 0 || !held) {
+            err = unreadable(file, object);
+        } else {
+            *text = mem_alloc(strlen(held) + 1);
+            memcpy(*text, held, strlen(held));
+            H5_CALL(H5free_memory(held));
+        }
+    } else {
+        *text = mem_alloc(H5Tget_size(type) + 1);
+        if (H5Aread(id, type, *text) < 0) {
+            mem_free(*text);
+            *text = NULL;
+            err = unreadable(file, object);
+        }
+    }
+    H5_CALL(H5Tclose(type));
+    H5_CALL(H5Aclose(id));
+    return err;
+}

@@ -1,0 +1,269 @@
+// TEST n=1,2,3,4
+/* Dataset files: what is written is what is read, equal bytes on any number of ranks, foreign files, broken files. */
+#include "base/rng.h"
+#include "check.h"
+#include "io/dataset.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { T = 1300, FRAMES = 500 }; /* blocks of 524 trajectories: two whole ones and a part */
+
+static char folder[64];
+
+static const char *file(const char *name) {
+    static char path[4][128];
+    static int next;
+    next = (next + 1) % 4;
+    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
+    return path[next];
+}
+
+/* Small numbers of everything, different from trajectory to trajectory. */
+static void make(void *context, int64_t i, Trajectory *out) {
+    static float vertex[3 * 64], pose[FRAMES * 4 * 7], mass[4], friction[4], restitution[4];
+    static int32_t owner[64];
+    (void)context;
+    uint64_t s = rng_stream("test", (uint64_t)i), e = 0;
+    int bodies = 1 + (int)rng_below(1, s, e++, 4), vertices = 0;
+    for (int b = 0; b < bodies; b++) {
+        int n = 1 + (int)rng_below(1, s, e++, 15);
+        for (int v = 0; v < n; v++) owner[vertices++] = b;
+        mass[b] = (float)rng_uniform(1, s, e++);
+        friction[b] = restitution[b] = (float)rng_uniform(1, s, e++);
+    }
+    for (int v = 0; v < 3 * vertices; v++) vertex[v] = (float)rng_normal(1, s, e++);
+    for (int f = 0; f < FRAMES * bodies; f++) {
+        double a = (double)(i + f);
+        float p[7] = {(float)a, 1, 2, (float)cos(a), 0, (float)sin(a), 0};
+        memcpy(pose + 7 * f, p, sizeof p);
+    }
+    *out = (Trajectory){.bodies = bodies,
+                        .frames = FRAMES,
+                        .vertices = vertices,
+                        .vertex = vertex,
+                        .vertex_body = owner,
+                        .pose = pose,
+                        .mass = mass,
+                        .friction = friction,
+                        .restitution = restitution,
+                        .floor_friction = 0.25f,
+                        .floor_restitution = 0.5f,
+                        .floor = {0, 0, 1, -2},
+                        .gravity = {0, 0, -10},
+                        .frame_rotation = {0, 1, 0, 1, 0, 0, 0, 0, 1},
+                        .frame_shift = {1, 2, 3}};
+}
+
+static bool same(const Trajectory *a, const Trajectory *b) {
+    if (a->bodies != b->bodies || a->frames != b->frames || a->vertices != b->vertices) return false;
+    size_t n = (size_t)a->bodies * sizeof(float), v = (size_t)a->vertices;
+    return !memcmp(a->vertex, b->vertex, 12 * v) && !memcmp(a->vertex_body, b->vertex_body, 4 * v) &&
+           !memcmp(a->pose, b->pose, 7 * n * (size_t)a->frames) && !memcmp(a->mass, b->mass, n) &&
+           !memcmp(a->friction, b->friction, n) && !memcmp(a->restitution, b->restitution, n) &&
+           !memcmp(&a->floor_friction, &b->floor_friction, sizeof *a - offsetof(Trajectory, floor_friction));
+}
+
+static char *slurp(const char *path, size_t *bytes) {
+    struct stat st;
+    int fd = open(path, O_RDONLY);
+    char *data = NULL;
+    *bytes = 0;
+    if (fd >= 0 && !fstat(fd, &st)) {
+        data = mem_alloc((size_t)st.st_size + 1);
+        *bytes = (size_t)read(fd, data, (size_t)st.st_size);
+    }
+    if (fd >= 0) close(fd);
+    return data;
+}
+
+static void spill(const char *path, const char *data, size_t bytes) {
+    FILE *f = fopen(path, "wb");
+    EXPECT(f && fwrite(data, 1, bytes, f) == bytes, "%s", path);
+    if (f) fclose(f);
+}
+
+static void round_trip(const Comm *w) {
+    DatasetPlan plan = {.trajectories = T, .frames = FRAMES, .frame_time = 0.125, .seed = 7, .settings = "a = 1\n"};
+    Err err = dataset_create(file("all.h5"), &plan, make, NULL, w);
+    EXPECT(!err.code, "%s", err.text);
+    err = dataset_create(file("all.h5"), &plan, make, NULL, w);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "exists already"), "%d %s", err.code, err.text);
+    if (comm_rank(w) == 0) {
+        err = dataset_create(file("one.h5"), &plan, make, NULL, comm_self());
+        EXPECT(!err.code, "%s", err.text);
+        size_t n, m;
+        char *a = slurp(file("all.h5"), &n), *b = slurp(file("one.h5"), &m);
+        EXPECT(n > 0 && n == m && !memcmp(a, b, n), "%d ranks and one write the same %zu bytes", comm_size(w), n);
+        mem_free(a);
+        mem_free(b);
+    }
+    uint64_t digest = 0;
+    for (int mode = 0; mode < 2; mode++) {
+        Dataset *d;
+        err = dataset_open(&d, file("all.h5"), w, mode ? 0 : (int64_t)1 << 30);
+        EXPECT(!err.code, "%s", err.text);
+        if (err.code) return;
+        EXPECT(dataset_size(d) == T && dataset_frames(d) == FRAMES && dataset_max_bodies(d) == 4, "sizes");
+        EXPECT(dataset_frame_time(d) == 0.125, "frame time");
+        EXPECT(mode == 0 || digest == dataset_digest(d), "digest");
+        digest = dataset_digest(d);
+        int bad = 0;
+        for (int64_t k = 0; k < T; k += mode ? 29 : 1) {
+            int64_t i = mode ? T - 1 - k : k;
+            Trajectory x = {0};
+            make(NULL, i, &x);
+            bad += !same(dataset_get(d, i), &x);
+        }
+        EXPECT(bad == 0, "%d trajectories differ", bad);
+        dataset_close(d);
+    }
+}
+
+static void refused(const Comm *w, const char *path, const char *text) {
+    Dataset *d;
+    Err err = dataset_open(&d, path, w, 1 << 30);
+    EXPECT(err.code == EXIT_USER && !d && strstr(err.text, path), "want %s: %d %s", text, err.code, err.text);
+    EXPECT(strstr(err.text, text) && !strchr(err.text, '\n'), "want %s: %s", text, err.text);
+}
+
+/* A file of another maker, plain contiguous float64, after docs/dataset.md; then with one thing wrong at a time. */
+static const char *foreign =
+    "import sys, h5py, numpy as np\n"
+    "path, change = sys.argv[1:]\n"
+    "T, F, B = 3, 4, [2, 1, 3]\n"
+    "f = h5py.File(path, 'w')\n"
+    "f.attrs['format'] = 'equiscale-dataset-1'\n"
+    "f.attrs['frames'] = F\n"
+    "f.attrs['frame_time'] = 0.1\n"
+    "nb = sum(B)\n"
+    "t = dict(bodies=np.array(B), vertices=np.array([4, 2, 6]),\n"
+    "    floor_normal=np.tile([0, 0.6, 0.8], (T, 1)), floor_offset=np.zeros(T),\n"
+    "    floor_friction=np.full(T, 0.3), floor_restitution=np.full(T, 0.5),\n"
+    "    gravity=np.tile([0, -6., -8.], (T, 1)), frame_rotation=np.tile(np.eye(3), (T, 1, 1)),\n"
+    "    frame_shift=np.zeros((T, 3)))\n"
+    "q = np.zeros((nb, F, 4)); q[..., 0] = 1\n"
+    "b = dict(mass=np.arange(1., nb + 1), friction=np.ones(nb), restitution=np.ones(nb),\n"
+    "    position=np.arange(nb * F * 3.).reshape(nb, F, 3), quaternion=q)\n"
+    "v = dict(position=np.ones((12, 3)), body=np.array([0, 0, 1, 1, 0, 0, 0, 1, 1, 2, 2, 2]))\n"
+    "exec(change)\n"
+    "for name, group in dict(trajectories=t, bodies=b, vertices=v).items():\n"
+    "    for key, value in group.items(): f[name + '/' + key] = value\n"
+    "f.close()\n";
+
+static void write_foreign(const Comm *w, const char *path, const char *change) {
+    if (comm_rank(w) == 0) {
+        spill(file("foreign.py"), foreign, strlen(foreign));
+        char command[1024];
+        snprintf(command, sizeof command, "/usr/bin/python3 %s %s \"%s\"", file("foreign.py"), path, change);
+        EXPECT(system(command) == 0, "%s", command);
+    }
+    comm_barrier(w);
+}
+
+static void others(const Comm *w) {
+    static const char *broken[][2] = {
+        {"b['mass'][3] = -1", "/bodies/mass: row 3 holds -1"},
+        {"b['mass'][3] = np.nan", "/bodies/mass: row 3 holds"},
+        {"b['position'][5, 1, 1] = np.inf", "/bodies/position: row 5 holds inf"},
+        {"q[4, 3] = 0.5, 0.5, 0, 0", "/bodies/quaternion: row 4"},
+        {"b['restitution'][1] = 1.5", "/bodies/restitution: row 1"},
+        {"t['floor_normal'][2] = 1, 1, 0", "/trajectories/floor_normal: row 2"},
+        {"t['floor_friction'][0] = -0.1", "/trajectories/floor_friction: row 0"},
+        {"t['gravity'][1] = 0", "/trajectories/gravity: row 1"},
+        {"t['frame_rotation'][1, 0] = 0, 1, 0", "/trajectories/frame_rotation: row 1"},
+        {"t['bodies'][0] = 3", "/trajectories/bodies: the sum is 7: want 6"},
+        {"t['vertices'][0] = 0", "/trajectories/vertices: row 0 holds 0"},
+        {"v['body'][0] = -1", "/vertices/body: row 0"},
+        {"v['body'][3] = 0", "/vertices/body: trajectory 0"},
+        {"v['position'] = np.ones((12, 2))", "/vertices/position: want the shape (rows, 3)"},
+        {"b['quaternion'] = q[:, :3]", "/bodies/quaternion: want the shape (rows, 4, 4)"},
+        {"del b['friction']", "/bodies/friction: no such dataset"},
+        {"t['floor_offset'] = np.zeros(2)", "/trajectories/floor_offset: has 2 rows"},
+        {"t['bodies'] = t['bodies'] + 0.5", "/trajectories/bodies: want whole numbers"},
+        {"b['mass'] = np.array([b'x'] * nb)", "/bodies/mass: want numbers"},
+        {"b['mass'] = np.zeros(nb, [('a', 'f8'), ('b', 'i4')])", "/bodies/mass: want numbers"},
+        {"f.attrs['format'] = 'kubric'", "attribute format"},
+        {"f.attrs['format'] = 3", "attribute format"},
+        {"f.attrs['frames'] = 2", "attribute frames"},
+        {"del f.attrs['frame_time']", "frame_time"},
+        {"f.attrs['frame_time'] = -1.0", "attribute frame_time"},
+    };
+    write_foreign(w, file("foreign.h5"), "pass");
+    Dataset *d;
+    Err err = dataset_open(&d, file("foreign.h5"), w, 1 << 20);
+    EXPECT(!err.code, "%s", err.text);
+    if (!err.code) {
+        const Trajectory *x = dataset_get(d, 2);
+        EXPECT(x->bodies == 3 && x->vertices == 6 && x->frames == 4 && x->vertex_body[5] == 2, "sizes");
+        EXPECT(x->mass[2] == 6 && x->pose[(3 * 3 + 1) * 7 + 1] == (4 * 4 + 3) * 3 + 1, "%g", x->pose[64]);
+        dataset_close(d);
+    }
+    /* The text of one message does not depend on ranks: one size is enough for the slow list. */
+    for (size_t i = 0; i < sizeof broken / sizeof *broken && comm_size(w) == 2; i++) {
+        write_foreign(w, file("broken.h5"), broken[i][0]);
+        refused(w, file("broken.h5"), broken[i][1]);
+    }
+    refused(w, file("none.h5"), "no such file");
+}
+
+/* Flipped, overwritten and cut files give an error or, where nothing that counts was hit, the same numbers. */
+static void damage(const Comm *w) {
+    size_t bytes;
+    char *good = slurp(file("all.h5"), &bytes), *bad = mem_alloc(bytes);
+    Dataset *d;
+    Err err = dataset_open(&d, file("all.h5"), comm_self(), 1 << 30);
+    uint64_t digest = dataset_digest(d);
+    dataset_close(d);
+    char name[32];
+    snprintf(name, sizeof name, "damaged-%d.h5", comm_rank(w));
+    int errors = 0, unharmed = 0, trials = 40;
+    for (int i = 0; i < trials; i++) {
+        uint64_t s = rng_stream("damage", (uint64_t)(100 * comm_rank(w) + i));
+        memcpy(bad, good, bytes);
+        size_t size = bytes;
+        /* Half of the damage falls into the metadata at the front. */
+        int64_t range = i % 2 ? (int64_t)bytes : 16384, n = i % 4 < 2 ? 1 : 20;
+        if (i % 8 == 7)
+            size = (size_t)rng_below(1, s, 0, (int64_t)bytes);
+        else
+            for (int64_t k = 0; k < n; k++)
+                bad[rng_below(1, s, 2 * (uint64_t)k, range)] ^= (char)(1 + rng_below(1, s, 2 * (uint64_t)k + 1, 255));
+        spill(file(name), bad, size);
+        err = dataset_open(&d, file(name), comm_self(), 1 << 30);
+        errors += err.code == EXIT_USER && strstr(err.text, name) && !strchr(err.text, '\n');
+        if (err.code) continue;
+        bool equal = dataset_digest(d) == digest;
+        for (int64_t k = 0; k < T && equal; k++) {
+            Trajectory x = {0};
+            make(NULL, k, &x);
+            equal = same(dataset_get(d, k), &x);
+        }
+        unharmed += equal;
+        dataset_close(d);
+    }
+    EXPECT(errors + unharmed == trials && errors > trials / 2, "%d errors, %d unharmed", errors, unharmed);
+    if (comm_rank(w) == 0) printf("measured %d of %d damaged files refused, %d unharmed\n", errors, trials, unharmed);
+    mem_free(good);
+    mem_free(bad);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    const Comm *w = comm_world();
+    strcpy(folder, "/tmp/test_dataset.XXXXXX");
+    if (comm_rank(w) == 0) EXPECT(mkdtemp(folder), "%s", folder);
+    comm_bcast(w, folder, sizeof folder, 0);
+    round_trip(w);
+    others(w);
+    if (comm_size(w) < 3) damage(w);
+    comm_barrier(w);
+    if (comm_rank(w) == 0) {
+        char command[128];
+        snprintf(command, sizeof command, "rm -r %s", folder);
+        EXPECT(system(command) == 0, "%s", command);
+    }
+    return test_end();
+}
