@@ -43,6 +43,10 @@ int64_t dataset_max_vertices(const Dataset *dataset);
 uint64_t
 dataset_digest(const Dataset *dataset); /* of the generator settings and sizes: two studies on equal data agree */
 
+/** What dataset_create was given as settings, NULL for a file made by someone else, and the number of trajectories.
+ *  mem_free the text. Not collective. */
+Err dataset_settings(char **settings, int64_t *trajectories, const char *path);
+
 /** Trajectory i; valid until the next call when read on demand. Not collective. */
 const Trajectory *dataset_get(Dataset *dataset, int64_t i);
 

@@ -12,3 +12,5 @@ typedef struct Command {
 
 extern const Command commands[];
 extern const int n_commands;
+
+Err cmd_generate(int argc, char **argv, int *code);

@@ -11,6 +11,7 @@ static Err usage(int argc, char **argv, int *code);
 
 const Command commands[] = {
     {"help", usage, "this list"},
+    {"generate", cmd_generate, "[FILE] [-data_KEY value ...]  simulate the trajectories of a study into data.path"},
 };
 const int n_commands = sizeof commands / sizeof *commands;
 

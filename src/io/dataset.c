@@ -203,15 +203,18 @@ static Err check_frames(const Dataset *d) {
     return check_unit(&d->table, FLOOR_NORMAL, d->at[FLOOR_NORMAL], 0, d->size, 3, 1);
 }
 
-static Err read_header(Dataset *d) {
-    H5File *f = &d->table.file;
+static Err check_format(H5File *f) {
     char *text = NULL;
     Err err = h5_get_text(&text, f, "/", "format");
-    if (err.code || strcmp(text, FORMAT)) {
-        mem_free(text);
-        return err_user("%s: attribute format: not a dataset of ours: want " FORMAT, d->path);
-    }
+    bool ours = !err.code && !strcmp(text, FORMAT);
     mem_free(text);
+    return ours ? ERR_NONE : err_user("%s: attribute format: not a dataset: want " FORMAT, f->path);
+}
+
+static Err read_header(Dataset *d) {
+    H5File *f = &d->table.file;
+    char *text;
+    TRY(check_format(f));
     int64_t frames;
     TRY(h5_get_i64(&frames, f, "/", "frames"));
     TRY(h5_get_f64(&d->frame_time, f, "/", "frame_time"));
@@ -451,6 +454,20 @@ const Trajectory *dataset_get(Dataset *d, int64_t i) {
     CHECK(!err.code, "%s", err.text);
     describe(d, d->list, i, d->pose, d->vertex, d->vertex_body);
     return d->list;
+}
+
+Err dataset_settings(char **settings, int64_t *trajectories, const char *path) {
+    Table t = {0};
+    *settings = NULL;
+    table_shape(&t, 1);
+    Err err = h5_open(&t.file, path);
+    if (!err.code) err = check_format(&t.file);
+    if (!err.code) err = h5_column_open(&t.data[BODIES], &t.file, &t.column[BODIES]);
+    if (!err.code && h5_has(&t.file, "/", "settings")) err = h5_get_text(settings, &t.file, "/", "settings");
+    *trajectories = t.data[BODIES].rows;
+    table_close(&t);
+    h5_close(&t.file);
+    return err;
 }
 
 /* ---- Writing: blocks of trajectories whose bounds do not depend on the ranks, so that neither does the file. ---- */

@@ -1,0 +1,44 @@
+/** Random scenes: bodies of several shapes thrown into the middle of a floor, after the Kubric MOVi benchmark
+ *  (Greff et al. 2022). Scene i is a function of (options, i) alone; a scene whose simulation goes wrong is drawn
+ * again.
+ *
+ *  Simulated with gravity along -z; with `canonical` left so, else moved by a random proper motion of E(3) that is
+ *  recorded: world = R canonical + s. Lengths m, masses kg, times s. Not collective. */
+#pragma once
+
+#include "sim/world.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct SceneOptions {
+    uint64_t seed;
+    int frames;     /* poses recorded, the first at time 0 */
+    int frame_rate; /* Hz, a divisor of WORLD_RATE */
+    int bodies_min, bodies_max;
+    int vertices;                  /* mesh vertices of a round body, 8 .. SHAPE_VERTICES */
+    double radius_min, radius_max; /* m, of the balls around the bodies */
+    double spread;                 /* m: half the width of the spawn box; its height is the same, from 1 m up */
+    double speed;                  /* m/s: bodies fly at the middle plus a random velocity of up to this in x and y */
+    bool canonical;
+} SceneOptions;
+
+typedef struct Scene {
+    int bodies, frames, vertices;
+    float *vertex;                        /* (vertices, 3) in the frame of its body */
+    int32_t *vertex_body;                 /* (vertices) ascending */
+    float *pose;                          /* (frames, bodies, 7) position, quaternion w x y z */
+    float *mass, *friction, *restitution; /* (bodies) */
+    float floor_friction, floor_restitution;
+    float floor[4];   /* n, c: the floor is n.x = c */
+    float gravity[3]; /* m/s^2 */
+    double rotation[9], shift[3];
+    double depth; /* m: deepest contact */
+} Scene;
+
+/** Room for the largest scene of these options, and the way back. */
+Scene *scene_new(const SceneOptions *options);
+void scene_free(Scene *scene);
+
+/** Fills the scene with trajectory i. */
+void scene_make(Scene *scene, const SceneOptions *options, int64_t i);
