@@ -80,6 +80,8 @@ typedef struct ModelKind {
 } ModelKind;
 
 extern const ModelKind transformer_kind, gatr_kind;
+extern const ModelKind *const model_kinds[]; /* every one of them: nn/model.c */
+extern const int n_model_kinds;
 const ModelKind *model_kind(const char *name); /* NULL when there is none of that name */
 
 /** A model on the tensor-parallel ranks of `tp`, with room for batches up to the given size. */

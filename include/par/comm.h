@@ -22,6 +22,9 @@ void comm_stop(void);
 const Comm *comm_world(void);
 const Comm *comm_self(void);
 
+/** Name and version of the MPI and PETSc libraries, one line. Not collective. */
+void comm_library(char *text, size_t size);
+
 /** The ranks that pass the same color, ordered by rank; NULL where color < 0. Free with comm_free. */
 Comm *comm_split(const Comm *comm, int color);
 void comm_free(Comm *comm);

@@ -53,6 +53,9 @@ typedef struct KeySpec {
  *  value` pair, `-key` alone is true). Refuses malformed YAML, nested lists, duplicate keys, with file and line. */
 Err options_load(const char *path, int argc, char **argv);
 
+/** What errors about keys name: the study file, or the command line where there is none. Not collective. */
+const char *options_source(void);
+
 /** Fills the struct at `out`. Errors name key, value and what is wanted. */
 Err options_read(void *out, const KeySpec *specs, int n);
 

@@ -23,17 +23,15 @@ static bool parent_on_terminal(void) {
 void log_init(bool is_root) {
     root = is_root;
     start = timer_now();
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     terminal = isatty(STDOUT_FILENO) && parent_on_terminal();
 }
 
 /* One write a line, so that lines of different ranks do not mix; on a terminal it first erases the live line. */
 static void print(bool timed, const char *end, const char *fmt, va_list ap) {
-    char line[4096];
-    int n = snprintf(line, sizeof line, "%s", terminal ? "\r\033[K" : "");
-    if (timed) n += snprintf(line + n, sizeof line - (size_t)n, "[%8.1f] ", timer_now() - start);
-    int more = vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
-    if (more >= (int)sizeof line - n) more = (int)sizeof line - n - 1;
-    fwrite(line, 1, (size_t)(n + more), stdout);
+    if (terminal) fputs("\r\033[K", stdout);
+    if (timed) printf("[%8.1f] ", timer_now() - start);
+    vprintf(fmt, ap);
     fputs(end, stdout);
     fflush(stdout);
 }

@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-static const ModelKind *const kinds[] = {&transformer_kind};
+const ModelKind *const model_kinds[] = {&transformer_kind};
+const int n_model_kinds = sizeof model_kinds / sizeof *model_kinds;
 
 const ModelKind *model_kind(const char *name) {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (!strcmp(kinds[i]->name, name)) return kinds[i];
+    for (int i = 0; i < n_model_kinds; i++)
+        if (!strcmp(model_kinds[i]->name, name)) return model_kinds[i];
     return NULL;
 }
 

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <petscsys.h>
+#include <stdio.h>
 #include <string.h>
 
 struct Comm {
@@ -66,6 +67,16 @@ const Comm *comm_world(void) {
 
 const Comm *comm_self(void) {
     return &self;
+}
+
+void comm_library(char *text, size_t size) {
+    char version[MPI_MAX_LIBRARY_VERSION_STRING], petsc[256];
+    int len;
+    MPI_CALL(MPI_Get_library_version(version, &len));
+    version[strcspn(version, ",\n")] = 0;
+    PetscGetVersion(petsc, sizeof petsc);
+    petsc[strcspn(petsc, ",\n")] = 0;
+    snprintf(text, size, "%s; %s", version, petsc);
 }
 
 MPI_Comm comm_mpi(const Comm *comm) {

@@ -144,6 +144,10 @@ Err options_unknown(void) {
     return err;
 }
 
+const char *options_source(void) {
+    return source;
+}
+
 /* ---- Values. ---- */
 
 static bool listed(const char *choices, const char *word) {

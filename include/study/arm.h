@@ -1,0 +1,17 @@
+/** Arms: an arm of a study is a model plus a training procedure. A new arm is one line in arms[]; a new model is one
+ *  ModelKind and its line in the list of nn/model.c. */
+#pragma once
+
+#include "nn/model.h"
+
+typedef struct Arm {
+    const char *name;
+    const ModelKind *kind;
+    bool augment; /* a new element of E(3) for each sample drawn */
+    const char *lr,
+        *lr_exponent; /* defaults of the learning-rate rule; docs/learning-rates.md says how they were found */
+} Arm;
+
+extern const Arm arms[];
+extern const int n_arms;
+const Arm *arm_find(const char *name); /* NULL when there is none of that name */

@@ -1,0 +1,38 @@
+/** The grid: from options to cells, with what each will cost. */
+#pragma once
+
+#include "study/options.h"
+
+typedef enum CellState { CELL_PLANNED, CELL_RUNNING, CELL_DONE, CELL_DIVERGED, CELL_FAILED } CellState;
+
+typedef struct Cell {
+    CellRecord record; /* identity from the start; results when it is finished */
+    TrainJob job;
+    double flop_nominal, flop_executed; /* expected, of training */
+    double seconds;                     /* expected wall time on dp x tp ranks, evaluations included */
+    int64_t bytes;                      /* a rank */
+    CellState state;
+} Cell;
+
+typedef struct Grid {
+    int n;
+    Cell *cell;      /* most expensive first */
+    uint64_t digest; /* of all that decides a loss but is not in the identity of a cell; 0: not known */
+} Grid;
+
+/** Every cell of the study: arms x sizes x steps x seeds x learning rates on the largest dataset, and the smaller
+ *  datasets at one size and length. Errors: sizes and layouts that do not divide. Not collective. */
+Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data);
+void grid_free(Grid *grid);
+
+/** Expected seconds of every cell from timed steps: sizes are shared out over the ranks, those that take more than a
+ *  moment are scaled by their executed FLOP. Sorts the cells. Collective. */
+void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, const Comm *comm);
+
+/** Finds the cells that are finished and those that another process is at. Errors: a record that belongs to another
+ *  study or was trained with another learning rate or batch. Collective. */
+Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm);
+
+/** runs/NAME/cells/ID.SUFFIX: h5 for a finished cell, running for the mark of one at work. */
+void cell_path(char *path, size_t size, const StudyOptions *options, const Cell *cell, const char *suffix);
+const char *cell_state_name(CellState state);

@@ -1,0 +1,18 @@
+/** From a study file to everything a subcommand needs. */
+#pragma once
+
+#include "study/grid.h"
+
+typedef struct Study {
+    StudyOptions options;
+    Dataset *dataset;
+    TrainData data;
+    Grid grid;
+    bool sampled; /* the dataset does not exist yet: lengths of sequences are taken from a few trajectories made for it
+                   */
+} Study;
+
+/** argv[1] is the study file, the rest -key value pairs. With make_data an absent dataset is generated; without, a few
+ *  trajectories stand in for it. Errors leave nothing to free. Collective on the world. */
+Err study_open(Study *study, int argc, char **argv, bool make_data);
+void study_close(Study *study);

@@ -1,0 +1,47 @@
+/** The study file: what is trained, on what data, in which layout. */
+#pragma once
+
+#include "par/options.h"
+#include "study/arm.h"
+#include "study/data_options.h"
+#include "train/trainer.h"
+
+enum { STUDY_ARMS = 16, STUDY_KINDS = 8 };
+
+/** Sizes of a model, keys `<model>.*`: entry i of every list belongs to size i. */
+typedef struct SizeOptions {
+    IntList width, scalars, depth, heads;
+    bool multi_query;
+    int64_t increase;
+} SizeOptions;
+
+/** Learning rate of an arm, keys `<arm>.*`: peak = lr (N / 1e5)^-lr_exponent; several values are swept. */
+typedef struct RateOptions {
+    RealList lr;
+    double lr_exponent;
+} RateOptions;
+
+typedef struct StudyOptions {
+    char name[OPTION_TEXT], folder[OPTION_TEXT];
+    WordList arms;
+    IntList steps, seeds, datasets;
+    int64_t data_size;  /* index of the size at which the smaller datasets are run too */
+    int64_t data_steps; /* and their steps */
+    int64_t test_trajectories, validation_trajectories, test_samples, validation_samples;
+    int64_t data_memory; /* MiB */
+    int64_t dp, tp;
+    bool fit;
+    SizeOptions sizes[STUDY_KINDS]; /* in the order of model_kinds */
+    RateOptions rates[STUDY_ARMS];  /* in the order of arms */
+    TrainOptions train;
+    DataOptions data;
+} StudyOptions;
+
+/** Reads every key; refuses unknown ones and lists that do not fit together. Call after options_load. */
+Err study_options_read(StudyOptions *out);
+
+/** All keys with their values, one a line; mem_free it. */
+char *study_options_text(const StudyOptions *options);
+
+/** All keys with unit, range, default and meaning; mem_free it. */
+char *study_options_help(void);

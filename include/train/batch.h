@@ -1,0 +1,64 @@
+/** From trajectories to packed batches of scenes.
+ *
+ *  A sample is a trajectory and a frame: what is seen is the scene at that frame and the one before, the target is the
+ *  displacement of every vertex to the next frame. The dataset is cut into index ranges, test first, then validation,
+ *  then training, so a smaller training set is a prefix of a larger one and none meets another.
+ *
+ *  Which samples make a batch depends on (seed, position in the stream of samples) only: an epoch visits every sample
+ * of the training set once, in an order of its own. */
+#pragma once
+
+#include "base/arena.h"
+#include "io/dataset.h"
+#include "nn/model.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Units that make inputs and target of order 1, measured once on the first training trajectories of the study, so that
+ *  the losses of all cells compare. */
+typedef struct DataScale {
+    double length; /* m: rms distance of a vertex from the mean vertex of its scene */
+    double step;   /* m: rms displacement of a vertex in one frame */
+    double body_mean[SCENE_BODY], body_sd[SCENE_BODY]; /* of the raw physical parameters */
+} DataScale;
+
+typedef struct TrainData {
+    Dataset *dataset;                /* not owned */
+    int64_t test, validation, train; /* trajectories in each range */
+    int64_t test_samples, validation_samples;
+    int slots; /* one-hot width: the largest number of bodies in the dataset */
+    DataScale scale;
+} TrainData;
+
+/** Cuts the dataset and measures the scale on at most 256 training trajectories. Errors: too few trajectories for the
+ *  ranges and a training set of `train_max`. Not collective. */
+Err train_data_init(TrainData *data, Dataset *dataset, int64_t test, int64_t validation, int64_t train_max,
+                    int64_t test_samples, int64_t validation_samples);
+
+typedef enum SampleRange { SAMPLES_TRAIN, SAMPLES_VALIDATION, SAMPLES_TEST } SampleRange;
+
+/** What decides a sample, with its position in the stream, and how it is shown. */
+typedef struct SampleStream {
+    SampleRange range;
+    int64_t trajectories; /* size of the training set; the other ranges are fixed */
+    uint64_t seed;
+    bool augment; /* a new element of O(3) for each sample drawn; a translation has no effect on a centred scene */
+} SampleStream;
+
+typedef struct Batch {
+    SceneBatch scenes;
+    const real *target; /* (tokens, 3) displacement to the next frame, in units of scale.step */
+    const real *weight; /* (sequences) 1 / tokens of the sequence */
+    int64_t *start;
+    real *position, *velocity, *body, *floor, *gravity, *displacement, *token_weight;
+    int32_t *slot;
+    int64_t max_tokens;
+    int max_samples;
+} Batch;
+
+/** Buffers for up to max_samples scenes. Called twice, to count and to place. */
+void batch_layout(Batch *batch, const TrainData *data, int max_samples, Arena *arena);
+
+/** Samples first .. first+n-1 of the stream. Not collective. */
+void batch_fill(Batch *batch, const TrainData *data, const SampleStream *stream, int64_t first, int n);

@@ -1,0 +1,68 @@
+#include "study/open.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SAMPLE_TRAJECTORIES = 64 };
+
+static int64_t largest(const IntList *list) {
+    int64_t m = 0;
+    for (int i = 0; i < list->n; i++)
+        if (list->at[i] > m) m = list->at[i];
+    return m;
+}
+
+/* A few trajectories of the kind the study wants, in a file that lives as long as it takes to open it. */
+static Err open_sample(Study *s) {
+    const Comm *world = comm_world();
+    const char *folder = getenv("TMPDIR");
+    DataOptions few = s->options.data;
+    int64_t pid = getpid();
+    comm_bcast(world, &pid, sizeof pid, 0);
+    few.trajectories = SAMPLE_TRAJECTORIES;
+    if ((size_t)snprintf(few.path, sizeof few.path, "%s/equiscale-%lld.h5", folder ? folder : "/tmp", (long long)pid) >=
+        sizeof few.path)
+        return err_user("TMPDIR: want a shorter path");
+    TRY(data_make(&few, world));
+    Err err = dataset_open(&s->dataset, few.path, world, INT64_MAX);
+    comm_barrier(world);
+    if (comm_rank(world) == 0) unlink(few.path);
+    TRY(err);
+    s->sampled = true;
+    err = train_data_init(&s->data, s->dataset, 1, 1, SAMPLE_TRAJECTORIES - 2, s->options.test_samples,
+                          s->options.validation_samples);
+    /* A dataset takes its slots from the most bodies it may have, not from those that happened to be drawn. */
+    if (s->data.slots < s->options.data.bodies_max) s->data.slots = (int)s->options.data.bodies_max;
+    return err;
+}
+
+static Err open_data(Study *s, bool make) {
+    const Comm *world = comm_world();
+    const StudyOptions *o = &s->options;
+    bool there = comm_all(world, access(o->data.path, F_OK) == 0);
+    if (!there && !make) return open_sample(s);
+    if (!there) TRY(data_make(&o->data, world));
+    TRY(dataset_open(&s->dataset, o->data.path, world, o->data_memory << 20));
+    return comm_agree(world, train_data_init(&s->data, s->dataset, o->test_trajectories, o->validation_trajectories,
+                                             largest(&o->datasets), o->test_samples, o->validation_samples));
+}
+
+Err study_open(Study *study, int argc, char **argv, bool make_data) {
+    memset(study, 0, sizeof *study);
+    if (argc < 2 || argv[1][0] == '-')
+        return err_user("equiscale %s: want a study file, such as input/quick.yaml", argv[0]);
+    TRY(options_load(argv[1], argc - 1, argv + 1));
+    TRY(study_options_read(&study->options));
+    Err err = open_data(study, make_data);
+    if (!err.code) err = grid_new(&study->grid, &study->options, &study->data);
+    if (err.code) study_close(study);
+    return err;
+}
+
+void study_close(Study *study) {
+    grid_free(&study->grid);
+    if (study->dataset) dataset_close(study->dataset);
+    study->dataset = NULL;
+}

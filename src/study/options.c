@@ -1,0 +1,169 @@
+#include "study/options.h"
+
+#include "base/arena.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member) offsetof(StudyOptions, member)
+static const KeySpec study_keys[] = {
+    {"study.name", KEY_WORD, AT(name), NULL, 0, 0, NULL, "1", "name of the study and of its folder"},
+    {"study.folder", KEY_WORD, AT(folder), "runs", 0, 0, NULL, "1", "folder that holds the studies"},
+    {"study.steps", KEY_INTS, AT(steps), NULL, 1, 1e9, NULL, "steps", "training lengths, optimiser steps"},
+    {"study.seeds", KEY_INTS, AT(seeds), "1", 0, 1e9, NULL, "1", "seeds of initial parameters and sample order"},
+    {"study.datasets", KEY_INTS, AT(datasets), NULL, 1, 1e9, NULL, "trajectories",
+     "sizes of the training set; the grid uses the largest"},
+    {"study.data_size", KEY_INT, AT(data_size), "0", 0, OPTION_LIST - 1, NULL, "1",
+     "which model size (0: the first) is run on the smaller training sets too"},
+    {"study.data_steps", KEY_INT, AT(data_steps), "1000", 1, 1e9, NULL, "steps",
+     "training length on all training sets at that size"},
+    {"study.test_trajectories", KEY_INT, AT(test_trajectories), "128", 1, 1e9, NULL, "trajectories",
+     "held out for the test set: the first of the file"},
+    {"study.validation_trajectories", KEY_INT, AT(validation_trajectories), "64", 1, 1e9, NULL, "trajectories",
+     "held out to choose between learning rates: the next ones"},
+    {"study.test_samples", KEY_INT, AT(test_samples), "512", 1, 1e9, NULL, "samples", "samples of the fixed test set"},
+    {"study.validation_samples", KEY_INT, AT(validation_samples), "256", 1, 1e9, NULL, "samples",
+     "samples of the fixed validation set"},
+    {"study.data_memory", KEY_INT, AT(data_memory), "2048", 0, 1 << 20, NULL, "MiB",
+     "a dataset of at most this size is kept in the memory of each rank; larger ones are read as they are used"},
+    {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},
+    {"layout.dp", KEY_INT, AT(dp), "1", 1, 1 << 20, NULL, "ranks", "data-parallel ranks of a cell"},
+    {"layout.tp", KEY_INT, AT(tp), "1", 1, 1 << 10, NULL, "ranks", "tensor-parallel ranks of a cell"},
+};
+#undef AT
+enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
+
+/* The keys of models and arms are made from their lists, so that neither needs to be named here. */
+enum { SIZE_KEYS = 6, RATE_KEYS = 2, MADE_KEYS = 1 + SIZE_KEYS * STUDY_KINDS + RATE_KEYS * STUDY_ARMS };
+static KeySpec made[MADE_KEYS];
+static char names[MADE_KEYS][64], arm_names[512];
+static int n_made;
+
+static void make_key(const char *owner, const char *key, KeyType type, size_t offset, const char *fallback, double lo,
+                     double hi, const char *choices, const char *unit, const char *help) {
+    snprintf(names[n_made], sizeof names[n_made], "%s.%s", owner, key);
+    made[n_made] = (KeySpec){names[n_made], type, offset, fallback, lo, hi, choices, unit, help};
+    n_made++;
+}
+
+static void make_keys(void) {
+    if (n_made) return;
+    for (int i = 0; i < n_arms; i++) {
+        size_t used = strlen(arm_names);
+        snprintf(arm_names + used, sizeof arm_names - used, "%s%s", i ? "|" : "", arms[i].name);
+    }
+    make_key("study", "arms", KEY_WORDS, offsetof(StudyOptions, arms), NULL, 0, 0, arm_names, "1", "arms to compare");
+    for (int k = 0; k < n_model_kinds; k++) {
+        size_t at = offsetof(StudyOptions, sizes) + (size_t)k * sizeof(SizeOptions);
+        const char *model = model_kinds[k]->name;
+        make_key(model, "width", KEY_INTS, at + offsetof(SizeOptions, width), "", 1, 1 << 20, NULL, "channels",
+                 "hidden channels of each model size (GATr: multivector channels)");
+        make_key(model, "scalars", KEY_INTS, at + offsetof(SizeOptions, scalars), "", 1, 1 << 20, NULL, "channels",
+                 "hidden scalar channels of each model size (GATr only); empty: twice the width");
+        make_key(model, "depth", KEY_INTS, at + offsetof(SizeOptions, depth), "", 1, 1000, NULL, "blocks",
+                 "blocks of each model size");
+        make_key(model, "heads", KEY_INTS, at + offsetof(SizeOptions, heads), "", 1, 1000, NULL, "heads",
+                 "attention heads of each model size");
+        make_key(model, "multi_query", KEY_BOOL, at + offsetof(SizeOptions, multi_query), "false", 0, 0, NULL, "1",
+                 "all query heads share one key and value head");
+        make_key(model, "increase", KEY_INT, at + offsetof(SizeOptions, increase), "1", 1, 64, NULL, "1",
+                 "factor on the channels inside the attention");
+    }
+    for (int a = 0; a < n_arms; a++) {
+        size_t at = offsetof(StudyOptions, rates) + (size_t)a * sizeof(RateOptions);
+        make_key(arms[a].name, "lr", KEY_REALS, at + offsetof(RateOptions, lr), arms[a].lr, 1e-12, 1e12, NULL, "1",
+                 "peak learning rate at N = 1e5; several are swept");
+        make_key(arms[a].name, "lr_exponent", KEY_REAL, at + offsetof(RateOptions, lr_exponent), arms[a].lr_exponent,
+                 -2, 2, NULL, "1", "the peak learning rate falls as N to this power");
+    }
+}
+
+typedef struct KeyTable {
+    const KeySpec *specs;
+    int n;
+    size_t offset; /* of the struct that it fills, in StudyOptions */
+} KeyTable;
+
+enum { KEY_TABLES = 4 };
+static void key_tables(KeyTable tables[KEY_TABLES]) {
+    make_keys();
+    tables[0] = (KeyTable){study_keys, N_STUDY_KEYS, 0};
+    tables[1] = (KeyTable){made, n_made, 0};
+    tables[2] = (KeyTable){train_keys, n_train_keys, offsetof(StudyOptions, train)};
+    tables[3] = (KeyTable){data_keys, n_data_keys, offsetof(StudyOptions, data)};
+}
+
+static Err check_sizes(const StudyOptions *o, int kind) {
+    const SizeOptions *s = &o->sizes[kind];
+    const char *name = model_kinds[kind]->name;
+    int n = s->width.n;
+    if (n == 0)
+        return err_user("%s: key %s.width is missing: want one width for each model size", options_source(), name);
+    if (s->depth.n != n || s->heads.n != n || (s->scalars.n && s->scalars.n != n))
+        return err_user("%s: %s.depth, %s.heads and %s.scalars: want %d entries each, one for each width",
+                        options_source(), name, name, name, n);
+    if (o->datasets.n > 1 && o->data_size >= n)
+        return err_user("%s: study.data_size = %lld: want 0 to %d, the last size of %s", options_source(),
+                        (long long)o->data_size, n - 1, name);
+    return ERR_NONE;
+}
+
+static Err check_together(const StudyOptions *o) {
+    TRY(data_check(&o->data));
+    if (strchr(o->name, '/') || !*o->name || o->name[0] == '.' || strlen(o->name) >= RESULTS_NAME)
+        return err_user("%s: study.name = %s: want a plain word of at most %d letters", options_source(), o->name,
+                        RESULTS_NAME - 1);
+    if (!o->arms.n) return err_user("%s: study.arms: want at least one of %s", options_source(), arm_names);
+    for (int i = 0; i < o->arms.n; i++) {
+        const Arm *arm = arm_find(o->arms.at[i]);
+        for (int k = 0; k < n_model_kinds; k++)
+            if (model_kinds[k] == arm->kind) TRY(check_sizes(o, k));
+        if (!o->rates[arm - arms].lr.n)
+            return err_user("%s: %s.lr: want at least one learning rate", options_source(), arm->name);
+    }
+    if (!o->steps.n || !o->seeds.n || !o->datasets.n)
+        return err_user("%s: study.steps, study.seeds, study.datasets: want at least one entry each", options_source());
+    return ERR_NONE;
+}
+
+Err study_options_read(StudyOptions *out) {
+    KeyTable t[KEY_TABLES];
+    key_tables(t);
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < KEY_TABLES; i++) TRY(options_read((char *)out + t[i].offset, t[i].specs, t[i].n));
+    TRY(options_unknown());
+    return check_together(out);
+}
+
+char *study_options_text(const StudyOptions *options) {
+    KeyTable t[KEY_TABLES];
+    key_tables(t);
+    char *all = mem_alloc(1);
+    for (int i = 0; i < KEY_TABLES; i++) {
+        char *text = options_text((const char *)options + t[i].offset, t[i].specs, t[i].n);
+        size_t used = strlen(all);
+        all = mem_grow(all, used + strlen(text) + 1);
+        strcpy(all + used, text);
+        mem_free(text);
+    }
+    return all;
+}
+
+char *study_options_help(void) {
+    KeyTable t[KEY_TABLES];
+    key_tables(t);
+    size_t used = 0, size = 1 << 16;
+    char *all = mem_alloc(size);
+    for (int i = 0; i < KEY_TABLES; i++)
+        for (int k = 0; k < t[i].n; k++) {
+            const KeySpec *s = &t[i].specs[k];
+            char range[64] = "";
+            if (s->lo < s->hi) snprintf(range, sizeof range, ", in [%g, %g]", s->lo, s->hi);
+            used += (size_t)snprintf(all + used, size - used, "  %-32s %s%s%s; unit %s%s; default %s\n", s->key,
+                                     s->help, s->choices ? ": " : "", s->choices ? s->choices : "", s->unit, range,
+                                     !s->fallback   ? "none, must be given"
+                                     : *s->fallback ? s->fallback
+                                                    : "empty");
+        }
+    return all;
+}

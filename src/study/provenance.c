@@ -1,0 +1,48 @@
+#include "study/provenance.h"
+
+#include "base/arena.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#ifndef EQ_COMMIT
+#define EQ_COMMIT "unknown"
+#endif
+#ifndef EQ_FLAGS
+#define EQ_FLAGS "unknown"
+#endif
+
+static void cpu_name(char *name, size_t size) {
+    snprintf(name, size, "unknown");
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    char line[256];
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, "model name", 10) && strchr(line, ':')) {
+            snprintf(name, size, "%s", strchr(line, ':') + 2);
+            name[strcspn(name, "\n")] = 0;
+            break;
+        }
+    if (f) fclose(f);
+}
+
+char *provenance_text(const StudyOptions *options, const Comm *comm) {
+    char *keys = study_options_text(options), cpu[200], date[64], libraries[512];
+    struct utsname host;
+    time_t now = time(NULL);
+    struct tm utc;
+    uname(&host);
+    cpu_name(cpu, sizeof cpu);
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    comm_library(libraries, sizeof libraries);
+    size_t size = strlen(keys) + 4096;
+    char *text = mem_alloc(size);
+    snprintf(text, size,
+             "commit = %s\ncompiler = gcc %s\nflags = %s\nprecision = %s\nlibraries = %s\nhost = %s\nsystem = %s %s\n"
+             "processor = %s\nranks = %d\nwritten = %s\n%s",
+             EQ_COMMIT, __VERSION__, EQ_FLAGS, REAL_NAME, libraries, host.nodename, host.sysname, host.release, cpu,
+             comm_size(comm), date, keys);
+    mem_free(keys);
+    return text;
+}

@@ -1,0 +1,243 @@
+#include "train/batch.h"
+
+#include "base/rng.h"
+
+#include <math.h>
+
+enum { SCALE_TRAJECTORIES = 256, MAX_BODIES = 256 };
+
+/* ---- Vertices of a scene at a frame. ---- */
+
+typedef struct Pose {
+    double r[9], t[3]; /* world = r body + t */
+} Pose;
+
+static Pose pose_at(const Trajectory *tr, int64_t frame, int body) {
+    const float *p = tr->pose + (frame * tr->bodies + body) * 7;
+    double w = p[3], x = p[4], y = p[5], z = p[6], n = 2 / (w * w + x * x + y * y + z * z);
+    return (Pose){.r = {1 - n * (y * y + z * z), n * (x * y - w * z), n * (x * z + w * y), n * (x * y + w * z),
+                        1 - n * (x * x + z * z), n * (y * z - w * x), n * (x * z - w * y), n * (y * z + w * x),
+                        1 - n * (x * x + y * y)},
+                  .t = {p[0], p[1], p[2]}};
+}
+
+static void pose_apply(double out[3], const Pose *p, const float v[3]) {
+    for (int i = 0; i < 3; i++) out[i] = p->r[3 * i] * v[0] + p->r[3 * i + 1] * v[1] + p->r[3 * i + 2] * v[2] + p->t[i];
+}
+
+static void mean_vertex(double mean[3], const Trajectory *tr, int64_t frame) {
+    Pose p = {0};
+    mean[0] = mean[1] = mean[2] = 0;
+    for (int64_t v = 0; v < tr->vertices; v++) {
+        if (v == 0 || tr->vertex_body[v] != tr->vertex_body[v - 1]) p = pose_at(tr, frame, tr->vertex_body[v]);
+        double x[3];
+        pose_apply(x, &p, tr->vertex + 3 * v);
+        for (int i = 0; i < 3; i++) mean[i] += x[i] / (double)tr->vertices;
+    }
+}
+
+/* log mass, friction, restitution, log radius of each body */
+static void body_raw(double (*raw)[SCENE_BODY], const Trajectory *tr) {
+    CHECK(tr->bodies <= MAX_BODIES, "%d bodies in a trajectory", tr->bodies);
+    for (int b = 0; b < tr->bodies; b++) {
+        raw[b][0] = log(tr->mass[b]);
+        raw[b][1] = tr->friction[b];
+        raw[b][2] = tr->restitution[b];
+        raw[b][3] = 1e-12;
+    }
+    for (int64_t v = 0; v < tr->vertices; v++) {
+        const float *x = tr->vertex + 3 * v;
+        double *r2 = &raw[tr->vertex_body[v]][3];
+        *r2 = fmax(*r2, (double)x[0] * x[0] + (double)x[1] * x[1] + (double)x[2] * x[2]);
+    }
+    for (int b = 0; b < tr->bodies; b++) raw[b][3] = 0.5 * log(raw[b][3]);
+}
+
+/* ---- Ranges and scale. ---- */
+
+static int64_t frames_of(const TrainData *d) {
+    return dataset_frames(d->dataset) - 2; /* a sample needs a frame before and one after */
+}
+
+/* Mean squares over vertices of one scene: distance from the mean vertex, and displacement to the next frame. */
+static void scene_squares(double *length2, double *step2, const Trajectory *tr, int64_t frame) {
+    double mean[3];
+    Pose now = {0}, next = {0};
+    mean_vertex(mean, tr, frame);
+    for (int64_t v = 0; v < tr->vertices; v++) {
+        if (v == 0 || tr->vertex_body[v] != tr->vertex_body[v - 1]) {
+            now = pose_at(tr, frame, tr->vertex_body[v]);
+            next = pose_at(tr, frame + 1, tr->vertex_body[v]);
+        }
+        double x[3], y[3];
+        pose_apply(x, &now, tr->vertex + 3 * v);
+        pose_apply(y, &next, tr->vertex + 3 * v);
+        for (int i = 0; i < 3; i++) {
+            *length2 += (x[i] - mean[i]) * (x[i] - mean[i]) / (double)tr->vertices;
+            *step2 += (y[i] - x[i]) * (y[i] - x[i]) / (double)tr->vertices;
+        }
+    }
+}
+
+static void measure_scale(TrainData *d) {
+    int64_t n = d->train < SCALE_TRAJECTORIES ? d->train : SCALE_TRAJECTORIES, bodies = 0;
+    double length2 = 0, step2 = 0, raw[MAX_BODIES][SCENE_BODY], sum[SCENE_BODY] = {0}, sum2[SCENE_BODY] = {0};
+    for (int64_t k = 0; k < n; k++) {
+        const Trajectory *tr = dataset_get(d->dataset, d->test + d->validation + k);
+        for (int64_t f = 1; f <= frames_of(d); f++) scene_squares(&length2, &step2, tr, f);
+        body_raw(raw, tr);
+        for (int b = 0; b < tr->bodies; b++, bodies++)
+            for (int j = 0; j < SCENE_BODY; j++) {
+                sum[j] += raw[b][j];
+                sum2[j] += raw[b][j] * raw[b][j];
+            }
+    }
+    double samples = (double)(n * frames_of(d));
+    d->scale.length = length2 > 0 ? sqrt(length2 / samples) : 1;
+    d->scale.step = step2 > 0 ? sqrt(step2 / samples) : 1;
+    for (int j = 0; j < SCENE_BODY; j++) {
+        d->scale.body_mean[j] = sum[j] / (double)bodies;
+        double var = sum2[j] / (double)bodies - d->scale.body_mean[j] * d->scale.body_mean[j];
+        d->scale.body_sd[j] = var > 1e-12 ? sqrt(var) : 1;
+    }
+}
+
+Err train_data_init(TrainData *data, Dataset *dataset, int64_t test, int64_t validation, int64_t train_max,
+                    int64_t test_samples, int64_t validation_samples) {
+    int64_t size = dataset_size(dataset);
+    if (dataset_frames(dataset) < 3)
+        return err_user("dataset: %d frames a trajectory: want at least 3", dataset_frames(dataset));
+    if (test + validation + train_max > size)
+        return err_user(
+            "study.datasets: %lld training, %lld validation and %lld test trajectories: the dataset has %lld",
+            (long long)train_max, (long long)validation, (long long)test, (long long)size);
+    *data = (TrainData){.dataset = dataset,
+                        .test = test,
+                        .validation = validation,
+                        .train = size - test - validation,
+                        .test_samples = test_samples,
+                        .validation_samples = validation_samples,
+                        .slots = dataset_max_bodies(dataset)};
+    measure_scale(data);
+    return ERR_NONE;
+}
+
+/* ---- Batches. ---- */
+
+void batch_layout(Batch *b, const TrainData *data, int max_samples, Arena *arena) {
+    b->max_samples = max_samples;
+    b->max_tokens = max_samples * dataset_max_vertices(data->dataset);
+    b->start = ARENA_TAKE(arena, int64_t, max_samples + 1);
+    b->position = ARENA_TAKE(arena, real, 3 * b->max_tokens);
+    b->velocity = ARENA_TAKE(arena, real, 3 * b->max_tokens);
+    b->displacement = ARENA_TAKE(arena, real, 3 * b->max_tokens);
+    b->body = ARENA_TAKE(arena, real, SCENE_BODY * b->max_tokens);
+    b->slot = ARENA_TAKE(arena, int32_t, b->max_tokens);
+    b->floor = ARENA_TAKE(arena, real, 4 * max_samples);
+    b->gravity = ARENA_TAKE(arena, real, 3 * max_samples);
+    b->token_weight = ARENA_TAKE(arena, real, max_samples);
+}
+
+/* Where the sample at `position` of a stream lies. */
+static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, const SampleStream *s, int64_t position) {
+    int64_t frames = frames_of(d), first = d->test + d->validation, count = s->trajectories;
+    if (s->range == SAMPLES_TEST) first = 0, count = d->test;
+    if (s->range == SAMPLES_VALIDATION) first = d->test, count = d->validation;
+    int64_t samples = count * frames, epoch = position / samples;
+    int64_t i = rng_permuted(position % samples, samples, s->seed, rng_stream("order", (uint64_t)epoch));
+    *trajectory = first + i / frames;
+    *frame = 1 + i % frames;
+}
+
+/* The orthogonal map under which a sample is shown. */
+static void view_of(double view[9], const SampleStream *s, int64_t position) {
+    for (int i = 0; i < 9; i++) view[i] = i % 4 == 0;
+    if (!s->augment) return;
+    uint64_t stream = rng_stream("augment", (uint64_t)position);
+    rng_rotation(view, s->seed, stream, 0);
+    if (rng_uniform(s->seed, stream, 4) < 0.5)
+        for (int i = 0; i < 9; i++) view[i] = -view[i];
+}
+
+static void turn(real out[3], const double view[9], const double x[3], double scale) {
+    for (int i = 0; i < 3; i++)
+        out[i] = (real)((view[3 * i] * x[0] + view[3 * i + 1] * x[1] + view[3 * i + 2] * x[2]) * scale);
+}
+
+/* pose <- scale view (pose - origin) */
+static void turn_pose(Pose *p, const double view[9], const double origin[3], double scale) {
+    Pose out = {0};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++) {
+            double m = view[3 * i + k] * scale;
+            out.t[i] += m * (p->t[k] - origin[k]);
+            for (int j = 0; j < 3; j++) out.r[3 * i + j] += m * p->r[3 * k + j];
+        }
+    *p = out;
+}
+
+static void fill_one(Batch *b, int q, const TrainData *d, const SampleStream *s, int64_t position) {
+    int64_t trajectory, frame, at = b->start[q];
+    locate(&trajectory, &frame, d, s, position);
+    const Trajectory *tr = dataset_get(d->dataset, trajectory);
+    double view[9], mean[3], raw[MAX_BODIES][SCENE_BODY];
+    double unit = 1 / d->scale.length, ratio = d->scale.length / d->scale.step;
+    uint64_t slots = rng_stream("slots", (uint64_t)position);
+    view_of(view, s, position);
+    mean_vertex(mean, tr, frame);
+    body_raw(raw, tr);
+
+    Pose before = {0}, now = {0}, next = {0};
+    real params[SCENE_BODY] = {0};
+    int32_t slot = 0;
+    for (int64_t v = 0; v < tr->vertices; v++) {
+        int body = tr->vertex_body[v];
+        if (v == 0 || body != tr->vertex_body[v - 1]) {
+            before = pose_at(tr, frame - 1, body);
+            now = pose_at(tr, frame, body);
+            next = pose_at(tr, frame + 1, body);
+            turn_pose(&before, view, mean, unit);
+            turn_pose(&now, view, mean, unit);
+            turn_pose(&next, view, mean, unit);
+            slot = (int32_t)rng_permuted(body, d->slots, s->seed, slots);
+            for (int j = 0; j < SCENE_BODY; j++)
+                params[j] = (real)((raw[body][j] - d->scale.body_mean[j]) / d->scale.body_sd[j]);
+        }
+        double x[3], y[3], z[3];
+        pose_apply(x, &before, tr->vertex + 3 * v);
+        pose_apply(y, &now, tr->vertex + 3 * v);
+        pose_apply(z, &next, tr->vertex + 3 * v);
+        for (int i = 0; i < 3; i++) {
+            b->position[3 * (at + v) + i] = (real)y[i];
+            b->velocity[3 * (at + v) + i] = (real)((y[i] - x[i]) * ratio);
+            b->displacement[3 * (at + v) + i] = (real)((z[i] - y[i]) * ratio);
+        }
+        b->slot[at + v] = slot;
+        for (int j = 0; j < SCENE_BODY; j++) b->body[SCENE_BODY * (at + v) + j] = params[j];
+    }
+
+    double n[3] = {tr->floor[0], tr->floor[1], tr->floor[2]}, g[3] = {tr->gravity[0], tr->gravity[1], tr->gravity[2]};
+    double height = n[0] * mean[0] + n[1] * mean[1] + n[2] * mean[2] - tr->floor[3];
+    double size = sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2]);
+    turn(b->floor + 4 * q, view, n, 1);
+    b->floor[4 * q + 3] = (real)(height * unit);
+    turn(b->gravity + 3 * q, view, g, size > 0 ? 1 / size : 0);
+    b->token_weight[q] = (real)(1 / (double)tr->vertices);
+    b->start[q + 1] = at + tr->vertices;
+}
+
+void batch_fill(Batch *b, const TrainData *data, const SampleStream *stream, int64_t first, int n) {
+    CHECK(n <= b->max_samples, "%d samples in a batch for %d", n, b->max_samples);
+    b->start[0] = 0;
+    for (int q = 0; q < n; q++) fill_one(b, q, data, stream, first + q);
+    b->scenes = (SceneBatch){.seqs = {.n = n, .start = b->start},
+                             .slots = data->slots,
+                             .position = b->position,
+                             .velocity = b->velocity,
+                             .slot = b->slot,
+                             .body = b->body,
+                             .floor = b->floor,
+                             .gravity = b->gravity};
+    b->target = b->displacement;
+    b->weight = b->token_weight;
+}
