@@ -1,0 +1,36 @@
+/** Sums of small matrix products in one pass, row-major, for operands whose long, contiguous axis is the token:
+ *      C (m, n) = sum_i scale_i A_i B_i + beta C        A_i (m, k_i) weights, B_i (k_i, n) features by token
+ *      C (m, k) += scale sum_j A_j B_j^T                A_j (m, n), B_j (k, n): gradients of weights, n = tokens
+ *  after the batch-reduce GEMM of Georganas et al. 2020, arXiv 1906.06440. The result stays in registers over all terms
+ *  and vectors run along tokens, so that m and k, the numbers of channels, may be small and odd.
+ *
+ *  Rows may be read up to the next multiple of LANES columns (la/simd.h); what stands there has no effect.
+ *  Not collective. Errors: none. Counts 2 m n k FLOP a term or plane. */
+#pragma once
+
+#include "base/real.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct BrTerm {
+    real scale;
+    const real *a;
+    int64_t row, col; /* element (i, k) of A is a[i*row + k*col]: the transposed form needs no copy */
+    const real *b;
+    int64_t ldb;
+    int64_t k;
+} BrTerm;
+
+/** Starts from bias[i] in row i where bias is not NULL, from C where beta is 1; neither reads nor writes C past n. */
+void brgemm(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias, real beta);
+
+/** The planes j = 0 .. planes-1 of A and B are stride_a and stride_b elements apart. */
+void brgemm_nt(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale, const real *a, int64_t lda,
+               int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes);
+
+/** The same by plain loops: the definition that tests compare with. */
+void brgemm_ref(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias,
+                real beta);
+void brgemm_nt_ref(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale, const real *a, int64_t lda,
+                   int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes);

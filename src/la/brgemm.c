@@ -1,0 +1,188 @@
+#include "la/brgemm.h"
+
+#include "la/flops.h"
+#include "la/simd.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 8")
+
+/* Register tile of brgemm: ROWS x VECS accumulators, VECS vectors of B and one broadcast fit in 32 registers. */
+enum { ROWS = 8, VECS = SIMD_BYTES == 64 ? 3 : 1 };
+/* Of brgemm_nt: SIDE^2 accumulators. */
+enum { SIDE = 4 };
+
+/* `last`: lanes of the last vector that are stored. */
+INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const BrTerm *terms, int n_terms, int64_t i0,
+                 int64_t j0, const real *bias, real beta) {
+    Vec acc[ROWS][VECS];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = (Vec){0};
+    real scale = 1;
+    for (int t = 0; t < n_terms; t++) {
+        const BrTerm *x = &terms[t];
+        if (x->scale != scale) { /* acc is in units of the scale of the latest term */
+            real ratio = scale / x->scale;
+            if (t) UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) acc[i][j] *= ratio;
+            scale = x->scale;
+        }
+        const real *a = x->a + i0 * x->row, *b = x->b + j0;
+        int64_t row = x->row, col = x->col, ldb = x->ldb;
+        for (int64_t k = 0; k < x->k; k++, a += col, b += ldb) {
+            Vec v[VECS];
+            UNROLL for (int j = 0; j < vecs; j++) v[j] = vec_load(b + j * LANES);
+            UNROLL for (int i = 0; i < rows; i++) {
+                Vec w = vec_set(a[i * row]);
+                UNROLL for (int j = 0; j < vecs; j++) acc[i][j] += w * v[j];
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) {
+        real *p = c + i * ldc + j * LANES;
+        Vec sum = acc[i][j] * scale;
+        bool partial = j == vecs - 1 && last < LANES;
+        if (bias) sum += bias[i0 + i];
+        if (beta != 0) sum += partial ? vec_load_first(p, last) : vec_load(p);
+        if (partial)
+            vec_store_first(p, sum, last);
+        else
+            vec_store(p, sum);
+    }
+}
+
+#define TILE(rows, vecs)                                                                                               \
+    static __attribute__((noinline)) void tile_##rows##_##vecs(real *c, int64_t ldc, int64_t last,                     \
+                                                               const BrTerm *terms, int n_terms, int64_t i0,           \
+                                                               int64_t j0, const real *bias, real beta) {              \
+        tile(rows, vecs, c, ldc, last, terms, n_terms, i0, j0, bias, beta);                                            \
+    }
+#define TILES(vecs) TILE(8, vecs) TILE(4, vecs) TILE(2, vecs) TILE(1, vecs)
+TILES(1)
+typedef void Tile(real *, int64_t, int64_t, const BrTerm *, int, int64_t, int64_t, const real *, real);
+#if SIMD_BYTES == 64
+TILES(2)
+TILES(3)
+static Tile *const tiles[4][3] = {{tile_1_1, tile_1_2, tile_1_3},
+                                  {tile_2_1, tile_2_2, tile_2_3},
+                                  {tile_4_1, tile_4_2, tile_4_3},
+                                  {tile_8_1, tile_8_2, tile_8_3}};
+#else
+static Tile *const tiles[4][1] = {{tile_1_1}, {tile_2_1}, {tile_4_1}, {tile_8_1}};
+#endif
+
+void brgemm(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias, real beta) {
+    int64_t vectors = (n + LANES - 1) / LANES;
+    for (int64_t j = 0, vecs; j < vectors; j += vecs) {
+        vecs = vectors - j < VECS ? vectors - j : VECS;
+        if (vectors - j == VECS + 1 && VECS > 2) vecs = VECS - 1; /* 4 = 2 + 2 */
+        int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
+        int64_t i = 0;
+        for (int size = 3, rows = ROWS; size >= 0; size--, rows /= 2)
+            for (; i + rows <= m; i += rows)
+                tiles[size][vecs - 1](c + i * ldc + j * LANES, ldc, last, terms, n_terms, i, j * LANES, bias, beta);
+    }
+    for (int t = 0; t < n_terms; t++) flops_add(2 * m * n * terms[t].k);
+}
+
+#ifdef EQ_DOUBLE
+typedef int64_t Lane;
+#else
+typedef int32_t Lane;
+#endif
+typedef Lane Lanes __attribute__((vector_size(SIMD_BYTES)));
+static const Lanes iota = {0,  1,
+#if SIMD_LANES >= 4
+                           2,  3,
+#endif
+#if SIMD_LANES >= 8
+                           4,  5,  6,  7,
+#endif
+#if SIMD_LANES >= 16
+                           8,  9,  10, 11, 12,
+                           13, 14, 15
+#endif
+};
+
+/* Lane l of the result is the sum over the lanes of v[l]; v is destroyed. A step keeps u where bit `half` of the lane
+ * is 0 and w where it is 1, and adds the lanes that differ in that bit. */
+INLINE Vec lane_sums(Vec *v) {
+    UNROLL for (int half = LANES / 2; half; half /= 2) {
+        Lanes from_w = (iota & half) != 0, straight = iota + (from_w & LANES),
+              crossed = (iota ^ half) + (from_w & LANES);
+        UNROLL for (int i = 0; i < half; i++) {
+            Vec u = v[i], w = v[i + half];
+            v[i] = __builtin_shuffle(u, w, straight) + __builtin_shuffle(u, w, crossed);
+        }
+    }
+    return v[0];
+}
+
+INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real scale, const real *a, int64_t lda,
+                    int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes) {
+    Vec acc[SIDE * SIDE];
+    UNROLL for (int i = 0; i < SIDE * SIDE; i++) acc[i] = (Vec){0};
+    int64_t whole = n / LANES * LANES;
+    for (int p = 0; p < planes; p++, a += stride_a, b += stride_b) {
+        for (int64_t t = 0; t < whole; t += LANES) {
+            Vec v[SIDE];
+            UNROLL for (int j = 0; j < cols; j++) v[j] = vec_load(b + j * ldb + t);
+            UNROLL for (int i = 0; i < rows; i++) {
+                Vec w = vec_load(a + i * lda + t);
+                UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] += w * v[j];
+            }
+        }
+        if (whole == n) continue;
+        Vec v[SIDE];
+        UNROLL for (int j = 0; j < cols; j++) v[j] = vec_load_first(b + j * ldb + whole, n - whole);
+        UNROLL for (int i = 0; i < rows; i++) {
+            Vec w = vec_load_first(a + i * lda + whole, n - whole);
+            UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] += w * v[j];
+        }
+    }
+    real sums[SIDE * SIDE];
+    for (int i = 0; i < SIDE * SIDE; i += LANES) vec_store(sums + i, scale * lane_sums(acc + i));
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < cols; j++) c[i * ldc + j] += sums[i * SIDE + j];
+}
+
+void brgemm_nt(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale, const real *a, int64_t lda,
+               int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes) {
+    for (int64_t i = 0, rows; i < m; i += rows) {
+        rows = m - i < SIDE ? 1 : SIDE;
+        for (int64_t j = 0, cols; j < k; j += cols) {
+            cols = k - j < SIDE ? 1 : SIDE;
+            const real *ai = a + i * lda, *bj = b + j * ldb;
+            real *cij = c + i * ldc + j;
+            if (rows == SIDE && cols == SIDE)
+                nt_tile(SIDE, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes);
+            else if (rows == SIDE)
+                nt_tile(SIDE, 1, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes);
+            else if (cols == SIDE)
+                nt_tile(1, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes);
+            else
+                nt_tile(1, 1, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes);
+        }
+    }
+    flops_add(2 * m * k * n * planes);
+}
+
+void brgemm_ref(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias,
+                real beta) {
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double sum = (bias ? (double)bias[i] : 0) + (beta != 0 ? (double)c[i * ldc + j] : 0);
+            for (const BrTerm *x = terms; x < terms + n_terms; x++)
+                for (int64_t k = 0; k < x->k; k++)
+                    sum += (double)x->scale * (double)x->a[i * x->row + k * x->col] * (double)x->b[k * x->ldb + j];
+            c[i * ldc + j] = (real)sum;
+        }
+}
+
+void brgemm_nt_ref(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale, const real *a, int64_t lda,
+                   int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes) {
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < k; j++) {
+            double sum = 0;
+            for (int p = 0; p < planes; p++)
+                for (int64_t t = 0; t < n; t++)
+                    sum += (double)a[p * stride_a + i * lda + t] * (double)b[p * stride_b + j * ldb + t];
+            c[i * ldc + j] += scale * (real)sum;
+        }
+}
