@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-const ModelKind *const model_kinds[] = {&transformer_kind};
+const ModelKind *const model_kinds[] = {&transformer_kind, &gatr_kind};
 const int n_model_kinds = sizeof model_kinds / sizeof *model_kinds;
 
 const ModelKind *model_kind(const char *name) {

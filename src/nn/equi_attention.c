@@ -1,0 +1,281 @@
+#include "nn/equi_attention.h"
+
+#include "base/arena.h"
+#include "base/vmath.h"
+#include "la/brgemm.h"
+#include "la/simd.h"
+
+#include <math.h>
+
+enum { DIRECT = 7 };
+static const int direct[DIRECT] = {0, 2, 3, 4, 8, 9, 10};
+static const real normalizer_eps = (real)0.001;
+
+static int64_t padded(int64_t n) {
+    return (n + LANES - 1) / LANES * LANES;
+}
+
+int64_t equi_attention_weights(const EquiAttention *shape, int64_t length) {
+    return shape->heads * length * padded(length);
+}
+
+int64_t equi_attention_work(const EquiAttention *shape, int64_t max_length, int64_t ld) {
+    return 3 * max_length * padded(max_length) + (shape->heads + shape->kv_heads) * EQUI_DISTANCES * shape->mv * ld;
+}
+
+int64_t equi_attention_flops(const EquiAttention *shape, int64_t length) {
+    return 6 * shape->heads * length * length * (28 * shape->mv + 2 * shape->s);
+}
+
+static real softmax_scale(const EquiAttention *shape) {
+    return 1 / (real)sqrt(12 * shape->mv + shape->s);
+}
+
+/* Distance features of one channel from its trivector (components 11 to 14, `plane` apart). With w = x[14], f = w/(w^2
+ * + eps), d = f w and a_j = f x[11+j]: a query has weight*(|a|^2, d^2, d a_j), a key (-d^2, -|a|^2, 2 d a_j). */
+static void distances(real *out, int64_t stride, const real *x, int64_t plane, bool query, real weight, int64_t n) {
+    int square = query ? 0 : 1, unit = query ? 1 : 0;
+    real sign = query ? weight : -1, cross = query ? weight : 2;
+#pragma omp simd
+    for (int64_t t = 0; t < n; t++) {
+        real w = x[3 * plane + t], f = w / (w * w + normalizer_eps), d = f * w;
+        real a0 = f * x[t], a1 = f * x[plane + t], a2 = f * x[2 * plane + t];
+        out[square * stride + t] = sign * (a0 * a0 + a1 * a1 + a2 * a2);
+        out[unit * stride + t] = sign * d * d;
+        out[2 * stride + t] = cross * d * a0;
+        out[3 * stride + t] = cross * d * a1;
+        out[4 * stride + t] = cross * d * a2;
+    }
+}
+
+static void distances_backward(real *dx, const real *dout, int64_t stride, const real *x, int64_t plane, int64_t dplane,
+                               bool query, real weight, int64_t n) {
+    int square = query ? 0 : 1, unit = query ? 1 : 0;
+    real sign = query ? weight : -1, cross = query ? weight : 2;
+#pragma omp simd
+    for (int64_t t = 0; t < n; t++) {
+        real w = x[3 * plane + t], q = 1 / (w * w + normalizer_eps), f = w * q, d = f * w;
+        real a0 = f * x[t], a1 = f * x[plane + t], a2 = f * x[2 * plane + t];
+        real dsquare = 2 * sign * dout[square * stride + t], dunit = 2 * sign * dout[unit * stride + t];
+        real c0 = cross * dout[2 * stride + t], c1 = cross * dout[3 * stride + t], c2 = cross * dout[4 * stride + t];
+        real d0 = dsquare * a0 + d * c0, d1 = dsquare * a1 + d * c1, d2 = dsquare * a2 + d * c2;
+        real dd = dunit * d + a0 * c0 + a1 * c1 + a2 * c2;
+        real df = d0 * x[t] + d1 * x[plane + t] + d2 * x[2 * plane + t] + dd * w;
+        dx[t] = f * d0;
+        dx[dplane + t] = f * d1;
+        dx[2 * dplane + t] = f * d2;
+        dx[3 * dplane + t] = dd * f + df * (normalizer_eps - w * w) * q * q;
+    }
+}
+
+/* Column-wise softmax of s (keys, ld), in place, for the first n columns. */
+static void softmax(real *s, int64_t keys, int64_t ld, int64_t n, real scale) {
+    for (int64_t t0 = 0; t0 < n; t0 += LANES) {
+        real most[LANES], sum[LANES] = {0};
+        for (int t = 0; t < LANES; t++) most[t] = s[t0 + t];
+        for (int64_t i = 1; i < keys; i++) {
+            const real *row = s + i * ld + t0;
+#pragma omp simd
+            for (int t = 0; t < LANES; t++) most[t] = row[t] > most[t] ? row[t] : most[t];
+        }
+        for (int64_t i = 0; i < keys; i++) {
+            real *row = s + i * ld + t0;
+#pragma omp simd
+            for (int t = 0; t < LANES; t++) {
+                row[t] = vm_exp(scale * (row[t] - most[t]));
+                sum[t] += row[t];
+            }
+        }
+        for (int t = 0; t < LANES; t++) sum[t] = 1 / sum[t];
+        for (int64_t i = 0; i < keys; i++) {
+            real *row = s + i * ld + t0;
+#pragma omp simd
+            for (int t = 0; t < LANES; t++) row[t] *= sum[t];
+        }
+    }
+}
+
+/* ds = scale p (ds - sum over keys of p ds), in place. */
+static void softmax_backward(real *ds, const real *p, int64_t keys, int64_t ld, int64_t n, real scale) {
+    for (int64_t t0 = 0; t0 < n; t0 += LANES) {
+        real sum[LANES] = {0};
+        for (int64_t i = t0; i < keys * ld; i += ld)
+#pragma omp simd
+            for (int t = 0; t < LANES; t++) sum[t] += p[i + t] * ds[i + t];
+        for (int64_t i = t0; i < keys * ld; i += ld)
+#pragma omp simd
+            for (int t = 0; t < LANES; t++) ds[i + t] = scale * p[i + t] * (ds[i + t] - sum[t]);
+    }
+}
+
+static void transpose(real *restrict out, const real *restrict in, int64_t n, int64_t ld) {
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++) out[j * ld + i] = in[i * ld + j];
+}
+
+/* One head over one sequence: rows of that head, columns of that sequence. */
+typedef struct Head {
+    real *mv;
+    int64_t plane;
+    real *s, *distances;
+} Head;
+
+static Head head_of(Field x, real *distances, int h, const EquiAttention *shape, int64_t column, int64_t ld) {
+    return (Head){.mv = x.mv + h * shape->mv * ld + column,
+                  .plane = x.plane,
+                  .s = x.s + h * shape->s * ld + column,
+                  .distances = distances ? distances + h * EQUI_DISTANCES * shape->mv * ld + column : NULL};
+}
+
+/* The runs of rows that the products go over: for queries and keys, and for values. */
+typedef struct Run {
+    real *at;
+    int64_t rows;
+} Run;
+enum { QUERY_RUNS = DIRECT + 2, VALUE_RUNS = PGA + 1 };
+
+static void query_runs(Run *runs, Head x, const EquiAttention *shape) {
+    for (int i = 0; i < DIRECT; i++) runs[i] = (Run){x.mv + direct[i] * x.plane, shape->mv};
+    runs[DIRECT] = (Run){x.distances, EQUI_DISTANCES * shape->mv};
+    runs[DIRECT + 1] = (Run){x.s, shape->s};
+}
+
+static void value_runs(Run *runs, Head x, const EquiAttention *shape) {
+    for (int p = 0; p < PGA; p++) runs[p] = (Run){x.mv + p * x.plane, shape->mv};
+    runs[PGA] = (Run){x.s, shape->s};
+}
+
+/* c (T, T) = a^T b over all rows of the runs. */
+static void inner_products(real *c, int64_t ldc, const Run *a, const Run *b, int runs, int64_t length, int64_t ld) {
+    BrTerm terms[VALUE_RUNS];
+    for (int i = 0; i < runs; i++)
+        terms[i] = (BrTerm){.scale = 1, .a = a[i].at, .row = 1, .col = ld, .b = b[i].at, .ldb = ld, .k = a[i].rows};
+    brgemm(c, ldc, length, length, terms, runs, NULL, 0);
+}
+
+/* Every row of c = the row of a times the matrix p (T, T), + beta c. */
+static void mix(const Run *c, const Run *a, int runs, const real *p, int64_t ldp, int64_t length, int64_t ld,
+                real beta) {
+    for (int i = 0; i < runs; i++) {
+        BrTerm term = {.scale = 1, .a = a[i].at, .row = ld, .col = 1, .b = p, .ldb = ldp, .k = length};
+        brgemm(c[i].at, ld, a[i].rows, length, &term, 1, NULL, beta);
+    }
+}
+
+void equi_attention_forward(Field out, EquiAttentionState *state, Field q, Field k, Field v, const real *log_weights,
+                            const EquiAttention *shape, const Sequences *seqs, int64_t ld) {
+    int mv = shape->mv;
+    for (int c = 0; c < shape->heads * mv; c++)
+        distances(state->query_distances + (c / mv * EQUI_DISTANCES * mv + c % mv) * ld, mv * ld,
+                  q.mv + 11 * q.plane + c * ld, q.plane, true, (real)exp((double)log_weights[c]), ld);
+    for (int c = 0; c < shape->kv_heads * mv; c++)
+        distances(state->key_distances + (c / mv * EQUI_DISTANCES * mv + c % mv) * ld, mv * ld,
+                  k.mv + 11 * k.plane + c * ld, k.plane, false, 1, ld);
+    real *p = state->weights, scale = softmax_scale(shape);
+    for (int i = 0; i < seqs->n; i++) {
+        int64_t column = seqs->start[i], length = seqs->start[i + 1] - column, ldp = padded(length);
+        for (int h = 0; h < shape->heads; h++, p += length * ldp) {
+            int kv = shape->kv_heads == 1 ? 0 : h;
+            Run rq[QUERY_RUNS], rk[QUERY_RUNS], rv[VALUE_RUNS], ro[VALUE_RUNS];
+            query_runs(rq, head_of(q, state->query_distances, h, shape, column, ld), shape);
+            query_runs(rk, head_of(k, state->key_distances, kv, shape, column, ld), shape);
+            value_runs(rv, head_of(v, NULL, kv, shape, column, ld), shape);
+            value_runs(ro, head_of(out, NULL, h, shape, column, ld), shape);
+            inner_products(p, ldp, rk, rq, QUERY_RUNS, length, ld);
+            softmax(p, length, ldp, length, scale);
+            mix(ro, rv, VALUE_RUNS, p, ldp, length, ld, 0);
+        }
+    }
+}
+
+void equi_attention_backward(Field dq, Field dk, Field dv, real *dlog_weights, Field dout,
+                             const EquiAttentionState *state, Field q, Field k, Field v, const real *log_weights,
+                             const EquiAttention *shape, const Sequences *seqs, int64_t ld, real *work) {
+    int mv = shape->mv;
+    real *dquery = work, *dkey = dquery + shape->heads * EQUI_DISTANCES * mv * ld,
+         *square = dkey + shape->kv_heads * EQUI_DISTANCES * mv * ld;
+    const real *p = state->weights;
+    real scale = softmax_scale(shape);
+    for (int i = 0; i < seqs->n; i++) {
+        int64_t column = seqs->start[i], length = seqs->start[i + 1] - column, ldp = padded(length);
+        real *ds = square, *turned = ds + length * ldp;
+        for (int h = 0; h < shape->heads; h++, p += length * ldp) {
+            int kv = shape->kv_heads == 1 ? 0 : h;
+            real beta = kv == h ? 0 : 1; /* later heads add to the keys and values that they share */
+            Run rq[QUERY_RUNS], rk[QUERY_RUNS], rv[VALUE_RUNS], rdq[QUERY_RUNS], rdk[QUERY_RUNS], rdv[VALUE_RUNS],
+                rdo[VALUE_RUNS];
+            query_runs(rq, head_of(q, state->query_distances, h, shape, column, ld), shape);
+            query_runs(rk, head_of(k, state->key_distances, kv, shape, column, ld), shape);
+            value_runs(rv, head_of(v, NULL, kv, shape, column, ld), shape);
+            query_runs(rdq, head_of(dq, dquery, h, shape, column, ld), shape);
+            query_runs(rdk, head_of(dk, dkey, kv, shape, column, ld), shape);
+            value_runs(rdv, head_of(dv, NULL, kv, shape, column, ld), shape);
+            value_runs(rdo, head_of(dout, NULL, h, shape, column, ld), shape);
+            transpose(turned, p, length, ldp);
+            mix(rdv, rdo, VALUE_RUNS, turned, ldp, length, ld, beta);
+            inner_products(ds, ldp, rv, rdo, VALUE_RUNS, length, ld);
+            softmax_backward(ds, p, length, ldp, length, scale);
+            mix(rdq, rk, QUERY_RUNS, ds, ldp, length, ld, 0);
+            transpose(turned, ds, length, ldp);
+            mix(rdk, rq, QUERY_RUNS, turned, ldp, length, ld, beta);
+        }
+    }
+    for (int c = 0; c < shape->heads * mv; c++) {
+        int64_t at = (c / mv * EQUI_DISTANCES * mv + c % mv) * ld;
+        const real *value = state->query_distances + at, *gradient = dquery + at;
+        distances_backward(dq.mv + 11 * dq.plane + c * ld, gradient, mv * ld, q.mv + 11 * q.plane + c * ld, q.plane,
+                           dq.plane, true, (real)exp((double)log_weights[c]), ld);
+        real sum = 0;
+        for (int j = 0; j < EQUI_DISTANCES; j++)
+#pragma omp simd reduction(+ : sum)
+            for (int64_t t = seqs->start[0]; t < seqs->start[seqs->n]; t++)
+                sum += value[j * mv * ld + t] * gradient[j * mv * ld + t];
+        dlog_weights[c] += sum;
+    }
+    for (int c = 0; c < shape->kv_heads * mv; c++)
+        distances_backward(dk.mv + 11 * dk.plane + c * ld, dkey + (c / mv * EQUI_DISTANCES * mv + c % mv) * ld, mv * ld,
+                           k.mv + 11 * k.plane + c * ld, k.plane, dk.plane, false, 1, ld);
+}
+
+/* Features of one token and head, without the scaling of the softmax. */
+static void features_ref(double *f, const double *x_mv, const double *x_s, const double *log_weights, bool query,
+                         const EquiAttention *shape) {
+    for (int c = 0; c < shape->mv; c++, x_mv += PGA) {
+        double w = x_mv[14], g = w / (w * w + 0.001), d = g * w, square = 0, weight = query ? exp(log_weights[c]) : 1;
+        for (int i = 0; i < DIRECT; i++) *f++ = x_mv[direct[i]];
+        for (int j = 0; j < 3; j++) square += g * x_mv[11 + j] * g * x_mv[11 + j];
+        *f++ = query ? weight * square : -d * d;
+        *f++ = query ? weight * d * d : -square;
+        for (int j = 0; j < 3; j++) *f++ = (query ? weight : 2) * d * g * x_mv[11 + j];
+    }
+    for (int c = 0; c < shape->s; c++) *f++ = x_s[c];
+}
+
+void equi_attention_ref(double *out_mv, double *out_s, const double *q_mv, const double *q_s, const double *k_mv,
+                        const double *k_s, const double *v_mv, const double *v_s, const double *log_weights,
+                        const EquiAttention *shape, int64_t length) {
+    int mv = shape->mv * PGA, s = shape->s, n = 12 * shape->mv + s;
+    double *query = MEM_NEW(double, n), *key = MEM_NEW(double, n), *p = MEM_NEW(double, length);
+    for (int h = 0; h < shape->heads; h++)
+        for (int64_t i = 0; i < length; i++) {
+            int64_t first = (shape->kv_heads == 1 ? 0 : h) * length, at = h * length + i;
+            double most = -INFINITY, sum = 0;
+            features_ref(query, q_mv + at * mv, q_s + at * s, log_weights + h * shape->mv, true, shape);
+            for (int64_t j = 0; j < length; j++) {
+                features_ref(key, k_mv + (first + j) * mv, k_s + (first + j) * s, log_weights, false, shape);
+                p[j] = 0;
+                for (int f = 0; f < n; f++) p[j] += query[f] * key[f] / sqrt(n);
+                most = fmax(most, p[j]);
+            }
+            for (int64_t j = 0; j < length; j++) sum += p[j] = exp(p[j] - most);
+            for (int c = 0; c < mv; c++) out_mv[at * mv + c] = 0;
+            for (int c = 0; c < s; c++) out_s[at * s + c] = 0;
+            for (int64_t j = 0; j < length; j++) {
+                for (int c = 0; c < mv; c++) out_mv[at * mv + c] += p[j] / sum * v_mv[(first + j) * mv + c];
+                for (int c = 0; c < s; c++) out_s[at * s + c] += p[j] / sum * v_s[(first + j) * s + c];
+            }
+        }
+    mem_free(query);
+    mem_free(key);
+    mem_free(p);
+}

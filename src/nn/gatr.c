@@ -1,0 +1,691 @@
+/* The Geometric Algebra Transformer, Brehmer et al. 2023, arXiv 2305.18415, as its reference implementation computes
+ * it: x = linear_in(in);   per block  x += attention(norm(x)),  x += mlp(norm(x));   out = linear_out(x) mlp:
+ * linear_2(gate(linear_out(geometric product | join of four maps of its input)))
+ *
+ * Tokens are gathered in tiles of whole sequences, and all features of a tile run along tokens (nn/equi.h). A block is
+ * three stages, each a loop over tiles, with a sum over the tensor-parallel ranks behind it:
+ *     attention   heads are split; keys and values that heads share are computed by every rank
+ *     products    the channels of the four maps are split; linear_out then makes the sum of all its outputs part by
+ *                 part, of which each rank keeps its own
+ *     gate        linear_2 takes those channels
+ * What comes from scalars that are whole on every rank, and biases, is added by one rank only. */
+#include "nn/gatr.h"
+
+#include "la/simd.h"
+#include "nn/activation.h"
+#include "nn/equi_attention.h"
+#include "nn/equi_linear.h"
+#include "nn/equi_norm.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TILE = 128 }; /* tokens of a tile, unless one sequence is longer */
+
+typedef struct Tile {
+    int64_t first, token; /* first column in padded and in packed token order */
+    Columns at;
+    int sequence;    /* the first one */
+    Sequences seqs;  /* by column of the tile */
+    int64_t weights; /* first of its softmax weights */
+} Tile;
+
+/* Features of all tokens: tile after tile, (16 mv + s) rows each. */
+typedef struct Rows {
+    real *at;
+    int mv, s;
+} Rows;
+
+typedef struct Maps {
+    EquiLinear q, k, v, out, bilinear[4], mix, last;
+    int64_t log_weights, kv, kv_count; /* the run of shared key and value tensors */
+} Maps;
+
+typedef struct Block {
+    Maps map;
+    Rows input, q, k, v, heads;               /* normalised input (and reinserted channels); attention */
+    Rows middle, factors, products, mixed, s; /* mlp: left|right|join left|join right, their products, gate's input */
+    real *input_stats, *middle_stats, *query_distances, *key_distances, *weights;
+    real *gate, *gate_slope, *s_slope;
+} Block;
+
+typedef struct State {
+    int hidden, hidden_s, reinsert; /* H, S and reinserted channels */
+    int split, mixed, mixed_s;      /* H/tp, and what this rank keeps of the 2H and 2S */
+    EquiAttention heads;            /* of this rank */
+    EquiLinear in, out;
+    Block *block;
+    int64_t columns, tile_columns; /* padded tokens of the largest batch and tile */
+    int tiles;
+    Tile *tile;
+    int64_t *column;                               /* first columns of sequences, one more entry for each tile */
+    Rows x, dx, added, dnorm, input, dinput, ends; /* added, dnorm: what is summed over tp */
+    real *reference, *dreference;                  /* (columns) join reference by token */
+    real *mix_parts;                               /* all parts of linear_out's outputs, where tp > 1 */
+    int64_t *counts;                               /* (tp) elements of each part */
+    real *kv_grad;
+    Rows gated, dmixed, dproducts, dfactors, dq, dk, dv, dheads; /* one tile */
+    real *work;
+} State;
+
+/* ---- Sizes and parameters. ---- */
+
+static Err check(const ModelShape *s, int tp) {
+    if (s->in_mv < 1 || s->in_s < 1 || s->out_mv < 1 || s->out_s < 0)
+        return err_user("gatr: inputs %d + %d, outputs %d + %d: want multivectors and scalars in, multivectors out",
+                        s->in_mv, s->in_s, s->out_mv, s->out_s);
+    if (s->width < 1 || s->width_s < 1 || s->depth < 1 || s->heads < 1 || s->increase < 1)
+        return err_user("gatr: width %d + %d, depth %d, heads %d, increase %d: want at least 1 of each", s->width,
+                        s->width_s, s->depth, s->heads, s->increase);
+    for (int i = 0; i < s->n_reinsert; i++)
+        if (s->reinsert[i] < 0 || s->reinsert[i] >= s->in_mv)
+            return err_user("gatr: reinserted channel %d: want 0 to %d", s->reinsert[i], s->in_mv - 1);
+    char list[256] = "";
+    for (int t = 1, used = 0; t <= s->heads && used < 240; t++) {
+        if (s->heads % t || s->width % t || 2 * s->width_s % t) continue;
+        if (t == tp) return ERR_NONE;
+        used += snprintf(list + used, sizeof list - (size_t)used, "%s%d", used ? ", " : "", t);
+    }
+    return err_user(
+        "gatr: tp = %d does not divide %d heads, %d multivector and %d scalar hidden channels: want one of %s", tp,
+        s->heads, s->width, 2 * s->width_s, list);
+}
+
+static EquiAttention heads_of(const ModelShape *s) {
+    int mv = s->increase * s->width / s->heads, scalars = s->increase * s->width_s / s->heads;
+    return (EquiAttention){.heads = s->heads,
+                           .kv_heads = s->multi_query ? 1 : s->heads,
+                           .mv = mv > 1 ? mv : 1,
+                           .s = scalars > 4 ? scalars : 4};
+}
+
+static EquiAxes axes(Axis in_mv, Axis in_s, Axis out_mv, Axis out_s) {
+    return (EquiAxes){in_mv, in_s, out_mv, out_s, .scalar_out_mv = out_mv, .scalar_out_s = out_s};
+}
+
+/* Queries and keys need some components only, and may see more inputs than values. */
+static void attention_params(Maps *map, ParamTable *table, int block, const ModelShape *s, const char *prefix) {
+    EquiAttention a = heads_of(s);
+    EquiInit init = {1, 0};
+    char name[PARAM_NAME];
+    Axis raw = axis_plain(s->width), more = axis_plain(s->width + s->n_reinsert), in_s = axis_plain(s->width_s);
+    int parts = s->multi_query ? 1 : 3, heads = a.heads / table->tp;
+    EquiAxes q =
+        axes(more, in_s, axis_heads(parts, a.heads, a.mv, true, true), axis_heads(parts, a.heads, a.s, true, true));
+    snprintf(name, sizeof name, "%sattention.qkv_module.%s", prefix, s->multi_query ? "q_linear" : "in_linear");
+    map->q = equi_linear_params(table, block, &q, init, name);
+    map->kv = table->local;
+    if (s->multi_query) {
+        EquiAxes k = axes(more, in_s, axis_plain(a.mv), axis_plain(a.s)), v = k;
+        v.in_mv = raw;
+        k.partial = v.partial = true;
+        snprintf(name, sizeof name, "%sattention.qkv_module.k_linear", prefix);
+        map->k = equi_linear_params(table, block, &k, init, name);
+        snprintf(name, sizeof name, "%sattention.qkv_module.v_linear", prefix);
+        map->v = equi_linear_params(table, block, &v, init, name);
+    } else {
+        EquiLinear all = map->q;
+        int mv = heads * a.mv, scalars = heads * a.s;
+        map->q = equi_linear_rows(&all, 0, mv, 0, scalars);
+        map->k = equi_linear_rows(&all, mv, mv, scalars, scalars);
+        map->v = equi_linear_rows(&all, 2 * mv, mv, 2 * scalars, scalars);
+    }
+    map->q.planes = map->k.planes = EQUI_QUERY_PLANES;
+    map->kv_count = table->local - map->kv;
+    EquiAxes out = axes(axis_heads(1, a.heads, a.mv, false, true), axis_heads(1, a.heads, a.s, false, true), raw, in_s);
+    snprintf(name, sizeof name, "%sattention.out_linear", prefix);
+    map->out = equi_linear_params(table, block, &out, (EquiInit){0.1, 0}, name);
+    map->log_weights = param_add(table, block, (Axis[]){axis_split(a.heads), axis_plain(a.mv)}, 2, NULL, false,
+                                 param_uniform(0), "%sattention.attention.log_weights", prefix);
+}
+
+static void mlp_params(Maps *map, ParamTable *table, int block, const ModelShape *s, const char *prefix) {
+    static const char *factor[4] = {"left", "right", "join_left", "join_right"};
+    char name[PARAM_NAME];
+    Axis mv = axis_plain(s->width), scalars = axis_plain(s->width_s);
+    EquiAxes one = axes(mv, scalars, axis_split(s->width), axis_plain(0));
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "%smlp.layers.0.linear_%s", prefix, factor[i]);
+        map->bilinear[i] = equi_linear_params(table, block, &one, i == 1 ? (EquiInit){0.5, 1} : (EquiInit){1, 0}, name);
+    }
+    EquiAxes mix =
+        axes(axis_heads(2, s->width, 1, false, true), scalars, axis_plain(2 * s->width), axis_plain(2 * s->width_s));
+    mix.scalar_out_mv = axis_split(2 * s->width);
+    mix.scalar_out_s = axis_split(2 * s->width_s);
+    snprintf(name, sizeof name, "%smlp.layers.0.linear_out", prefix);
+    map->mix = equi_linear_params(table, block, &mix, (EquiInit){1, 0}, name);
+    EquiAxes last = axes(axis_split(2 * s->width), axis_split(2 * s->width_s), mv, scalars);
+    snprintf(name, sizeof name, "%smlp.layers.2", prefix);
+    map->last = equi_linear_params(table, block, &last, (EquiInit){1, 0}, name);
+}
+
+static Maps block_params(ParamTable *table, const ModelShape *s, int b) {
+    Maps map;
+    char prefix[32];
+    snprintf(prefix, sizeof prefix, "blocks.%d.", b);
+    attention_params(&map, table, b + 1, s, prefix);
+    mlp_params(&map, table, b + 1, s, prefix);
+    return map;
+}
+
+static EquiLinear in_params(ParamTable *table, const ModelShape *s) {
+    EquiAxes a = axes(axis_plain(s->in_mv), axis_plain(s->in_s), axis_plain(s->width), axis_plain(s->width_s));
+    return equi_linear_params(table, 0, &a, (EquiInit){1, 0}, "linear_in");
+}
+
+static EquiLinear out_params(ParamTable *table, const ModelShape *s) {
+    EquiAxes a = axes(axis_plain(s->width), axis_plain(s->width_s), axis_plain(s->out_mv), axis_plain(s->out_s));
+    return equi_linear_params(table, s->depth + 1, &a, (EquiInit){1, 0}, "linear_out");
+}
+
+static void params(ParamTable *table, const ModelShape *s) {
+    in_params(table, s);
+    for (int b = 0; b < s->depth; b++) block_params(table, s, b);
+    out_params(table, s);
+}
+
+/* ---- Memory. ---- */
+
+static int64_t padded(int64_t n) {
+    return (n + LANES - 1) / LANES * LANES;
+}
+
+static Rows take_rows(Arena *arena, int mv, int s, int64_t columns) {
+    return (Rows){.at = ARENA_TAKE(arena, real, field_rows(mv, s) * columns), .mv = mv, .s = s};
+}
+
+static Block block_layout(const State *s, Maps map, int64_t weights, Arena *arena) {
+    const EquiAttention *a = &s->heads;
+    int64_t n = s->columns;
+    int q = a->heads * a->mv, q_s = a->heads * a->s, kv = a->kv_heads * a->mv, kv_s = a->kv_heads * a->s;
+    return (Block){.map = map,
+                   .input = take_rows(arena, s->hidden + s->reinsert, s->hidden_s, n),
+                   .q = take_rows(arena, q, q_s, n),
+                   .k = take_rows(arena, kv, kv_s, n),
+                   .v = take_rows(arena, kv, kv_s, n),
+                   .heads = take_rows(arena, q, q_s, n),
+                   .middle = take_rows(arena, s->hidden, s->hidden_s, n),
+                   .factors = take_rows(arena, 4 * s->split, 0, n),
+                   .products = take_rows(arena, 2 * s->split, 0, n),
+                   .mixed = take_rows(arena, s->mixed, s->mixed_s, n),
+                   .s = take_rows(arena, 0, s->mixed_s, n),
+                   .input_stats = ARENA_TAKE(arena, real, EQUI_NORM_STATS * n),
+                   .middle_stats = ARENA_TAKE(arena, real, EQUI_NORM_STATS * n),
+                   .query_distances = ARENA_TAKE(arena, real, EQUI_DISTANCES * q * n),
+                   .key_distances = ARENA_TAKE(arena, real, EQUI_DISTANCES * kv * n),
+                   .weights = ARENA_TAKE(arena, real, weights),
+                   .gate = ARENA_TAKE(arena, real, s->mixed * n),
+                   .gate_slope = ARENA_TAKE(arena, real, s->mixed * n),
+                   .s_slope = ARENA_TAKE(arena, real, s->mixed_s * n)};
+}
+
+static void layout(Model *m, Arena *arena) {
+    const ModelShape *shape = &m->shape;
+    State counted, *s = ARENA_TAKE(arena, State, 1);
+    Block *blocks = ARENA_TAKE(arena, Block, shape->depth);
+    bool placing = s != NULL;
+    if (!placing) s = &counted;
+    int tp = m->table.tp;
+    ParamTable again = param_table_new(tp, m->table.tp_rank); /* the maps, as params made them */
+    *s = (State){.hidden = shape->width,
+                 .hidden_s = shape->width_s,
+                 .reinsert = shape->n_reinsert,
+                 .split = shape->width / tp,
+                 .mixed = 2 * shape->width / tp,
+                 .mixed_s = 2 * shape->width_s / tp,
+                 .heads = heads_of(shape),
+                 .block = blocks};
+    EquiAttention *a = &s->heads;
+    a->heads /= tp;
+    if (!shape->multi_query) a->kv_heads = a->heads;
+    s->columns = padded(m->max_tokens + (int64_t)m->max_sequences * (LANES - 1));
+    s->tile_columns = padded(m->max_length > TILE ? m->max_length : TILE);
+    int64_t n = s->columns, one = s->tile_columns, weights = a->heads * m->max_tokens * padded(m->max_length);
+    s->in = in_params(&again, shape);
+    int64_t kv_count = 0;
+    for (int b = 0; b < shape->depth; b++) {
+        Maps map = block_params(&again, shape, b);
+        Block block = block_layout(s, map, weights, arena);
+        if (placing) blocks[b] = block;
+        kv_count = map.kv_count;
+    }
+    s->out = out_params(&again, shape);
+    param_table_free(&again);
+    s->tile = ARENA_TAKE(arena, Tile, m->max_sequences);
+    s->column = ARENA_TAKE(arena, int64_t, 2 * m->max_sequences);
+    Rows *hidden[] = {&s->x, &s->dx, &s->added};
+    for (int i = 0; i < 3; i++) *hidden[i] = take_rows(arena, s->hidden, s->hidden_s, n);
+    s->dnorm = take_rows(arena, s->hidden + s->reinsert, s->hidden_s, n);
+    s->input = take_rows(arena, shape->in_mv, shape->in_s, n);
+    s->dinput = take_rows(arena, shape->in_mv, shape->in_s, n);
+    s->ends = take_rows(arena, shape->out_mv, shape->out_s, one);
+    s->reference = ARENA_TAKE(arena, real, n);
+    s->dreference = ARENA_TAKE(arena, real, n);
+    s->counts = ARENA_TAKE(arena, int64_t, tp);
+    if (tp > 1) s->mix_parts = ARENA_TAKE(arena, real, tp * field_rows(s->mixed, s->mixed_s) * n);
+    s->kv_grad = ARENA_TAKE(arena, real, kv_count);
+    int q = a->heads * a->mv, q_s = a->heads * a->s, kv = a->kv_heads * a->mv, kv_s = a->kv_heads * a->s;
+    s->gated = take_rows(arena, s->mixed, s->mixed_s, one);
+    s->dmixed = take_rows(arena, s->mixed, s->mixed_s, n);
+    s->dproducts = take_rows(arena, 2 * s->split, 0, one);
+    s->dfactors = take_rows(arena, 4 * s->split, 0, one);
+    s->dq = take_rows(arena, q, q_s, one);
+    s->dk = take_rows(arena, kv, kv_s, one);
+    s->dv = take_rows(arena, kv, kv_s, one);
+    s->dheads = take_rows(arena, q, q_s, one);
+    s->work = ARENA_TAKE(arena, real, equi_attention_work(a, m->max_length, one));
+    ARENA_TAKE(arena, real, LANES); /* vectors at the end of the last row are read whole */
+    m->state = placing ? s : NULL;
+}
+
+/* ---- Tiles. ---- */
+
+static void make_tiles(State *s, const Packed *seqs) {
+    int64_t first = 0, weights = 0;
+    s->tiles = 0;
+    for (int i = 0; i < seqs->n;) {
+        int64_t token = seqs->start[i], *column = s->column + i + s->tiles;
+        Tile *t = &s->tile[s->tiles++];
+        *t = (Tile){.first = first, .token = token, .sequence = i, .seqs = {.start = column}, .weights = weights};
+        do {
+            column[t->seqs.n++] = seqs->start[i] - token;
+            weights += equi_attention_weights(&s->heads, seqs->start[i + 1] - seqs->start[i]);
+            i++;
+        } while (i < seqs->n && seqs->start[i + 1] - token <= TILE);
+        t->at.n = column[t->seqs.n] = seqs->start[i] - token;
+        t->at.ld = padded(t->at.n);
+        first += t->at.ld;
+    }
+}
+
+#define EACH_TILE(t, s) for (const Tile *t = (s)->tile; t < (s)->tile + (s)->tiles; t++)
+
+static int64_t columns_used(const State *s) {
+    return s->tiles ? s->tile[s->tiles - 1].first + s->tile[s->tiles - 1].at.ld : 0;
+}
+
+/* The rows of a tile, of a whole batch's or of one tile's buffer. */
+static real *rows_of(Rows r, const Tile *t) {
+    return r.at + field_rows(r.mv, r.s) * t->first;
+}
+static Field view(Rows r, const Tile *t) {
+    return field_at(rows_of(r, t), r.mv, t->at.ld);
+}
+static Field scratch(Rows r, const Tile *t) {
+    return field_at(r.at, r.mv, t->at.ld);
+}
+static Field channels_from(Field x, int channel, const Tile *t) {
+    x.mv += channel * t->at.ld;
+    return x;
+}
+
+static void sum_rows(const Model *m, Rows r) {
+    const State *s = m->state;
+    comm_sum_real(m->tp, r.at, field_rows(r.mv, r.s) * columns_used(s));
+}
+
+/* Between [16][tokens][channels] and a tile. */
+static void tile_from_tensors(Field x, Tensors from, int mv, int s, const Tile *t, int64_t tokens) {
+    for (int p = 0; p < PGA; p++)
+        for (int64_t i = 0; i < t->at.n; i++)
+            for (int c = 0; c < mv; c++)
+                x.mv[p * x.plane + c * t->at.ld + i] = from.mv[(p * tokens + t->token + i) * mv + c];
+    for (int64_t i = 0; i < t->at.n; i++)
+        for (int c = 0; c < s; c++) x.s[c * t->at.ld + i] = from.s[(t->token + i) * s + c];
+}
+
+static void tile_to_tensors(Tensors to, Field x, int mv, int s, const Tile *t, int64_t tokens) {
+    for (int p = 0; to.mv && p < PGA; p++)
+        for (int64_t i = 0; i < t->at.n; i++)
+            for (int c = 0; c < mv; c++)
+                to.mv[(p * tokens + t->token + i) * mv + c] = x.mv[p * x.plane + c * t->at.ld + i];
+    for (int64_t i = 0; to.s && i < t->at.n; i++)
+        for (int c = 0; c < s; c++) to.s[(t->token + i) * s + c] = x.s[c * t->at.ld + i];
+}
+
+/* ---- Forward. ---- */
+
+/* The same map without what another rank adds. */
+static EquiLinear biased_once(const EquiLinear *map, int tp_rank) {
+    EquiLinear one = *map;
+    if (tp_rank) one.mv_bias = one.s_bias = -1;
+    return one;
+}
+
+/* The map onto what rank `part` keeps of linear_out's outputs; `mine`: with the tensors of scalars and biases, of which
+ * this rank has its own part only. */
+static EquiLinear mix_part(const State *s, const EquiLinear *mix, int part, bool mine) {
+    EquiLinear map = equi_linear_rows(mix, part * s->mixed, s->mixed, part * s->mixed_s, s->mixed_s);
+    map.s2mv = mine ? mix->s2mv : -1;
+    map.mv_bias = mine ? mix->mv_bias : -1;
+    map.s2s = mine ? mix->s2s : -1;
+    map.s_bias = mine ? mix->s_bias : -1;
+    return map;
+}
+
+static Rows part_rows(const State *s, real *all, int part) {
+    return (Rows){
+        .at = all + part * field_rows(s->mixed, s->mixed_s) * columns_used(s), .mv = s->mixed, .s = s->mixed_s};
+}
+
+static EquiAttentionState attention_state(const State *s, const Block *b, const Tile *t) {
+    int64_t per_column = EQUI_DISTANCES * s->heads.mv;
+    return (EquiAttentionState){.query_distances = b->query_distances + s->heads.heads * per_column * t->first,
+                                .key_distances = b->key_distances + s->heads.kv_heads * per_column * t->first,
+                                .weights = b->weights + t->weights};
+}
+
+static void attention_stage(Model *m, const Block *b, const Tile *t, bool first) {
+    const State *s = m->state;
+    const real *theta = m->theta;
+    Field input = view(b->input, t), q = view(b->q, t), k = view(b->k, t), v = view(b->v, t), heads = view(b->heads, t);
+    equi_norm_forward(input, b->input_stats + EQUI_NORM_STATS * t->first, rows_of(s->x, t),
+                      first ? NULL : rows_of(s->added, t), s->hidden, s->hidden_s, t->at);
+    Field raw = view(s->input, t);
+    for (int p = 0; p < PGA; p++)
+        for (int i = 0; i < s->reinsert; i++)
+            memcpy(input.mv + p * input.plane + (s->hidden + i) * t->at.ld,
+                   raw.mv + p * raw.plane + m->shape.reinsert[i] * t->at.ld, (size_t)t->at.ld * sizeof(real));
+    equi_linear_forward(q, &b->map.q, theta, input, t->at, 0);
+    equi_linear_forward(k, &b->map.k, theta, input, t->at, 0);
+    equi_linear_forward(v, &b->map.v, theta, input, t->at, 0);
+    EquiAttentionState state = attention_state(s, b, t);
+    equi_attention_forward(heads, &state, q, k, v, theta + b->map.log_weights, &s->heads, &t->seqs, t->at.ld);
+    EquiLinear out = biased_once(&b->map.out, m->table.tp_rank);
+    equi_linear_forward(view(s->added, t), &out, theta, heads, t->at, 0);
+}
+
+static void product_stage(Model *m, const Block *b, const Tile *t, real *parts) {
+    const State *s = m->state;
+    Field middle = view(b->middle, t), f = view(b->factors, t), products = view(b->products, t);
+    equi_norm_forward(middle, b->middle_stats + EQUI_NORM_STATS * t->first, rows_of(s->x, t), rows_of(s->added, t),
+                      s->hidden, s->hidden_s, t->at);
+    Field factor[4];
+    for (int i = 0; i < 4; i++) {
+        factor[i] = channels_from(f, i * s->split, t);
+        equi_linear_forward(factor[i], &b->map.bilinear[i], m->theta, middle, t->at, 0);
+    }
+    pga_geometric(products.mv, products.plane, factor[0].mv, factor[1].mv, f.plane, s->split, t->at.ld, t->at.n);
+    pga_join(channels_from(products, s->split, t).mv, products.plane, factor[2].mv, factor[3].mv, f.plane,
+             s->reference + t->first, s->split, t->at.ld, t->at.n);
+    products.s = middle.s;
+    for (int i = 0; i < m->table.tp; i++) {
+        EquiLinear map = mix_part(s, &b->map.mix, i, i == m->table.tp_rank);
+        equi_linear_forward(view(part_rows(s, parts, i), t), &map, m->theta, products, t->at, 0);
+    }
+}
+
+static Field gated(const State *s, const Block *b, const Tile *t) {
+    Field z = scratch(s->gated, t);
+    z.s = view(b->s, t).s;
+    return z;
+}
+
+static void gate_stage(Model *m, const Block *b, const Tile *t) {
+    const State *s = m->state;
+    Field x = view(b->mixed, t), z = gated(s, b, t);
+    equi_gate_forward(z, b->gate + s->mixed * t->first, b->gate_slope + s->mixed * t->first, x, x.mv, s->mixed, t->at);
+    gelu(z.s, b->s_slope + s->mixed_s * t->first, x.s, s->mixed_s * t->at.ld);
+    EquiLinear last = biased_once(&b->map.last, m->table.tp_rank);
+    equi_linear_forward(view(s->added, t), &last, m->theta, z, t->at, 0);
+}
+
+/* Mean e123 of the inputs of each sequence, which every one of its tokens has. */
+static void join_reference(const Model *m, const Tile *t) {
+    const State *s = m->state;
+    Field x = view(s->input, t);
+    for (int i = 0; i < t->seqs.n; i++) {
+        int64_t from = t->seqs.start[i], to = t->seqs.start[i + 1];
+        double sum = 0;
+        for (int c = 0; c < m->shape.in_mv; c++)
+            for (int64_t j = from; j < to; j++) sum += (double)x.mv[14 * x.plane + c * t->at.ld + j];
+        real mean = (real)(sum / (double)((to - from) * m->shape.in_mv));
+        if (m->join_reference) mean = m->join_reference[t->sequence + i];
+        for (int64_t j = from; j < to; j++) s->reference[t->first + j] = mean;
+    }
+}
+
+static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
+    State *s = m->state;
+    int64_t tokens = seqs->start[seqs->n];
+    make_tiles(s, seqs);
+    EACH_TILE(t, s) {
+        tile_from_tensors(view(s->input, t), in, m->shape.in_mv, m->shape.in_s, t, tokens);
+        join_reference(m, t);
+        equi_linear_forward(view(s->x, t), &s->in, m->theta, view(s->input, t), t->at, 0);
+    }
+    for (Block *b = s->block; b < s->block + m->shape.depth; b++) {
+        EACH_TILE(t, s) attention_stage(m, b, t, b == s->block);
+        sum_rows(m, s->added);
+        real *parts = s->mix_parts ? s->mix_parts : b->mixed.at;
+        EACH_TILE(t, s) product_stage(m, b, t, parts);
+        if (s->mix_parts) {
+            for (int i = 0; i < m->table.tp; i++) s->counts[i] = field_rows(s->mixed, s->mixed_s) * columns_used(s);
+            comm_reduce_scatter_real(m->tp, b->mixed.at, parts, s->counts);
+        }
+        EACH_TILE(t, s) gate_stage(m, b, t);
+        sum_rows(m, s->added);
+    }
+    EACH_TILE(t, s) {
+        real *x = rows_of(s->x, t), *u = rows_of(s->added, t);
+        for (int64_t i = 0; i < field_rows(s->hidden, s->hidden_s) * t->at.ld; i++) x[i] += u[i];
+        Field ends = scratch(s->ends, t);
+        equi_linear_forward(ends, &s->out, m->theta, view(s->x, t), t->at, 0);
+        tile_to_tensors(out, ends, m->shape.out_mv, m->shape.out_s, t, tokens);
+    }
+}
+
+/* ---- Backward: the stages in reverse; dx is the gradient of x and whole on every rank. ---- */
+
+static void gate_stage_backward(Model *m, const Block *b, const Tile *t) {
+    const State *s = m->state;
+    Field x = view(b->mixed, t), z = gated(s, b, t), dx = view(s->dx, t), dz = view(s->dmixed, t);
+    const real *value = b->gate + s->mixed * t->first, *slope = b->s_slope + s->mixed_s * t->first;
+    for (int p = 0; p < PGA; p++)
+        for (int64_t i = 0; i < s->mixed * t->at.ld; i++) z.mv[p * z.plane + i] = x.mv[p * x.plane + i] * value[i];
+    equi_linear_backward_weight(m->grad, &b->map.last, dx, z, t->at);
+    equi_linear_backward_mv(dz, &b->map.last, &dx, 1, m->theta, t->at, 0);
+    equi_linear_backward_s(dz.s, &b->map.last, &dx, 1, m->theta, t->at, 0);
+    real *dgate = s->gated.at; /* z is done with */
+    equi_gate_backward(dz, dgate, dz, x, value, b->gate_slope + s->mixed * t->first, s->mixed, t->at);
+    for (int64_t i = 0; i < s->mixed * t->at.ld; i++) dz.mv[i] += dgate[i];
+    for (int64_t i = 0; i < s->mixed_s * t->at.ld; i++) dz.s[i] *= slope[i];
+}
+
+static void product_stage_backward(Model *m, const Block *b, const Tile *t, real *parts, bool input_gradient) {
+    const State *s = m->state;
+    Field middle = view(b->middle, t), f = view(b->factors, t), products = view(b->products, t);
+    Field dproducts = scratch(s->dproducts, t), df = scratch(s->dfactors, t), dmiddle = view(s->dnorm, t);
+    products.s = middle.s;
+    for (int i = 0; i < m->table.tp; i++) { /* this rank's own part first */
+        int part = (m->table.tp_rank + i) % m->table.tp;
+        EquiLinear map = mix_part(s, &b->map.mix, part, i == 0);
+        Field d = view(part_rows(s, parts, part), t);
+        equi_linear_backward_weight(m->grad, &map, d, products, t->at);
+        equi_linear_backward_mv(dproducts, &map, &d, 1, m->theta, t->at, i > 0);
+        if (i == 0) equi_linear_backward_s(dmiddle.s, &map, &d, 1, m->theta, t->at, 0);
+    }
+    Field factor[4], dfactor[4];
+    for (int i = 0; i < 4; i++) {
+        factor[i] = channels_from(f, i * s->split, t);
+        dfactor[i] = channels_from(df, i * s->split, t);
+    }
+    pga_geometric_backward(dfactor[0].mv, dfactor[1].mv, dproducts.mv, dproducts.plane, factor[0].mv, factor[1].mv,
+                           f.plane, s->split, t->at.ld, t->at.n);
+    pga_join_backward(dfactor[2].mv, dfactor[3].mv, input_gradient ? s->dreference + t->first : NULL,
+                      channels_from(dproducts, s->split, t).mv, dproducts.plane, factor[2].mv, factor[3].mv, f.plane,
+                      s->reference + t->first, s->split, t->at.ld, t->at.n);
+    for (int i = 0; i < 4; i++) equi_linear_backward_weight(m->grad, &b->map.bilinear[i], dfactor[i], middle, t->at);
+    equi_linear_backward_mv(dmiddle, b->map.bilinear, dfactor, 4, m->theta, t->at, 0);
+    equi_linear_backward_s(dmiddle.s, b->map.bilinear, dfactor, 4, m->theta, t->at, 1);
+}
+
+/* Gradients of tensors that every rank has whole, of which each computes a part. */
+static EquiLinear moved(const EquiLinear *map, int64_t by) {
+    EquiLinear to = *map;
+    to.weight -= by, to.s2mv -= by, to.mv_bias -= by, to.mv2s -= by, to.s_bias -= by, to.s2s -= by;
+    return to;
+}
+
+static void attention_stage_backward(Model *m, const Block *b, const Tile *t) {
+    const State *s = m->state;
+    const Maps *map = &b->map;
+    Field input = view(b->input, t), q = view(b->q, t), k = view(b->k, t), v = view(b->v, t), heads = view(b->heads, t);
+    Field dx = view(s->dx, t), dinput = view(s->dnorm, t), dheads = scratch(s->dheads, t);
+    Field d[3] = {scratch(s->dq, t), scratch(s->dk, t), scratch(s->dv, t)};
+    equi_linear_backward_weight(m->grad, &map->out, dx, heads, t->at);
+    equi_linear_backward_mv(dheads, &map->out, &dx, 1, m->theta, t->at, 0);
+    equi_linear_backward_s(dheads.s, &map->out, &dx, 1, m->theta, t->at, 0);
+    EquiAttentionState state = attention_state(s, b, t);
+    equi_attention_backward(d[0], d[1], d[2], m->grad + map->log_weights, dheads, &state, q, k, v,
+                            m->theta + map->log_weights, &s->heads, &t->seqs, t->at.ld, s->work);
+    EquiLinear maps[3] = {map->q, map->k, map->v};
+    equi_linear_backward_mv(dinput, maps, d, 3, m->theta, t->at, 0);
+    equi_linear_backward_s(dinput.s, maps, d, 3, m->theta, t->at, 0);
+    equi_linear_backward_weight(m->grad, &map->q, d[0], input, t->at);
+    for (int i = 1; i < 3; i++) {
+        EquiLinear part = moved(&maps[i], map->kv_count ? map->kv : 0);
+        equi_linear_backward_weight(map->kv_count ? s->kv_grad : m->grad, &part, d[i], input, t->at);
+    }
+}
+
+static void reinserted_backward(Model *m, const Tile *t) {
+    const State *s = m->state;
+    Field dnorm = view(s->dnorm, t), din = view(s->dinput, t);
+    for (int p = 0; p < PGA; p++)
+        for (int i = 0; i < s->reinsert; i++) {
+            const real *d = dnorm.mv + p * dnorm.plane + (s->hidden + i) * t->at.ld;
+            real *to = din.mv + p * din.plane + m->shape.reinsert[i] * t->at.ld;
+            for (int64_t j = 0; j < t->at.ld; j++) to[j] += d[j];
+        }
+}
+
+static void join_reference_backward(Model *m, const Tile *t) {
+    const State *s = m->state;
+    Field din = view(s->dinput, t);
+    for (int i = 0; i < t->seqs.n; i++) {
+        int64_t from = t->seqs.start[i], to = t->seqs.start[i + 1];
+        real sum = 0;
+        for (int64_t j = from; j < to; j++) sum += s->dreference[t->first + j];
+        sum /= (real)((to - from) * m->shape.in_mv);
+        for (int c = 0; c < m->shape.in_mv; c++)
+            for (int64_t j = from; j < to; j++) din.mv[14 * din.plane + c * t->at.ld + j] += sum;
+    }
+}
+
+static void block_backward(Model *m, const Block *b, bool input_gradient) {
+    State *s = m->state;
+    EACH_TILE(t, s) gate_stage_backward(m, b, t);
+    real *parts = s->dmixed.at;
+    if (s->mix_parts) {
+        parts = s->mix_parts;
+        size_t bytes = (size_t)(field_rows(s->mixed, s->mixed_s) * columns_used(s)) * sizeof(real);
+        comm_allgather(m->tp, parts, NULL, s->dmixed.at, bytes);
+    }
+    Rows dnorm = s->dnorm;
+    s->dnorm.mv = s->hidden; /* no reinserted channels here */
+    EACH_TILE(t, s) product_stage_backward(m, b, t, parts, input_gradient);
+    sum_rows(m, s->dnorm);
+    EACH_TILE(t, s)
+    equi_norm_backward(rows_of(s->dx, t), view(s->dnorm, t), view(b->middle, t),
+                       b->middle_stats + EQUI_NORM_STATS * t->first, s->hidden, s->hidden_s, t->at);
+    s->dnorm = dnorm;
+    const Maps *map = &b->map;
+    memset(s->kv_grad, 0, (size_t)map->kv_count * sizeof *s->kv_grad);
+    EACH_TILE(t, s) attention_stage_backward(m, b, t);
+    sum_rows(m, s->dnorm);
+    comm_sum_real(m->tp, s->kv_grad, map->kv_count);
+    for (int64_t i = 0; i < map->kv_count; i++) m->grad[map->kv + i] += s->kv_grad[i];
+    EACH_TILE(t, s) {
+        equi_norm_backward(rows_of(s->dx, t), view(s->dnorm, t), view(b->input, t),
+                           b->input_stats + EQUI_NORM_STATS * t->first, s->hidden, s->hidden_s, t->at);
+        if (input_gradient) reinserted_backward(m, t);
+    }
+}
+
+static void ready(const Model *m, int block) {
+    if (m->block_ready) m->block_ready(m->block_context, block);
+}
+
+static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
+    State *s = m->state;
+    int64_t tokens = seqs->start[seqs->n], columns = columns_used(s);
+    bool input_gradient = din.mv || din.s;
+    memset(s->dinput.at, 0, (size_t)(field_rows(s->dinput.mv, s->dinput.s) * columns) * sizeof(real));
+    memset(s->dreference, 0, (size_t)columns * sizeof(real));
+    EACH_TILE(t, s) {
+        Field ends = scratch(s->ends, t), dx = view(s->dx, t);
+        tile_from_tensors(ends, dout, m->shape.out_mv, m->shape.out_s, t, tokens);
+        equi_linear_backward_weight(m->grad, &s->out, ends, view(s->x, t), t->at);
+        equi_linear_backward_mv(dx, &s->out, &ends, 1, m->theta, t->at, 0);
+        equi_linear_backward_s(dx.s, &s->out, &ends, 1, m->theta, t->at, 0);
+    }
+    ready(m, m->shape.depth + 1);
+    for (int i = m->shape.depth - 1; i >= 0; i--) {
+        block_backward(m, &s->block[i], input_gradient);
+        ready(m, i + 1);
+    }
+    EACH_TILE(t, s) equi_linear_backward_weight(m->grad, &s->in, view(s->dx, t), view(s->input, t), t->at);
+    ready(m, 0);
+    if (!input_gradient) return;
+    comm_sum_real(m->tp, s->dreference, columns);
+    EACH_TILE(t, s) {
+        Field dinput = view(s->dinput, t), dx = view(s->dx, t);
+        if (!m->join_reference) join_reference_backward(m, t);
+        equi_linear_backward_mv(dinput, &s->in, &dx, 1, m->theta, t->at, 1);
+        equi_linear_backward_s(dinput.s, &s->in, &dx, 1, m->theta, t->at, 1);
+        tile_to_tensors(din, dinput, m->shape.in_mv, m->shape.in_s, t, tokens);
+    }
+}
+
+/* ---- Work. ---- */
+
+static int64_t maps_flops(const Maps *map) {
+    int64_t sum = equi_linear_flops(&map->q) + equi_linear_flops(&map->k) + equi_linear_flops(&map->v) +
+                  equi_linear_flops(&map->out) + equi_linear_flops(&map->mix) + equi_linear_flops(&map->last);
+    for (int i = 0; i < 4; i++) sum += equi_linear_flops(&map->bilinear[i]);
+    return sum;
+}
+
+static ModelFlops flops(const ModelShape *shape, const Packed *seqs, int tp, bool input_gradient) {
+    ParamTable table = param_table_new(tp, 0);
+    EquiLinear in = in_params(&table, shape);
+    Maps map;
+    for (int b = 0; b < shape->depth; b++) map = block_params(&table, shape, b);
+    EquiLinear out = out_params(&table, shape);
+    param_table_free(&table);
+    /* This rank's part of linear_out adds the scalars' share of its own outputs, and all parts what its products add.
+     */
+    map.mix.s2mv = map.mix.s2s = -1;
+    double scalars = 2.0 * shape->width_s * (2 * shape->width + 2 * shape->width_s) / tp;
+    double per_token = 3 * ((double)maps_flops(&map) + scalars);
+    per_token += shape->width / tp * (3.0 * PGA_GEOMETRIC_FLOPS + (3.0 + input_gradient) * PGA_JOIN_FLOPS);
+    double ends = 3.0 * (double)equi_linear_flops(&out) + (2.0 + input_gradient) * (double)equi_linear_flops(&in);
+    double executed = (double)seqs->start[seqs->n] * (ends + shape->depth * per_token);
+    EquiAttention a = heads_of(shape);
+    int w = shape->width, z = shape->width_s, q = a.heads * a.mv, q_s = a.heads * a.s, kv = a.kv_heads * a.mv,
+        kv_s = a.kv_heads * a.s, more = w + shape->n_reinsert;
+    double nominal = equi_linear_nominal(more, z, q, q_s) + equi_linear_nominal(more, z, kv, kv_s) +
+                     equi_linear_nominal(shape->multi_query ? w : more, z, kv, kv_s) +
+                     equi_linear_nominal(q, q_s, w, z) + 4 * equi_linear_nominal(w, z, w, 0) +
+                     equi_linear_nominal(2 * w, z, 2 * w, 2 * z) + equi_linear_nominal(2 * w, 2 * z, w, z);
+    nominal = shape->depth * nominal + equi_linear_nominal(shape->in_mv, shape->in_s, w, z) +
+              equi_linear_nominal(w, z, shape->out_mv, shape->out_s);
+    a.heads /= tp;
+    for (int i = 0; i < seqs->n; i++)
+        executed += shape->depth * (double)equi_attention_flops(&a, seqs->start[i + 1] - seqs->start[i]);
+    return (ModelFlops){.nominal = nominal * (double)seqs->start[seqs->n], .executed = tp * executed};
+}
+
+const ModelKind gatr_kind = {.name = "gatr",
+                             .check = check,
+                             .params = params,
+                             .flops = flops,
+                             .layout = layout,
+                             .forward = forward,
+                             .backward = backward,
+                             .scene_shape = gatr_scene_shape,
+                             .embed = gatr_embed,
+                             .readout = gatr_readout,
+                             .readout_backward = gatr_readout_backward};
