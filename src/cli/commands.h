@@ -10,6 +10,8 @@ typedef struct Command {
     const char *usage; /* what follows the name, then what it does */
 } Command;
 
+Err cmd_bench(int argc, char **argv, int *code);
+
 extern const Command commands[];
 extern const int n_commands;
 

@@ -10,6 +10,7 @@
 static Err usage(int argc, char **argv, int *code);
 
 const Command commands[] = {
+    {"bench", cmd_bench, "step|kernels [-model M -width W ... -json FILE]: speed beside the matrix-product peak"},
     {"help", usage, "this list"},
     {"generate", cmd_generate, "[FILE] [-data_KEY value ...]  simulate the trajectories of a study into data.path"},
 };

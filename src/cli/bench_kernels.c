@@ -1,0 +1,194 @@
+#include "bench.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "la/gemm.h"
+#include "nn/activation.h"
+#include "nn/attention.h"
+#include "nn/layernorm.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One kernel at one size. Work in products is counted exactly; for the others FLOP is 0 and only bytes count: each
+ * operand read once, each result written once. */
+typedef struct Kernel {
+    char name[24], size[40];
+    double flop, bytes;
+    void (*run)(const struct Kernel *);
+    int64_t m, n, k;
+    real *x, *y, *z; /* operands, each large enough; shared by all kernels */
+    const Packed *seqs;
+    AttentionShape shape;
+    AttentionState *state;
+} Kernel;
+
+static void run_nn(const Kernel *k) {
+    gemm_nn(k->z, k->n, k->x, k->k, k->y, k->n, k->m, k->n, k->k, 0);
+}
+static void run_nt(const Kernel *k) {
+    gemm_nt(k->z, k->n, k->x, k->k, k->y, k->k, k->m, k->n, k->k, 0);
+}
+static void run_tn(const Kernel *k) {
+    gemm_tn(k->z, k->n, k->x, k->m, k->y, k->n, k->m, k->n, k->k, 1);
+}
+static void run_gelu(const Kernel *k) {
+    gelu_bias(k->z, k->x, k->x, k->y, k->m, k->n);
+}
+static void run_gelu_tanh(const Kernel *k) {
+    gelu_tanh(k->z, k->x, k->x, k->m * k->n);
+}
+static void run_norm(const Kernel *k) {
+    layernorm_add(k->z, k->y, k->x, NULL, k->y, k->m, k->n);
+}
+static void run_norm_backward(const Kernel *k) {
+    layernorm_backward(k->z, NULL, k->x, k->x, k->y, k->m, k->n);
+}
+
+/* q, k, v as slices of one row in x; results in z. */
+static HeadView slice(const Kernel *k, real *at, int part) {
+    int row = 3 * k->shape.heads * k->shape.dq;
+    return (HeadView){at + part * k->shape.heads * k->shape.dq, row, k->shape.dq};
+}
+static HeadView whole(const Kernel *k) {
+    return (HeadView){k->y, k->shape.heads * k->shape.dv, k->shape.dv};
+}
+static void run_attention(const Kernel *k) {
+    attention_forward(whole(k), slice(k, k->x, 0), slice(k, k->x, 1), slice(k, k->x, 2), k->seqs, &k->shape, k->state);
+}
+static void run_attention_backward(const Kernel *k) {
+    attention_backward(slice(k, k->z, 0), slice(k, k->z, 1), slice(k, k->z, 2), whole(k), whole(k), slice(k, k->x, 0),
+                       slice(k, k->x, 1), slice(k, k->x, 2), k->seqs, &k->shape, k->state);
+}
+
+enum { MOST = 64 };
+typedef struct List {
+    Kernel at[MOST];
+    int n;
+    Kernel base;
+} List;
+
+static void add(List *list, const char *name, void (*run)(const Kernel *), int64_t m, int64_t n, int64_t k, double flop,
+                double elements) {
+    Kernel *x = &list->at[list->n++];
+    *x = list->base;
+    x->run = run, x->m = m, x->n = n, x->k = k, x->flop = flop, x->bytes = elements * sizeof(real);
+    snprintf(x->name, sizeof x->name, "%s", name);
+    snprintf(x->size, sizeof x->size, k ? "%lld x %lld x %lld" : "%lld x %lld", (long long)m, (long long)n,
+             (long long)k);
+}
+
+static void add_product(List *list, const char *name, void (*run)(const Kernel *), int64_t m, int64_t n, int64_t k) {
+    add(list, name, run, m, n, k, 2.0 * (double)m * (double)n * (double)k, (double)(m * k + k * n + m * n));
+}
+
+/* The kernels of one transformer layer, forward and backward. */
+static void add_layer(List *list, const BenchOptions *o, int64_t width) {
+    int64_t t = o->samples * o->tokens, wide[] = {3 * width, 2 * width};
+    for (int i = 0; i < 2; i++) {
+        add_product(list, "gemm nn", run_nn, t, wide[i], width);
+        add_product(list, "gemm nt", run_nt, t, width, wide[i]);
+        add_product(list, "gemm tn", run_tn, width, wide[i], t);
+    }
+    double e = (double)(t * width);
+    add(list, "gelu+bias", run_gelu, t, 2 * width, 0, 0, 3 * 2 * e);
+    add(list, "gelu tanh", run_gelu_tanh, t, 2 * width, 0, 0, 3 * 2 * e);
+    add(list, "layer norm", run_norm, t, width, 0, 0, 3 * e);
+    add(list, "layer norm backward", run_norm_backward, t, width, 0, 0, 4 * e);
+    list->base.shape.dq = list->base.shape.dv = (int)(width / o->heads);
+    double square = (double)(o->heads * o->samples * o->tokens * o->tokens);
+    double flop = (double)attention_flops(list->base.seqs, &list->base.shape);
+    add(list, "attention", run_attention, t, width, 0, flop / 3, 4 * e + square);
+    add(list, "attention backward", run_attention_backward, t, width, 0, flop * 2 / 3, 7 * e + square);
+}
+
+/* GB/s of x = y + a z over arrays that no cache holds. */
+static double bandwidth(real *x, int64_t n) {
+    real *y = x + n, *z = y + n;
+    double best = 0;
+    for (int i = 0; i < 5; i++) {
+        double start = timer_now();
+#pragma omp simd
+        for (int64_t j = 0; j < n; j++) x[j] = y[j] + (real)0.5 * z[j];
+        best = fmax(best, 3e-9 * (double)n * sizeof(real) / bench_slowest(start));
+    }
+    return best;
+}
+
+/* Median seconds of one call: calls are repeated until they take 5 ms, that `repeat` times. */
+static double time_kernel(const Kernel *k, int repeat) {
+    double *t = MEM_NEW(double, repeat), start = timer_now();
+    k->run(k);
+    int64_t calls = 1;
+    for (start = timer_now(); timer_now() - start < 5e-3; calls++) k->run(k);
+    comm_max_i64(comm_world(), &calls, 1);
+    for (int i = 0; i < repeat; i++) {
+        comm_barrier(comm_world());
+        start = timer_now();
+        for (int64_t c = 0; c < calls; c++) k->run(k);
+        t[i] = bench_slowest(start) / (double)calls;
+    }
+    double median = bench_median(t, repeat);
+    mem_free(t);
+    return median;
+}
+
+static void print(FILE *json, const Kernel *k, double seconds, double peak, double stream, bool more) {
+    double rate = k->flop / seconds * 1e-9, bytes = k->bytes / seconds * 1e-9;
+    double roof = k->flop > 0 ? fmin(peak, k->flop / k->bytes * stream) : 0;
+    log_text("%-20s%-20s%11.2f%10.1f%8.2f%10.1f%10.1f%10.1f", k->name, k->size, seconds * 1e6, rate, rate / peak,
+             k->bytes * 1e-3, bytes, roof);
+    if (json)
+        fprintf(json,
+                "  {\"kernel\": \"%s\", \"size\": \"%s\", \"ms\": %.6f, \"flop\": %.0f, \"bytes\": %.0f, "
+                "\"gflops\": %.3f, \"peak_gflops\": %.3f, \"share_of_peak\": %.4f, \"stream_gbytes\": %.3f, "
+                "\"precision\": \"%s\"}%s\n",
+                k->name, k->size, seconds * 1e3, k->flop, k->bytes, rate, peak, rate / peak, stream, REAL_NAME,
+                more ? "," : "");
+}
+
+Err bench_kernels(const BenchOptions *o) {
+    static const int64_t widths[] = {64, 128, 256};
+    int n_widths = o->model.n ? 1 : 3;
+    int64_t t = o->samples * o->tokens, widest = o->model.n ? o->width : widths[2], n = 4 * t * widest;
+    int64_t stream_n = 1 << 24, most = n > 3 * stream_n ? n : 3 * stream_n;
+    if (widest % o->heads) return err_user("command line: heads = %d: want a divisor of the width", (int)o->heads);
+    real *memory = MEM_NEW(real, 3 * n > most ? 3 * n : most);
+    for (int64_t i = 0; i < 3 * n; i++) memory[i] = (real)((double)(i % 1009) / 1009 - 0.5);
+    int64_t *start = MEM_NEW(int64_t, o->samples + 1);
+    for (int64_t i = 0; i <= o->samples; i++) start[i] = i * o->tokens;
+    Packed seqs = {.n = (int)o->samples, .start = start};
+    AttentionState state;
+    AttentionShape shape = {.heads = (int)o->heads, .kv_heads = (int)o->heads, .scale = (real)0.1};
+    Arena count = arena_count();
+    attention_layout(&state, &shape, t, o->tokens, &count);
+    Arena arena = arena_new(count.peak);
+    attention_layout(&state, &shape, t, o->tokens, &arena);
+
+    List list = {
+        .base = {.x = memory, .y = memory + n, .z = memory + 2 * n, .seqs = &seqs, .shape = shape, .state = &state}};
+    for (int i = 0; i < n_widths; i++) add_layer(&list, o, o->model.n ? o->width : widths[i]);
+    Peak peak = peak_new();
+    peak_measure(&peak);
+    double *peaks = MEM_NEW(double, o->repeat), top, stream, *seconds = MEM_NEW(double, list.n);
+    for (int i = 0; i < o->repeat; i++) peaks[i] = peak_measure(&peak);
+    top = bench_median(peaks, (int)o->repeat);
+    for (int i = 0; i < list.n; i++) seconds[i] = time_kernel(&list.at[i], (int)o->repeat);
+    stream = bandwidth(memory, stream_n);
+    log_text("%d ranks at once, %s: product 2048^3 %.1f GFLOP/s a rank, memory %.1f GB/s a rank",
+             comm_size(comm_world()), REAL_NAME, top, stream);
+    log_text("%-20s%-20s%11s%10s%8s%10s%10s%10s", "kernel", "rows x columns x k", "us", "GFLOP/s", "share", "kB",
+             "GB/s", "roof");
+    FILE *json = bench_json(o);
+    if (json) fprintf(json, "[\n");
+    for (int i = 0; i < list.n; i++) print(json, &list.at[i], seconds[i], top, stream, i + 1 < list.n);
+    if (json) {
+        fprintf(json, "]\n");
+        fclose(json);
+    }
+    peak_free(&peak);
+    arena_free(&arena);
+    mem_free(memory), mem_free(start), mem_free(peaks), mem_free(seconds);
+    return ERR_NONE;
+}

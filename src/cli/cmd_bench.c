@@ -1,0 +1,95 @@
+/* equiscale bench step|kernels: how fast this machine trains, beside its own matrix-product peak.
+ *
+ * step: forward and backward of one batch of both models, every rank a share of the samples (dp x tp), the sum of the
+ * gradients over dp included, the optimiser's update apart. share = executed FLOP/s over ranks * peak, where peak is a
+ * 2048^3 product through la/gemm, run on all ranks at once and in turn with the steps.
+ * kernels: one rank's kernels at the shapes of one layer, with bytes moved and the roofline of this machine,
+ * min(peak, intensity * bandwidth). */
+#include "bench.h"
+#include "commands.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "la/gemm.h"
+#include "par/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const KeySpec specs[] = {
+    {"model", KEY_WORDS, offsetof(BenchOptions, model), "", 0, 0, "transformer|gatr", "1",
+     "models to time, with the sizes below; none: the table of docs/performance.md"},
+    {"width", KEY_INT, offsetof(BenchOptions, width), "64", 1, 1 << 16, NULL, "channels", "hidden channels"},
+    {"width_s", KEY_INT, offsetof(BenchOptions, width_s), "0", 0, 1 << 16, NULL, "channels",
+     "GATr's hidden scalars; 0: twice the multivectors"},
+    {"depth", KEY_INT, offsetof(BenchOptions, depth), "4", 1, 1000, NULL, "1", "blocks"},
+    {"heads", KEY_INT, offsetof(BenchOptions, heads), "4", 1, 1000, NULL, "1", "attention heads"},
+    {"samples", KEY_INT, offsetof(BenchOptions, samples), "32", 1, 1 << 20, NULL, "1", "samples of a batch"},
+    {"tokens", KEY_INT, offsetof(BenchOptions, tokens), "41", 1, 1 << 16, NULL, "1", "tokens of a sample"},
+    {"tp", KEY_INT, offsetof(BenchOptions, tp), "1", 1, 1 << 16, NULL, "ranks", "tensor-parallel ranks"},
+    {"repeat", KEY_INT, offsetof(BenchOptions, repeat), "7", 1, 10000, NULL, "1", "rounds; medians are shown"},
+    {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the rows"},
+};
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median(double *x, int n) {
+    qsort(x, (size_t)n, sizeof *x, ascending);
+    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
+}
+
+double bench_slowest(double start) {
+    double t = timer_now() - start;
+    comm_max_f64(comm_world(), &t, 1);
+    return t;
+}
+
+enum { PEAK = 2048 };
+
+Peak peak_new(void) {
+    Peak p = {.a = MEM_NEW(real, 3 * PEAK * PEAK)};
+    for (int64_t i = 0; i < 2 * PEAK * PEAK; i++) p.a[i] = (real)((double)(i % 1009) / 1009 - 0.5);
+    return p;
+}
+
+void peak_free(Peak *peak) {
+    mem_free(peak->a);
+}
+
+double peak_measure(Peak *peak) {
+    real *a = peak->a, *b = a + PEAK * PEAK, *c = b + PEAK * PEAK;
+    comm_barrier(comm_world());
+    double start = timer_now();
+    gemm_nn(c, PEAK, a, PEAK, b, PEAK, PEAK, PEAK, PEAK, 0);
+    return 2e-9 * PEAK * PEAK * PEAK / bench_slowest(start);
+}
+
+FILE *bench_json(const BenchOptions *o) {
+    if (!*o->json || comm_rank(comm_world())) return NULL;
+    return fopen(o->json, "w");
+}
+
+Err cmd_bench(int argc, char **argv, int *code) {
+    (void)code;
+    BenchOptions o;
+    bool step = argc > 1 && !strcmp(argv[1], "step"), kernels = argc > 1 && !strcmp(argv[1], "kernels");
+    if (!step && !kernels) return err_user("equiscale bench %s: want step or kernels", argc > 1 ? argv[1] : "");
+    TRY(options_load(NULL, argc - 1, argv + 1));
+    TRY(options_read(&o, specs, sizeof specs / sizeof *specs));
+    TRY(options_unknown());
+    int size = comm_size(comm_world());
+    if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);
+    if (*o.json) {
+        Err err = ERR_NONE;
+        FILE *f = comm_rank(comm_world()) ? NULL : fopen(o.json, "a");
+        if (!f && !comm_rank(comm_world())) err = err_user("command line: json = %s: want a file to write", o.json);
+        if (f) fclose(f);
+        TRY(comm_agree(comm_world(), err));
+    }
+    return step ? bench_step(&o) : bench_kernels(&o);
+}
