@@ -45,7 +45,8 @@ XSMM ?= yes
 XSMM_CFLAGS := $(if $(filter yes,$(XSMM)),-DEQ_XSMM)
 XSMM_LIBS ?= $(if $(filter yes,$(XSMM)),-lxsmm -lxsmmnoblas)
 
-CSTD := -std=c11 -D_GNU_SOURCE
+# ISO C turns fused multiply-add off unless asked.
+CSTD := -std=c11 -D_GNU_SOURCE -ffp-contract=fast
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
 ARCH ?= -march=native
 OPT_opt := -O3 $(ARCH) -fno-math-errno -fno-trapping-math -fopenmp-simd -DNDEBUG

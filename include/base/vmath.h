@@ -1,7 +1,5 @@
-/** exp and the tail of the normal distribution without branches or library calls, so that loops over them vectorise.
- *  exp: argument reduction by ln 2 and a polynomial. tail: Phi(-z) = exp(-z^2/2) g(t), t = 1/(1 + p z), g/t a Chebyshev
- *  interpolant written in powers of 2t - 1; relative error below 1e-6 in float (where the tail matters) and 1e-13 in
- *  double. Not collective. */
+/** exp of one number without branches or library calls, so that loops over it vectorise: argument reduction by ln 2 and
+ *  a polynomial. For whole vectors see la/vmath.h. Not collective. */
 #pragma once
 
 #include "base/real.h"
@@ -36,31 +34,6 @@ static inline double vm_exp(double x) {
     memcpy(&p, &bits, sizeof p);
     return x < -708 ? 0 : p;
 }
-
-/** Phi(-z) for z >= 0, given e = exp(-z*z/2). */
-static inline double vm_tail(double z, double e) {
-    double t = 1 / (1 + 0.25 * 0.70710678118654752440 * z), u = 2 * t - 1;
-    double p = 1.5895987228650557e-8;
-    p = p * u + 1.7142964334454535e-8;
-    p = p * u - 1.8268528087494308e-7;
-    p = p * u - 3.5195737443447796e-7;
-    p = p * u + 1.1417028000399041e-6;
-    p = p * u + 4.7103703875547243e-6;
-    p = p * u - 8.8700691338899417e-7;
-    p = p * u - 4.4199897647535356e-5;
-    p = p * u - 0.00011377249509140845;
-    p = p * u + 7.023837663218135e-5;
-    p = p * u + 0.0015280163618888436;
-    p = p * u + 0.0065925136508769671;
-    p = p * u + 0.019095378356359991;
-    p = p * u + 0.043502734269899128;
-    p = p * u + 0.082712896998146665;
-    p = p * u + 0.13521345783061269;
-    p = p * u + 0.19330217556544937;
-    p = p * u + 0.24413718227018176;
-    p = p * u + 0.27399891525012705;
-    return 0.5 * e * t * p;
-}
 #else
 /** exp(x), 0 below -87, exp(88) above. Relative error 1e-7 or so. */
 static inline float vm_exp(float x) {
@@ -80,20 +53,5 @@ static inline float vm_exp(float x) {
     bits += power << 23;
     memcpy(&p, &bits, sizeof p);
     return x < -87 ? 0 : p;
-}
-
-/** Phi(-z) for z >= 0, given e = exp(-z*z/2). */
-static inline float vm_tail(float z, float e) {
-    float t = 1 / (1 + 0.375f * 0.70710678f * z), u = 2 * t - 1;
-    float p = 0.0001737935445340531f;
-    p = p * u - 0.00024788474808405717f;
-    p = p * u - 0.0021620166923305678f;
-    p = p * u - 0.00038312274875313908f;
-    p = p * u + 0.020844234841948416f;
-    p = p * u + 0.081968591789522464f;
-    p = p * u + 0.18878435571197666f;
-    p = p * u + 0.31287669422372678f;
-    p = p * u + 0.39814521910487318f;
-    return 0.5f * e * t * p;
 }
 #endif

@@ -1,67 +1,60 @@
 #include "nn/activation.h"
 
-#include "base/vmath.h"
+#include "la/vmath.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ROOT_2_PI ((real)0.79788456080286535588) /* sqrt(2/pi) */
 #define DENSITY_0 ((real)0.39894228040143267794) /* 1/sqrt(2 pi) */
 #define CUBIC ((real)0.044715)
+#define HALF ((real)0.5)
 
-static inline void exact(real *y, real *slope, real x) {
-    real z = x < 0 ? -x : x, e = vm_exp((real)-0.5 * x * x), tail = vm_tail(z, e);
-    real phi = x < 0 ? tail : 1 - tail;
-    *y = x * phi;
+static inline Vec exact(Vec *slope, Vec x) {
+    Vec e = vec_exp(-HALF * x * x), phi = HALF + vec_copysign(HALF - vec_tail(vec_abs(x), e), x);
     *slope = phi + x * e * DENSITY_0;
+    return x * phi;
 }
 
-/* 1 + tanh(u) = 2 sigmoid(2u); the exponential is taken of -|2u|. */
-static inline void by_tanh(real *y, real *slope, real x) {
-    real u2 = 2 * ROOT_2_PI * x * (1 + CUBIC * x * x), du2 = 2 * ROOT_2_PI * (1 + 3 * CUBIC * x * x);
-    real e = vm_exp(u2 < 0 ? u2 : -u2), small = e / (1 + e), large = 1 / (1 + e);
-    real s = u2 < 0 ? small : large;
-    *y = x * s;
-    *slope = s + x * du2 * small * large;
+/* (1 + tanh(u))/2 is the logistic function of 2u; the exponential is taken of -|2u|. */
+static inline Vec by_tanh(Vec *slope, Vec x) {
+    Vec u2 = 2 * ROOT_2_PI * x * (1 + CUBIC * x * x), du2 = 2 * ROOT_2_PI * (1 + 3 * CUBIC * x * x);
+    Vec e = vec_exp(-vec_abs(u2)), r = 1 / (1 + e), s = HALF + vec_copysign(r - HALF, u2);
+    *slope = s + x * du2 * e * r * r;
+    return x * s;
+}
+
+static inline void row(real *y, real *slope, const real *x, const real *bias, int64_t n,
+                       Vec function(Vec *slope, Vec x)) {
+    for (int64_t i = 0; i < n; i += LANES) {
+        int64_t left = n - i;
+        bool full = left >= LANES;
+        Vec v = full ? vec_load(x + i) : vec_load_first(x + i, left), d;
+        if (bias) v += full ? vec_load(bias + i) : vec_load_first(bias + i, left);
+        v = function(&d, v);
+        if (full)
+            vec_store(y + i, v);
+        else
+            vec_store_first(y + i, v, left);
+        if (!slope) continue;
+        if (full)
+            vec_store(slope + i, d);
+        else
+            vec_store_first(slope + i, d, left);
+    }
 }
 
 void gelu(real *y, real *slope, const real *x, int64_t n) {
-    real unused;
-    if (!slope)
-        for (int64_t i = 0; i < n; i++) exact(&y[i], &unused, x[i]);
-    else
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) {
-            real a, b;
-            exact(&a, &b, x[i]);
-            y[i] = a;
-            slope[i] = b;
-        }
+    row(y, slope, x, NULL, n, exact);
 }
 
 void gelu_tanh(real *y, real *slope, const real *x, int64_t n) {
-    real unused;
-    if (!slope)
-        for (int64_t i = 0; i < n; i++) by_tanh(&y[i], &unused, x[i]);
-    else
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) {
-            real a, b;
-            by_tanh(&a, &b, x[i]);
-            y[i] = a;
-            slope[i] = b;
-        }
+    row(y, slope, x, NULL, n, by_tanh);
 }
 
 void gelu_bias(real *y, real *slope, const real *x, const real *bias, int64_t rows, int64_t n) {
-    for (int64_t r = 0; r < rows; r++)
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) {
-            real a, b;
-            exact(&a, &b, x[r * n + i] + bias[i]);
-            y[r * n + i] = a;
-            slope[r * n + i] = b;
-        }
+    for (int64_t r = 0; r < rows; r++) row(y + r * n, slope + r * n, x + r * n, bias, n, exact);
 }
 
 void gelu_bias_backward(real *dy, real *dbias, const real *slope, int64_t rows, int64_t n) {

@@ -1,8 +1,8 @@
 #include "nn/attention.h"
 
 #include "base/err.h"
-#include "base/vmath.h"
 #include "la/gemm.h"
+#include "la/vmath.h"
 
 #include <math.h>
 
@@ -12,32 +12,47 @@ void attention_layout(AttentionState *state, const AttentionShape *shape, int64_
     state->work = ARENA_TAKE(arena, real, shape->heads * max_length * max_length);
 }
 
+static inline Vec load(const real *x, int64_t left) {
+    return left >= LANES ? vec_load(x) : vec_load_first(x, left);
+}
+
+static inline void store(real *x, Vec v, int64_t left) {
+    if (left >= LANES)
+        vec_store(x, v);
+    else
+        vec_store_first(x, v, left);
+}
+
 /* softmax(scale s) of each row, in place. */
-static void softmax(real *restrict s, int64_t rows, int64_t n, real scale) {
+static void softmax(real *s, int64_t rows, int64_t n, real scale) {
     for (int64_t r = 0; r < rows; r++) {
-        real *x = s + r * n, top = x[0], sum = 0;
-#pragma omp simd reduction(max : top)
-        for (int64_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < n; i++) {
-            x[i] = vm_exp(scale * (x[i] - top));
-            sum += x[i];
+        real *x = s + r * n;
+        Vec top = vec_set(x[0]), sum = {0};
+        for (int64_t i = 0; i < n; i += LANES) {
+            Vec v = load(x + i, n - i);
+            top = vec_max(top, n - i < LANES ? vec_first(v, top, n - i) : v);
         }
-        real inverse = 1 / sum;
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) x[i] *= inverse;
+        top = vec_set(vec_top(top));
+        for (int64_t i = 0; i < n; i += LANES) {
+            Vec e = vec_exp(scale * (load(x + i, n - i) - top));
+            store(x + i, e, n - i);
+            sum += n - i < LANES ? vec_first(e, (Vec){0}, n - i) : e;
+        }
+        Vec inverse = vec_set(1 / vec_total(sum));
+        for (int64_t i = 0; i < n; i += LANES) store(x + i, inverse * load(x + i, n - i), n - i);
     }
 }
 
 /* dw becomes the gradient of the logits before scaling: scale w (dw - sum_j w_j dw_j). */
-static void softmax_backward(real *restrict dw, const real *restrict w, int64_t rows, int64_t n, real scale) {
+static void softmax_backward(real *dw, const real *w, int64_t rows, int64_t n, real scale) {
     for (int64_t r = 0; r < rows; r++) {
-        real *d = dw + r * n, along = 0;
+        real *d = dw + r * n;
         const real *p = w + r * n;
-#pragma omp simd reduction(+ : along)
-        for (int64_t i = 0; i < n; i++) along += p[i] * d[i];
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) d[i] = scale * p[i] * (d[i] - along);
+        Vec along = {0};
+        for (int64_t i = 0; i < n; i += LANES) along += load(p + i, n - i) * load(d + i, n - i);
+        along = vec_set(vec_total(along));
+        for (int64_t i = 0; i < n; i += LANES)
+            store(d + i, scale * load(p + i, n - i) * (load(d + i, n - i) - along), n - i);
     }
 }
 

@@ -1,0 +1,133 @@
+/** exp, the tail of the normal distribution and reductions on whole vectors (la/simd.h), without branches or calls.
+ *
+ *  exp: argument reduction by ln 2 and a polynomial; 1e-7 relative in float, 3e-16 in double. Arguments are at most 0
+ *  (softmax, densities) and are cut off at -87 (-708), where the result is the smallest normal number.
+ *  tail: Phi(-z) = exp(-z^2/2) g(t), t = 1/(1 + p z), g/t a Chebyshev interpolant in powers of 2t - 1; 1e-6 relative
+ *  where the tail counts in float, 1e-13 in double. */
+#pragma once
+
+#include "la/simd.h"
+
+#ifdef EQ_DOUBLE
+typedef int64_t VecInt __attribute__((vector_size(SIMD_BYTES)));
+#else
+typedef int32_t VecInt __attribute__((vector_size(SIMD_BYTES)));
+#endif
+
+static inline Vec vec_max(Vec a, Vec b) {
+    VecInt more = a > b;
+    return (Vec)((more & (VecInt)a) | (~more & (VecInt)b));
+}
+
+/** |x|, and |x| with the sign of s where x >= 0. */
+static inline Vec vec_abs(Vec x) {
+    VecInt sign = (VecInt)vec_set((real)-0.0);
+    return (Vec)((VecInt)x & ~sign);
+}
+static inline Vec vec_copysign(Vec x, Vec s) {
+    VecInt sign = (VecInt)vec_set((real)-0.0);
+    return (Vec)((VecInt)x ^ ((VecInt)s & sign));
+}
+
+/** Largest and sum over the lanes, in a fixed order. */
+static inline real vec_top(Vec v) {
+#if defined(__AVX512F__) && defined(EQ_DOUBLE)
+    return _mm512_reduce_max_pd((__m512d)v);
+#elif defined(__AVX512F__)
+    return _mm512_reduce_max_ps((__m512)v);
+#else
+    real top = v[0];
+    for (int i = 1; i < LANES; i++) top = v[i] > top ? v[i] : top;
+    return top;
+#endif
+}
+static inline real vec_total(Vec v) {
+#if defined(__AVX512F__) && defined(EQ_DOUBLE)
+    return _mm512_reduce_add_pd((__m512d)v);
+#elif defined(__AVX512F__)
+    return _mm512_reduce_add_ps((__m512)v);
+#else
+    return vec_sum(v);
+#endif
+}
+
+/** a where its lane is below n, otherwise b. */
+static inline Vec vec_first(Vec a, Vec b, int64_t n) {
+    VecInt lane = {0};
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    VecInt in = lane < (VecInt){0} + (int)n;
+    return (Vec)((in & (VecInt)a) | (~in & (VecInt)b));
+}
+
+#ifdef EQ_DOUBLE
+static inline Vec vec_exp(Vec x) {
+    x = vec_max(x, vec_set(-708));
+    Vec shifted = x * 1.4426950408889634 + 0x1.8p52, n = shifted - 0x1.8p52;
+    Vec r = x - n * 6.93147180369123816490e-01 - n * 1.90821492927058770002e-10;
+    Vec p = r * (1.0 / 6227020800) + 1.0 / 479001600;
+    p = p * r + 1.0 / 39916800;
+    p = p * r + 1.0 / 3628800;
+    p = p * r + 1.0 / 362880;
+    p = p * r + 1.0 / 40320;
+    p = p * r + 1.0 / 5040;
+    p = p * r + 1.0 / 720;
+    p = p * r + 1.0 / 120;
+    p = p * r + 1.0 / 24;
+    p = p * r + 1.0 / 6;
+    p = p * r + 0.5;
+    p = p * r + 1;
+    p = p * r + 1;
+    return (Vec)((VecInt)p + ((VecInt)shifted << 52));
+}
+
+/** Phi(-z) for z >= 0, given e = exp(-z*z/2). */
+static inline Vec vec_tail(Vec z, Vec e) {
+    Vec t = 1 / (1 + z * (0.25 * 0.70710678118654752440)), u = 2 * t - 1;
+    Vec p = u * 1.5895987228650557e-8 + 1.7142964334454535e-8;
+    p = p * u - 1.8268528087494308e-7;
+    p = p * u - 3.5195737443447796e-7;
+    p = p * u + 1.1417028000399041e-6;
+    p = p * u + 4.7103703875547243e-6;
+    p = p * u - 8.8700691338899417e-7;
+    p = p * u - 4.4199897647535356e-5;
+    p = p * u - 0.00011377249509140845;
+    p = p * u + 7.023837663218135e-5;
+    p = p * u + 0.0015280163618888436;
+    p = p * u + 0.0065925136508769671;
+    p = p * u + 0.019095378356359991;
+    p = p * u + 0.043502734269899128;
+    p = p * u + 0.082712896998146665;
+    p = p * u + 0.13521345783061269;
+    p = p * u + 0.19330217556544937;
+    p = p * u + 0.24413718227018176;
+    p = p * u + 0.27399891525012705;
+    return 0.5 * e * t * p;
+}
+#else
+static inline Vec vec_exp(Vec x) {
+    x = vec_max(x, vec_set(-87));
+    Vec shifted = x * 1.44269504f + 0x1.8p23f, n = shifted - 0x1.8p23f;
+    Vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    Vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + (r + 1);
+    return (Vec)((VecInt)p + ((VecInt)shifted << 23));
+}
+
+/** Phi(-z) for z >= 0, given e = exp(-z*z/2). */
+static inline Vec vec_tail(Vec z, Vec e) {
+    Vec t = 1 / (1 + z * (0.375f * 0.70710678f)), u = 2 * t - 1;
+    Vec p = u * 0.0001737935445340531f - 0.00024788474808405717f;
+    p = p * u - 0.0021620166923305678f;
+    p = p * u - 0.00038312274875313908f;
+    p = p * u + 0.020844234841948416f;
+    p = p * u + 0.081968591789522464f;
+    p = p * u + 0.18878435571197666f;
+    p = p * u + 0.31287669422372678f;
+    p = p * u + 0.39814521910487318f;
+    return 0.5f * e * t * p;
+}
+#endif
