@@ -18,8 +18,9 @@
 /** Units that make inputs and target of order 1, measured once on the first training trajectories of the study, so that
  *  the losses of all cells compare. */
 typedef struct DataScale {
-    double length; /* m: rms distance of a vertex from the mean vertex of its scene */
-    double step;   /* m: rms displacement of a vertex in one frame */
+    double length;    /* m: rms distance of a vertex from the mean vertex of its scene */
+    double step;      /* m: rms displacement of a vertex in one frame */
+    double deviation; /* rms of displacement minus the one before, in units of step */
     double body_mean[SCENE_BODY], body_sd[SCENE_BODY]; /* of the raw physical parameters */
 } DataScale;
 

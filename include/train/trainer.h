@@ -2,6 +2,7 @@
  *
  *  Loss of a sample: mean over vertices of the squared displacement error, in units of the training set's mean squared
  *  displacement; loss of a set: mean over its samples. So 1 is "nothing moves". Evaluation accumulates in double.
+ * Models predict the change of the displacement from one frame to the next, in units of its rms.
  *
  *  One code path for every layout: samples of a batch are split over dp, the model over tp, gradients are summed over
  * dp block by block while the backward pass still runs. */

@@ -59,32 +59,40 @@ static int64_t frames_of(const TrainData *d) {
     return dataset_frames(d->dataset) - 2; /* a sample needs a frame before and one after */
 }
 
-/* Mean squares over vertices of one scene: distance from the mean vertex, and displacement to the next frame. */
-static void scene_squares(double *length2, double *step2, const Trajectory *tr, int64_t frame) {
-    double mean[3];
-    Pose now = {0}, next = {0};
+/* Sums of mean squares over the vertices of scenes. */
+typedef struct Squares {
+    double length, step, deviation; /* distance from the mean vertex; displacement to the next frame; its change */
+} Squares;
+
+static void add_squares(Squares *sum, const Trajectory *tr, int64_t frame) {
+    double mean[3], each = 1 / (double)tr->vertices;
+    Pose before = {0}, now = {0}, next = {0};
     mean_vertex(mean, tr, frame);
     for (int64_t v = 0; v < tr->vertices; v++) {
         if (v == 0 || tr->vertex_body[v] != tr->vertex_body[v - 1]) {
+            before = pose_at(tr, frame - 1, tr->vertex_body[v]);
             now = pose_at(tr, frame, tr->vertex_body[v]);
             next = pose_at(tr, frame + 1, tr->vertex_body[v]);
         }
-        double x[3], y[3];
-        pose_apply(x, &now, tr->vertex + 3 * v);
-        pose_apply(y, &next, tr->vertex + 3 * v);
+        double x[3], y[3], z[3];
+        pose_apply(x, &before, tr->vertex + 3 * v);
+        pose_apply(y, &now, tr->vertex + 3 * v);
+        pose_apply(z, &next, tr->vertex + 3 * v);
         for (int i = 0; i < 3; i++) {
-            *length2 += (x[i] - mean[i]) * (x[i] - mean[i]) / (double)tr->vertices;
-            *step2 += (y[i] - x[i]) * (y[i] - x[i]) / (double)tr->vertices;
+            sum->length += each * (y[i] - mean[i]) * (y[i] - mean[i]);
+            sum->step += each * (z[i] - y[i]) * (z[i] - y[i]);
+            sum->deviation += each * (z[i] - 2 * y[i] + x[i]) * (z[i] - 2 * y[i] + x[i]);
         }
     }
 }
 
 static void measure_scale(TrainData *d) {
     int64_t n = d->train < SCALE_TRAJECTORIES ? d->train : SCALE_TRAJECTORIES, bodies = 0;
-    double length2 = 0, step2 = 0, raw[MAX_BODIES][SCENE_BODY], sum[SCENE_BODY] = {0}, sum2[SCENE_BODY] = {0};
+    Squares squares = {0};
+    double raw[MAX_BODIES][SCENE_BODY], sum[SCENE_BODY] = {0}, sum2[SCENE_BODY] = {0};
     for (int64_t k = 0; k < n; k++) {
         const Trajectory *tr = dataset_get(d->dataset, d->test + d->validation + k);
-        for (int64_t f = 1; f <= frames_of(d); f++) scene_squares(&length2, &step2, tr, f);
+        for (int64_t f = 1; f <= frames_of(d); f++) add_squares(&squares, tr, f);
         body_raw(raw, tr);
         for (int b = 0; b < tr->bodies; b++, bodies++)
             for (int j = 0; j < SCENE_BODY; j++) {
@@ -93,8 +101,9 @@ static void measure_scale(TrainData *d) {
             }
     }
     double samples = (double)(n * frames_of(d));
-    d->scale.length = length2 > 0 ? sqrt(length2 / samples) : 1;
-    d->scale.step = step2 > 0 ? sqrt(step2 / samples) : 1;
+    d->scale.length = squares.length > 0 ? sqrt(squares.length / samples) : 1;
+    d->scale.step = squares.step > 0 ? sqrt(squares.step / samples) : 1;
+    d->scale.deviation = squares.step > 0 && squares.deviation > 0 ? sqrt(squares.deviation / squares.step) : 1;
     for (int j = 0; j < SCENE_BODY; j++) {
         d->scale.body_mean[j] = sum[j] / (double)bodies;
         double var = sum2[j] / (double)bodies - d->scale.body_mean[j] * d->scale.body_mean[j];

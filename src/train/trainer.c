@@ -96,11 +96,16 @@ static void trainer_free(Trainer *t) {
 
 /* ---- Loss and its gradient. ---- */
 
+/* The model says how far the displacement departs from the one before, in units of the rms of that: what inertia alone
+ * predicts need not be learned, and both equivariance and the loss stay what they are. */
 static void predict(Trainer *t) {
     const SceneBatch *scenes = &t->batch.scenes;
     t->job->kind->embed(t->in, scenes, &t->job->shape);
     model_forward(t->model, t->out, t->in, &scenes->seqs);
     t->job->kind->readout(t->prediction, t->out, scenes, &t->job->shape);
+    real unit = (real)t->data->scale.deviation;
+    for (int64_t i = 0; i < 3 * scenes->seqs.start[scenes->seqs.n]; i++)
+        t->prediction[i] = scenes->velocity[i] + unit * t->prediction[i];
 }
 
 /* Sum over sequences of the mean squared error; where a scale is given, the prediction becomes scale times its
@@ -110,7 +115,7 @@ static double squared_error(Trainer *t, double scale) {
     double total = 0;
     for (int q = 0; q < seqs->n; q++) {
         double sum = 0;
-        real slope = (real)(2 * scale) * t->batch.weight[q];
+        real slope = (real)(2 * scale * t->data->scale.deviation) * t->batch.weight[q];
         for (int64_t i = 3 * seqs->start[q]; i < 3 * seqs->start[q + 1]; i++) {
             real e = t->prediction[i] - t->batch.target[i];
             sum += (double)e * e;
