@@ -9,12 +9,9 @@
  * A file whose sizes K does not divide is skipped with the refusal; at least one file must run.
  * Prints the largest relative error of each quantity, and last `worst ERROR in FILE QUANTITY`. */
 #include "golden.h"
+#include "golden_primitives.h"
 #include "nn/model.h"
 #include "train/optim.h"
-
-#if __has_include("golden_primitives.h")
-#include "golden_primitives.h"
-#endif
 
 /* The tensors of a batch in one order: multivectors, then scalars; names in the file. */
 typedef struct Sides {
@@ -343,12 +340,10 @@ static bool run_file(const char *path, int tp) {
         procgrid_free(&r.grid);
         ran = true;
     }
-#if __has_include("golden_primitives.h")
     if (golden_has(&g, "geometric_product/x")) {
         golden_primitives(&g);
         ran = true;
     }
-#endif
     EXPECT(!g.failed, "%s: errors above %g (after training %g)", path, g.bound, g.bound_trained);
     golden_close(&g);
     return ran;

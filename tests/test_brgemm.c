@@ -1,0 +1,79 @@
+// TEST n=1
+/* Sums of products against their definition at odd sizes; nothing behind the last column is read into a result or
+ * written. */
+#include "check.h"
+#include "base/rng.h"
+#include "la/brgemm.h"
+#include "la/flops.h"
+#include "la/simd.h"
+
+enum { TERMS = 3, MOST = 65, ROW = 80 };
+static const real untouched = 77;
+static const int64_t sizes[] = {1, 3, 17, 65};
+
+static real *random_array(int64_t n, uint64_t stream) {
+    real *x = MEM_NEW(real, n);
+    for (int64_t i = 0; i < n; i++) x[i] = (real)rng_normal(1, stream, (uint64_t)i);
+    return x;
+}
+
+/* Largest difference of rows of n columns; what stands behind them must be as it was. */
+static double difference(const real *c, const real *want, int64_t m, int64_t n, int64_t ld) {
+    double worst = 0;
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < ld; j++) {
+            if (j < n)
+                worst = fmax(worst, fabs((double)c[i * ld + j] - (double)want[i * ld + j]));
+            else
+                EXPECT(c[i * ld + j] == untouched, "row %lld column %lld written", (long long)i, (long long)j);
+        }
+    return worst;
+}
+
+static void compare(int64_t m, int64_t n, int64_t k, bool turned, real beta) {
+    real *a = random_array(TERMS * MOST * MOST, 1), *b = random_array(TERMS * MOST * ROW + LANES, 2),
+         *bias = random_array(MOST, 3), *c = MEM_NEW(real, MOST * ROW), *want = MEM_NEW(real, MOST * ROW);
+    for (int64_t i = 0; i < MOST * ROW; i++) c[i] = want[i] = i % ROW < n ? (real)0.5 : untouched;
+    for (int64_t i = 0; i < TERMS * MOST * ROW; i++)
+        if (i % ROW >= n) b[i] = (real)NAN;
+    BrTerm terms[TERMS];
+    for (int t = 0; t < TERMS; t++)
+        terms[t] = (BrTerm){.scale = t == 1 ? (real)0.5 : 1,
+                            .a = a + t * MOST * MOST,
+                            .row = turned ? 1 : MOST,
+                            .col = turned ? MOST : 1,
+                            .b = b + t * MOST * ROW,
+                            .ldb = ROW,
+                            .k = t == 2 ? 1 : k};
+    int64_t before = flops_counted();
+    brgemm(c, ROW, m, n, terms, TERMS, beta != 0 ? NULL : bias, beta);
+    EXPECT(flops_counted() - before == 2 * m * n * (2 * k + 1), "count");
+    brgemm_ref(want, ROW, m, n, terms, TERMS, beta != 0 ? NULL : bias, beta);
+    double error = difference(c, want, m, n, ROW);
+    EXPECT(error < 200 * REAL_EPSILON, "%lld %lld %lld: %g", (long long)m, (long long)n, (long long)k, error);
+    mem_free(a), mem_free(b), mem_free(bias), mem_free(c), mem_free(want);
+}
+
+static void compare_nt(int64_t m, int64_t k, int64_t n) {
+    real *a = random_array(2 * MOST * ROW, 1), *b = random_array(2 * MOST * ROW, 2), *c = MEM_NEW(real, MOST * ROW),
+         *want = MEM_NEW(real, MOST * ROW);
+    for (int64_t i = 0; i < MOST * ROW; i++) c[i] = want[i] = i % ROW < k ? (real)0.5 : untouched;
+    for (int64_t i = 0; i < 2 * MOST * ROW; i++)
+        if (i % ROW >= n) a[i] = b[i] = (real)NAN;
+    brgemm_nt(c, ROW, m, k, n, (real)0.5, a, ROW, MOST * ROW, b, ROW, MOST * ROW, 2);
+    brgemm_nt_ref(want, ROW, m, k, n, (real)0.5, a, ROW, MOST * ROW, b, ROW, MOST * ROW, 2);
+    double error = difference(c, want, m, k, ROW);
+    EXPECT(error < 200 * REAL_EPSILON, "nt %lld %lld %lld: %g", (long long)m, (long long)k, (long long)n, error);
+    mem_free(a), mem_free(b), mem_free(c), mem_free(want);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            for (int k = 0; k < 4; k++) {
+                compare(sizes[i], sizes[j], sizes[k], (i + j) % 2, k % 2 ? 1 : 0);
+                compare_nt(sizes[i], sizes[j], sizes[k]);
+            }
+    return test_end();
+}
