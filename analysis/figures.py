@@ -1,0 +1,447 @@
+"""The figures.  Each function takes a Study and its Looks and returns a matplotlib figure, or says in an Absent why there
+is nothing to draw.
+"""
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+import style
+from data import CURRENCIES, numbers
+from style import COLUMN, GREY, LOSS, PAGE, plt
+
+
+class Absent(Exception):
+    """Why a figure cannot be drawn."""
+
+
+# One hue from light to dark, so that more compute is darker, in print too.
+BUDGETS = LinearSegmentedColormap.from_list("budgets", plt.get_cmap("viridis_r")(np.linspace(0.12, 1, 64)))
+HEAT = LinearSegmentedColormap.from_list("heat", plt.get_cmap("cividis")(np.linspace(0.15, 1, 64)))
+
+
+def _number(value):
+    return np.nan if value is None else float(value)
+
+
+def _interval(pair):
+    low, high = (_number(v) for v in pair or (None, None))
+    return f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) and np.isfinite(high) else ""
+
+
+def _doubt(law):
+    """The status of a law where it is not a plain success."""
+    status = law["status"].split(":")[0]
+    return "" if status == "converged" else f" ({status})"
+
+
+def _envelope(c, loss):
+    """Indices of the runs that no cheaper run beats, by compute."""
+    order = np.argsort(c, kind="stable")
+    best = np.minimum.accumulate(loss[order])
+    return order[(loss[order] == best) & np.r_[True, best[1:] < best[:-1]]]
+
+
+# ---- Loss against compute. ----
+
+def _frontier(study, arm, currency, low, high):
+    """C, loss and its band of the fitted frontier between two budgets, or None."""
+    fitted = study.fitted(arm, currency)
+    rows = [r for r in (fitted or {}).get("frontier", []) if r.get("loss") is not None
+            and low * 0.999 <= r["C"] <= high * 1.001]
+    if len(rows) < 2:
+        return None
+    return numbers(rows, "C", "loss", "interval.loss")
+
+
+def _compute_panel(ax, study, looks, currency, seen):
+    losses, costs = [], []
+    for arm in study.arms:
+        colour = looks.colour(arm)
+        grid = study.grid(arm)
+        for cell in study.rows(arm, "grid", finished=False):
+            rows = study.curve(cell)
+            if len(rows) > 1:
+                ax.plot(study.curves[currency.column][rows], study.curves["loss"][rows], color=colour, lw=0.5,
+                        alpha=0.25, zorder=1)
+                losses.append(study.curves["loss"][rows])
+        c, loss = study.cells[currency.column][grid], study.cells["loss"][grid]
+        keep = c > 0
+        c, loss = c[keep], loss[keep]
+        if not len(c):
+            continue
+        losses.append(loss)
+        costs.append(c)
+        ax.plot(c, loss, looks.marker(arm), color=colour, ms=2.6, mew=0, alpha=0.75, zorder=2)
+        best = _envelope(c, loss)
+        ax.plot(c[best], loss[best], color=colour, lw=1.1, zorder=3)
+        frontier = _frontier(study, arm, currency, c.min(), c.max())
+        if frontier:
+            x, y, band = frontier
+            ax.plot(x, y, "--", color=colour, lw=1.0, dashes=(3, 1.6), zorder=4)
+            if np.isfinite(band).any():
+                ax.fill_between(x, band[0], band[1], color=colour, alpha=0.15, lw=0, zorder=0)
+                seen.add("band")
+            seen.add("frontier")
+    return losses, costs
+
+
+def loss_compute(study, looks):
+    if not any(len(study.grid(arm)) for arm in study.arms):
+        raise Absent("no grid cell has finished")
+    currencies = [k for k in CURRENCIES if (study.cells[k.column] > 0).any()]
+    figure, axes = plt.subplots(1, len(currencies), figsize=(PAGE, 2.9), sharey=True, squeeze=False)
+    axes, seen, losses = axes[0], set(), []
+    for ax, currency in zip(axes, currencies):
+        ax.set(xscale="log", yscale="log", xlabel=f"{currency.title} $C$ ({currency.unit})")
+        panel, costs = _compute_panel(ax, study, looks, currency, seen)
+        losses += panel
+        costs = np.concatenate(costs)
+        ax.set_xlim(style.log_limits([costs.min() / 6, costs.max()], 0.02, 0.04))
+    finals = np.concatenate([study.cells["loss"][study.grid(arm)] for arm in study.arms])
+    top = min(np.concatenate(losses).max(), max(2.0, 1.5 * finals.max()))
+    axes[0].set_ylim(style.log_limits([finals.min(), top], 0.08, 0.02))
+    axes[0].set_ylabel(LOSS)
+    for ax in axes:
+        style.log_axis(ax.xaxis)
+    style.log_axis(axes[0].yaxis, most=8)
+    for ax in axes[1:]:
+        ax.tick_params(axis="y", which="both", labelleft=False)
+    style.panel_letters(axes)
+    arms = [Line2D([], [], color=looks.colour(a), marker=looks.marker(a), lw=1.2, label=style.words(a))
+            for a in study.arms if len(study.grid(a))]
+    lines = [Line2D([], [], color=GREY, lw=0.6, alpha=0.6, label="learning curves"),
+             Line2D([], [], color=GREY, lw=1.1, label="lower envelope of final losses")]
+    if "frontier" in seen:
+        dashed = Line2D([], [], color=GREY, lw=1.0, ls="--", dashes=(3, 1.6))
+        lines.append((Patch(color=GREY, alpha=0.25, lw=0), dashed) if "band" in seen else dashed)
+    labels = [h.get_label() for h in arms + lines[:2]]
+    if "frontier" in seen:
+        labels.append("compute-optimal, fitted law" + (" (95 %)" if "band" in seen else ""))
+    style.legend_below(figure, arms + lines, labels)
+    return figure
+
+
+# ---- isoFLOP curves. ----
+
+@dataclass
+class Vertex:
+    n: float
+    loss: float
+    kind: str  # optimum, outside, none
+
+
+def _vertex(curve):
+    """Where a parabola has its minimum, and whether that may be believed."""
+    p0, p1, p2 = (_number(p) for p in curve["parabola"])
+    if curve.get("ok"):
+        return Vertex(curve["best_N"], curve["best_loss"], "optimum")
+    if not np.isfinite(p2) or p2 <= 0:
+        return Vertex(np.nan, np.nan, "none")
+    end = max(curve["N"]) if -p1 / (2 * p2) + curve["centre"] > np.log(max(curve["N"])) else min(curve["N"])
+    u = np.log(end) - curve["centre"]
+    return Vertex(end, np.exp(p0 + p1 * u + p2 * u * u), "outside")
+
+
+def _interpolated(study, arm, currency):
+    """Without a fit: points of isoFLOP curves, each size interpolated in log C between its runs."""
+    rows = study.grid(arm)
+    c, n, loss = (np.asarray(study.cells[k][rows], float) for k in (currency.column, "parameters", "loss"))
+    if not len(rows) or not (c > 0).all():
+        return []
+    curves = []
+    for budget in np.geomspace(c.min(), c.max(), 8)[1:-1]:
+        points = []
+        for size in np.unique(n):
+            mine = np.flatnonzero(n == size)
+            mine = mine[np.argsort(c[mine])]
+            if len(mine) > 1 and c[mine[0]] <= budget <= c[mine[-1]]:
+                points.append((size, np.exp(np.interp(np.log(budget), np.log(c[mine]), np.log(loss[mine])))))
+        if len(points) > 2:
+            curves.append({"C": budget, "N": [p[0] for p in points], "loss": [p[1] for p in points],
+                           "parabola": [None] * 3, "centre": 0})
+    return curves
+
+
+def _isoflop_panel(ax, curves, norm):
+    vertices = []
+    for curve in curves:
+        colour = BUDGETS(norm(curve["C"]))
+        order = np.argsort(curve["N"])
+        n, loss = np.array(curve["N"])[order], np.array(curve["loss"])[order]
+        ax.plot(n, loss, "o", color=colour, ms=2.4, mew=0, zorder=3)
+        p0, p1, p2 = (_number(p) for p in curve["parabola"])
+        vertex = _vertex(curve)
+        if np.isfinite(p2):
+            u = np.linspace(np.log(n.min()), np.log(n.max()), 100) - curve["centre"]
+            ax.plot(np.exp(u + curve["centre"]), np.exp(p0 + p1 * u + p2 * u * u), color=colour, lw=0.9,
+                    ls="-" if vertex.kind == "optimum" else (0, (3, 1.5)), zorder=2)
+        else:
+            ax.plot(n, loss, ":", color=colour, lw=0.8, zorder=2)
+        if vertex.kind == "optimum":
+            ax.plot(vertex.n, vertex.loss, "*", color=colour, ms=7, mec="black", mew=0.5, zorder=5)
+        elif vertex.kind == "outside":
+            ax.plot(vertex.n, vertex.loss, marker="<" if vertex.n == n.min() else ">", color="white", ms=4.2,
+                    mec=colour, mew=0.9, zorder=4)
+        vertices.append(vertex)
+    return vertices
+
+
+def isoflop(study, looks, currency=CURRENCIES[0]):
+    found = {}
+    for arm in study.arms:
+        fitted = study.fitted(arm, currency)
+        curves = (fitted or {}).get("isoflop", {}).get("curves", []) if fitted else _interpolated(study, arm, currency)
+        curves = [k for k in curves if len(k["N"]) > 1]
+        if curves:
+            found[arm] = curves
+    if not found:
+        raise Absent("no budget at which two model sizes of an arm can be compared")
+    budgets = [k["C"] for curves in found.values() for k in curves]
+    losses = [v for curves in found.values() for k in curves for v in k["loss"]]
+    norm = LogNorm(min(budgets), max(budgets) if max(budgets) > min(budgets) else 2 * min(budgets))
+    figure, axes = plt.subplots(1, len(found), figsize=(min(PAGE, 2.6 * len(found) + 0.8), 2.75), sharey=True,
+                                squeeze=False)
+    axes, kinds = axes[0], set()
+    for ax, (arm, curves) in zip(axes, found.items()):
+        ax.set(xscale="log", yscale="log", xlabel="model size $N$ (parameters)")
+        vertices = _isoflop_panel(ax, curves, norm)
+        kinds |= {v.kind for v in vertices}
+        sizes = [n for k in curves for n in k["N"]]
+        ax.set_xlim(style.log_limits(sizes, 0.1, 0.1))
+        ax.set_ylim(style.log_limits(losses))
+        style.log_axis(ax.xaxis, style.count, 5)
+        ax.set_title(style.words(arm), color=looks.colour(arm))
+    style.log_axis(axes[0].yaxis, most=8)
+    for ax in axes[1:]:
+        ax.tick_params(axis="y", which="both", labelleft=False)
+    axes[0].set_ylabel(LOSS)
+    bar = figure.colorbar(ScalarMappable(norm, BUDGETS), ax=list(axes), pad=0.015, fraction=0.04, aspect=30)
+    bar.set_label(f"{currency.title} $C$ ({currency.unit})")
+    bar.outline.set_linewidth(0.5)
+    style.log_axis(bar.ax.yaxis)
+    keys = [Line2D([], [], color=GREY, marker="o", ls="", ms=2.6, label="runs at the budget, interpolated in $C$")]
+    if "optimum" in kinds:
+        keys.append(Line2D([], [], color=GREY, marker="*", ms=7, mec="black", mew=0.5, label="parabola and its vertex"))
+    if "outside" in kinds:
+        keys.append(Line2D([], [], color=GREY, marker=">", ls=(0, (3, 1.5)), mfc="white", ms=4.2,
+                           label="vertex outside the sampled range"))
+    if "none" in kinds and study.fit:
+        keys.append(Line2D([], [], color=GREY, ls=":", label="no minimum, or too few sizes"))
+    style.legend_below(figure, keys)
+    return figure
+
+
+# ---- N* and D* against C. ----
+
+def _allocation_panel(ax, study, looks, currency, quantity, exponent):
+    """quantity: N or D; returns its drawn values."""
+    drawn, entries = [], []
+    for arm in study.arms:
+        fitted = study.fitted(arm, currency)
+        if not fitted:
+            continue
+        colour, label = looks.colour(arm), None
+        rows = [r for r in fitted.get("frontier", []) if r.get(quantity) is not None]
+        if len(rows) > 1:
+            c, value, band = numbers(rows, "C", quantity, f"interval.{quantity}")
+            inside = c <= fitted["C_max"] * 1.001
+            ax.plot(c[inside], value[inside], color=colour, zorder=3)
+            ax.plot(c[~inside], value[~inside], color=colour, ls=(0, (1, 1)), zorder=3)
+            ax.fill_between(c, band[0], band[1], color=colour, alpha=0.15, lw=0, zorder=1)
+            drawn += list(value)
+            label = f"${exponent}$ = {_number(fitted[exponent]):.2f}{_interval(fitted['interval'][exponent])}"
+        curves = [k for k in fitted.get("isoflop", {}).get("curves", []) if k.get("ok")]
+        if curves:
+            c, best = numbers(curves, "C", f"best_{quantity}")
+            ax.plot(c, best, looks.marker(arm), color="white", mec=colour, mew=0.8, ms=3.4, zorder=4)
+            drawn += list(best[np.isfinite(best)])
+            if quantity == "N":
+                low, high = np.array([[_number(v) for v in k["best_N_interval"]] for k in curves]).T
+                ok = np.isfinite(low) & np.isfinite(high)
+                ax.vlines(c[ok], low[ok], high[ok], color=colour, lw=0.7, zorder=2)
+        if label or curves:
+            entries.append(Line2D([], [], color=colour, marker=looks.marker(arm), mfc="white", mew=0.8, ms=3.4,
+                                  label=label or "isoFLOP only"))
+    return drawn, entries
+
+
+def allocation(study, looks):
+    if not study.fit:
+        raise Absent("there is no fit.json: run `equiscale fit -json` on the results")
+    currencies = [k for k in CURRENCIES if any(study.fitted(arm, k) for arm in study.arms)]
+    figure, axes = plt.subplots(2, max(1, len(currencies)), figsize=(PAGE, 4.4), sharex="col", sharey="row",
+                                squeeze=False)
+    total = []
+    for i, (quantity, exponent) in enumerate((("N", "a"), ("D", "b"))):
+        row = []
+        for ax, currency in zip(axes[i], currencies):
+            ax.set(xscale="log", yscale="log")
+            drawn, entries = _allocation_panel(ax, study, looks, currency, quantity, exponent)
+            row += drawn
+            if entries:
+                ax.legend(handles=entries, loc="upper left", borderaxespad=0.2, title=f"${quantity}^* \\propto C^{exponent}$",
+                          title_fontsize=6.5, alignment="left", labelspacing=0.25)
+        total += row
+        if row:
+            axes[i, 0].set_ylim(style.log_limits(row, 0.08, 0.5))
+    if not total:
+        plt.close(figure)
+        raise Absent("no fit has an interior optimum: see the status of the laws")
+    axes[0, 0].set_ylabel("optimal model size $N^*$ (parameters)")
+    axes[1, 0].set_ylabel("optimal training $D^*$ (samples seen)")
+    for ax, currency in zip(axes[1], currencies):
+        ax.set_xlabel(f"{currency.title} $C$ ({currency.unit})")
+    for ax in axes.flat:
+        style.log_axis(ax.xaxis)
+        style.log_axis(ax.yaxis, style.count, 7)
+    style.panel_letters(axes.flat)
+    arms = [Line2D([], [], color=looks.colour(a), lw=2.5, label=style.words(a) + _doubt(study.fit[a]))
+            for a in study.arms if a in study.fit]
+    keys = [Patch(color=GREY, alpha=0.25, lw=0, label="95 % interval"),
+            Line2D([], [], color=GREY, ls=(0, (1, 1)), label="beyond the data"),
+            Line2D([], [], color=GREY, marker="o", mfc="white", mew=0.8, ls="", label="isoFLOP vertex")]
+    style.legend_below(figure, arms + keys)
+    return figure
+
+
+# ---- Loss against dataset size. ----
+
+def _same_run(study, row):
+    """What the cells of one line have in common."""
+    c = study.cells
+    return (c["arm"][row], int(c["parameters"][row]), int(c["steps"][row]))
+
+
+def _data_lines(study):
+    """(arm, N, steps) -> rows: cells of role data, and the grid's cell of the same arm, size and steps."""
+    lines = {}
+    for row in study.rows(role="data"):
+        lines.setdefault(_same_run(study, row), []).append(row)
+    for row in study.rows(role="grid"):
+        if _same_run(study, row) in lines:
+            lines[_same_run(study, row)].append(row)
+    return {key: np.array(rows) for key, rows in sorted(lines.items())
+            if len(np.unique(study.cells["dataset"][rows])) > 1}
+
+
+def _over_seeds(x, y):
+    """Distinct x, geometric mean, least and largest of y."""
+    distinct = np.unique(x)
+    groups = [y[x == v] for v in distinct]
+    return distinct, *(np.array([f(g) for g in groups]) for f in (lambda g: np.exp(np.log(g).mean()), min, max))
+
+
+def loss_data(study, looks):
+    lines = _data_lines(study)
+    if not lines:
+        raise Absent("no arm has finished cells (role data) on two dataset sizes")
+    figure, ax = plt.subplots(figsize=(COLUMN, 3.2))
+    ax.set(xscale="log", yscale="log", xlabel="training set (trajectories)", ylabel=LOSS.removeprefix("test "))
+    values, sizes, trained = [], [], False
+    for index, ((arm, n, steps), rows) in enumerate(lines.items()):
+        colour, marker = looks.colour(arm), looks.marker(arm)
+        x, y, low, high = _over_seeds(study.cells["dataset"][rows], study.cells["loss"][rows])
+        same = [k for k in lines if k[0] == arm]
+        ax.plot(x, y, color=colour, marker=marker, ls=["-", "--", "-."][same.index((arm, n, steps)) % 3], zorder=3,
+                label=f"{style.words(arm)}, $N$ = {style.count(n)}, {steps:,} steps")
+        ax.vlines(x, low, high, color=colour, lw=0.8, zorder=2)
+        ends = {row: study.curve(row)[-1:] for row in rows}
+        train = np.array([study.curves["train_loss"][e[0]] if len(e) else np.nan for e in ends.values()])
+        ok = np.isfinite(train) & (train > 0)
+        if ok.any():
+            tx, ty, _, _ = _over_seeds(study.cells["dataset"][rows][ok], train[ok])
+            ax.plot(tx, ty, color=colour, marker=marker, mfc="white", ls=":", lw=0.8, mew=0.7, ms=2.8, zorder=2)
+            trained = True
+            values += list(ty)
+        values += list(low) + list(high)
+        sizes += list(x)
+    ax.set_xlim(style.log_limits(sizes, 0.08, 0.08))
+    ax.set_ylim(style.log_limits(values))
+    style.log_axis(ax.xaxis, style.count, 7)
+    style.log_axis(ax.yaxis, most=8)
+    handles, _ = ax.get_legend_handles_labels()
+    handles.append(Line2D([], [], color=GREY, marker="o", label="test loss"))
+    if trained:
+        handles.append(Line2D([], [], color=GREY, marker="o", mfc="white", ls=":", lw=0.8, mew=0.7, ms=2.8,
+                              label="training loss at the end"))
+    style.legend_below(figure, handles)
+    return figure
+
+
+# ---- All final losses. ----
+
+def overview(study, looks):
+    arms = [a for a in study.arms if len(study.rows(a, "grid", finished=False))]
+    if not any(len(study.grid(a)) for a in arms):
+        raise Absent("no grid cell has finished")
+    finals = np.concatenate([study.cells["loss"][study.grid(a)] for a in arms])
+    norm = LogNorm(finals.min(), finals.max() if finals.max() > finals.min() else 2 * finals.min())
+    figure, axes = plt.subplots(1, len(arms), figsize=(min(PAGE, 2.2 * len(arms) + 0.9), 2.2), squeeze=False)
+    for ax, arm in zip(axes[0], arms):
+        every = study.rows(arm, "grid", finished=False)
+        done = study.grid(arm)
+        sizes, steps = (np.unique(study.cells[k][every]) for k in ("parameters", "steps"))
+        table = np.full((len(sizes), len(steps)), np.nan)
+        for i, n in enumerate(sizes):
+            for j, t in enumerate(steps):
+                at = done[(study.cells["parameters"][done] == n) & (study.cells["steps"][done] == t)]
+                if len(at):
+                    table[i, j] = np.exp(np.log(study.cells["loss"][at]).mean())
+        ax.pcolormesh(np.ma.masked_invalid(table), cmap=HEAT, norm=norm, edgecolors="white", lw=0.6)
+        ax.patch.set(hatch="////", edgecolor="#bbbbbb", facecolor="white")
+        if table.shape[1] <= 8 and table.shape[0] <= 10:
+            for (i, j), value in np.ndenumerate(table):
+                dark = np.isfinite(value) and np.dot(HEAT(norm(value))[:3], (0.299, 0.587, 0.114)) < 0.5
+                text = f"{value:#.3g}" if np.isfinite(value) else "–"
+                ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
+        ax.set_xticks(np.arange(len(steps)) + 0.5, [f"{t:,}" for t in steps])
+        ax.set_yticks(np.arange(len(sizes)) + 0.5, [style.count(n) for n in sizes])
+        ax.tick_params(length=0)
+        for side in ax.spines.values():
+            side.set_visible(False)
+        ax.set_xlabel("optimiser steps")
+        ax.set_title(style.words(arm), color=looks.colour(arm))
+    axes[0, 0].set_ylabel("model size $N$ (parameters)")
+    bar = figure.colorbar(ScalarMappable(norm, HEAT), ax=list(axes[0]), pad=0.015, fraction=0.05, aspect=25)
+    bar.set_label("test loss $L$\n(relative to “nothing moves”)")
+    bar.outline.set_linewidth(0.5)
+    style.log_axis(bar.ax.yaxis)
+    return figure
+
+
+@dataclass(frozen=True)
+class Figure:
+    name: str
+    title: str
+    caption: str
+    draw: callable
+
+
+FIGURES = [
+    Figure("loss-compute", "Loss against compute",
+           "Test loss of every grid cell against the training compute spent, in three currencies. Faint: learning curves, "
+           "whose learning-rate schedules have not ended before their last point. Solid: lower envelope of the finished "
+           "runs. Dashed: the least loss at each budget under the fitted law, with its 95 % interval.", loss_compute),
+    Figure("isoflop", "isoFLOP curves",
+           "Test loss against model size at fixed nominal budgets. A size is interpolated between its own runs, never "
+           "extrapolated. A star is the vertex of a parabola in log N within the sampled sizes; an open arrow says on "
+           "which side the vertex lies outside them, and such a vertex enters no fit.", isoflop),
+    Figure("isoflop-core-seconds", "Curves of equal time",
+           "The same at fixed core-seconds of training instead of nominal FLOP: what the machine charges.",
+           partial(isoflop, currency=CURRENCIES[2])),
+    Figure("allocation", "Compute-optimal model size and training",
+           "N* and D* against compute under the fitted law, with 95 % intervals and the exponents; open markers are the "
+           "vertices of the isoFLOP curves.", allocation),
+    Figure("loss-data", "Loss against dataset size",
+           "Test loss of one model size and one number of steps an arm, trained on prefixes of the training set; the "
+           "distance to the training loss is the generalisation gap. Markers are means over seeds, bars their range.",
+           loss_data),
+    Figure("overview", "All final losses",
+           "Test loss at the end of training of every grid cell; hatched where a run is missing, diverged or failed.",
+           overview),
+]

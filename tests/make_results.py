@@ -1,0 +1,76 @@
+#!/usr/bin/python3
+"""make_results.py FOLDER [PRESET]: FOLDER/results.h5 of a study that was never run, from known laws.
+
+PRESETs: full (default); one: one arm, no cells of role data; diverged: every cell diverged; empty: no cells.
+"""
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+SIZES = (2000, 5000, 12000, 30000, 70000)
+#                         E      A     B    alpha beta  executed/nominal FLOP, FLOP/s, overfitting
+LAWS = {
+    "transformer": (0.040, 40.0, 14.0, 0.60, 0.45, 1.1, 3e10, 0.8),
+    "transformer_augmented": (0.035, 48.0, 15.0, 0.60, 0.43, 1.1, 3e10, 0.05),
+    "gatr": (0.010, 30.0, 6.0, 0.60, 0.48, 0.15, 8e9, 0.3),
+}
+STEPS, DATASETS, BATCH, TOKENS, CURVE = (50, 150, 500, 1500, 5000), (100, 400, 3000), 16, 40, 7
+
+
+def make(preset):
+    rng = np.random.default_rng(1)
+    cells, curves = [], []
+
+    def add(arm, role, n, steps, dataset, seed=1):
+        e, a, b, alpha, beta, executed, speed, overfit = LAWS[arm]
+        row = len(cells)
+        diverged = preset == "diverged" or (preset == "full" and (arm, n, steps) == ("transformer", SIZES[-1], STEPS[0]))
+        gap = 1 + overfit * (DATASETS[-1] / dataset - 1) * steps / STEPS[-1] / 10
+        noise = np.exp(0.01 * rng.standard_normal())
+        nominal = 6.0 * n * BATCH * TOKENS * (1 if arm != "gatr" else 8)
+        done = [steps >> j for j in range(CURVE) if steps >> j][::-1]
+        for step in done:
+            behind = 1 if step == steps else 1.25
+            loss = min(1.0, (e + a / n ** alpha + b / (step * BATCH) ** beta) * noise * behind)
+            curves.append(dict(cell=row, step=step, samples=float(step * BATCH), flop_nominal=nominal * step,
+                               flop_executed=nominal * step * executed,
+                               core_seconds=nominal * step * executed / speed + 0.002 * step,
+                               loss=np.nan if diverged else loss * gap, train_loss=np.nan if diverged else loss / gap,
+                               lr=1e-3))
+        last = curves[-1]
+        cells.append(dict(id=f"{arm}-n{n}-t{steps}-d{dataset}-s{seed}", arm=arm, role=role, width=16, depth=2, heads=2,
+                          parameters=n, steps=steps, batch=BATCH, samples=steps * BATCH, tokens=steps * BATCH * TOKENS,
+                          dataset=dataset, seed=seed, lr=1e-3, dp=1, tp=1, flop_nominal=last["flop_nominal"],
+                          flop_executed=last["flop_executed"], core_seconds=last["core_seconds"],
+                          seconds=last["core_seconds"], loss=last["loss"], loss_initial=1.1,
+                          validation_loss=last["loss"], outcome=int(diverged), attempts=1, curve_points=len(done)))
+
+    for arm in [] if preset == "empty" else LAWS if preset != "one" else ["gatr"]:
+        for n in SIZES:
+            for steps in STEPS:
+                add(arm, "grid", n, steps, DATASETS[-1])
+        for dataset in DATASETS[:-1] if preset != "one" else ():
+            add(arm, "data", SIZES[2], STEPS[-1], dataset)
+    if preset == "full":
+        add("transformer", "lr", SIZES[0], STEPS[0], DATASETS[-1])
+        cells[-1].update(outcome=2, loss=np.nan)
+    return cells, curves
+
+
+def write(path, cells, curves):
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"format": "equiscale-results-1", "study": "synthetic", "digest": f"{1:016x}"})
+        for group, rows in (("cells", cells), ("curves", curves)):
+            for name in rows[0] if rows else make("one")[group == "curves"][0]:
+                values = [row[name] for row in rows]
+                kind = {"id": "S96", "arm": "S32", "role": "S32"}.get(name)
+                file.create_dataset(f"{group}/{name}", data=np.array(values, kind))
+        file.create_group("provenance").attrs.update({"commit": "synthetic", "study.name": "<synthetic>"})
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "results.h5", *make(sys.argv[2] if len(sys.argv) > 2 else "full"))
