@@ -6,8 +6,13 @@
 #pragma once
 
 #include "base/real.h"
+#include "par/comm.h"
 
 #include <stdint.h>
+
+/** Takes the crossover from this machine's cache, or measures it (about a second) and keeps it there. The root decides
+ *  for all ranks, so that they compute alike. Without this call a fixed rule in the sizes holds. Collective on comm. */
+void gemm_start(const Comm *comm);
 
 /** A is (m, k), B is (k, n): the forward product x W^T with W stored (in, out), and dx = dy W with W stored (out, in).
  */

@@ -19,6 +19,17 @@ static inline Vec vec_max(Vec a, Vec b) {
     return (Vec)((more & (VecInt)a) | (~more & (VecInt)b));
 }
 
+/** The first `left` of LANES elements, all where there are as many; zeros behind them. */
+static inline Vec vec_get(const real *x, int64_t left) {
+    return left >= LANES ? vec_load(x) : vec_load_first(x, left);
+}
+static inline void vec_put(real *x, Vec v, int64_t left) {
+    if (left >= LANES)
+        vec_store(x, v);
+    else
+        vec_store_first(x, v, left);
+}
+
 /** |x|, and |x| with the sign of s where x >= 0. */
 static inline Vec vec_abs(Vec x) {
     VecInt sign = (VecInt)vec_set((real)-0.0);
@@ -53,6 +64,7 @@ static inline real vec_total(Vec v) {
 
 /** a where its lane is below n, otherwise b. */
 static inline Vec vec_first(Vec a, Vec b, int64_t n) {
+    if (n >= LANES) return a;
     VecInt lane = {0};
     for (int i = 0; i < LANES; i++) lane[i] = i;
     VecInt in = lane < (VecInt){0} + (int)n;

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "base/log.h"
+#include "la/gemm.h"
 #include "par/comm.h"
 
 #include <stdio.h>
@@ -35,6 +36,7 @@ static Err dispatch(int argc, char **argv, int *code) {
 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
+    gemm_start(comm_world());
     int code = 0;
     Err err = dispatch(argc, argv, &code);
     if (err.code && comm_rank(comm_world()) == 0) fprintf(stderr, "%s\n", err.text);

@@ -2,7 +2,7 @@
 
 #include "la/flops.h"
 
-#include "engine.h"
+#include "crossover.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ static void product(real *c, int64_t ldc, Operand a, Operand b, int64_t m, int64
             for (int64_t i = 0; i < m; i++) memset(c + i * ldc, 0, (size_t)n * sizeof *c);
         return;
     }
-    (xsmm_start() ? xsmm_run : blis_run)(c, ldc, a, b, m, n, k, beta);
+    (crossover_xsmm(a.col != 1, b.col != 1, m, n, k) ? xsmm_run : blis_run)(c, ldc, a, b, m, n, k, beta);
     flops_add(2 * m * n * k);
 }
 

@@ -28,20 +28,10 @@ static inline Vec by_tanh(Vec *slope, Vec x) {
 static inline void row(real *y, real *slope, const real *x, const real *bias, int64_t n,
                        Vec function(Vec *slope, Vec x)) {
     for (int64_t i = 0; i < n; i += LANES) {
-        int64_t left = n - i;
-        bool full = left >= LANES;
-        Vec v = full ? vec_load(x + i) : vec_load_first(x + i, left), d;
-        if (bias) v += full ? vec_load(bias + i) : vec_load_first(bias + i, left);
-        v = function(&d, v);
-        if (full)
-            vec_store(y + i, v);
-        else
-            vec_store_first(y + i, v, left);
-        if (!slope) continue;
-        if (full)
-            vec_store(slope + i, d);
-        else
-            vec_store_first(slope + i, d, left);
+        Vec v = vec_get(x + i, n - i), d;
+        if (bias) v += vec_get(bias + i, n - i);
+        vec_put(y + i, function(&d, v), n - i);
+        if (slope) vec_put(slope + i, d, n - i);
     }
 }
 

@@ -12,34 +12,23 @@ void attention_layout(AttentionState *state, const AttentionShape *shape, int64_
     state->work = ARENA_TAKE(arena, real, shape->heads * max_length * max_length);
 }
 
-static inline Vec load(const real *x, int64_t left) {
-    return left >= LANES ? vec_load(x) : vec_load_first(x, left);
-}
-
-static inline void store(real *x, Vec v, int64_t left) {
-    if (left >= LANES)
-        vec_store(x, v);
-    else
-        vec_store_first(x, v, left);
-}
-
 /* softmax(scale s) of each row, in place. */
 static void softmax(real *s, int64_t rows, int64_t n, real scale) {
     for (int64_t r = 0; r < rows; r++) {
         real *x = s + r * n;
         Vec top = vec_set(x[0]), sum = {0};
         for (int64_t i = 0; i < n; i += LANES) {
-            Vec v = load(x + i, n - i);
-            top = vec_max(top, n - i < LANES ? vec_first(v, top, n - i) : v);
+            Vec v = vec_get(x + i, n - i);
+            top = vec_max(top, vec_first(v, top, n - i));
         }
         top = vec_set(vec_top(top));
         for (int64_t i = 0; i < n; i += LANES) {
-            Vec e = vec_exp(scale * (load(x + i, n - i) - top));
-            store(x + i, e, n - i);
-            sum += n - i < LANES ? vec_first(e, (Vec){0}, n - i) : e;
+            Vec e = vec_exp(scale * (vec_get(x + i, n - i) - top));
+            vec_put(x + i, e, n - i);
+            sum += vec_first(e, (Vec){0}, n - i);
         }
         Vec inverse = vec_set(1 / vec_total(sum));
-        for (int64_t i = 0; i < n; i += LANES) store(x + i, inverse * load(x + i, n - i), n - i);
+        for (int64_t i = 0; i < n; i += LANES) vec_put(x + i, inverse * vec_get(x + i, n - i), n - i);
     }
 }
 
@@ -49,10 +38,10 @@ static void softmax_backward(real *dw, const real *w, int64_t rows, int64_t n, r
         real *d = dw + r * n;
         const real *p = w + r * n;
         Vec along = {0};
-        for (int64_t i = 0; i < n; i += LANES) along += load(p + i, n - i) * load(d + i, n - i);
+        for (int64_t i = 0; i < n; i += LANES) along += vec_get(p + i, n - i) * vec_get(d + i, n - i);
         along = vec_set(vec_total(along));
         for (int64_t i = 0; i < n; i += LANES)
-            store(d + i, scale * load(p + i, n - i) * (load(d + i, n - i) - along), n - i);
+            vec_put(d + i, scale * vec_get(p + i, n - i) * (vec_get(d + i, n - i) - along), n - i);
     }
 }
 

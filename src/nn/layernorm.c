@@ -1,35 +1,43 @@
 #include "nn/layernorm.h"
 
+#include "la/vmath.h"
+
 #include <math.h>
 #include <stddef.h>
 
-static real row_sum(const real *x, int64_t n) {
-    real sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += x[i];
+#ifndef EQ_DOUBLE
+#define sqrt_real sqrtf
+#else
+#define sqrt_real sqrt
+#endif
+
+/* x += t + bias; the sum of the row. */
+static inline Vec add_row(real *x, const real *t, const real *bias, int64_t n) {
+    Vec sum = {0};
+    for (int64_t i = 0; i < n; i += LANES) {
+        Vec v = vec_get(x + i, n - i);
+        if (t) v += vec_get(t + i, n - i);
+        if (bias) v += vec_get(bias + i, n - i);
+        if (t || bias) vec_put(x + i, v, n - i);
+        sum += v;
+    }
     return sum;
 }
 
-static void row_norm(real *restrict y, real *restrict rstd, const real *restrict x, int64_t n) {
-    real mean = row_sum(x, n) / (real)n, var = 0;
-#pragma omp simd reduction(+ : var)
-    for (int64_t i = 0; i < n; i++) var += (x[i] - mean) * (x[i] - mean);
-    real scale = 1 / (real)sqrt(var / (real)n + LAYERNORM_EPS);
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * scale;
-    *rstd = scale;
+static inline void norm_row(real *y, real *rstd, const real *x, real mean, int64_t n) {
+    Vec square = {0};
+    for (int64_t i = 0; i < n; i += LANES) {
+        Vec d = vec_first(vec_get(x + i, n - i) - mean, (Vec){0}, n - i);
+        square += d * d;
+    }
+    *rstd = 1 / sqrt_real(vec_total(square) / (real)n + LAYERNORM_EPS);
+    for (int64_t i = 0; i < n; i += LANES) vec_put(y + i, (vec_get(x + i, n - i) - mean) * *rstd, n - i);
 }
 
 void layernorm_add(real *y, real *rstd, real *x, const real *t, const real *bias, int64_t rows, int64_t n) {
     for (int64_t r = 0; r < rows; r++) {
-        real *xr = x + r * n;
-        if (t)
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) xr[i] += t[r * n + i];
-        if (bias)
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) xr[i] += bias[i];
-        if (y) row_norm(y + r * n, rstd + r, xr, n);
+        Vec sum = add_row(x + r * n, t ? t + r * n : NULL, bias, n);
+        if (y) norm_row(y + r * n, rstd + r, x + r * n, vec_total(sum) / (real)n, n);
     }
 }
 
@@ -37,19 +45,18 @@ void layernorm_backward(real *dx, real *dbias, const real *dy, const real *y, co
                         int64_t n) {
     for (int64_t r = 0; r < rows; r++) {
         const real *g = dy + r * n, *yr = y + r * n;
-        real *d = dx + r * n, mean = 0, along = 0, scale = rstd[r];
-#pragma omp simd reduction(+ : mean, along)
-        for (int64_t i = 0; i < n; i++) {
-            mean += g[i];
-            along += g[i] * yr[i];
+        Vec sum = {0}, dot = {0};
+        for (int64_t i = 0; i < n; i += LANES) {
+            Vec v = vec_get(g + i, n - i);
+            sum += v;
+            dot += v * vec_get(yr + i, n - i);
         }
-        mean /= (real)n;
-        along /= (real)n;
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) d[i] += scale * (g[i] - mean - yr[i] * along);
-        if (dbias)
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) dbias[i] += d[i];
+        real mean = vec_total(sum) / (real)n, along = vec_total(dot) / (real)n, scale = rstd[r], *d = dx + r * n;
+        for (int64_t i = 0; i < n; i += LANES) {
+            Vec v = vec_get(d + i, n - i) + scale * (vec_get(g + i, n - i) - mean - vec_get(yr + i, n - i) * along);
+            vec_put(d + i, v, n - i);
+            if (dbias) vec_put(dbias + i, vec_get(dbias + i, n - i) + v, n - i);
+        }
     }
 }
 
