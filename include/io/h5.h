@@ -33,7 +33,7 @@ typedef struct H5File {
     const Comm *comm; /* NULL: serial */
     const char *path; /* the caller's string, which must outlive the file */
     bool writing;
-    int64_t reserved;
+    int64_t reserved; /* bytes */
 } H5File;
 
 /** An open column of an open file. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,7 +16,9 @@ Err commit_error(const char *path, const char *what) {
 }
 
 Err commit_name(char temp[COMMIT_PATH], const char *path) {
-    int n = snprintf(temp, COMMIT_PATH, "%s.tmp.%ld", path, (long)getpid());
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    int n = snprintf(temp, COMMIT_PATH, "%s.tmp.%s.%ld", path, host, (long)getpid());
     return n < COMMIT_PATH - 32 ? ERR_NONE : err_user("%.80s...: want a shorter path", path);
 }
 
@@ -74,9 +77,11 @@ Err commit_rename(const char *temp, const char *path, bool replace) {
 Err commit_reserve(const char *path, long long bytes) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return fail(fd, path, "cannot be opened");
-    int rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, bytes);
+    struct rlimit limit;
     struct stat st;
     struct statvfs vfs;
+    int rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, bytes);
+    if (!rc && !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < (rlim_t)bytes) rc = -1, errno = EFBIG;
     if (rc && errno == EOPNOTSUPP && !fstat(fd, &st) && !fstatvfs(fd, &vfs)) {
         rc = 0;
         if ((double)vfs.f_bavail * (double)vfs.f_frsize < (double)(bytes - st.st_size)) rc = -1, errno = ENOSPC;

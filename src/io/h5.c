@@ -15,37 +15,39 @@ enum { CHUNK_BYTES = 1 << 16, RESERVE_MARGIN = 1 << 20 };
 
 /* ---- Failures. ---- */
 
+/* What HDF5 had to say when a call that may fail did: kept at once, since the next call clears it. */
+static char reason[160];
+
 static herr_t innermost(unsigned n, const H5E_error2_t *e, void *text) {
     (void)n;
-    snprintf(text, 160, "%s", e->desc);
+    snprintf(text, sizeof reason, "%s", e->desc);
     return 1;
 }
 
-/* What HDF5 has to say about the last call that failed. */
-static const char *reason(void) {
-    static char text[160];
-    text[0] = 0;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, text);
-    return text[0] ? text : "no reason given";
+static int64_t tried(int64_t rc) {
+    if (rc >= 0) return rc;
+    snprintf(reason, sizeof reason, "no reason given");
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, reason);
+    return rc;
 }
 
 /* A call that can fail only by a bug of ours or for want of memory. */
 #define H5_CALL(call) h5_checked((call), __LINE__, #call)
 
 static int64_t h5_checked(int64_t rc, int line, const char *call) {
-    if (rc < 0) err_abort(__FILE__, line, __func__, call, "%s", reason());
+    if (tried(rc) < 0) err_abort(__FILE__, line, __func__, call, "%s", reason);
     return rc;
 }
 
 static Err unreadable(const H5File *file, const char *object) {
-    return err_user("%s: %s: damaged or not of the format: %s", file->path, object, reason());
+    return err_user("%s: %s: damaged or not of the format: %s", file->path, object, reason);
 }
 
 /* Every rank passes what its call returned. */
 static Err written(H5File *file, const char *object, int64_t rc) {
     Err err = ERR_NONE;
     if (rc < 0) {
-        err = err_user("%s: %s: cannot be written: %s", file->path, object, reason());
+        err = err_user("%s: %s: cannot be written: %s", file->path, object, reason);
         err.code = EXIT_RESUME;
     }
     if (!file->comm) return err;
@@ -65,6 +67,29 @@ static void quiet(void) {
     H5_CALL(H5Eset_auto2(H5E_DEFAULT, NULL, NULL));
 }
 
+/* The memory of a serial file. HDF5 1.10 hands out an image of an open file with a wrong checksum, so the memory itself
+ * is kept when HDF5 gives it back on closing, complete by then. */
+static void *kept;
+
+static void *image_new(size_t bytes, H5FD_file_image_op_t op, void *data) {
+    (void)op, (void)data;
+    return mem_alloc(bytes);
+}
+
+static void *image_grow(void *image, size_t bytes, H5FD_file_image_op_t op, void *data) {
+    (void)op, (void)data;
+    return mem_grow(image, bytes);
+}
+
+static herr_t image_keep(void *image, H5FD_file_image_op_t op, void *data) {
+    (void)data;
+    if (op == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
+        kept = image;
+    else
+        mem_free(image);
+    return 0;
+}
+
 Err h5_create(H5File *file, const char *path, const Comm *comm) {
     quiet();
     *file = (H5File){.comm = comm, .path = path, .writing = true};
@@ -76,14 +101,17 @@ Err h5_create(H5File *file, const char *path, const Comm *comm) {
         H5_CALL(H5Pset_coll_metadata_write(access, true));
         H5_CALL(H5Pset_all_coll_metadata_ops(access, true));
     } else {
+        H5FD_file_image_callbacks_t hold = {
+            .image_malloc = image_new, .image_realloc = image_grow, .image_free = image_keep};
         H5_CALL(H5Pset_fapl_core(access, CHUNK_BYTES, false));
+        H5_CALL(H5Pset_file_image_callbacks(access, &hold));
     }
-    file->id = H5Fcreate(path, H5F_ACC_TRUNC, create, access);
+    file->id = tried(H5Fcreate(path, H5F_ACC_TRUNC, create, access));
     H5_CALL(H5Pclose(access));
     H5_CALL(H5Pclose(create));
     Err err = ERR_NONE;
     if (file->id < 0) {
-        err = err_user("%s: cannot be created: %s", path, reason());
+        err = err_user("%s: cannot be created: %s", path, reason);
         err.code = EXIT_RESUME;
     }
     return comm ? comm_agree(comm, err) : err;
@@ -93,24 +121,24 @@ Err h5_open(H5File *file, const char *path) {
     quiet();
     *file = (H5File){.path = path};
     if (access(path, R_OK)) return err_user("%s: no such file, or not readable: want an HDF5 file", path);
-    file->id = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    return file->id < 0 ? err_user("%s: not an HDF5 file, or a damaged one: %s", path, reason()) : ERR_NONE;
+    file->id = tried(H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT));
+    return file->id < 0 ? err_user("%s: not an HDF5 file, or a damaged one: %s", path, reason) : ERR_NONE;
 }
 
 Err h5_close(H5File *file) {
     if (file->id <= 0) return ERR_NONE;
-    Err err = ERR_NONE;
-    if (file->writing) TRY(written(file, "/", H5Fflush(file->id, H5F_SCOPE_GLOBAL)));
-    if (file->writing && !file->comm) {
-        size_t bytes = (size_t)H5_CALL(H5Fget_file_image(file->id, NULL, 0));
-        void *image = mem_alloc(bytes);
-        H5_CALL(H5Fget_file_image(file->id, image, bytes));
-        err = commit_write(file->path, image, bytes);
-        mem_free(image);
-    }
-    herr_t rc = H5Fclose(file->id);
-    if (file->writing) TRY(written(file, "/", rc));
+    int64_t flushed = file->writing ? tried(H5Fflush(file->id, H5F_SCOPE_GLOBAL)) : 0;
+    if (file->comm) TRY(written(file, "/", flushed));
+    /* Closing may leave less of the image in use than this, never more. */
+    int64_t bytes = file->writing && !file->comm ? H5_CALL(H5Fget_file_image(file->id, NULL, 0)) : 0;
+    int64_t closed = tried(H5Fclose(file->id));
     file->id = 0;
+    if (!file->writing) return ERR_NONE;
+    if (file->comm) return written(file, "/", closed);
+    CHECK(flushed >= 0 && closed >= 0 && kept, "%s: %s", file->path, reason);
+    Err err = commit_write(file->path, kept, (size_t)bytes);
+    mem_free(kept);
+    kept = NULL;
     return err;
 }
 
@@ -129,7 +157,8 @@ static hid_t timeless(hid_t class) {
 }
 
 Err h5_group(H5File *file, const char *name) {
-    hid_t create = timeless(H5P_GROUP_CREATE), id = H5Gcreate2(file->id, name, H5P_DEFAULT, create, H5P_DEFAULT);
+    hid_t create = timeless(H5P_GROUP_CREATE);
+    int64_t id = tried(H5Gcreate2(file->id, name, H5P_DEFAULT, create, H5P_DEFAULT));
     H5_CALL(H5Pclose(create));
     if (id > 0) H5_CALL(H5Gclose(id));
     return written(file, name, id);
@@ -183,7 +212,7 @@ Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t
     H5_CALL(H5Pset_chunk(create, rank, chunk));
     H5_CALL(H5Pset_fletcher32(create));
     *data = (H5Data){.file = file, .column = column, .rows = rows};
-    data->id = H5Dcreate2(file->id, column->name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    data->id = tried(H5Dcreate2(file->id, column->name, type, space, H5P_DEFAULT, create, H5P_DEFAULT));
     H5_CALL(H5Sclose(space));
     H5_CALL(H5Tclose(type));
     H5_CALL(H5Pclose(create));
@@ -242,7 +271,7 @@ Err h5_extend(H5Data *data, int64_t rows) {
     hsize_t dims[3];
     dims_of(dims, data->column, rows);
     data->rows = rows;
-    return written(data->file, data->column->name, H5Dset_extent(data->id, dims));
+    return written(data->file, data->column->name, tried(H5Dset_extent(data->id, dims)));
 }
 
 /* Selects rows in the file and returns the matching space in memory. */
@@ -260,13 +289,13 @@ static hid_t select_rows(hid_t *file_space, const H5Data *data, int64_t first, i
     return memory;
 }
 
-static herr_t transfer(H5Data *data, void *to, const void *from, int64_t first, int64_t rows) {
+static int64_t transfer(H5Data *data, void *to, const void *from, int64_t first, int64_t rows) {
     hid_t file_space, memory = select_rows(&file_space, data, first, rows), type = type_of(data->column, false);
     hid_t how = (hid_t)H5_CALL(H5Pcreate(H5P_DATASET_XFER));
     if (data->file->comm) H5_CALL(H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE));
     char none[8] = "";
-    herr_t rc = from || !to ? H5Dwrite(data->id, type, memory, file_space, how, from ? from : none)
-                            : H5Dread(data->id, type, memory, file_space, how, to);
+    int64_t rc = tried(from || !to ? H5Dwrite(data->id, type, memory, file_space, how, from ? from : none)
+                                   : H5Dread(data->id, type, memory, file_space, how, to));
     H5_CALL(H5Pclose(how));
     H5_CALL(H5Tclose(type));
     H5_CALL(H5Sclose(memory));
@@ -292,7 +321,7 @@ Err h5_read(H5Data *data, void *to, int64_t first, int64_t rows) {
 static Err set(H5File *file, const char *object, const char *name, hid_t type, hid_t memory, const void *value) {
     hid_t space = (hid_t)H5_CALL(H5Screate(H5S_SCALAR));
     hid_t id = H5Acreate_by_name(file->id, object, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    int64_t rc = id < 0 ? id : H5Awrite(id, memory, value);
+    int64_t rc = tried(id < 0 ? id : H5Awrite(id, memory, value));
     if (id > 0) H5_CALL(H5Aclose(id));
     H5_CALL(H5Sclose(space));
     return written(file, object, rc);
@@ -335,13 +364,13 @@ static Err attribute(hid_t *id, hid_t *type, H5File *file, const char *object, c
 
 static Err get_number(void *value, hid_t memory, bool integer, H5File *file, const char *object, const char *name) {
     const char *want = integer ? "a whole number" : "a number";
-    hid_t id, type;
+    hid_t id, type = -1;
     TRY(attribute(&id, &type, file, object, name, want));
     H5T_class_t class = H5Tget_class(type);
     Err err = ERR_NONE;
     if (class != H5T_INTEGER && (integer || class != H5T_FLOAT))
         err = err_user("%s: %s: attribute %s: want %s", file->path, object, name, want);
-    else if (H5Aread(id, memory, value) < 0)
+    else if (tried(H5Aread(id, memory, value)) < 0)
         err = unreadable(file, object);
     H5_CALL(H5Tclose(type));
     H5_CALL(H5Aclose(id));
@@ -357,7 +386,7 @@ Err h5_get_f64(double *value, H5File *file, const char *object, const char *name
 }
 
 Err h5_get_text(char **text, H5File *file, const char *object, const char *name) {
-    hid_t id, type;
+    hid_t id, type = -1;
     TRY(attribute(&id, &type, file, object, name, "text"));
     Err err = ERR_NONE;
     *text = NULL;
@@ -365,7 +394,7 @@ Err h5_get_text(char **text, H5File *file, const char *object, const char *name)
         err = err_user("%s: %s: attribute %s: want text", file->path, object, name);
     } else if (H5Tis_variable_str(type) > 0) {
         char *held = NULL;
-        if (H5Aread(id, type, &held) < 0 || !held) {
+        if (tried(H5Aread(id, type, &held)) < 0 || !held) {
             err = unreadable(file, object);
         } else {
             *text = mem_alloc(strlen(held) + 1);
@@ -374,7 +403,7 @@ Err h5_get_text(char **text, H5File *file, const char *object, const char *name)
         }
     } else {
         *text = mem_alloc(H5Tget_size(type) + 1);
-        if (H5Aread(id, type, *text) < 0) {
+        if (tried(H5Aread(id, type, *text)) < 0) {
             mem_free(*text);
             *text = NULL;
             err = unreadable(file, object);
