@@ -96,6 +96,8 @@ $(B)/obj/%.o: %.c
 
 # The commit is compiled into one object only, so that a new commit rebuilds little.
 $(B)/obj/src/study/provenance.o: CFLAGS_src/study/provenance = -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(OPT_$(MODE))"'
+# Sums over rows that vectorise, exp and log from libmvec: this file alone may assume finite numbers.
+$(B)/obj/src/fit/kernel.o: CFLAGS_src/fit/kernel = -ffast-math
 
 $(B)/libequiscale.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)

@@ -1,0 +1,91 @@
+/** Everything `equiscale fit` finds in a table: laws, allocations, isoFLOP curves, with intervals and status, for each
+ * arm and currency; printed for people and written as JSON (docs/fitting.md has the schema). */
+#pragma once
+
+#include "fit/bootstrap.h"
+#include "fit/cost.h"
+#include "fit/isoflop.h"
+#include "fit/law.h"
+#include "fit/surrogate.h"
+#include "par/options.h"
+
+/** Keys fit.*: see analysis_keys in analysis.c for meaning, unit and range. */
+typedef struct FitOptions {
+    char objective[OPTION_TEXT], e[OPTION_TEXT], exponents[OPTION_TEXT], starts[OPTION_TEXT], intervals[OPTION_TEXT],
+        json[OPTION_TEXT];
+    double delta, extrapolation, c_min, c_max;
+    int64_t bootstraps, seed, surrogate_points, surrogate_subset;
+    bool extrapolate, surrogate;
+    RealList budgets[CURRENCIES], isoflop_budgets;
+    WordList arms;
+    char column_n[OPTION_TEXT], column_d[OPTION_TEXT], column_loss[OPTION_TEXT], column_weight[OPTION_TEXT],
+        column_keep[OPTION_TEXT], column_arm[OPTION_TEXT], column_seed[OPTION_TEXT];
+    char column_c[CURRENCIES][OPTION_TEXT];
+} FitOptions;
+
+extern const KeySpec analysis_keys[];
+extern const int n_analysis_keys;
+
+TableColumns analysis_columns(const FitOptions *options);
+TableFilter analysis_filter(const FitOptions *options);
+
+/** What is reported of a law, in this order; the last two are exponents of N*(C) and D*(C) in nominal compute. */
+enum { COEF_E, COEF_A, COEF_B, COEF_ALPHA, COEF_BETA, COEF_N_EXPONENT, COEF_D_EXPONENT, COEFS };
+extern const char *const coef_name[COEFS];
+
+enum { ANALYSIS_BUDGETS = 32, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 128 };
+
+typedef struct CurrencyFit {
+    bool known; /* every point has C in this currency */
+    Cost cost;
+    double a, b; /* N* ~ C^a, D* ~ C^b */
+    Interval a_interval, b_interval;
+    double c_min, c_max; /* of the runs fitted */
+    int budgets, frontiers;
+    BudgetFit budget[ANALYSIS_BUDGETS];    /* asked for, or the powers of ten in reach */
+    BudgetFit frontier[ANALYSIS_FRONTIER]; /* evenly spaced in log C, for curves */
+    IsoFlop isoflop;
+    BudgetFit lawfree[ANALYSIS_LAWFREE]; /* by the surrogate, within the data */
+    int lawfrees;
+} CurrencyFit;
+
+/** A law fit and its resamples: of one arm, or of all when they share something. */
+typedef struct LawGroup {
+    LawProblem problem;
+    LawFit fit;
+    double uneven;             /* p-value of even noise over (N, D) */
+    BootstrapKind spread_kind; /* what intervals come from */
+    Ensemble spread, cells;    /* cells: what standard errors come from */
+} LawGroup;
+
+typedef struct ArmFit {
+    const LawRows *rows;
+    const LawGroup *group;
+    int index;                      /* of this arm within the group */
+    double value[COEFS], se[COEFS]; /* se: standard deviation over resampled cells */
+    Interval interval[COEFS];
+    double seed_noise; /* standard deviation of log loss between seeds; NaN without repeats */
+    int64_t seed_dof;
+    char status[ANALYSIS_STATUS];
+    CurrencyFit currency[CURRENCIES];
+} ArmFit;
+
+typedef struct Analysis {
+    const Table *table;
+    FitOptions options;
+    LawSpec spec;
+    int groups, arms;
+    LawRows *rows; /* of each arm */
+    LawGroup *group;
+    ArmFit *arm;
+    Surrogate *surrogate; /* NULL: not asked for */
+} Analysis;
+
+/** Fits everything. Keeps a pointer to the table. Collective; the same on every rank. */
+Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm *comm);
+void analysis_free(Analysis *analysis);
+
+/** The table for people, on the root. */
+void analysis_print(const Analysis *analysis);
+/** Written under a temporary name and renamed. Collective. */
+Err analysis_json(const Analysis *analysis, const char *path, const Comm *comm);

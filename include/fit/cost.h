@@ -1,0 +1,43 @@
+/** What a run costs, C = kappa N^mu D^nu, and how a budget is best split under a law.
+ *
+ *  kappa, mu, nu: least squares on log C over the runs of an arm, for each currency. Nominal FLOP of a transformer on
+ *  tokens is 6 N D; measured core-seconds deviate. Minimising E + A N^-alpha + B D^-beta at fixed C (Lagrange):
+ *      alpha A N^-alpha / mu = beta B D^-beta / nu
+ *      N* = [ (C/kappa) K^(-nu/beta) ]^a,   a = beta / (mu beta + nu alpha),  K = (beta B mu) / (alpha A nu)
+ *      D* ~ C^b,  b = alpha / (mu beta + nu alpha)
+ *  with mu = nu = 1 the exponents of Hoffmann et al. 2022, eq. 4. Not collective. */
+#pragma once
+
+#include "fit/law.h"
+#include "fit/stats.h"
+#include "fit/table.h"
+
+typedef struct Cost {
+    double log_kappa, mu, nu;
+    double rms; /* of log C about the fit */
+} Cost;
+
+/** The final points of an arm; mu = nu = 1 where N or D does not vary enough to tell. */
+Cost cost_fit(const Table *table, int arm, int currency);
+double cost_of(const Cost *cost, double n, double d);
+
+typedef struct Allocation {
+    double c, n, d, loss;
+} Allocation;
+
+/** An allocation with what is known about it. */
+enum { BUDGET_STATUS = 128 };
+typedef struct BudgetFit {
+    Allocation at; /* at.c: the budget in the currency's unit */
+    Interval n, d, loss;
+    char status[BUDGET_STATUS];
+} BudgetFit;
+
+/** Exponents a, b of N* ~ C^a and D* ~ C^b. */
+void cost_exponents(double *a, double *b, const Law *law, const Cost *cost);
+
+/** The split of budget c with the least loss; not finite where the law has no interior one. */
+Allocation cost_allocate(const Law *law, const Cost *cost, double c);
+
+/** The budget at which the law's best loss is `loss`; infinite at or below E. */
+double cost_to_reach(const Law *law, const Cost *cost, double loss);

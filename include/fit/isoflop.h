@@ -1,0 +1,51 @@
+/** isoFLOP curves (Hoffmann et al. 2022, approach 2): at each budget, log loss against log N is a parabola; its vertex
+ * is the compute-optimal size, and power laws through the vertices give the exponents without assuming a law of (N, D).
+ *
+ *  Runs of one size at several lengths are interpolated onto the budget (quadratic in log C through the three nearest,
+ *  never extrapolated); a run that was made at the budget is taken as it is. The noise of log loss is the residual of
+ * the parabolas, or that between seeds if larger; it is propagated by refitting everything to perturbed losses. Not
+ * collective; the same on every rank. */
+#pragma once
+
+#include "fit/stats.h"
+#include "fit/table.h"
+
+#include <stddef.h>
+
+enum { ISO_BUDGETS = 32, ISO_POINTS = 64, ISO_STATUS = 96 };
+
+typedef struct IsoCurve {
+    double budget; /* in the currency's unit */
+    int points;
+    double n[ISO_POINTS], d[ISO_POINTS], loss[ISO_POINTS];
+    double p0, p1, p2; /* log loss = p0 + p1 u + p2 u^2, u = log N - centre */
+    double centre;
+    double best_n, best_d, best_loss; /* the vertex; NaN unless ok */
+    double se_log_n;
+    Interval best_n_interval;
+    Interval one_percent;           /* N whose parabola is within 1 % of the least loss */
+    double curvature, curvature_se; /* 2 p2: second derivative of log loss */
+    double rms;                     /* residual of the parabola */
+    bool ok;
+    char status[ISO_STATUS]; /* in words */
+} IsoCurve;
+
+/** y = factor C^exponent through the vertices, weighted by their variances. */
+typedef struct PowerLaw {
+    double log_factor, exponent;
+    Interval interval; /* of the exponent */
+} PowerLaw;
+
+typedef struct IsoFlop {
+    int curves, ok; /* ok: curves with a vertex */
+    IsoCurve curve[ISO_BUDGETS];
+    PowerLaw n, d, loss; /* NaN with fewer than two vertices */
+    double noise;        /* standard deviation of log loss used */
+    int refused;         /* curves without an accepted vertex */
+    char status[ISO_STATUS];
+} IsoFlop;
+
+/** budgets: n_budgets of them, or 0: chosen from the data. seed_noise: standard deviation of log loss between seeds, 0
+ * if unknown. */
+void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const double *budgets, int n_budgets,
+                 double seed_noise, int resamples, uint64_t seed);

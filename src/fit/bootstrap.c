@@ -1,0 +1,161 @@
+#include "fit/bootstrap.h"
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "fit/minimise.h"
+#include "fit/stats.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Weights of one resample: configurations with replacement, then the seeds of each drawn configuration. */
+static void draw_cells(double *w, const LawRows *rows, uint64_t seed, uint64_t stream) {
+    uint64_t element = 0;
+    int64_t *of = MEM_NEW(int64_t, rows->n + 1);
+    memset(w, 0, (size_t)rows->k.n * sizeof *w);
+    for (int64_t k = 0; k < rows->configs; k++) {
+        int64_t config = rng_below(seed, stream, element++, rows->configs), members = 0;
+        for (int64_t i = 0; i < rows->n; i++)
+            if (rows->config[i] == config) of[members++] = i;
+        for (int64_t j = 0; j < members; j++) {
+            int64_t i = of[members > 1 ? rng_below(seed, stream, element++, members) : 0];
+            w[i] += rows->k.w[i];
+        }
+    }
+    mem_free(of);
+}
+
+/* Residuals of log loss (times root weight), made as large as errors are: divided by sqrt(1 - leverage), centred. */
+static void inflate(double *r, const LawProblem *p, const LawFit *fit, int arm) {
+    const LawRows *rows = p->source[arm];
+    const Law *law = &fit->law[arm];
+    int q = LAW_COEFFICIENTS;
+    double h[25] = {0}, mean = 0;
+    double *j = MEM_NEW(double, rows->n *q);
+    for (int64_t i = 0; i < rows->n; i++) {
+        double ta = exp(law->a - law->alpha * (rows->k.x[i] + rows->x0)),
+               tb = exp(law->b - law->beta * (rows->k.y[i] + rows->y0)), e = exp(law->e), s = ta + tb + e;
+        double d[5] = {ta / s, tb / s, e / s, -rows->k.x[i] * ta / s, -rows->k.y[i] * tb / s};
+        double root = sqrt(rows->k.w[i]);
+        r[i] = root * (rows->k.z[i] - log(s));
+        for (int k = 0; k < q; k++) j[i * q + k] = root * d[k];
+        for (int k = 0; k < q * q; k++) h[k] += j[i * q + k / q] * j[i * q + k % q];
+    }
+    for (int k = 0; k < q; k++) h[k * q + k] *= 1 + 1e-10;
+    bool regular = stats_invert(h, q);
+    for (int64_t i = 0; i < rows->n; i++) {
+        double leverage = 0;
+        for (int k = 0; regular && k < q * q; k++) leverage += h[k] * j[i * q + k / q] * j[i * q + k % q];
+        r[i] /= sqrt(fmax(1 - leverage, 0.05));
+        mean += r[i] / (double)rows->n;
+    }
+    for (int64_t i = 0; i < rows->n; i++) r[i] -= mean;
+    mem_free(j);
+}
+
+typedef struct Draw {
+    double *w[TABLE_ARMS], *z[TABLE_ARMS], *loss[TABLE_ARMS]; /* columns of a resample */
+    double *r[TABLE_ARMS];                                    /* inflated residuals */
+    double *fitted[TABLE_ARMS];                               /* log loss of the fit */
+    double width[TABLE_ARMS], shrink[TABLE_ARMS];             /* smoothing of the residuals' distribution */
+} Draw;
+
+/* The kernel estimate of Silverman (1986, eq. 3.31), shrunk to keep the variance: a fit of least absolute values passes
+ * through as many rows as it has coefficients, and their zero residuals would make the errors look too concentrated. */
+static void smoothing(Draw *draw, int arm, int64_t n) {
+    double *sorted = MEM_NEW(double, n + 1), variance = 0;
+    memcpy(sorted, draw->r[arm], (size_t)n * sizeof *sorted);
+    for (int64_t i = 0; i < n; i++) variance += sorted[i] * sorted[i] / (double)n;
+    stats_sort(sorted, n);
+    double quartiles = (stats_quantile(sorted, n, 0.75) - stats_quantile(sorted, n, 0.25)) / 1.349;
+    double width = 0.9 * fmin(sqrt(variance), quartiles) * pow((double)n, -0.2);
+    draw->width[arm] = width;
+    draw->shrink[arm] = variance > 0 ? 1 / sqrt(1 + width * width / variance) : 1;
+    mem_free(sorted);
+}
+
+static void draw_residuals(Draw *draw, const LawRows *rows, int arm, BootstrapKind kind, uint64_t seed,
+                           uint64_t stream) {
+    for (int64_t i = 0; i < rows->n; i++) {
+        uint64_t element = 2 * (uint64_t)i;
+        double r = kind == BOOTSTRAP_WILD ? draw->r[arm][i] * (rng_below(seed, stream, element, 2) ? 1 : -1)
+                                          : draw->r[arm][rng_below(seed, stream, element, rows->n)];
+        r = draw->shrink[arm] * (r + draw->width[arm] * rng_normal(seed, stream, element + 1));
+        draw->z[arm][i] = draw->fitted[arm][i] + r / sqrt(rows->k.w[i]);
+        draw->loss[arm][i] = exp(draw->z[arm][i]);
+    }
+}
+
+double bootstrap_uneven(const LawProblem *p, const LawFit *fit, int arm) {
+    const LawRows *rows = p->source[arm];
+    int64_t n = rows->n, used = 0;
+    double *r = MEM_NEW(double, 5 * n + 1), *x = r + n, *y = x + 3 * n, c[3], explained = 0, mean = 0, total = 0;
+    inflate(r, p, fit, arm);
+    double floor = 0;
+    for (int64_t i = 0; i < n; i++) floor += 1e-3 * fabs(r[i]) / (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        if (!(floor > 0)) continue;
+        x[3 * used] = 1, x[3 * used + 1] = rows->k.x[i], x[3 * used + 2] = rows->k.y[i];
+        y[used] = sqrt(fabs(r[i]) + floor);
+        mean += y[used++] / (double)n;
+    }
+    double p_value = 1;
+    if (used > 8 && stats_lsq(c, NULL, NULL, x, y, NULL, used, 3)) {
+        for (int64_t i = 0; i < used; i++) {
+            double e = c[0] + c[1] * x[3 * i + 1] + c[2] * x[3 * i + 2] - mean;
+            explained += e * e, total += (y[i] - mean) * (y[i] - mean);
+        }
+        double dof = (double)used - 3;
+        p_value = stats_f_sf(explained / 2 / ((total - explained) / dof), 2, dof);
+    }
+    mem_free(r);
+    return p_value;
+}
+
+Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapKind kind, int64_t resamples,
+                        uint64_t seed, const Comm *comm) {
+    Ensemble out = {.n = resamples, .arms = problem->arms};
+    out.law = MEM_NEW(Law, resamples * problem->arms + 1);
+    LawProblem p = *problem;
+    Draw draw = {0};
+    for (int m = 0; m < p.arms; m++) {
+        int64_t n = p.rows[m].n;
+        draw.w[m] = MEM_NEW(double, 5 * n);
+        draw.z[m] = draw.w[m] + n, draw.loss[m] = draw.z[m] + n, draw.r[m] = draw.loss[m] + n,
+        draw.fitted[m] = draw.r[m] + n;
+        for (int64_t i = 0; i < n; i++) draw.loss[m][i] = 1;
+        if (kind == BOOTSTRAP_CELLS) {
+            p.rows[m].w = draw.w[m];
+        } else {
+            inflate(draw.r[m], problem, fit, m);
+            smoothing(&draw, m, p.source[m]->n);
+            for (int64_t i = 0; i < p.source[m]->n; i++)
+                draw.fitted[m][i] =
+                    log(law_loss(&fit->law[m], exp(p.rows[m].x[i] + p.x0[m]), exp(p.rows[m].y[i] + p.y0[m])));
+            p.rows[m].z = draw.z[m], p.rows[m].loss = draw.loss[m];
+        }
+    }
+    Minimiser *solver = minimiser_new(p.n, true);
+    for (int64_t b = comm_rank(comm); b < resamples; b += comm_size(comm)) {
+        double x[LAW_VARIABLES];
+        memcpy(x, fit->x, sizeof x);
+        for (int m = 0; m < p.arms; m++) {
+            uint64_t stream = rng_stream("bootstrap", (uint64_t)(b * TABLE_ARMS + m));
+            if (kind == BOOTSTRAP_CELLS)
+                draw_cells(draw.w[m], p.source[m], seed, stream);
+            else
+                draw_residuals(&draw, p.source[m], m, kind, seed, stream);
+        }
+        law_refine(x, &p, solver);
+        for (int m = 0; m < p.arms; m++) out.law[b * p.arms + m] = law_of(&p, x, m);
+    }
+    minimiser_free(solver);
+    for (int m = 0; m < p.arms; m++) mem_free(draw.w[m]);
+    comm_sum_f64(comm, (double *)out.law, resamples * p.arms * (int64_t)(sizeof(Law) / sizeof(double)));
+    return out;
+}
+
+void ensemble_free(Ensemble *ensemble) {
+    mem_free(ensemble->law);
+    *ensemble = (Ensemble){0};
+}

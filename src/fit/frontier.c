@@ -1,0 +1,118 @@
+#include "fit/frontier.h"
+
+#include "base/arena.h"
+#include "base/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+Extent extent_of(const Table *table, int arm) {
+    Extent e = {INFINITY, 0, INFINITY, 0};
+    for (int64_t i = 0; i < table->n; i++) {
+        const Point *p = &table->at[i];
+        if (p->arm != arm || !p->final) continue;
+        e.n_min = fmin(e.n_min, p->n), e.n_max = fmax(e.n_max, p->n);
+        e.d_min = fmin(e.d_min, p->d), e.d_max = fmax(e.d_max, p->d);
+    }
+    return e;
+}
+
+int frontier_line(SurrogatePlace *place, const Cost *cost, double budget, const Extent *e, int arm) {
+    double left = log(budget) - cost->log_kappa;
+    double lo = fmax(log(e->n_min), (left - cost->nu * log(e->d_max)) / cost->mu);
+    double hi = fmin(log(e->n_max), (left - cost->nu * log(e->d_min)) / cost->mu);
+    if (!(hi - lo > 0.3)) return 0;
+    for (int i = 0; i < FRONTIER_SIZES; i++) {
+        double x = lo + (hi - lo) * i / (FRONTIER_SIZES - 1);
+        place[i] = (SurrogatePlace){.n = exp(x), .d = exp((left - cost->mu * x) / cost->nu), .arm = arm};
+    }
+    return FRONTIER_SIZES;
+}
+
+void frontier_sample(double *out, const double *mean, double *cov, int m, int samples, uint64_t seed, uint64_t stream) {
+    double jitter = 0;
+    for (int i = 0; i < m; i++) jitter = fmax(jitter, 1e-9 * cov[i * m + i]);
+    double *factor = MEM_NEW(double, m *m);
+    do {
+        memcpy(factor, cov, (size_t)(m * m) * sizeof *factor);
+        for (int i = 0; i < m; i++) factor[i * m + i] += jitter;
+        jitter = 10 * jitter + 1e-300;
+    } while (!stats_cholesky(factor, m));
+    for (int s = 0; s < samples; s++)
+        for (int i = 0; i < m; i++) out[s * m + i] = mean[i];
+    for (int s = 0; s < samples; s++)
+        for (int j = 0; j < m; j++) {
+            double z = rng_normal(seed, stream, (uint64_t)(s * m + j));
+            for (int i = j; i < m; i++) out[s * m + i] += factor[i * m + j] * z;
+        }
+    mem_free(factor);
+}
+
+int frontier_minimum(double *log_n, double *value, const SurrogatePlace *place, const double *f, int m) {
+    int k = 0;
+    for (int i = 1; i < m; i++)
+        if (f[i] < f[k]) k = i;
+    *log_n = log(place[k].n), *value = f[k];
+    if (k == 0) return -1;
+    if (k == m - 1) return 1;
+    double step = log(place[k + 1].n / place[k].n), bend = f[k - 1] - 2 * f[k] + f[k + 1];
+    if (bend <= 0) return 0;
+    double shift = 0.5 * (f[k - 1] - f[k + 1]) / bend;
+    *log_n += shift * step, *value -= 0.5 * bend * shift * shift;
+    return 0;
+}
+
+static void one(BudgetFit *out, const SurrogatePlace *place, const double *mean, double *cov, const Cost *cost,
+                int samples, uint64_t seed, uint64_t stream) {
+    int m = FRONTIER_SIZES, edges = 0;
+    double *f = MEM_NEW(double, samples *(m + 3)), *n = f + samples * m, *d = n + samples, *loss = d + samples;
+    double x, value, left = log(out->at.c) - cost->log_kappa;
+    int edge = frontier_minimum(&x, &value, place, mean, m);
+    out->at.n = exp(x), out->at.d = exp((left - cost->mu * x) / cost->nu), out->at.loss = exp(value);
+    frontier_sample(f, mean, cov, m, samples, seed, stream);
+    for (int s = 0; s < samples; s++) {
+        edges += frontier_minimum(&x, &value, place, f + s * m, m) != 0;
+        n[s] = exp(x), d[s] = exp((left - cost->mu * x) / cost->nu), loss[s] = exp(value);
+    }
+    out->n = stats_interval(n, samples, 0, 1);
+    out->d = stats_interval(d, samples, 0, 1);
+    out->loss = stats_interval(loss, samples, 0, 1);
+    if (edge)
+        snprintf(out->status, sizeof out->status, "minimum at the %s end of the sampled sizes",
+                 edge < 0 ? "lower" : "upper");
+    else if (edges > samples / 40)
+        snprintf(out->status, sizeof out->status, "interval reaches the end of the sampled sizes");
+    else
+        snprintf(out->status, sizeof out->status, "within the data");
+    mem_free(f);
+}
+
+void frontier_surrogate(BudgetFit *budget, int count, const Surrogate *s, int arm, const Cost *cost,
+                        const Extent *extent, int samples, uint64_t seed) {
+    SurrogatePlace *place = MEM_NEW(SurrogatePlace, count * FRONTIER_SIZES + 1);
+    int64_t m = 0;
+    for (int k = 0; k < count; k++) {
+        int got = frontier_line(place + m, cost, budget[k].at.c, extent, arm);
+        m += got;
+        Allocation none = {.c = budget[k].at.c, .n = NAN, .d = NAN, .loss = NAN};
+        budget[k] = (BudgetFit){.at = none, .n = {NAN, NAN}, .d = {NAN, NAN}, .loss = {NAN, NAN}};
+        snprintf(budget[k].status, sizeof budget[k].status, got ? "pending" : "too few sampled sizes at this budget");
+    }
+    if (m) {
+        double *mean = MEM_NEW(double, m), *cov = MEM_NEW(double, m *m),
+               *part = MEM_NEW(double, FRONTIER_SIZES *FRONTIER_SIZES);
+        surrogate_predict(mean, cov, s, place, m);
+        int64_t at = 0;
+        for (int k = 0; k < count; k++) {
+            if (budget[k].status[0] != 'p') continue;
+            for (int i = 0; i < FRONTIER_SIZES; i++)
+                memcpy(part + i * FRONTIER_SIZES, cov + (at + i) * m + at, FRONTIER_SIZES * sizeof *part);
+            one(&budget[k], place + at, mean + at, part, cost, samples, seed,
+                rng_stream("frontier", (uint64_t)(k * TABLE_ARMS + arm)));
+            at += FRONTIER_SIZES;
+        }
+        mem_free(mean), mem_free(cov), mem_free(part);
+    }
+    mem_free(place);
+}

@@ -1,0 +1,284 @@
+#include "fit/isoflop.h"
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "fit/stats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double same_size = 0.01; /* runs whose log N differ by less are of one size */
+static const double at_budget = 0.03; /* a run this near in log C was made at the budget ... */
+static const double at_level = 0.10;  /* ... or this near, when the runs themselves lie on levels of C */
+
+typedef struct Run {
+    double x, y, c, z; /* log N, log D, log C, log loss */
+    int group;
+} Run;
+
+static int by_size_then_cost(const void *a, const void *b) {
+    const Run *p = a, *q = b;
+    if (p->group != q->group) return p->group - q->group;
+    return (p->c > q->c) - (p->c < q->c);
+}
+
+static int by_size(const void *a, const void *b) {
+    const Run *p = a, *q = b;
+    return (p->x > q->x) - (p->x < q->x);
+}
+
+/* Seeds of one configuration are averaged: they are one point of a curve. */
+static int64_t collect(Run *run, const Table *table, int arm, int currency) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < table->n; i++) {
+        const Point *p = &table->at[i];
+        if (p->arm != arm || !p->final || !(p->c[currency] > 0)) continue;
+        run[n++] = (Run){.x = log(p->n), .y = log(p->d), .c = log(p->c[currency]), .z = log(p->loss)};
+    }
+    qsort(run, (size_t)n, sizeof *run, by_size);
+    for (int64_t i = 1; i < n; i++) run[i].group = run[i - 1].group + (run[i].x - run[i - 1].x > same_size);
+    qsort(run, (size_t)n, sizeof *run, by_size_then_cost);
+    int64_t kept = 0;
+    for (int64_t i = 0, members; i < n; i += members) {
+        Run mean = run[i];
+        members = 1;
+        while (i + members < n && run[i + members].group == run[i].group && run[i + members].y == run[i].y) {
+            mean.z += run[i + members].z, mean.c += run[i + members].c;
+            members++;
+        }
+        mean.z /= (double)members, mean.c /= (double)members;
+        run[kept++] = mean;
+    }
+    return kept;
+}
+
+/* ---- Budgets. ---- */
+
+static int levels_of(double *budget, const Run *run, int64_t n) {
+    double *c = MEM_NEW(double, n + 1);
+    for (int64_t i = 0; i < n; i++) c[i] = run[i].c;
+    stats_sort(c, n);
+    int levels = 0;
+    int64_t inside = 0;
+    for (int64_t i = 0, end; i < n; i = end) {
+        double sum = 0;
+        for (end = i; end < n && c[end] - c[i] < 2 * at_level && (end == i || c[end] - c[end - 1] < at_level); end++)
+            sum += c[end];
+        if (end - i < 4) continue;
+        inside += end - i;
+        if (levels < ISO_BUDGETS) budget[levels++] = exp(sum / (double)(end - i));
+    }
+    mem_free(c);
+    return 2 * inside >= n && levels >= 2 ? levels : 0;
+}
+
+static int spread_budgets(double *budget, const Run *run, int64_t n) {
+    enum { BUDGETS = 9 };
+    double lo = INFINITY, hi = -INFINITY;
+    for (int64_t i = 0; i < n; i++) lo = fmin(lo, run[i].c), hi = fmax(hi, run[i].c);
+    for (int i = 0; i < BUDGETS; i++) budget[i] = exp(lo + (hi - lo) * (i + 0.5) / BUDGETS);
+    return BUDGETS;
+}
+
+/* ---- One curve. ---- */
+
+/* Value at c of the parabola through three points of abscissa x. */
+static double lagrange(double c, const double *x, const double *y) {
+    double l0 = (c - x[1]) * (c - x[2]) / ((x[0] - x[1]) * (x[0] - x[2]));
+    double l1 = (c - x[0]) * (c - x[2]) / ((x[1] - x[0]) * (x[1] - x[2]));
+    double l2 = (c - x[0]) * (c - x[1]) / ((x[2] - x[0]) * (x[2] - x[1]));
+    return l0 * y[0] + l1 * y[1] + l2 * y[2];
+}
+
+/* The runs of one size, ascending in c, at log budget c. */
+static bool at(double *y, double *z, const Run *run, int64_t n, double c, double tolerance) {
+    int64_t nearest = 0;
+    for (int64_t i = 1; i < n; i++)
+        if (fabs(run[i].c - c) < fabs(run[nearest].c - c)) nearest = i;
+    if (fabs(run[nearest].c - c) <= tolerance) return *y = run[nearest].y, *z = run[nearest].z, true;
+    if (c < run[0].c || c > run[n - 1].c || n < 2) return false;
+    int64_t right = 1;
+    while (run[right].c < c) right++;
+    int64_t left = right - 1;
+    double t = (c - run[left].c) / (run[right].c - run[left].c);
+    *y = run[left].y + t * (run[right].y - run[left].y);
+    *z = run[left].z + t * (run[right].z - run[left].z);
+    if (n < 3) return true;
+    bool before = left > 0 && (right + 1 == n || c - run[left - 1].c < run[right + 1].c - c);
+    const Run *three = &run[before ? left - 1 : left];
+    double x[3] = {three[0].c, three[1].c, three[2].c}, v[3] = {three[0].z, three[1].z, three[2].z};
+    if (x[1] - x[0] > 1e-3 && x[2] - x[1] > 1e-3) *z = lagrange(c, x, v);
+    return true;
+}
+
+static void gather(IsoCurve *curve, const Run *run, int64_t n, double tolerance) {
+    curve->points = 0;
+    for (int64_t i = 0, end; i < n; i = end) {
+        double y, z;
+        for (end = i; end < n && run[end].group == run[i].group; end++) {
+        }
+        if (curve->points == ISO_POINTS || !at(&y, &z, run + i, end - i, log(curve->budget), tolerance)) continue;
+        curve->n[curve->points] = exp(run[i].x), curve->d[curve->points] = exp(y), curve->loss[curve->points] = exp(z);
+        curve->points++;
+    }
+}
+
+static void refuse(IsoCurve *curve, const char *status) {
+    curve->ok = false;
+    curve->best_n = curve->best_d = curve->best_loss = curve->se_log_n = NAN;
+    curve->best_n_interval = curve->one_percent = (Interval){NAN, NAN};
+    snprintf(curve->status, sizeof curve->status, "%s", status);
+}
+
+static void parabola(IsoCurve *curve) {
+    int n = curve->points;
+    double x[3 * ISO_POINTS], z[ISO_POINTS], v[ISO_POINTS], c[3], cov[9], s2, low = INFINITY, high = -INFINITY;
+    if (n < 4) {
+        curve->p0 = curve->p1 = curve->p2 = curve->curvature = curve->curvature_se = curve->rms = NAN;
+        refuse(curve, "too few sizes at this budget: want at least 4");
+        return;
+    }
+    curve->centre = 0;
+    for (int i = 0; i < n; i++) curve->centre += log(curve->n[i]) / n;
+    for (int i = 0; i < n; i++) {
+        double u = log(curve->n[i]) - curve->centre;
+        x[3 * i] = 1, x[3 * i + 1] = u, x[3 * i + 2] = u * u, z[i] = log(curve->loss[i]), v[i] = log(curve->d[i]);
+        low = fmin(low, u), high = fmax(high, u);
+    }
+    if (!stats_lsq(c, cov, &s2, x, z, NULL, n, 3)) {
+        refuse(curve, "sizes too close to tell a parabola");
+        return;
+    }
+    curve->p0 = c[0], curve->p1 = c[1], curve->p2 = c[2], curve->rms = sqrt(s2);
+    curve->curvature = 2 * c[2], curve->curvature_se = 2 * sqrt(cov[8]);
+    if (c[2] <= 0) {
+        refuse(curve, "concave: no minimum");
+        return;
+    }
+    double u = -c[1] / (2 * c[2]);
+    if (u < low || u > high) {
+        refuse(curve, u < low ? "vertex outside the sampled range: below the smallest size"
+                              : "vertex outside the sampled range: above the largest size");
+        return;
+    }
+    /* d u / d (p1, p2) = (-1 / 2 p2, p1 / 2 p2^2). */
+    double g1 = -1 / (2 * c[2]), g2 = c[1] / (2 * c[2] * c[2]);
+    curve->se_log_n = sqrt(g1 * g1 * cov[4] + 2 * g1 * g2 * cov[5] + g2 * g2 * cov[8]);
+    curve->best_n = exp(curve->centre + u);
+    curve->best_loss = exp(c[0] + c[1] * u + c[2] * u * u);
+    double dc[2], line[2 * ISO_POINTS];
+    for (int i = 0; i < n; i++) line[2 * i] = 1, line[2 * i + 1] = x[3 * i + 1];
+    curve->best_d = stats_lsq(dc, NULL, NULL, line, v, NULL, n, 2) ? exp(dc[0] + dc[1] * u) : NAN;
+    double half = sqrt(log(1.01) / c[2]);
+    curve->one_percent = (Interval){curve->best_n * exp(-half), curve->best_n * exp(half)};
+    curve->ok = true;
+    snprintf(curve->status, sizeof curve->status, "%s",
+             curve->curvature < 2 * curve->curvature_se ? "ok, but the curvature is within 2 standard errors of 0"
+                                                        : "ok");
+}
+
+/* ---- All curves. ---- */
+
+static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
+    double x[2 * ISO_BUDGETS], y[ISO_BUDGETS], w[ISO_BUDGETS], c[2];
+    int n = 0;
+    for (int i = 0; i < iso->curves; i++) {
+        const IsoCurve *k = &iso->curve[i];
+        if (!k->ok) continue;
+        x[2 * n] = 1, x[2 * n + 1] = log(k->budget);
+        y[n] = log(what == 0 ? k->best_n : what == 1 ? k->best_d : k->best_loss);
+        /* The vertex height is known to noise / sqrt(points); its place to se_log_n, with the noise as a floor. */
+        double noise = iso->noise > 0 ? iso->noise : 1e-9;
+        w[n] = what == 2 ? k->points / (noise * noise) : 1 / (k->se_log_n * k->se_log_n + noise * noise);
+        n++;
+    }
+    bool fine = n >= 2 && stats_lsq(c, NULL, NULL, x, y, w, n, 2);
+    *law = (PowerLaw){.log_factor = fine ? c[0] : NAN, .exponent = fine ? c[1] : NAN, .interval = {NAN, NAN}};
+}
+
+static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
+    iso->ok = iso->refused = 0;
+    for (int i = 0; i < iso->curves; i++) {
+        gather(&iso->curve[i], run, n, tolerance);
+        parabola(&iso->curve[i]);
+        iso->ok += iso->curve[i].ok, iso->refused += !iso->curve[i].ok;
+    }
+    power_law(&iso->n, iso, 0);
+    power_law(&iso->d, iso, 1);
+    power_law(&iso->loss, iso, 2);
+}
+
+/* Noise of log loss: what the parabolas leave, pooled over their degrees of freedom, or that between seeds. */
+static double pooled(const IsoFlop *iso) {
+    double sum = 0, dof = 0;
+    for (int i = 0; i < iso->curves; i++) {
+        const IsoCurve *k = &iso->curve[i];
+        if (!isfinite(k->rms)) continue;
+        sum += k->rms * k->rms * (k->points - 3), dof += k->points - 3;
+    }
+    return dof > 0 ? sqrt(sum / dof) : 0;
+}
+
+static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance, int resamples, uint64_t seed,
+                      int arm) {
+    IsoFlop *trial = MEM_NEW(IsoFlop, 1);
+    Run *moved = MEM_NEW(Run, n + 1);
+    int columns = 3 + iso->curves;
+    double *v = MEM_NEW(double, columns *resamples + 1);
+    int64_t count[3 + ISO_BUDGETS] = {0};
+    for (int r = 0; r < resamples; r++) {
+        *trial = *iso;
+        uint64_t stream = rng_stream("isoflop", (uint64_t)(r * TABLE_ARMS + arm));
+        for (int64_t i = 0; i < n; i++) {
+            moved[i] = run[i];
+            moved[i].z += iso->noise * rng_normal(seed, stream, (uint64_t)i);
+        }
+        fit_all(trial, moved, n, tolerance);
+        double value[3] = {trial->n.exponent, trial->d.exponent, trial->loss.exponent};
+        for (int k = 0; k < columns; k++) {
+            double x = k < 3 ? value[k] : trial->curve[k - 3].best_n;
+            if (isfinite(x)) v[k * resamples + count[k]++] = x;
+        }
+    }
+    for (int k = 0; k < columns; k++) {
+        Interval i = stats_interval(v + k * resamples, count[k], 0, 1);
+        if (k < 3)
+            (k == 0 ? &iso->n : k == 1 ? &iso->d : &iso->loss)->interval = i;
+        else if (iso->curve[k - 3].ok)
+            iso->curve[k - 3].best_n_interval = i;
+    }
+    mem_free(v);
+    mem_free(moved);
+    mem_free(trial);
+}
+
+void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const double *budgets, int n_budgets,
+                 double seed_noise, int resamples, uint64_t seed) {
+    *out = (IsoFlop){0};
+    Run *run = MEM_NEW(Run, table->n + 1);
+    int64_t n = collect(run, table, arm, currency);
+    double chosen[ISO_BUDGETS], tolerance = at_budget;
+    if (n_budgets) {
+        for (int i = 0; i < n_budgets && i < ISO_BUDGETS; i++) chosen[out->curves++] = budgets[i];
+        if (levels_of((double[ISO_BUDGETS]){0}, run, n)) tolerance = at_level;
+    } else if (n) {
+        out->curves = levels_of(chosen, run, n);
+        if (out->curves)
+            tolerance = at_level;
+        else
+            out->curves = spread_budgets(chosen, run, n);
+    }
+    for (int i = 0; i < out->curves; i++) out->curve[i].budget = chosen[i];
+    fit_all(out, run, n, tolerance);
+    out->noise = fmax(pooled(out), seed_noise);
+    fit_all(out, run, n, tolerance);
+    propagate(out, run, n, tolerance, resamples, seed, arm);
+    if (out->ok >= 3)
+        snprintf(out->status, sizeof out->status, "%d of %d budgets have a vertex", out->ok, out->curves);
+    else
+        snprintf(out->status, sizeof out->status, "not identifiable: %d of %d budgets have a vertex, want 3", out->ok,
+                 out->curves);
+    mem_free(run);
+}

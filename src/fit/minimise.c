@@ -1,0 +1,129 @@
+#include "fit/minimise.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <math.h>
+#include <petsctao.h>
+#include <string.h>
+
+#define PETSC_CALL(call) CHECK((call) == 0, "PETSc")
+
+struct Minimiser {
+    int n;
+    Tao tao;
+    KSP ksp;
+    Vec x, lo, hi;
+    Mat h; /* NULL: BLMVM */
+    MinFunction *function;
+    void *context;
+    double *scratch; /* (n) a gradient nobody asked for */
+};
+
+static PetscErrorCode value(Tao tao, Vec xv, PetscReal *f, Vec gv, void *ctx) {
+    (void)tao;
+    Minimiser *m = ctx;
+    const double *x;
+    double *g;
+    VecGetArrayRead(xv, &x);
+    VecGetArray(gv, &g);
+    *f = m->function(m->context, x, g, NULL);
+    if (!isfinite(*f)) *f = PETSC_INFINITY;
+    VecRestoreArray(gv, &g);
+    VecRestoreArrayRead(xv, &x);
+    return 0;
+}
+
+static PetscErrorCode hessian(Tao tao, Vec xv, Mat h, Mat p, void *ctx) {
+    (void)tao, (void)p;
+    Minimiser *m = ctx;
+    const double *x;
+    double *hx;
+    VecGetArrayRead(xv, &x);
+    MatDenseGetArray(h, &hx);
+    m->function(m->context, x, m->scratch, hx);
+    MatDenseRestoreArray(h, &hx);
+    VecRestoreArrayRead(xv, &x);
+    return 0;
+}
+
+Minimiser *minimiser_new(int n, bool with_hessian) {
+    Minimiser *m = MEM_NEW(Minimiser, 1);
+    m->n = n;
+    m->scratch = MEM_NEW(double, n);
+    PETSC_CALL(VecCreateSeq(PETSC_COMM_SELF, n, &m->x));
+    PETSC_CALL(VecDuplicate(m->x, &m->lo));
+    PETSC_CALL(VecDuplicate(m->x, &m->hi));
+    PETSC_CALL(TaoCreate(PETSC_COMM_SELF, &m->tao));
+    PETSC_CALL(TaoSetType(m->tao, with_hessian ? TAOBNLS : TAOBLMVM));
+    PETSC_CALL(TaoSetObjectiveAndGradient(m->tao, NULL, value, m));
+    if (with_hessian) {
+        PETSC_CALL(MatCreateSeqDense(PETSC_COMM_SELF, n, n, NULL, &m->h));
+        PETSC_CALL(MatAssemblyBegin(m->h, MAT_FINAL_ASSEMBLY));
+        PETSC_CALL(MatAssemblyEnd(m->h, MAT_FINAL_ASSEMBLY));
+        PETSC_CALL(TaoSetHessian(m->tao, m->h, m->h, hessian, m));
+        PC pc;
+        PETSC_CALL(TaoGetKSP(m->tao, &m->ksp));
+        PETSC_CALL(KSPGetPC(m->ksp, &pc));
+        PETSC_CALL(PCSetType(pc, PCNONE));
+    }
+    PETSC_CALL(TaoSetVariableBounds(m->tao, m->lo, m->hi));
+    return m;
+}
+
+void minimiser_free(Minimiser *m) {
+    if (!m) return;
+    TaoDestroy(&m->tao);
+    MatDestroy(&m->h);
+    VecDestroy(&m->x);
+    VecDestroy(&m->lo);
+    VecDestroy(&m->hi);
+    mem_free(m->scratch);
+    mem_free(m);
+}
+
+static void put(Vec v, const double *from, int n) {
+    double *to;
+    VecGetArray(v, &to);
+    memcpy(to, from, (size_t)n * sizeof *to);
+    VecRestoreArray(v, &to);
+}
+
+static double projected(const double *x, const double *g, const double *lo, const double *hi, int n) {
+    double worst = 0;
+    for (int i = 0; i < n; i++) {
+        bool pressed = (x[i] <= lo[i] && g[i] > 0) || (x[i] >= hi[i] && g[i] < 0);
+        if (!pressed) worst = fmax(worst, fabs(g[i]));
+    }
+    return worst;
+}
+
+MinOutcome minimise(Minimiser *m, double *x, const double *lo, const double *hi, MinFunction *function, void *context,
+                    double tolerance, int max_iterations) {
+    m->function = function;
+    m->context = context;
+    for (int i = 0; i < m->n; i++) x[i] = fmin(fmax(x[i], lo[i]), hi[i]);
+    put(m->x, x, m->n);
+    put(m->lo, lo, m->n);
+    put(m->hi, hi, m->n);
+    PETSC_CALL(TaoSetSolution(m->tao, m->x));
+    PETSC_CALL(TaoSetTolerances(m->tao, tolerance, 0, 0));
+    PETSC_CALL(TaoSetMaximumIterations(m->tao, max_iterations));
+    if (m->h) PETSC_CALL(KSPReset(m->ksp)); /* BNLS may have left it with the size of another active set */
+    PETSC_CALL(TaoSolve(m->tao));
+
+    const double *solution;
+    VecGetArrayRead(m->x, &solution);
+    memcpy(x, solution, (size_t)m->n * sizeof *x);
+    VecRestoreArrayRead(m->x, &solution);
+    MinOutcome out = {0};
+    PetscInt iterations;
+    TaoConvergedReason reason;
+    PETSC_CALL(TaoGetIterationNumber(m->tao, &iterations));
+    PETSC_CALL(TaoGetConvergedReason(m->tao, &reason));
+    out.f = function(context, x, m->scratch, NULL);
+    out.gradient = projected(x, m->scratch, lo, hi, m->n);
+    out.iterations = (int)iterations;
+    out.converged = reason > 0 || out.gradient <= tolerance;
+    return out;
+}

@@ -1,0 +1,204 @@
+// TEST n=1,2,4
+/* Laws: kernel derivatives, recovery of known laws, the published Chinchilla fit, one answer for any number of ranks.
+ */
+#include "base/rng.h"
+#include "check.h"
+#include "fit/bootstrap.h"
+#include "fit/cost.h"
+
+static const Law truth = {.a = 6.2, .b = 7.6, .e = 0.6, .alpha = 0.35, .beta = 0.37};
+
+static Table surface(const Law *law, int sizes, int lengths, double noise, uint64_t seed) {
+    Table t = table_new();
+    table_arm(&t, "synthetic");
+    for (int i = 0; i < sizes; i++)
+        for (int j = 0; j < lengths; j++) {
+            double n = 1e7 * pow(1e3, (double)i / (sizes - 1)), d = 1e9 * pow(1e3, (double)j / (lengths - 1));
+            double loss = law_loss(law, n, d) * exp(noise * rng_normal(seed, 1, (uint64_t)(i * lengths + j)));
+            table_add(
+                &t,
+                (Point){
+                    .n = n, .d = d, .c = {6 * n * d, NAN, NAN}, .loss = loss, .weight = 1, .cell = t.n, .final = true});
+        }
+    return t;
+}
+
+static void derivatives(void) {
+    Table t = surface(&truth, 4, 3, 0.05, 3);
+    LawRows rows = law_rows(&t, 0);
+    for (int objective = 0; objective < 3; objective++)
+        for (int tied = 0; tied < 2; tied++) {
+            LawSpec spec = {
+                .objective = objective, .delta = 0.03, .exponents = tied ? LAW_EXPONENTS_TIED : LAW_EXPONENTS_FREE};
+            LawProblem p = law_problem(&rows, 1, &spec);
+            double x[5] = {0.3, -0.2, 0.5, 0.4, 0.3}, g[5], h[25], up[5], down[5], none[25], worst = 0;
+            law_objective(&p, x, g, h);
+            for (int k = 0; k < p.n; k++) {
+                double step = 1e-5, at = x[k];
+                x[k] = at + step;
+                double f1 = law_objective(&p, x, up, NULL);
+                x[k] = at - step;
+                double f0 = law_objective(&p, x, down, none);
+                x[k] = at;
+                worst = fmax(worst, fabs((f1 - f0) / (2 * step) - g[k]) / (1 + fabs(g[k])));
+                for (int l = 0; l < p.n; l++)
+                    worst =
+                        fmax(worst, fabs((up[l] - down[l]) / (2 * step) - h[k * p.n + l]) / (1 + fabs(h[k * p.n + l])));
+            }
+            EXPECT(worst < 1e-6, "objective %d: derivative off by %g", objective, worst);
+        }
+    law_rows_free(&rows);
+    table_free(&t);
+}
+
+static void recovery(void) {
+    Table t = surface(&truth, 6, 6, 0, 0);
+    LawRows rows = law_rows(&t, 0);
+    for (int objective = 0; objective < 3; objective++) {
+        LawSpec spec = {.objective = objective, .delta = 1e-3};
+        LawProblem p = law_problem(&rows, 1, &spec);
+        LawFit fit;
+        law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+        double worst = fmax(fabs(fit.law[0].alpha - truth.alpha), fabs(fit.law[0].beta - truth.beta));
+        EXPECT(worst < 1e-6 && fabs(exp(fit.law[0].e) - exp(truth.e)) < 1e-6, "objective %d: exponents off by %g",
+               objective, worst);
+        EXPECT(fit.reached > fit.starts / 2, "%d of %d", fit.reached, fit.starts);
+        char status[128];
+        law_status(status, sizeof status, &fit, &p, 0);
+        EXPECT(!strcmp(status, "converged"), "%s", status);
+    }
+    law_rows_free(&rows);
+    table_free(&t);
+}
+
+/* Two arms of one law but for A and B: shared exponents and E come out the same. */
+static void shared(void) {
+    Table t = surface(&truth, 5, 5, 0, 0);
+    Law other = truth;
+    other.a += 0.5, other.b -= 0.3;
+    Table u = surface(&other, 5, 5, 0, 0);
+    int second = table_arm(&t, "other");
+    for (int64_t i = 0; i < u.n; i++) {
+        u.at[i].arm = second;
+        table_add(&t, u.at[i]);
+    }
+    LawRows rows[2] = {law_rows(&t, 0), law_rows(&t, 1)};
+    LawSpec spec = {.objective = OBJECTIVE_LOG, .e = LAW_E_SHARED, .exponents = LAW_EXPONENTS_SHARED};
+    LawProblem p = law_problem(rows, 2, &spec);
+    EXPECT(p.n == 7, "%d variables", p.n);
+    LawFit fit;
+    law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+    EXPECT(fabs(fit.law[1].alpha - other.alpha) < 1e-6 && fabs(fit.law[1].a - other.a) < 1e-4 &&
+               fit.law[0].beta == fit.law[1].beta && fit.law[0].e == fit.law[1].e,
+           "alpha %g", fit.law[1].alpha);
+    for (int m = 0; m < 2; m++) law_rows_free(&rows[m]);
+    table_free(&t);
+    table_free(&u);
+}
+
+static void unidentifiable(void) {
+    struct {
+        int sizes, lengths;
+        const char *status;
+    } design[] = {{2, 8, "not identifiable: 2 distinct N"}, {2, 2, "not identifiable: 4 rows"}};
+    for (int i = 0; i < 2; i++) {
+        Table t = surface(&truth, design[i].sizes, design[i].lengths, 0.001, 5);
+        LawRows rows = law_rows(&t, 0);
+        LawSpec spec = {.objective = OBJECTIVE_HUBER, .delta = 1e-3};
+        LawProblem p = law_problem(&rows, 1, &spec);
+        LawFit fit;
+        law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+        char status[128];
+        law_status(status, sizeof status, &fit, &p, 0);
+        EXPECT(!strncmp(status, design[i].status, strlen(design[i].status)), "%s", status);
+        law_rows_free(&rows);
+        table_free(&t);
+    }
+}
+
+/* The whole world and this rank alone agree to the last bit. */
+static void rank_count(void) {
+    Table t = surface(&truth, 6, 5, 0.01, 9);
+    LawRows rows = law_rows(&t, 0);
+    LawSpec spec = {.objective = OBJECTIVE_HUBER, .delta = 1e-3};
+    LawProblem p = law_problem(&rows, 1, &spec);
+    LawFit fit[2];
+    Ensemble e[2];
+    Comm *alone = comm_split(comm_world(), comm_rank(comm_world()));
+    for (int i = 0; i < 2; i++) {
+        const Comm *comm = i ? alone : comm_world();
+        law_fit(&fit[i], &p, LAW_STARTS_FEW, comm);
+        e[i] = bootstrap_laws(&p, &fit[i], BOOTSTRAP_CELLS, 20, 4, comm);
+    }
+    EXPECT(!memcmp(&fit[0].law[0], &fit[1].law[0], sizeof(Law)), "law %.17g %.17g", fit[0].law[0].alpha,
+           fit[1].law[0].alpha);
+    EXPECT(!memcmp(e[0].law, e[1].law, 20 * sizeof(Law)), "resamples");
+    for (int i = 0; i < 2; i++) ensemble_free(&e[i]);
+    comm_free(alone);
+    law_rows_free(&rows);
+    table_free(&t);
+}
+
+/* N*(C), D*(C) against a search along the budget, with a cost that is not N D. */
+static void allocation(void) {
+    Cost cost = {.log_kappa = 2, .mu = 0.8, .nu = 1.1};
+    double c = 1e20, best = INFINITY, at = 0;
+    for (int i = 0; i < 200000; i++) {
+        double n = exp(10 + 20.0 * i / 200000), d = exp((log(c) - cost.log_kappa - cost.mu * log(n)) / cost.nu);
+        double loss = law_loss(&truth, n, d);
+        if (loss < best) best = loss, at = n;
+    }
+    Allocation a = cost_allocate(&truth, &cost, c);
+    EXPECT(fabs(log(a.n / at)) < 2e-3 && a.loss <= best, "N* %g, search %g", a.n, at);
+    EXPECT(fabs(cost_of(&cost, a.n, a.d) / c - 1) < 1e-10, "on the budget");
+    double en, ed;
+    cost_exponents(&en, &ed, &truth, &cost);
+    Allocation ten = cost_allocate(&truth, &cost, 10 * c);
+    EXPECT(fabs(log10(ten.n / a.n) - en) < 1e-9 && fabs(log10(ten.d / a.d) - ed) < 1e-9, "exponents");
+    EXPECT(fabs(cost_to_reach(&truth, &cost, a.loss) / c - 1) < 1e-9, "inverse");
+    Table t = surface(&truth, 3, 3, 0, 0);
+    for (int64_t i = 0; i < t.n; i++) t.at[i].c[0] = cost_of(&cost, t.at[i].n, t.at[i].d);
+    Cost got = cost_fit(&t, 0, 0);
+    EXPECT(fabs(got.mu - cost.mu) < 1e-9 && fabs(got.nu - cost.nu) < 1e-9, "mu %g nu %g", got.mu, got.nu);
+    table_free(&t);
+}
+
+static void chinchilla(void) {
+    const char *path = "../shared/data/chinchilla.csv";
+    FILE *f = fopen(path, "r");
+    if (!f) {
+        printf("skipped: %s is not here\n", path);
+        return;
+    }
+    fclose(f);
+    Table t = table_new();
+    TableColumns columns = {.n = "N", .d = "D", .loss = "loss", .keep = "keep"};
+    TableFilter filter = {0};
+    Err err = table_add_file(&t, path, &columns, &filter, comm_world());
+    EXPECT(!err.code && t.n == 240 && t.left_out.keep == 5, "%s", err.text);
+    LawRows rows = law_rows(&t, 0);
+    LawSpec spec = {.objective = OBJECTIVE_HUBER, .delta = 1e-3};
+    LawProblem p = law_problem(&rows, 1, &spec);
+    LawFit fit;
+    law_fit(&fit, &p, LAW_STARTS_GRID, comm_world());
+    EXPECT(fit.objective <= 0.00101827403 * (1 + 1e-6), "objective %.12g", fit.objective);
+    EXPECT(fabs(fit.law[0].alpha - 0.34731) < 5e-4 && fabs(fit.law[0].beta - 0.36717) < 1e-3 &&
+               fabs(exp(fit.law[0].e) - 1.81722) < 1e-3,
+           "alpha %g beta %g", fit.law[0].alpha, fit.law[0].beta);
+    if (comm_rank(comm_world()) == 0)
+        printf("measured: %d of %d starts reach %.10g\n", fit.reached, fit.starts, fit.objective);
+    law_rows_free(&rows);
+    table_free(&t);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    derivatives();
+    recovery();
+    shared();
+    unidentifiable();
+    rank_count();
+    allocation();
+    chinchilla();
+    return test_end();
+}

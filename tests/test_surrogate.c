@@ -1,0 +1,99 @@
+// TEST n=1,2,4
+/* Gaussian process: gradient of the likelihood, prediction within its bars, the frontier of a known law. */
+#include "base/rng.h"
+#include "check.h"
+#include "fit/frontier.h"
+#include "fit/law.h"
+
+static const Law truth = {.a = 3.9, .b = 4.2, .e = -1.5, .alpha = 0.5, .beta = 0.5};
+
+/* Two arms, 8 x 8 runs with curves of four earlier points that lie above what a finished run would reach. */
+static Table runs(bool curves, double noise) {
+    Table t = table_new();
+    for (int arm = 0; arm < 2; arm++)
+        for (int i = 0; i < 8; i++)
+            for (int j = 0; j < 8; j++) {
+                Law law = truth;
+                law.a += 0.2 * arm;
+                int64_t cell = (arm * 8 + i) * 8 + j;
+                double n = 1e4 * pow(100, i / 7.0), d = 2e3 * pow(200, j / 7.0),
+                       run = noise * rng_normal(5, 1, (uint64_t)cell);
+                for (int k = curves ? 0 : 4; k <= 4; k++) {
+                    double at = d * (k + 1) / 5, excess = k < 4 ? 0.05 : 0;
+                    double white = 0.3 * noise * rng_normal(5, 2, (uint64_t)(cell * 5 + k));
+                    int a = table_arm(&t, arm ? "second" : "first");
+                    table_add(&t, (Point){.n = n,
+                                          .d = at,
+                                          .c = {6 * n * at, NAN, NAN},
+                                          .loss = law_loss(&law, n, at) * exp(excess + run + white),
+                                          .weight = 1,
+                                          .cell = cell,
+                                          .arm = a,
+                                          .final = k == 4});
+                }
+            }
+    return t;
+}
+
+static void gradient(void) {
+    Table t = runs(true, 0.01);
+    Surrogate *s = surrogate_new(&t, 200, 90, 1, comm_world());
+    SurrogateLikelihood likelihood = surrogate_likelihood_new(s, comm_world());
+    double theta[GP_PARAMETERS] = {0.1, 0.7, 0.9, 0.5, -1, -1.5, -2}, g[GP_PARAMETERS], none[GP_PARAMETERS];
+    surrogate_likelihood(&likelihood, theta, g, NULL);
+    for (int k = 0; k < GP_PARAMETERS; k++) {
+        double at = theta[k], step = 1e-5;
+        theta[k] = at + step;
+        double up = surrogate_likelihood(&likelihood, theta, none, NULL);
+        theta[k] = at - step;
+        double down = surrogate_likelihood(&likelihood, theta, none, NULL);
+        theta[k] = at;
+        double difference = (up - down) / (2 * step);
+        EXPECT(fabs(difference - g[k]) < 1e-4 * (1 + fabs(g[k])), "%s: %g, difference %g", gp_name[k], g[k],
+               difference);
+    }
+    surrogate_likelihood_free(&likelihood);
+    surrogate_free(s);
+    table_free(&t);
+}
+
+static void prediction(bool curves) {
+    Table t = runs(curves, 0.01);
+    Surrogate *s = surrogate_new(&t, 20000, 300, 1, comm_world());
+    enum { M = 40 };
+    SurrogatePlace place[M];
+    double mean[M], cov[M * M], z2 = 0, worst = 0;
+    for (int i = 0; i < M; i++)
+        place[i] = (SurrogatePlace){.n = 2e4 * pow(25, rng_uniform(1, 1, (uint64_t)i)),
+                                    .d = 5e3 * pow(40, rng_uniform(1, 2, (uint64_t)i)),
+                                    .arm = i % 2};
+    surrogate_predict(mean, cov, s, place, M);
+    for (int i = 0; i < M; i++) {
+        Law law = truth;
+        law.a += 0.2 * place[i].arm;
+        double off = mean[i] - log(law_loss(&law, place[i].n, place[i].d));
+        worst = fmax(worst, fabs(off)), z2 += off * off / cov[i * M + i] / M;
+    }
+    EXPECT(worst < 0.02 && z2 < 4, "off by %g, squared z %g (%s)", worst, z2, s->status);
+    Extent extent = extent_of(&t, 0);
+    Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
+    BudgetFit budget[3] = {{.at = {.c = 6e9}}, {.at = {.c = 3e10}}, {.at = {.c = 1e30}}};
+    frontier_surrogate(budget, 3, s, 0, &cost, &extent, 200, 7);
+    for (int k = 0; k < 2; k++) {
+        Allocation want = cost_allocate(&truth, &cost, budget[k].at.c);
+        EXPECT(budget[k].n.lo < want.n && want.n < budget[k].n.hi && fabs(log(budget[k].at.n / want.n)) < 0.4,
+               "N* %g [%g, %g], want %g: %s", budget[k].at.n, budget[k].n.lo, budget[k].n.hi, want.n, budget[k].status);
+    }
+    EXPECT(isnan(budget[2].at.n) && !strcmp(budget[2].status, "too few sampled sizes at this budget"), "%s",
+           budget[2].status);
+    surrogate_free(s);
+    table_free(&t);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    gradient();
+    prediction(false);
+    prediction(true);
+    return test_end();
+}
