@@ -3,7 +3,10 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "la/brgemm.h"
 #include "la/gemm.h"
+#include "la/pga.h"
+#include "la/simd.h"
 #include "nn/activation.h"
 #include "nn/attention.h"
 #include "nn/layernorm.h"
@@ -62,7 +65,34 @@ static void run_attention_backward(const Kernel *k) {
                        slice(k, k->x, 1), slice(k, k->x, 2), k->seqs, &k->shape, k->state);
 }
 
-enum { MOST = 64 };
+/* Multivectors by component plane, channels m, tokens n: x and y give z. */
+static int64_t padded(int64_t n) {
+    return (n + LANES - 1) / LANES * LANES;
+}
+static void run_geometric(const Kernel *k) {
+    int64_t ld = padded(k->n);
+    pga_geometric(k->z, k->m * ld, k->x, k->y, k->m * ld, k->m, ld, k->n);
+}
+static void run_geometric_backward(const Kernel *k) {
+    int64_t ld = padded(k->n), plane = k->m * ld;
+    pga_geometric_backward(k->z, k->z + PGA * plane, k->y, plane, k->x, k->y, plane, k->m, ld, k->n);
+}
+static void run_join(const Kernel *k) {
+    int64_t ld = padded(k->n);
+    pga_join(k->z, k->m * ld, k->x, k->y, k->m * ld, k->x, k->m, ld, k->n);
+}
+static void run_join_backward(const Kernel *k) {
+    int64_t ld = padded(k->n), plane = k->m * ld;
+    pga_join_backward(k->z, k->z + PGA * plane, NULL, k->y, plane, k->x, k->y, plane, k->x, k->m, ld, k->n);
+}
+/* One plane of an equivariant map: its own grade and e0 times another. */
+static void run_brgemm(const Kernel *k) {
+    int64_t ld = padded(k->n);
+    BrTerm terms[2] = {{1, k->y, k->m, 1, k->x, ld, k->m}, {1, k->y, k->m, 1, k->x + k->m * ld, ld, k->m}};
+    brgemm(k->z, ld, k->m, k->n, terms, 2, NULL, 0);
+}
+
+enum { MOST = 96 };
 typedef struct List {
     Kernel at[MOST];
     int n;
@@ -101,6 +131,17 @@ static void add_layer(List *list, const BenchOptions *o, int64_t width) {
     double flop = (double)attention_flops(list->base.seqs, &list->base.shape);
     add(list, "attention", run_attention, t, width, 0, flop / 3, 4 * e + square);
     add(list, "attention backward", run_attention_backward, t, width, 0, flop * 2 / 3, 7 * e + square);
+}
+
+/* GATr's kernels on `width` multivector channels. */
+static void add_algebra(List *list, const BenchOptions *o, int64_t width) {
+    int64_t t = o->samples * o->tokens;
+    double pairs = (double)(t * width), e = PGA * pairs;
+    add(list, "geometric", run_geometric, width, t, 0, PGA_GEOMETRIC_FLOPS * pairs, 3 * e);
+    add(list, "geometric backward", run_geometric_backward, width, t, 0, 2 * PGA_GEOMETRIC_FLOPS * pairs, 5 * e);
+    add(list, "join", run_join, width, t, 0, PGA_JOIN_FLOPS * pairs, 3 * e);
+    add(list, "join backward", run_join_backward, width, t, 0, 2 * PGA_JOIN_FLOPS * pairs, 5 * e);
+    add(list, "brgemm, 2 terms", run_brgemm, width, t, width, 4 * (double)width * pairs, 3 * pairs);
 }
 
 /* GB/s of x = y + a z over arrays that no cache holds. */
@@ -151,7 +192,9 @@ static void print(FILE *json, const Kernel *k, double seconds, double peak, doub
 Err bench_kernels(const BenchOptions *o) {
     static const int64_t widths[] = {64, 128, 256};
     int n_widths = o->model.n ? 1 : 3;
-    int64_t t = o->samples * o->tokens, widest = o->model.n ? o->width : widths[2], n = 4 * t * widest;
+    int64_t t = o->samples * o->tokens, widest = o->model.n ? o->width : widths[2],
+            n = 2 * PGA * (t + LANES) * (o->model.n ? widest : 16); /* two multivectors a channel */
+    if (n < 4 * t * widest) n = 4 * t * widest;
     int64_t stream_n = 1 << 24, most = n > 3 * stream_n ? n : 3 * stream_n;
     if (widest % o->heads) return err_user("command line: heads = %d: want a divisor of the width", (int)o->heads);
     real *memory = MEM_NEW(real, 3 * n > most ? 3 * n : most);
@@ -168,7 +211,9 @@ Err bench_kernels(const BenchOptions *o) {
 
     List list = {
         .base = {.x = memory, .y = memory + n, .z = memory + 2 * n, .seqs = &seqs, .shape = shape, .state = &state}};
-    for (int i = 0; i < n_widths; i++) add_layer(&list, o, o->model.n ? o->width : widths[i]);
+    bool algebra = !o->model.n || !strcmp(o->model.at[0], "gatr"), layers = !o->model.n || !algebra;
+    for (int i = 0; i < n_widths && layers; i++) add_layer(&list, o, o->model.n ? o->width : widths[i]);
+    for (int i = 0; i < (o->model.n ? 1 : 2) && algebra; i++) add_algebra(&list, o, o->model.n ? o->width : 8 << i);
     Peak peak = peak_new();
     peak_measure(&peak);
     double *peaks = MEM_NEW(double, o->repeat), top, stream, *seconds = MEM_NEW(double, list.n);

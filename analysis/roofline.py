@@ -1,0 +1,63 @@
+#!/usr/bin/python3
+"""The roofline of this machine and where the kernels stand under it.
+
+    mpirun -n 1 build/opt/equiscale bench kernels -json kernels.json
+    analysis/roofline.py kernels.json [roofline]        writes roofline.png and roofline.svg
+
+Intensity counts every operand read once and every result written once.  The sloping roof is memory bandwidth; what lives
+in caches may stand above it.  Kernels without products (GELU, norms) have no FLOP that are counted and are left out.
+"""
+import json
+import sys
+
+import numpy as np
+
+from style import COLOURS, COLUMN, GREY, MARKERS, PAGE, plt
+
+
+def families(rows):
+    """Rows by kernel, in the order of the file."""
+    groups = {}
+    for row in rows:
+        if row["flop"] > 0:
+            groups.setdefault(row["kernel"], []).append(row)
+    return groups
+
+
+def draw(rows):
+    peak, stream = rows[0]["peak_gflops"], rows[0]["stream_gbytes"]
+    groups = families(rows)
+    intensity = [r["flop"] / r["bytes"] for g in groups.values() for r in g]
+    low, high = min(intensity) / 2, max(intensity) * 2
+    fig, ax = plt.subplots(figsize=(PAGE * 0.72, COLUMN * 0.9))
+    x = np.geomspace(low, high, 200)
+    ax.plot(x, np.minimum(peak, stream * x), color=GREY)
+    ax.text(low * 1.1, stream * low * 1.25, f"memory {stream:.0f} GB/s", color=GREY, rotation=0, va="bottom")
+    ax.text(high / 1.1, peak * 1.04, f"$2048^3$ product {peak:.0f} GFLOP/s", color=GREY, ha="right", va="bottom")
+    for i, (name, group) in enumerate(groups.items()):
+        ax.plot([r["flop"] / r["bytes"] for r in group], [r["gflops"] for r in group], linestyle="none",
+                marker=MARKERS[i % len(MARKERS)], color=COLOURS[i % len(COLOURS)],
+                markerfacecolor="none" if i >= len(COLOURS) else None, label=name)
+    ax.set(xscale="log", yscale="log", xlim=(low, high), xlabel="arithmetic intensity (FLOP/byte)",
+           ylabel=f"rate of one core, {rows[0]['precision']} (GFLOP/s)")
+    ax.set_ylim(top=peak * 1.6)
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return fig
+
+
+def main(arguments):
+    if len(arguments) not in (1, 2):
+        sys.exit(__doc__)
+    try:
+        with open(arguments[0]) as f:
+            rows = json.load(f)
+        fig = draw(rows)
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        sys.exit(f"{arguments[0]}: {error!r}: want the rows that `equiscale bench kernels -json FILE` writes")
+    out = arguments[1] if len(arguments) == 2 else "roofline"
+    for kind in "png", "svg":
+        fig.savefig(f"{out}.{kind}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
