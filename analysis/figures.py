@@ -1,6 +1,7 @@
-"""The figures.  Each function takes a Study and its Looks and returns a matplotlib figure, or says in an Absent why there
-is nothing to draw.
+"""The figures.  Each function takes a Study and its Looks and returns a matplotlib figure, or says in an Absent why
+there is nothing to draw.
 """
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,10 @@ from matplotlib.patches import Patch
 import style
 from data import CURRENCIES, numbers
 from style import COLUMN, GREY, LOSS, PAGE, plt
+
+
+BEYOND = (0, (1, 1))  # line style of extrapolation
+LAW = (3, 1.6)  # dashes of the law
 
 
 class Absent(Exception):
@@ -48,14 +53,26 @@ def _envelope(c, loss):
 
 # ---- Loss against compute. ----
 
-def _frontier(study, arm, currency, low, high):
-    """C, loss and its band of the fitted frontier between two budgets, or None."""
-    fitted = study.fitted(arm, currency)
-    rows = [r for r in (fitted or {}).get("frontier", []) if r.get("loss") is not None
-            and low * 0.999 <= r["C"] <= high * 1.001]
+def _frontier(study, arm, currency, quantity):
+    """C, a quantity and its band along the fitted frontier, and where it stays within the runs; or None."""
+    fitted = study.fitted(arm, currency) or {}
+    rows = [r for r in fitted.get("frontier", []) if r.get(quantity) is not None]
     if len(rows) < 2:
         return None
-    return numbers(rows, "C", "loss", "interval.loss")
+    c, n, d, value, band = numbers(rows, "C", "N", "D", quantity, f"interval.{quantity}")
+    inside = c <= fitted["C_max"] * 1.001
+    for optimum, column in ((n, "parameters"), (d, "samples")):
+        sampled = study.cells[column][study.grid(arm)]
+        inside &= (optimum >= min(sampled, default=np.inf)) & (optimum <= max(sampled, default=0))
+    return c, value, band, inside
+
+
+def _draw_frontier(ax, c, value, band, inside, colour, dashes, width):
+    """Dotted where the optimum lies beyond the runs, with one step of overlap so that no gap is left."""
+    ax.plot(c, np.where(inside, value, np.nan), color=colour, lw=width, ls=(0, dashes) if dashes else "-", zorder=4)
+    near = np.convolve(~inside, [1, 1, 1], "same") > 0
+    ax.plot(c, np.where(near, value, np.nan), color=colour, lw=width, ls=BEYOND, zorder=4)
+    ax.fill_between(c, band[0], band[1], color=colour, alpha=0.15, lw=0, zorder=1)
 
 
 def _compute_panel(ax, study, looks, currency, seen):
@@ -79,14 +96,12 @@ def _compute_panel(ax, study, looks, currency, seen):
         ax.plot(c, loss, looks.marker(arm), color=colour, ms=2.6, mew=0, alpha=0.75, zorder=2)
         best = _envelope(c, loss)
         ax.plot(c[best], loss[best], color=colour, lw=1.1, zorder=3)
-        frontier = _frontier(study, arm, currency, c.min(), c.max())
+        frontier = _frontier(study, arm, currency, "loss")
         if frontier:
-            x, y, band = frontier
-            ax.plot(x, y, "--", color=colour, lw=1.0, dashes=(3, 1.6), zorder=4)
-            if np.isfinite(band).any():
-                ax.fill_between(x, band[0], band[1], color=colour, alpha=0.15, lw=0, zorder=0)
-                seen.add("band")
-            seen.add("frontier")
+            x, y, band, inside = frontier
+            keep = x <= c.max() * 1.001
+            _draw_frontier(ax, x[keep], y[keep], band[:, keep], inside[keep], colour, LAW, 1.0)
+            seen |= {"frontier"} | ({"beyond"} if not inside[keep].all() else set())
     return losses, costs
 
 
@@ -94,7 +109,7 @@ def loss_compute(study, looks):
     if not any(len(study.grid(arm)) for arm in study.arms):
         raise Absent("no grid cell has finished")
     currencies = [k for k in CURRENCIES if (study.cells[k.column] > 0).any()]
-    figure, axes = plt.subplots(1, len(currencies), figsize=(PAGE, 2.9), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(currencies), figsize=(PAGE, 2.6), sharey=True, squeeze=False)
     axes, seen, losses = axes[0], set(), []
     for ax, currency in zip(axes, currencies):
         ax.set(xscale="log", yscale="log", xlabel=f"{currency.title} $C$ ({currency.unit})")
@@ -109,19 +124,18 @@ def loss_compute(study, looks):
     for ax in axes:
         style.log_axis(ax.xaxis)
     style.log_axis(axes[0].yaxis, most=8)
-    for ax in axes[1:]:
-        ax.tick_params(axis="y", which="both", labelleft=False)
     style.panel_letters(axes)
     arms = [Line2D([], [], color=looks.colour(a), marker=looks.marker(a), lw=1.2, label=style.words(a))
             for a in study.arms if len(study.grid(a))]
     lines = [Line2D([], [], color=GREY, lw=0.6, alpha=0.6, label="learning curves"),
              Line2D([], [], color=GREY, lw=1.1, label="lower envelope of final losses")]
+    labels = [h.get_label() for h in arms + lines]
     if "frontier" in seen:
-        dashed = Line2D([], [], color=GREY, lw=1.0, ls="--", dashes=(3, 1.6))
-        lines.append((Patch(color=GREY, alpha=0.25, lw=0), dashed) if "band" in seen else dashed)
-    labels = [h.get_label() for h in arms + lines[:2]]
-    if "frontier" in seen:
-        labels.append("compute-optimal, fitted law" + (" (95 %)" if "band" in seen else ""))
+        lines.append((Patch(color=GREY, alpha=0.25, lw=0), Line2D([], [], color=GREY, lw=1.0, ls=(0, LAW))))
+        labels.append("compute-optimal, fitted law (95 %)")
+    if "beyond" in seen:
+        lines.append(Line2D([], [], color=GREY, lw=1.0, ls=BEYOND))
+        labels.append("the same, optimum beyond the runs")
     style.legend_below(figure, arms + lines, labels)
     return figure
 
@@ -204,9 +218,8 @@ def isoflop(study, looks, currency=CURRENCIES[0]):
     budgets = [k["C"] for curves in found.values() for k in curves]
     losses = [v for curves in found.values() for k in curves for v in k["loss"]]
     norm = LogNorm(min(budgets), max(budgets) if max(budgets) > min(budgets) else 2 * min(budgets))
-    figure, axes = plt.subplots(1, len(found), figsize=(min(PAGE, 2.6 * len(found) + 0.8), 2.75), sharey=True,
-                                squeeze=False)
-    axes, kinds = axes[0], set()
+    figure, axes = style.panels(len(found), 2.6, 2.5, sharey=True)
+    kinds = set()
     for ax, (arm, curves) in zip(axes, found.items()):
         ax.set(xscale="log", yscale="log", xlabel="model size $N$ (parameters)")
         vertices = _isoflop_panel(ax, curves, norm)
@@ -217,10 +230,10 @@ def isoflop(study, looks, currency=CURRENCIES[0]):
         style.log_axis(ax.xaxis, style.count, 5)
         ax.set_title(style.words(arm), color=looks.colour(arm))
     style.log_axis(axes[0].yaxis, most=8)
-    for ax in axes[1:]:
-        ax.tick_params(axis="y", which="both", labelleft=False)
-    axes[0].set_ylabel(LOSS)
-    bar = figure.colorbar(ScalarMappable(norm, BUDGETS), ax=list(axes), pad=0.015, fraction=0.04, aspect=30)
+    for ax in axes[::3]:
+        ax.set_ylabel(LOSS)
+    bar = figure.colorbar(ScalarMappable(norm, BUDGETS), ax=axes, pad=0.015, fraction=0.04,
+                          aspect=30 * math.ceil(len(axes) / 3))
     bar.set_label(f"{currency.title} $C$ ({currency.unit})")
     bar.outline.set_linewidth(0.5)
     style.log_axis(bar.ax.yaxis)
@@ -246,14 +259,10 @@ def _allocation_panel(ax, study, looks, currency, quantity, exponent):
         if not fitted:
             continue
         colour, label = looks.colour(arm), None
-        rows = [r for r in fitted.get("frontier", []) if r.get(quantity) is not None]
-        if len(rows) > 1:
-            c, value, band = numbers(rows, "C", quantity, f"interval.{quantity}")
-            inside = c <= fitted["C_max"] * 1.001
-            ax.plot(c[inside], value[inside], color=colour, zorder=3)
-            ax.plot(c[~inside], value[~inside], color=colour, ls=(0, (1, 1)), zorder=3)
-            ax.fill_between(c, band[0], band[1], color=colour, alpha=0.15, lw=0, zorder=1)
-            drawn += list(value)
+        frontier = _frontier(study, arm, currency, quantity)
+        if frontier:
+            _draw_frontier(ax, *frontier, colour, None, 1.2)
+            drawn += list(frontier[1])
             label = f"${exponent}$ = {_number(fitted[exponent]):.2f}{_interval(fitted['interval'][exponent])}"
         curves = [k for k in fitted.get("isoflop", {}).get("curves", []) if k.get("ok")]
         if curves:
@@ -274,8 +283,11 @@ def allocation(study, looks):
     if not study.fit:
         raise Absent("there is no fit.json: run `equiscale fit -json` on the results")
     currencies = [k for k in CURRENCIES if any(study.fitted(arm, k) for arm in study.arms)]
-    figure, axes = plt.subplots(2, max(1, len(currencies)), figsize=(PAGE, 4.4), sharex="col", sharey="row",
-                                squeeze=False)
+    crowd = max(0, len(study.fit) - 4)
+    figure, axes = plt.subplots(2, max(1, len(currencies)), figsize=(PAGE, 4.2 + 0.25 * crowd), sharex="col",
+                                sharey="row", squeeze=False)
+    keys_share = (len(study.fit) + 1) * 0.12 / (1.6 + 0.125 * crowd)  # of the height of a panel
+    above = max(0.12, 0.8 / (1 - keys_share) - 1)
     total = []
     for i, (quantity, exponent) in enumerate((("N", "a"), ("D", "b"))):
         row = []
@@ -284,11 +296,11 @@ def allocation(study, looks):
             drawn, entries = _allocation_panel(ax, study, looks, currency, quantity, exponent)
             row += drawn
             if entries:
-                ax.legend(handles=entries, loc="upper left", borderaxespad=0.2, title=f"${quantity}^* \\propto C^{exponent}$",
-                          title_fontsize=6.5, alignment="left", labelspacing=0.25)
+                ax.legend(handles=entries, title=f"${quantity}^* \\propto C^{exponent}$", title_fontsize=6.5,
+                          loc="upper left", borderaxespad=0.2, alignment="left", labelspacing=0.25)
         total += row
         if row:
-            axes[i, 0].set_ylim(style.log_limits(row, 0.08, 0.5))
+            axes[i, 0].set_ylim(style.log_limits(row, 0.08, above))
     if not total:
         plt.close(figure)
         raise Absent("no fit has an interior optimum: see the status of the laws")
@@ -303,9 +315,37 @@ def allocation(study, looks):
     arms = [Line2D([], [], color=looks.colour(a), lw=2.5, label=style.words(a) + _doubt(study.fit[a]))
             for a in study.arms if a in study.fit]
     keys = [Patch(color=GREY, alpha=0.25, lw=0, label="95 % interval"),
-            Line2D([], [], color=GREY, ls=(0, (1, 1)), label="beyond the data"),
+            Line2D([], [], color=GREY, ls=BEYOND, label="beyond the runs"),
             Line2D([], [], color=GREY, marker="o", mfc="white", mew=0.8, ls="", label="isoFLOP vertex")]
     style.legend_below(figure, arms + keys)
+    return figure
+
+
+# ---- How far the law is from each run. ----
+
+def residuals(study, looks):
+    arms = [a for a in study.arms if study.fit.get(a, {}).get("points")]
+    if not arms:
+        raise Absent("there is no fit.json: run `equiscale fit -json` on the results")
+    figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.2), sharey=True)
+    span, values = 0, {"N": [], "D": []}
+    for arm in arms:
+        n, d, loss, fitted = numbers(study.fit[arm]["points"], "N", "D", "loss", "fitted")
+        percent = 100 * (loss / fitted - 1)
+        span = max(span, np.nanmax(np.abs(percent), initial=0))
+        nudge = 1.03 ** (arms.index(arm) - (len(arms) - 1) / 2)  # runs of all arms share their D
+        for ax, key, x in zip(axes, "ND", (n, d)):
+            values[key] += list(x * nudge)
+            ax.plot(x * nudge, percent, looks.marker(arm), color=looks.colour(arm), ms=3, mew=0, alpha=0.8)
+    for ax, key, label in zip(axes, "ND", ("model size $N$ (parameters)", "training $D$ (samples seen)")):
+        edge = 1.15 * span + 0.1
+        ax.set(xscale="log", xlabel=label, xlim=style.log_limits(values[key]), ylim=(-edge, edge))
+        ax.axhline(0, color=GREY, lw=0.6, zorder=0)
+        style.log_axis(ax.xaxis, style.count)
+    axes[0].set_ylabel("loss in excess of the law (%)")
+    style.panel_letters(axes)
+    style.legend_below(figure, [Line2D([], [], color=looks.colour(a), marker=looks.marker(a), ls="", mew=0,
+                                       label=style.words(a) + _doubt(study.fit[a])) for a in arms])
     return figure
 
 
@@ -340,7 +380,7 @@ def loss_data(study, looks):
     lines = _data_lines(study)
     if not lines:
         raise Absent("no arm has finished cells (role data) on two dataset sizes")
-    figure, ax = plt.subplots(figsize=(COLUMN, 3.2))
+    figure, ax = plt.subplots(figsize=(COLUMN, 2.4))
     ax.set(xscale="log", yscale="log", xlabel="training set (trajectories)", ylabel=LOSS.removeprefix("test "))
     values, sizes, trained = [], [], False
     for index, ((arm, n, steps), rows) in enumerate(lines.items()):
@@ -381,8 +421,8 @@ def overview(study, looks):
         raise Absent("no grid cell has finished")
     finals = np.concatenate([study.cells["loss"][study.grid(a)] for a in arms])
     norm = LogNorm(finals.min(), finals.max() if finals.max() > finals.min() else 2 * finals.min())
-    figure, axes = plt.subplots(1, len(arms), figsize=(min(PAGE, 2.2 * len(arms) + 0.9), 2.2), squeeze=False)
-    for ax, arm in zip(axes[0], arms):
+    figure, axes = style.panels(len(arms), 2.2, 2.2, sharey=False)
+    for ax, arm in zip(axes, arms):
         every = study.rows(arm, "grid", finished=False)
         done = study.grid(arm)
         sizes, steps = (np.unique(study.cells[k][every]) for k in ("parameters", "steps"))
@@ -394,20 +434,24 @@ def overview(study, looks):
                     table[i, j] = np.exp(np.log(study.cells["loss"][at]).mean())
         ax.pcolormesh(np.ma.masked_invalid(table), cmap=HEAT, norm=norm, edgecolors="white", lw=0.6)
         ax.patch.set(hatch="////", edgecolor="#bbbbbb", facecolor="white")
-        if table.shape[1] <= 8 and table.shape[0] <= 10:
+        if table.shape[1] <= 6 and table.shape[0] <= 10:
             for (i, j), value in np.ndenumerate(table):
                 dark = np.isfinite(value) and np.dot(HEAT(norm(value))[:3], (0.299, 0.587, 0.114)) < 0.5
                 text = f"{value:#.3g}" if np.isfinite(value) else "–"
-                ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
-        ax.set_xticks(np.arange(len(steps)) + 0.5, [f"{t:,}" for t in steps])
+                ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=6,
+                        color="white" if dark else "black")
+        shown = np.arange(0, len(steps), math.ceil(len(steps) / 6))
+        ax.set_xticks(shown + 0.5, [f"{t:,}" if t < 10000 else style.count(t) for t in steps[shown]])
         ax.set_yticks(np.arange(len(sizes)) + 0.5, [style.count(n) for n in sizes])
         ax.tick_params(length=0)
         for side in ax.spines.values():
             side.set_visible(False)
         ax.set_xlabel("optimiser steps")
         ax.set_title(style.words(arm), color=looks.colour(arm))
-    axes[0, 0].set_ylabel("model size $N$ (parameters)")
-    bar = figure.colorbar(ScalarMappable(norm, HEAT), ax=list(axes[0]), pad=0.015, fraction=0.05, aspect=25)
+    for ax in axes[::3]:
+        ax.set_ylabel("model size $N$ (parameters)")
+    bar = figure.colorbar(ScalarMappable(norm, HEAT), ax=axes, pad=0.015, fraction=0.05,
+                          aspect=25 * math.ceil(len(axes) / 3))
     bar.set_label("test loss $L$\n(relative to “nothing moves”)")
     bar.outline.set_linewidth(0.5)
     style.log_axis(bar.ax.yaxis)
@@ -424,9 +468,10 @@ class Figure:
 
 FIGURES = [
     Figure("loss-compute", "Loss against compute",
-           "Test loss of every grid cell against the training compute spent, in three currencies. Faint: learning curves, "
-           "whose learning-rate schedules have not ended before their last point. Solid: lower envelope of the finished "
-           "runs. Dashed: the least loss at each budget under the fitted law, with its 95 % interval.", loss_compute),
+           "Test loss of every grid cell against the training compute spent, in three currencies. Faint: learning "
+           "curves, whose learning-rate schedules have not ended before their last point. Solid: lower envelope of the "
+           "finished runs. Dashed: the least loss at each budget under the fitted law, with its 95 % interval; dotted "
+           "where that takes a model size or a length of training beyond those that were run.", loss_compute),
     Figure("isoflop", "isoFLOP curves",
            "Test loss against model size at fixed nominal budgets. A size is interpolated between its own runs, never "
            "extrapolated. A star is the vertex of a parabola in log N within the sampled sizes; an open arrow says on "
@@ -435,8 +480,12 @@ FIGURES = [
            "The same at fixed core-seconds of training instead of nominal FLOP: what the machine charges.",
            partial(isoflop, currency=CURRENCIES[2])),
     Figure("allocation", "Compute-optimal model size and training",
-           "N* and D* against compute under the fitted law, with 95 % intervals and the exponents; open markers are the "
-           "vertices of the isoFLOP curves.", allocation),
+           "N* and D* against compute under the fitted law, with 95 % intervals and the exponents; dotted where "
+           "compute, model size or training lie beyond the runs. Open markers are the vertices of the isoFLOP curves.",
+           allocation),
+    Figure("residuals", "What the law leaves over",
+           "Relative difference between the loss of each fitted run and the law. A trend along N or D says that the "
+           "law is not of the right form there; the scatter is the noise.", residuals),
     Figure("loss-data", "Loss against dataset size",
            "Test loss of one model size and one number of steps an arm, trained on prefixes of the training set; the "
            "distance to the training loss is the generalisation gap. Markers are means over seeds, bars their range.",

@@ -30,21 +30,24 @@ def escape(value):
 
 
 def number(value, digits=4):
-    """Text of a number; em dash where there is none."""
+    """Text of a number to so many digits; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
+    if 1e3 <= abs(value) < 1e7:
+        return f"{float(f'{value:.{digits}g}'):,.0f}"
     text = f"{value:.{digits}g}"
     if "e" not in text:
         return text
     mantissa, power = text.split("e")
-    return f"{mantissa}×10<sup>{int(power)}</sup>"
+    return f"{'' if mantissa == '1' else mantissa + '×'}10<sup>{int(power)}</sup>"
 
 
 def measured(value, interval, digits=3):
     """A value with its interval below."""
     low, high = interval or (None, None)
-    shown = f"<br><small>[{number(low, digits)}, {number(high, digits)}]</small>" if low is not None else ""
-    return number(value, digits) + shown
+    if low is None and high is None:
+        return number(value, digits)
+    return f"{number(value, digits)}<br><small>[{number(low, digits)}, {number(high, digits)}]</small>"
 
 
 def table(head, rows, text=(0,)):
@@ -59,20 +62,30 @@ def arm_label(looks, arm):
     return f"<i class=dot style='background:{looks.colour(arm)}'></i>{escape(words(arm))}"
 
 
+REASONS = {"keep": "keep column or weight 0", "range": "C outside the asked-for range", "arm": "arm not asked for",
+           "loss": "no usable loss", "outcome": "cell diverged or failed", "role": "cell not of the grid",
+           "dataset": "cell on a smaller training set"}
+
+
 def laws(study, looks):
     if not study.fit:
         return "<p>There is no fit.json beside the results: <code>equiscale fit results.h5 -json fit.json</code>.</p>"
     keys = ["E", "A", "B", "alpha", "beta"]
-    rows = [("" if law["status"] == "converged" else "bad",
-             [arm_label(looks, arm), *(measured(law.get(k), law["interval"].get(k)) for k in keys),
-              number(law["objective"]), law["rows"], escape(law["status"])])
-            for arm, law in study.fit.items()]
-    text = table(["arm", "E", "A", "B", "α", "β", "objective", "rows", "status"], rows, (0, 8))
-    out = "".join(f"{n} {why}, " for why, n in study.fit_header.get("left_out", {}).items() if n).rstrip(", ")
+    rows = []
+    for arm, law in study.fit.items():
+        proof = law.get("certificate", {})
+        rows.append(("" if law["status"] == "converged" else "bad", [
+            arm_label(looks, arm), *(measured(law.get(k), law["interval"].get(k)) for k in keys), law["rows"],
+            number(law["objective"]), f"{proof.get('reached', '–')} of {proof.get('starts', '–')}",
+            number(proof.get("condition"), 2), number(proof.get("seed_noise"), 2), escape(law["status"])]))
+    text = table(["arm", "E", "A", "B", "α", "β", "rows", "objective", "starts at<br>the minimum",
+                  "condition<br>number", "noise between<br>seeds", "status"], rows, (0, 11))
+    left_out = study.fit_header.get("left_out", {})
+    out = "; ".join(f"{n}: {escape(REASONS.get(why, why))}" for why, n in left_out.items() if n)
     methods = sorted({law["method"] for law in study.fit.values()})
     return (f"<p>L(N, D) = E + A/N<sup>α</sup> + B/D<sup>β</sup>; N parameters, D training samples. Method: "
             f"{escape('; '.join(methods))}. Brackets: 95 % intervals from {study.fit_header.get('bootstraps', '?')} "
-            f"bootstrap resamples.{' Rows left out, by reason: ' + escape(out) + '.' if out else ''}</p>{text}")
+            f"bootstrap resamples.{' Rows left out: ' + out + '.' if out else ''}</p>{text}")
 
 
 def exponents(study, looks):
@@ -106,7 +119,7 @@ def allocation(study, looks):
                     *(measured(at[k], spread.get(k)) for k in ("N", "D", "loss")), escape(at["status"])]]))
         if rows:
             rows.sort(key=lambda r: r[:2])
-            parts.append(f"<h3>{currency.title} ({currency.unit})</h3>" + table(
+            parts.append(f"<h3>{currency.title.capitalize()} ({currency.unit})</h3>" + table(
                 [f"C <small>{currency.unit}</small>", "arm", "N* <small>parameters</small>",
                  "D* <small>samples</small>", "loss", "status"], [r[2] for r in rows], (1, 5)))
     return "".join(parts) or "<p>No law allocates a budget.</p>"
@@ -126,7 +139,8 @@ def cells(study, looks):
             number(c["core_seconds"][i], 3), number(c["loss"][i], 4), escape(outcome)]))
     return table(["arm and cell", "role", "N <small>parameters</small>", "steps", "D <small>samples</small>",
                   "dataset <small>trajectories</small>", "seed", "peak lr", "C nominal <small>FLOP</small>",
-                  "C executed <small>FLOP</small>", "C <small>core-s</small>", "test loss", "outcome"], rows, (0, 1, 12))
+                  "C executed <small>FLOP</small>", "C <small>core-s</small>", "test loss", "outcome"],
+                 rows, (0, 1, 12))
 
 
 def image(paths):

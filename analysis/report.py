@@ -31,6 +31,8 @@ def main(arguments):
                 paths = save(figure.draw(study, looks), folder / "figures", figure.name)
             except Absent as e:
                 absent[figure.name] = str(e)
+                for suffix in (".png", ".svg"):  # of an earlier report
+                    (folder / "figures" / (figure.name + suffix)).unlink(missing_ok=True)
                 print(f"no figure {figure.name}: {e}")
                 continue
             drawn[figure.name] = paths

@@ -6,6 +6,7 @@ marker too.  Text in SVG is drawn as outlines, so that it looks the same everywh
 import math
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
@@ -14,7 +15,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFor
 COLUMN, PAGE = 3.4, 7.0  # width in inches of one column and of both
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<"]  # one more, so that the pairs repeat late
 GREY = "#666666"
 
 LOSS = "test loss $L$ (relative to “nothing moves”)"
@@ -73,10 +74,13 @@ def log_ticks(low, high, most):
     def within(values):
         return [v for v in values if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
 
+    def apart(ticks):
+        return min(np.diff(np.log(ticks)), default=np.inf) > 0.055 * math.log(high / low)
+
     best = []
-    for digits in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), range(1, 10)):
+    for digits in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 8)):
         ticks = within(d * 10.0 ** p for p in range(first, last + 1) for d in digits)
-        if len(ticks) <= most and len(ticks) > len(best):
+        if len(best) < len(ticks) <= most and apart(ticks):
             best = ticks
     if len(best) < 3 and high / low < 10:
         best = within(v for v in MaxNLocator(most - 1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if v > 0)
@@ -108,13 +112,24 @@ def log_limits(values, below=0.06, above=0.06):
     return math.exp(low - below * span), math.exp(high + above * span)
 
 
+def panels(number, width, height, sharey):
+    """A figure of that many panels of this size in inches, at most three a row, and its axes."""
+    columns = min(3, number)
+    rows = math.ceil(number / columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(min(PAGE, width * columns + 0.8), height * rows), sharey=sharey,
+                                squeeze=False)
+    for ax in axes.flat[number:]:
+        ax.set_visible(False)
+    return figure, list(axes.flat[:number])
+
+
 def panel_letters(axes):
     for i, ax in enumerate(axes):
         ax.set_title(chr(ord("a") + i), loc="left", fontweight="bold")
 
 
 def legend_below(figure, handles, labels=None):
-    """One legend for all panels under the figure, in room of its own; in as few rows as the width allows."""
+    """One legend for all panels under the figure, which grows by it; in as few rows as the width allows."""
     labels = labels or [h.get_label() for h in handles]
     for rows in range(1, len(handles) + 1):
         legend = figure.legend(handles, labels, loc="lower center", ncol=math.ceil(len(handles) / rows), borderpad=0.1,
@@ -123,8 +138,10 @@ def legend_below(figure, handles, labels=None):
         if box.width <= figure.bbox.width or rows == len(handles):
             break
         legend.remove()
-    room = (box.height + 2) / figure.bbox.height
-    figure.set_layout_engine("constrained", rect=(0, room, 1, 1 - room))
+    width, height = figure.get_size_inches()
+    room = box.height / figure.dpi + 0.02
+    figure.set_size_inches(width, height + room)
+    figure.set_layout_engine("constrained", rect=(0, room / (height + room), 1, height / (height + room)))
 
 
 def save(figure, folder, name):

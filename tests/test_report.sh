@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# analysis/report.py on results made up from known laws: every figure is there and valid, the page needs nothing else, what
-# is missing is said, and bad input is one line and exit 2.  The fit is made by BUILD_DIR/equiscale.
+# analysis/report.py on results made up from known laws: every figure is there and valid, the page needs nothing else,
+# what is missing is said, and bad input is one line and exit 2.  The fit is made by BUILD_DIR/equiscale.
 set -u
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -65,18 +65,14 @@ make_results() { "$python" tests/make_results.py "$work/$1" "${2:-$1}" || exit 1
 
 # A whole study, with its fit.
 make_results full
-allocation=allocation
-if ! "$build/equiscale" help | grep -q '^ *fit '; then
-    echo "skipped the figure of a fit: this build has no command fit" && allocation=
-else "$build/equiscale" fit "$work/full/results.h5" -json "$work/full/fit.json" -fit_bootstraps 100 -fit_starts few >"$work/log" ||
-    fail "equiscale fit: $(cat "$work/log")"
-fi
+"$build/equiscale" fit "$work/full/results.h5" -json "$work/full/fit.json" -fit_bootstraps 100 -fit_starts few \
+    >"$work/log" 2>&1 || fail "equiscale fit: $(cat "$work/log")"
 report "$work/full" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
-sed -i '/^no figure allocation/d' "$work/out"
 [ -s "$work/err" ] && fail "standard error: $(cat "$work/err")"
-figures "$work/full" $allocation isoflop isoflop-core-seconds loss-compute loss-data overview
-[ "$(sort "$work/out")" = "$(ls "$work/full/"{figures/*,report.html} | sort)" ] || fail "want a line a file: $(cat "$work/out")"
-for word in diverged failed '&lt;synthetic&gt;' 'transformer augmented'; do
+figures "$work/full" allocation isoflop isoflop-core-seconds loss-compute loss-data overview residuals
+[ "$(sort "$work/out")" = "$(ls "$work/full/"{figures/*,report.html} | sort)" ] ||
+    fail "want a line a file: $(cat "$work/out")"
+for word in diverged failed converged '&lt;synthetic&gt;' 'transformer augmented'; do
     grep -q "$word" "$work/full/report.html" || fail "the page does not say $word"
 done
 
@@ -84,13 +80,15 @@ done
 make_results one
 report "$work/one" >"$work/out" 2>&1 || fail "$(cat "$work/out")"
 figures "$work/one" isoflop isoflop-core-seconds loss-compute overview
-grep -q 'no figure loss-data: ' "$work/out" && grep -q 'Left out: no arm has' "$work/one/report.html" || fail "nothing said"
+grep -q 'no figure loss-data: ' "$work/out" && grep -q 'Left out: no arm has' "$work/one/report.html" ||
+    fail "does not say what is left out"
 
 # Nothing to draw.
 for preset in diverged empty; do
     make_results "$preset"
     report "$work/$preset" >"$work/out" 2>&1 || fail "$preset: $(cat "$work/out")"
-    [ "$(grep -c '^no figure ' "$work/out")" = 6 ] && [ -s "$work/$preset/report.html" ] || fail "$preset: $(cat "$work/out")"
+    [ "$(grep -c '^no figure ' "$work/out")" = 7 ] && [ -s "$work/$preset/report.html" ] ||
+        fail "$preset: $(cat "$work/out")"
 done
 
 # Bad input.
@@ -101,7 +99,10 @@ echo 'not HDF5' >"$work/bad/results.h5"
 refused 'bad/results.h5: not an HDF5 file' "$work/bad"
 head -c 20000 "$work/one/results.h5" >"$work/bad/results.h5"
 refused 'bad/results.h5: .*damaged' "$work/bad"
-break_it() { cp "$work/one/results.h5" "$work/bad/" && "$python" -c "import h5py; f = h5py.File('$work/bad/results.h5', 'a'); $1"; }
+break_it() { # STATEMENT
+    cp "$work/one/results.h5" "$work/bad/"
+    "$python" -c "import h5py; f = h5py.File('$work/bad/results.h5', 'a'); $1"
+}
 break_it "f.attrs['format'] = 'other'"
 refused "bad/results.h5: format is 'other': want equiscale-results-1" "$work/bad"
 break_it "del f['cells/loss']"
