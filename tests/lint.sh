@@ -41,8 +41,10 @@ for header in include/*/*.h; do
     echo "#include \"${header#include/}\"" | $CC $FLAGS -fsyntax-only -x c - || complain "$header is not self-contained"
 done
 
+# (It does not know that CHECK ends the program, and takes an Err, which holds its text, for a pointer to it.)
 cppcheck --quiet --std=c11 -Iinclude --enable=warning,portability --inline-suppr --error-exitcode=1 \
-    --suppress=missingIncludeSystem --suppress=preprocessorErrorDirective src || complain "cppcheck"
+    --suppress=missingIncludeSystem --suppress=preprocessorErrorDirective --suppress=nullPointerRedundantCheck \
+    --suppress=nullPointerArithmeticRedundantCheck --suppress=returnDanglingLifetime src || complain "cppcheck"
 
 for script in jobs/*.sh tests/*.sh .ci/run; do bash -n "$script" || complain "$script"; done
 [ $bad = 0 ] && echo "lint: clean"
