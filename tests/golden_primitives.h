@@ -30,7 +30,7 @@ static inline void mv_turn(Mv *x, bool to_file) {
 
 static inline Mv mv_new(int64_t n, int64_t channels) {
     Mv x = {.n = n, .channels = channels, .ld = (n + LANES - 1) / LANES * LANES};
-    x.plane = channels * x.ld;
+    x.plane = (channels + 1) * x.ld; /* nn/equi.h */
     x.file = MEM_NEW(double, n *channels *PGA);
     x.planes = MEM_NEW(real, PGA * x.plane + LANES);
     return x;
@@ -209,16 +209,16 @@ typedef struct Packing {
     int64_t *start, *from; /* columns; (n) batch*tokens index in the file */
 } Packing;
 
-/* (batch, heads, tokens, channels, width) in the file; rows (width, heads*channels, ld) here. */
-static inline void attention_turn(const Packing *z, double *file, real *rows, int heads, int channels, int width,
-                                  bool to_file) {
+/* (batch, heads, tokens, channels, width) in the file; rows (heads*channels, ld) a component here. */
+static inline void attention_turn(const Packing *z, double *file, real *rows, int64_t plane, int heads, int channels,
+                                  int width, bool to_file) {
     for (int64_t t = 0; t < z->n; t++)
         for (int h = 0; h < heads; h++)
             for (int c = 0; c < channels; c++)
                 for (int p = 0; p < width; p++) {
                     int64_t b = z->from[t] / z->tokens, i = z->from[t] % z->tokens;
                     double *a = &file[(((b * heads + h) * z->tokens + i) * channels + c) * width + p];
-                    real *r = &rows[((int64_t)(p * heads + h) * channels + c) * z->ld + t];
+                    real *r = &rows[p * plane + (h * channels + c) * z->ld + t];
                     if (to_file)
                         *a = (double)*r;
                     else
@@ -231,10 +231,10 @@ static inline Field attention_field(const Golden *g, const char *group, const ch
     Field x = field_at(MEM_NEW(real, field_rows(heads * a->mv, heads * a->s) * z->ld + LANES), heads * a->mv, z->ld);
     if (!name) return x;
     double *file = golden_read(g, NULL, "%s/%s_mv", group, name);
-    attention_turn(z, file, x.mv, heads, a->mv, PGA, false);
+    attention_turn(z, file, x.mv, x.plane, heads, a->mv, PGA, false);
     mem_free(file);
     file = golden_read(g, NULL, "%s/%s_s", group, name);
-    attention_turn(z, file, x.s, heads, a->s, 1, false);
+    attention_turn(z, file, x.s, 0, heads, a->s, 1, false);
     mem_free(file);
     return x;
 }
@@ -246,7 +246,7 @@ static inline void attention_compare(Golden *g, const char *group, const char *n
     for (int i = 0; i < 2; i++) {
         snprintf(full, sizeof full, "%s_%s", name, i ? "s" : "mv");
         double *file = golden_read(g, NULL, "%s/%s", group, full);
-        attention_turn(z, file, i ? x.s : x.mv, heads, i ? a->s : a->mv, i ? 1 : PGA, true);
+        attention_turn(z, file, i ? x.s : x.mv, x.plane, heads, i ? a->s : a->mv, i ? 1 : PGA, true);
         primitive_compare(g, file, group, full);
         mem_free(file);
     }

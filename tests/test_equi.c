@@ -20,12 +20,18 @@ typedef struct Tile {
     int64_t n;
 } Tile;
 
+/* Neither behind the tokens nor in the row between planes. */
+static bool used(Tile x, int64_t i) {
+    int64_t row = i / x.at.ld;
+    return i % x.at.ld < x.at.n && (row >= field_rows(x.mv, 0) || row % (x.mv + 1) < x.mv);
+}
+
 static Tile tile_new(int mv, int s, int64_t tokens, uint64_t stream) {
     Tile x = {.mv = mv, .s = s, .at = {.ld = (tokens + LANES - 1) / LANES * LANES, .n = tokens}};
     x.n = field_rows(mv, s) * x.at.ld;
     real *rows = MEM_NEW(real, x.n + LANES);
     for (int64_t i = 0; i < x.n; i++)
-        rows[i] = i % x.at.ld < tokens ? (real)rng_normal(2, stream, (uint64_t)i) : (real)NAN;
+        rows[i] = used(x, i) ? (real)rng_normal(2, stream, (uint64_t)i) : (real)NAN;
     x.f = field_at(rows, mv, x.at.ld);
     return x;
 }
@@ -37,7 +43,7 @@ static void tile_free(Tile x) {
 static double dot(Tile x, Tile y) {
     double sum = 0;
     for (int64_t i = 0; i < x.n; i++)
-        if (i % x.at.ld < x.at.n) sum += (double)x.f.mv[i] * (double)y.f.mv[i];
+        if (used(x, i)) sum += (double)x.f.mv[i] * (double)y.f.mv[i];
     return sum;
 }
 

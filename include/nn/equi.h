@@ -21,11 +21,12 @@ typedef struct Columns {
     int64_t ld, n;
 } Columns;
 
-/** Channels of a tile that holds multivectors and scalars in one run: (16*mv + s) rows. */
+/** Rows of a tile that holds multivectors and scalars in one run. Each plane ends with a row that nobody uses: planes a
+ *  multiple of 4096 bytes apart would share one set of the first-level cache. */
 static inline int64_t field_rows(int mv, int s) {
-    return (int64_t)PGA * mv + s;
+    return (int64_t)PGA * (mv ? mv + 1 : 0) + s;
 }
 
 static inline Field field_at(real *rows, int mv, int64_t ld) {
-    return (Field){.mv = rows, .plane = mv * ld, .s = rows + (int64_t)PGA * mv * ld};
+    return (Field){.mv = rows, .plane = (mv + 1) * ld, .s = rows + field_rows(mv, 0) * ld};
 }

@@ -10,6 +10,7 @@
 enum { ROWS = 8, VECS = SIMD_BYTES == 64 ? 3 : 1 };
 /* Of brgemm_nt: SIDE^2 accumulators. */
 enum { SIDE = 4 };
+typedef real Side __attribute__((vector_size(4 * sizeof(real))));
 
 /* `last`: lanes of the last vector that are stored. */
 INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const BrTerm *terms, int n_terms, int64_t i0,
@@ -31,21 +32,19 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const B
             UNROLL for (int j = 0; j < vecs; j++) v[j] = vec_load(b + j * LANES);
             UNROLL for (int i = 0; i < rows; i++) {
                 Vec w = vec_set(a[i * row]);
-                UNROLL for (int j = 0; j < vecs; j++) acc[i][j] += w * v[j];
+                UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
             }
         }
     }
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) {
-        real *p = c + i * ldc + j * LANES;
-        Vec sum = acc[i][j] * scale;
-        bool partial = j == vecs - 1 && last < LANES;
-        if (bias) sum += bias[i0 + i];
-        if (beta != 0) sum += partial ? vec_load_first(p, last) : vec_load(p);
-        if (partial)
-            vec_store_first(p, sum, last);
-        else
-            vec_store(p, sum);
+    if (bias || beta != 0) {
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) {
+            acc[i][j] = acc[i][j] * scale + (bias ? bias[i0 + i] : 0);
+            if (beta != 0) acc[i][j] += vec_load_first(c + i * ldc + j * LANES, j < vecs - 1 ? LANES : last);
+        }
+        scale = 1;
     }
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+        vec_store_first(c + i * ldc + j * LANES, acc[i][j] * scale, j < vecs - 1 ? LANES : last);
 }
 
 #define TILE(rows, vecs)                                                                                               \
@@ -115,31 +114,42 @@ INLINE Vec lane_sums(Vec *v) {
     return v[0];
 }
 
+/* One vector of tokens, or its first n lanes. */
+INLINE void nt_step(Vec *acc, int rows, int cols, const real *a, int64_t lda, const real *b, int64_t ldb, int64_t n) {
+    Vec v[SIDE];
+    UNROLL for (int j = 0; j < cols; j++) {
+        v[j] = n == LANES ? vec_load(b + j * ldb) : vec_load_first(b + j * ldb, n);
+        vec_keep(&v[j]);
+    }
+    UNROLL for (int i = 0; i < rows; i++) {
+        Vec w = n == LANES ? vec_load(a + i * lda) : vec_load_first(a + i * lda, n);
+        vec_keep(&w);
+        UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] = vec_fma(w, v[j], acc[i * SIDE + j]);
+    }
+}
+
 INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real scale, const real *a, int64_t lda,
                     int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes) {
     Vec acc[SIDE * SIDE];
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) acc[i] = (Vec){0};
     int64_t whole = n / LANES * LANES;
     for (int p = 0; p < planes; p++, a += stride_a, b += stride_b) {
-        for (int64_t t = 0; t < whole; t += LANES) {
-            Vec v[SIDE];
-            UNROLL for (int j = 0; j < cols; j++) v[j] = vec_load(b + j * ldb + t);
-            UNROLL for (int i = 0; i < rows; i++) {
-                Vec w = vec_load(a + i * lda + t);
-                UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] += w * v[j];
-            }
-        }
-        if (whole == n) continue;
-        Vec v[SIDE];
-        UNROLL for (int j = 0; j < cols; j++) v[j] = vec_load_first(b + j * ldb + whole, n - whole);
-        UNROLL for (int i = 0; i < rows; i++) {
-            Vec w = vec_load_first(a + i * lda + whole, n - whole);
-            UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] += w * v[j];
-        }
+        for (int64_t t = 0; t < whole; t += LANES) nt_step(acc, rows, cols, a + t, lda, b + t, ldb, LANES);
+        if (whole < n) nt_step(acc, rows, cols, a + whole, lda, b + whole, ldb, n - whole);
     }
     real sums[SIDE * SIDE];
     for (int i = 0; i < SIDE * SIDE; i += LANES) vec_store(sums + i, scale * lane_sums(acc + i));
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < cols; j++) c[i * ldc + j] += sums[i * SIDE + j];
+    UNROLL for (int i = 0; i < rows; i++) {
+        Side row, add;
+        memcpy(&add, sums + i * SIDE, sizeof add);
+        if (cols < SIDE) {
+            UNROLL for (int j = 0; j < cols; j++) c[i * ldc + j] += add[j];
+            continue;
+        }
+        memcpy(&row, c + i * ldc, sizeof row);
+        row += add;
+        memcpy(c + i * ldc, &row, sizeof row);
+    }
 }
 
 void brgemm_nt(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale, const real *a, int64_t lda,

@@ -13,43 +13,71 @@ static const unsigned blade[PGA] = {0, 1, 2, 4, 8, 3, 5, 9, 6, 10, 12, 7, 11, 13
 static const int component[PGA] = {0, 1, 2, 5, 3, 6, 8, 11, 4, 7, 9, 12, 10, 13, 14, 15};
 static const double dual_sign[PGA] = {1, -1, 1, -1, 1, 1, -1, 1, 1, -1, 1, -1, 1, -1, 1, 1};
 
-/* One vector of products. The terms are sorted by output; each pass has 16 accumulators. */
-#define X(i) vec_load(x + (i)*plane)
-#define Y(i) vec_load(y + (i)*plane)
-#define OUT(o, l, r, sign) out[o] = out[o] sign a[l] * Y(r);
-#define OUT_PLUS(o, l, r) OUT(o, l, r, +)
-#define OUT_MINUS(o, l, r) OUT(o, l, r, -)
-#define DX_PLUS(o, l, r) a[l] += d[o] * Y(r);
-#define DX_MINUS(o, l, r) a[l] -= d[o] * Y(r);
-#define DY_PLUS(o, l, r) b[r] += d[o] * X(l);
-#define DY_MINUS(o, l, r) b[r] -= d[o] * X(l);
-
 #define EACH(i) for (int i = 0; i < PGA; i++)
+
+/* One vector of products at a time. Planes are often a multiple of 4096 bytes apart and share a set of the first-level
+ * cache, so each is touched once: x, y and dout are copied to the stack, from where they are operands in memory, while
+ * 16 sums stay in registers. The barrier keeps the compiler from loading the operands into registers too, and spilling.
+ */
+#if defined(__GNUC__)
+#define BARRIER __asm__ volatile("" : : "r"(x), "r"(y), "r"(d) : "memory");
+#else
+#define BARRIER
+#endif
+
+#define OUT_BEGIN(o) { Vec sum = {0};
+#define OUT_PLUS(l, r) sum = vec_fma(a[l], y[r], sum);
+#define OUT_MINUS(l, r) sum = vec_fnma(a[l], y[r], sum);
+#define OUT_END(o) vec_store(out + (o) * out_plane, scale * sum); BARRIER }
+#define DOT_END(o) dot += sum * d[o]; BARRIER }
+#define DX_PLUS(l, r) a[l] = vec_fma(d0, y[r], a[l]);
+#define DX_MINUS(l, r) a[l] = vec_fnma(d0, y[r], a[l]);
+#define DY_PLUS(l, r) a[r] = vec_fma(d0, x[l], a[r]);
+#define DY_MINUS(l, r) a[r] = vec_fnma(d0, x[l], a[r]);
+#define D_BEGIN(o) { Vec d0 = scale * d[o];
+#define D_END(o) BARRIER }
+
+#define LOAD(to, from, stride) EACH(i) to[i] = vec_load((from) + i * (stride))
+
+/* The terms of both products are written once; `scale` multiplies the outputs. */
+#define FORWARD(TERMS, at)                                                                                             \
+    do {                                                                                                               \
+        Vec a[PGA], x[1], y[PGA], d[1];                                                                                \
+        real *out = out0 + (at);                                                                                       \
+        LOAD(y, y0 + (at), plane);                                                                                     \
+        LOAD(a, x0 + (at), plane);                                                                                     \
+        BARRIER                                                                                                        \
+        TERMS(OUT_BEGIN, OUT_PLUS, OUT_MINUS, OUT_END)                                                                 \
+    } while (0)
+#define BACKWARD(TERMS, at)                                                                                            \
+    do {                                                                                                               \
+        EACH(i) a[i] = (Vec){0};                                                                                       \
+        TERMS(D_BEGIN, DX_PLUS, DX_MINUS, D_END)                                                                       \
+        EACH(i) vec_store(dx + (at) + i * plane, a[i]);                                                                \
+        EACH(i) a[i] = (Vec){0};                                                                                       \
+        TERMS(D_BEGIN, DY_PLUS, DY_MINUS, D_END)                                                                       \
+        EACH(i) vec_store(dy + (at) + i * plane, a[i]);                                                                \
+    } while (0)
 
 void pga_geometric(real *out0, int64_t out_plane, const real *x0, const real *y0, int64_t plane, int64_t rows,
                    int64_t ld, int64_t n) {
+    const real scale = 1;
     for (int64_t row = 0; row < rows; row++)
-        for (int64_t t = row * ld; t < row * ld + n; t += LANES) {
-            const real *x = x0 + t, *y = y0 + t;
-            Vec a[PGA], out[PGA] = {{0}};
-            EACH(i) a[i] = X(i);
-            PGA_GEOMETRIC(OUT_PLUS, OUT_MINUS)
-            EACH(i) vec_store(out0 + t + i * out_plane, out[i]);
-        }
+        for (int64_t t = row * ld; t < row * ld + n; t += LANES) FORWARD(PGA_GEOMETRIC, t);
     flops_add(PGA_GEOMETRIC_FLOPS * rows * n);
 }
 
 void pga_geometric_backward(real *dx, real *dy, const real *dout, int64_t out_plane, const real *x0, const real *y0,
                             int64_t plane, int64_t rows, int64_t ld, int64_t n) {
+    const real scale = 1;
     for (int64_t row = 0; row < rows; row++)
         for (int64_t t = row * ld; t < row * ld + n; t += LANES) {
-            const real *x = x0 + t, *y = y0 + t;
-            Vec a[PGA] = {{0}}, b[PGA] = {{0}}, d[PGA];
-            EACH(i) d[i] = vec_load(dout + t + i * out_plane);
-            PGA_GEOMETRIC(DX_PLUS, DX_MINUS)
-            EACH(i) vec_store(dx + t + i * plane, a[i]);
-            PGA_GEOMETRIC(DY_PLUS, DY_MINUS)
-            EACH(i) vec_store(dy + t + i * plane, b[i]);
+            Vec a[PGA], x[PGA], y[PGA], d[PGA];
+            LOAD(x, x0 + t, plane);
+            LOAD(y, y0 + t, plane);
+            LOAD(d, dout + t, out_plane);
+            BARRIER
+            BACKWARD(PGA_GEOMETRIC, t);
         }
     flops_add(2 * PGA_GEOMETRIC_FLOPS * rows * n);
 }
@@ -58,11 +86,8 @@ void pga_join(real *out0, int64_t out_plane, const real *x0, const real *y0, int
               int64_t rows, int64_t ld, int64_t n) {
     for (int64_t row = 0; row < rows; row++)
         for (int64_t t = 0; t < n; t += LANES) {
-            const real *x = x0 + row * ld + t, *y = y0 + row * ld + t;
-            Vec a[PGA], out[PGA] = {{0}}, r = vec_load(reference + t);
-            EACH(i) a[i] = X(i);
-            PGA_JOIN(OUT_PLUS, OUT_MINUS)
-            EACH(i) vec_store(out0 + row * ld + t + i * out_plane, r * out[i]);
+            Vec scale = vec_load(reference + t);
+            FORWARD(PGA_JOIN, row * ld + t);
         }
     flops_add(PGA_JOIN_FLOPS * rows * n);
 }
@@ -72,21 +97,18 @@ void pga_join_backward(real *dx, real *dy, real *dreference, const real *dout, i
     for (int64_t row = 0; row < rows; row++)
         for (int64_t t = 0; t < n; t += LANES) {
             int64_t at = row * ld + t;
-            const real *x = x0 + at, *y = y0 + at;
-            Vec a[PGA], b[PGA] = {{0}}, d[PGA], r = vec_load(reference + t);
+            Vec scale = vec_load(reference + t), a[PGA], x[PGA], y[PGA], d[PGA];
+            LOAD(x, x0 + at, plane);
+            LOAD(y, y0 + at, plane);
+            LOAD(d, dout + at, out_plane);
+            BARRIER
             if (dreference) {
-                Vec out[PGA] = {{0}}, sum = vec_load(dreference + t);
-                EACH(i) a[i] = X(i);
-                PGA_JOIN(OUT_PLUS, OUT_MINUS)
-                EACH(i) sum += out[i] * vec_load(dout + at + i * out_plane);
-                vec_store(dreference + t, sum);
+                Vec dot = vec_load(dreference + t);
+                EACH(i) a[i] = x[i];
+                PGA_JOIN(OUT_BEGIN, OUT_PLUS, OUT_MINUS, DOT_END)
+                vec_store(dreference + t, dot);
             }
-            EACH(i) d[i] = r * vec_load(dout + at + i * out_plane);
-            EACH(i) a[i] = (Vec){0};
-            PGA_JOIN(DX_PLUS, DX_MINUS)
-            EACH(i) vec_store(dx + at + i * plane, a[i]);
-            PGA_JOIN(DY_PLUS, DY_MINUS)
-            EACH(i) vec_store(dy + at + i * plane, b[i]);
+            BACKWARD(PGA_JOIN, at);
         }
     flops_add((dreference ? 3 : 2) * PGA_JOIN_FLOPS * rows * n);
 }
