@@ -201,6 +201,19 @@ static void others(const Comm *w) {
         EXPECT(x->mass[2] == 6 && x->pose[(3 * 3 + 1) * 7 + 1] == (4 * 4 + 3) * 3 + 1, "%g", x->pose[64]);
         dataset_close(d);
     }
+    /* The example in docs/dataset.md. */
+    if (comm_rank(w) == 0) {
+        char command[512];
+        snprintf(command, sizeof command, "sed -n '/^```python/,/^```/{/^```/d;p}' docs/dataset.md >%s",
+                 file("doc.py"));
+        EXPECT(system(command) == 0, "%s", command);
+        snprintf(command, sizeof command, "/usr/bin/python3 %s %s", file("doc.py"), file("doc.h5"));
+        EXPECT(system(command) == 0, "%s", command);
+    }
+    comm_barrier(w);
+    err = dataset_open(&d, file("doc.h5"), w, 0);
+    EXPECT(!err.code && dataset_size(d) == 2 && dataset_max_vertices(d) == 8, "%s", err.text);
+    dataset_close(d);
     /* The text of one message does not depend on ranks: one size is enough for the slow list. */
     for (size_t i = 0; i < sizeof broken / sizeof *broken && comm_size(w) == 2; i++) {
         write_foreign(w, file("broken.h5"), broken[i][0]);

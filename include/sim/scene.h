@@ -34,6 +34,7 @@ typedef struct Scene {
     float gravity[3]; /* m/s^2 */
     double rotation[9], shift[3];
     double depth; /* m: deepest contact */
+    int attempts; /* 1, or more where a simulation went wrong and the scene was drawn again */
 } Scene;
 
 /** Room for the largest scene of these options, and the way back. */

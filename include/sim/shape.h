@@ -16,7 +16,7 @@ typedef enum ShapeKind {
     SHAPE_KINDS
 } ShapeKind;
 
-enum { SHAPE_VERTICES = 64, SHAPE_SIDES = 6 };
+enum { SHAPE_VERTICES = 64, SHAPE_SIDES = 6, HULL_SIDES = 16 };
 
 typedef struct Shape {
     ShapeKind kind;
@@ -28,9 +28,9 @@ typedef struct Shape {
  *  counterclockwise seen from outside; (normal, offset) are their planes. */
 typedef struct Hull {
     int n_vertices, n_faces;
-    double vertex[2 * SHAPE_SIDES][3];
-    double plane[SHAPE_SIDES + 2][4];
-    unsigned faces[2 * (SHAPE_SIDES + 1) + 5 * SHAPE_SIDES];
+    double vertex[2 * HULL_SIDES][3];
+    double plane[HULL_SIDES + 2][4];
+    unsigned faces[2 * (HULL_SIDES + 1) + 5 * HULL_SIDES];
 } Hull;
 
 /** A random shape of about `radius` m (of a ball around it); aspect ratios 1/2 to 2. */
@@ -38,12 +38,14 @@ Shape shape_draw(double radius, uint64_t seed, uint64_t stream, uint64_t element
 
 /** Radius of the smallest ball around the origin that holds the shape. */
 double shape_radius(const Shape *shape);
+/** Radius of the largest ball around the origin inside the shape. */
+double shape_inradius(const Shape *shape);
 double shape_volume(const Shape *shape);
 
 /** Mesh vertices, about `detail` of them on round shapes (8 .. SHAPE_VERTICES); returns their number. */
 int shape_mesh(double vertex[SHAPE_VERTICES][3], const Shape *shape, int detail);
 
-/** Of a pyramid or a prism. */
+/** Of a pyramid or a prism; of a cylinder as a prism of HULL_SIDES sides and the same volume. */
 void shape_hull(Hull *hull, const Shape *shape);
 
 /** Integrals of x_i x_j over the hull, which gives its inertia, and its volume. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { ATTEMPTS = 100, PLACES = 1000 };
-static const double DEEPEST = 0.05; /* m: a scene with a deeper contact is drawn again */
+static const double DEEPEST = 0.02; /* m: a scene with a deeper contact is drawn again */
 static const double MOVED = 10;     /* m: random frames are shifted by up to this along each axis */
 
 /* Draws in sequence: element after element of one stream. */
@@ -154,7 +154,7 @@ void scene_make(Scene *s, const SceneOptions *o, int64_t i) {
     s->floor_restitution = (float)material_floor.restitution;
     frame_draw(s, turn, o, i);
     Draws d = {o->seed, rng_stream("scene", (uint64_t)i), 0};
-    int attempt = 0;
+    s->attempts = 1;
     while (!simulate(s, o, &d, turn))
-        CHECK(++attempt < ATTEMPTS, "scene %lld: no good motion in %d attempts", (long long)i, attempt);
+        CHECK(++s->attempts < ATTEMPTS, "scene %lld: no good motion in %d attempts", (long long)i, ATTEMPTS);
 }

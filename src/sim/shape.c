@@ -29,6 +29,17 @@ double shape_radius(const Shape *s) {
     }
 }
 
+double shape_inradius(const Shape *s) {
+    double r = s->size[0], h = s->size[1], flat = r * cos(M_PI / s->sides);
+    switch (s->kind) {
+    case SHAPE_BOX: return fmin(r, fmin(h, s->size[2])) / 2;
+    case SHAPE_CYLINDER: return fmin(r, h / 2);
+    case SHAPE_PYRAMID: return fmin(h / 4, 0.75 * h * flat / hypot(h, flat));
+    case SHAPE_PRISM: return fmin(flat, h / 2);
+    default: return r;
+    }
+}
+
 static double polygon_area(const Shape *s) {
     return s->sides / 2.0 * s->size[0] * s->size[0] * sin(2 * M_PI / s->sides);
 }
@@ -57,6 +68,14 @@ static int ring(double v[][3], int n, int corners, double r, double z, double tu
         n = put(v, n, r * cos(a), r * sin(a), z);
     }
     return n;
+}
+
+static int pyramid_vertices(double v[][3], int sides, double r, double h) {
+    return put(v, ring(v, 0, sides, r, -h / 4, 0), 0, 0, 0.75 * h);
+}
+
+static int prism_vertices(double v[][3], int sides, double r, double h) {
+    return ring(v, ring(v, 0, sides, r, -h / 2, 0), sides, r, h / 2, 0);
 }
 
 int shape_mesh(double v[SHAPE_VERTICES][3], const Shape *s, int detail) {
@@ -88,13 +107,13 @@ int shape_mesh(double v[SHAPE_VERTICES][3], const Shape *s, int detail) {
 }
 
 void shape_hull(Hull *hull, const Shape *s) {
-    double v[SHAPE_VERTICES][3];
-    int n = shape_mesh(v, s, 8), k = s->sides;
-    bool prism = s->kind == SHAPE_PRISM;
+    bool prism = s->kind != SHAPE_PYRAMID;
+    int k = s->kind == SHAPE_CYLINDER ? HULL_SIDES : s->sides;
+    double r = s->size[0], h = s->size[1];
     unsigned *f = hull->faces;
-    CHECK(prism || s->kind == SHAPE_PYRAMID, "shape %d is no hull", s->kind);
-    memcpy(hull->vertex, v, (size_t)n * sizeof *v);
-    hull->n_vertices = n;
+    CHECK(s->kind >= SHAPE_PYRAMID || s->kind == SHAPE_CYLINDER, "shape %d is no hull", s->kind);
+    if (s->kind == SHAPE_CYLINDER) r *= sqrt(M_PI / (k / 2.0 * sin(2 * M_PI / k)));
+    hull->n_vertices = prism ? prism_vertices(hull->vertex, k, r, h) : pyramid_vertices(hull->vertex, k, r, h);
     hull->n_faces = k + 1 + prism;
     *f++ = (unsigned)k;
     for (int i = k - 1; i >= 0; i--) *f++ = (unsigned)i;

@@ -19,9 +19,11 @@ static const double CORRECT_SPEED = 0.2; /* m/s: at which overlap is pushed apar
 typedef struct Piece {
     dBodyID body;
     dGeomID geom;
+    dGeomID proxy; /* of a cylinder: its hull; libccd's depths of true cylinders can be off by tens of cm */
     Material material;
     double radius;
-    Hull *hull; /* ODE keeps pointers into it */
+    double lever; /* the point of a body that lies furthest in a direction is at most this far beside its centre */
+    Hull *hull;   /* ODE keeps pointers into it */
 } Piece;
 
 struct World {
@@ -60,7 +62,7 @@ World *world_new(const Material *floor, double gravity) {
     w->gravity = gravity;
     dWorldSetGravity(w->ode, 0, 0, -gravity);
     dWorldSetERP(w->ode, 0.2);
-    dWorldSetCFM(w->ode, 1e-8);
+    dWorldSetCFM(w->ode, 1e-10); /* s/kg; softer costs restitution, harder costs the solver its footing */
     dWorldSetContactMaxCorrectingVel(w->ode, CORRECT_SPEED);
     dWorldSetContactSurfaceLayer(w->ode, 0.001);
     dWorldSetAutoDisableFlag(w->ode, 1);
@@ -72,7 +74,10 @@ World *world_new(const Material *floor, double gravity) {
 }
 
 void world_free(World *w) {
-    for (int i = 0; i < w->n; i++) mem_free(w->piece[i].hull);
+    for (int i = 0; i < w->n; i++) {
+        if (w->piece[i].proxy) dGeomDestroy(w->piece[i].proxy);
+        mem_free(w->piece[i].hull);
+    }
     dJointGroupDestroy(w->contacts);
     dSpaceDestroy(w->space);
     dWorldDestroy(w->ode);
@@ -80,6 +85,12 @@ void world_free(World *w) {
 }
 
 /* ODE's geometry and mass of a shape. */
+static dGeomID hull_geom(dSpaceID space, Hull **hull, const Shape *s) {
+    Hull *h = *hull = MEM_NEW(Hull, 1);
+    shape_hull(h, s);
+    return dCreateConvex(space, h->plane[0], (unsigned)h->n_faces, h->vertex[0], (unsigned)h->n_vertices, h->faces);
+}
+
 static dGeomID collider(World *w, dMass *mass, Hull **hull, const Shape *s, double density) {
     double r = s->size[0], h = s->size[1];
     switch (s->kind) {
@@ -89,13 +100,11 @@ static dGeomID collider(World *w, dMass *mass, Hull **hull, const Shape *s, doub
     case SHAPE_CAPSULE: dMassSetCapsule(mass, density, 3, r, h); return dCreateCapsule(w->space, r, h);
     default: break;
     }
-    *hull = MEM_NEW(Hull, 1);
-    shape_hull(*hull, s);
+    dGeomID geom = hull_geom(w->space, hull, s);
     double m[3][3], volume = hull_moments(m, *hull);
     dMassSetParameters(mass, density * volume, 0, 0, 0, density * (m[1][1] + m[2][2]), density * (m[0][0] + m[2][2]),
                        density * (m[0][0] + m[1][1]), -density * m[0][1], -density * m[0][2], -density * m[1][2]);
-    return dCreateConvex(w->space, (*hull)->plane[0], (unsigned)(*hull)->n_faces, (*hull)->vertex[0],
-                         (unsigned)(*hull)->n_vertices, (*hull)->faces);
+    return geom;
 }
 
 int world_add(World *w, const Shape *shape, const Material *material, const BodyState *state) {
@@ -107,8 +116,13 @@ int world_add(World *w, const Shape *shape, const Material *material, const Body
     p->body = dBodyCreate(w->ode);
     p->material = *material;
     p->radius = shape_radius(shape);
+    p->lever = sqrt(fmax(p->radius * p->radius - pow(shape_inradius(shape), 2), 0));
     dBodySetMass(p->body, &mass);
     dGeomSetBody(p->geom, p->body);
+    if (shape->kind == SHAPE_CYLINDER) {
+        p->proxy = hull_geom(NULL, &p->hull, shape);
+        dGeomSetBody(p->proxy, p->body);
+    }
     dGeomSetData(p->geom, p);
     dBodySetPosition(p->body, x[0], x[1], x[2]);
     dBodySetQuaternion(p->body, state->quaternion);
@@ -125,6 +139,13 @@ static void add_velocity(double u[3], dBodyID body, const double *point, double 
     for (int i = 0; i < 3; i++) u[i] += sign * v[i];
 }
 
+/* What stands for a body against this other one. */
+static dGeomID stand_in(dGeomID geom, const Piece *piece, dGeomID other) {
+    int kind = dGeomGetClass(other);
+    bool angular = kind == dBoxClass || kind == dCylinderClass || kind == dConvexClass;
+    return piece && piece->proxy && angular ? piece->proxy : geom;
+}
+
 static void near(void *data, dGeomID a, dGeomID b) {
     World *w = data;
     const Piece *p = dGeomGetData(a), *q = dGeomGetData(b);
@@ -132,7 +153,7 @@ static void near(void *data, dGeomID a, dGeomID b) {
     if ((!p || !dBodyIsEnabled(body_a)) && (!q || !dBodyIsEnabled(body_b))) return;
     const Material *s = p ? &p->material : &w->floor_material, *t = q ? &q->material : &w->floor_material;
     dContactGeom found[CONTACTS];
-    int n = dCollide(a, b, CONTACTS, found, sizeof *found);
+    int n = dCollide(stand_in(a, p, b), stand_in(b, q, a), CONTACTS, found, sizeof *found);
     for (int i = 0; i < n; i++) {
         dContact c = {.geom = found[i]};
         w->depth = fmax(w->depth, found[i].depth);
@@ -154,29 +175,30 @@ static void near(void *data, dGeomID a, dGeomID b) {
     }
 }
 
-static double surface_speed(const Piece *p) {
-    const double *v = dBodyGetLinearVel(p->body), *s = dBodyGetAngularVel(p->body);
-    return sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]) + p->radius * sqrt(s[0] * s[0] + s[1] * s[1] + s[2] * s[2]);
+static double length(const double *x) {
+    return sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]);
 }
 
 /* How many parts a step needs: one while nothing can touch within it, else by the largest closing speed. */
 static int substeps(const World *w) {
     const double dt = 1.0 / WORLD_RATE;
-    double box[WORLD_BODIES][6], speed[WORLD_BODIES], closing = 0;
+    double box[WORLD_BODIES][6], turning[WORLD_BODIES], speed[WORLD_BODIES], closing = 0;
     for (int i = 0; i < w->n; i++) {
         const Piece *p = &w->piece[i];
         const double *v = dBodyGetLinearVel(p->body);
-        speed[i] = dBodyIsEnabled(p->body) ? surface_speed(p) + w->gravity * dt : 0;
+        turning[i] = length(dBodyGetAngularVel(p->body)) * p->lever;
+        speed[i] = length(v) + turning[i] + (dBodyIsEnabled(p->body) ? w->gravity * dt : 0);
         dGeomGetAABB(p->geom, box[i]);
-        double spin = speed[i] - sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
-        if (box[i][4] < speed[i] * dt) closing = fmax(closing, fmax(-v[2], 0) + spin);
+        if (box[i][4] < speed[i] * dt) closing = fmax(closing, fmax(-v[2], 0) + turning[i]);
         for (int j = 0; j < i; j++) {
+            const double *u = dBodyGetLinearVel(w->piece[j].body);
             bool apart = false;
             for (int k = 0; k < 3; k++) {
                 double reach = (speed[i] + speed[j]) * dt;
                 apart |= box[i][2 * k] - box[j][2 * k + 1] > reach || box[j][2 * k] - box[i][2 * k + 1] > reach;
             }
-            if (!apart) closing = fmax(closing, speed[i] + speed[j]);
+            double between[3] = {v[0] - u[0], v[1] - u[1], v[2] - u[2]};
+            if (!apart) closing = fmax(closing, length(between) + turning[i] + turning[j]);
         }
     }
     double n = ceil(closing * dt / TRAVEL);
