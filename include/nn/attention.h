@@ -23,7 +23,7 @@ typedef struct AttentionShape {
 
 /** What forward leaves for backward, and scratch; sized by the largest batch. */
 typedef struct AttentionState {
-    real *weight; /* softmax weights: per sequence (heads, T, T), one after the other */
+    real *weight; /* softmax weights: per sequence (heads, T, T), rows padded to whole vectors */
     real *work;   /* their gradients, one sequence */
 } AttentionState;
 

@@ -1,5 +1,6 @@
 /** Affine map of token rows, y = x W + b, with W stored (in, out), and its adjoint. Rows of y and dy may be slices of a
- *  wider matrix: ldy is their distance. Not collective. Errors: none. Cost: 2 tokens in out FLOP a product. */
+ *  wider matrix: ldy is their distance. Not collective. Errors: none. Cost: 2 tokens in out FLOP a product.
+ *  What follows a product (bias, GELU) is done on runs of rows that are still in the cache. */
 #pragma once
 
 #include "base/real.h"
@@ -15,6 +16,14 @@ typedef struct Linear {
 /** y (tokens, out) = x (tokens, in) W + b + beta y; b is left out where bias < 0. */
 void linear_forward(real *y, int64_t ldy, const real *x, const real *theta, const Linear *map, int64_t tokens,
                     real beta);
+
+/** y = gelu(x W + b) and slope = gelu'(x W + b), both (tokens, out), without a second pass through memory. */
+void linear_forward_gelu(real *y, real *slope, const real *x, const real *theta, const Linear *map, int64_t tokens);
+
+/** What linear_backward_input gives, times slope (tokens, in): the gradient of what a GELU in front of the map was
+ * given. dbias gains its column sums. */
+void linear_backward_gelu(real *dx, real *dbias, const real *slope, const real *dy, int64_t ldy, const real *theta,
+                          const Linear *map, int64_t tokens);
 
 /** dx = dy W^T + beta dx; nothing where dx is NULL. */
 void linear_backward_input(real *dx, const real *dy, int64_t ldy, const real *theta, const Linear *map, int64_t tokens,

@@ -16,4 +16,7 @@ extern const Command commands[];
 extern const int n_commands;
 
 Err cmd_generate(int argc, char **argv, int *code);
+Err cmd_run(int argc, char **argv, int *code);
+Err cmd_plan(int argc, char **argv, int *code);
+Err cmd_status(int argc, char **argv, int *code);
 Err cmd_fit(int argc, char **argv, int *code);

@@ -6,42 +6,77 @@
 
 #include <math.h>
 
-void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int64_t max_length,
-                      Arena *arena) {
-    state->weight = ARENA_TAKE(arena, real, shape->heads * max_tokens * max_length);
-    state->work = ARENA_TAKE(arena, real, shape->heads * max_length * max_length);
+enum { MAX_VECS = 6 }; /* vectors of a row of logits kept in registers */
+
+/* Rows of weights are padded to whole vectors: a store of part of a vector would hold up loads of the row behind it. */
+static int64_t row_length(int64_t length) {
+    return (length + LANES - 1) / LANES * LANES;
 }
 
-/* softmax(scale s) of each row, in place. */
-static void softmax(real *s, int64_t rows, int64_t n, real scale) {
-    for (int64_t r = 0; r < rows; r++) {
-        real *x = s + r * n;
-        Vec top = vec_set(x[0]), sum = {0};
-        for (int64_t i = 0; i < n; i += LANES) {
-            Vec v = vec_get(x + i, n - i);
-            top = vec_max(top, vec_first(v, top, n - i));
-        }
+void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int64_t max_length,
+                      Arena *arena) {
+    state->weight = ARENA_TAKE(arena, real, shape->heads * max_tokens * row_length(max_length));
+    state->work = ARENA_TAKE(arena, real, max_length * row_length(max_length));
+}
+
+/* softmax(scale s) of each row of up to vecs*LANES numbers, in place; a row stays in registers. */
+static inline __attribute__((always_inline)) void softmax_short(real *s, int64_t rows, int64_t n, real scale,
+                                                                const int vecs) {
+    const int64_t left = n - (vecs - 1) * LANES;
+    const Vec lowest = vec_set((real)-1e30);
+    for (real *x = s; x < s + rows * vecs * LANES; x += vecs * LANES) {
+        Vec v[MAX_VECS], sum = {0};
+        for (int i = 0; i < vecs; i++) v[i] = vec_load(x + i * LANES);
+        v[vecs - 1] = vec_first(v[vecs - 1], lowest, left);
+        Vec top = v[0];
+        for (int i = 1; i < vecs; i++) top = vec_max(top, v[i]);
         top = vec_set(vec_top(top));
-        for (int64_t i = 0; i < n; i += LANES) {
-            Vec e = vec_exp(scale * (vec_get(x + i, n - i) - top));
-            vec_put(x + i, e, n - i);
-            sum += vec_first(e, (Vec){0}, n - i);
-        }
-        Vec inverse = vec_set(1 / vec_total(sum));
-        for (int64_t i = 0; i < n; i += LANES) vec_put(x + i, inverse * vec_get(x + i, n - i), n - i);
+        for (int i = 0; i < vecs; i++) v[i] = vec_exp(scale * (v[i] - top));
+        v[vecs - 1] = vec_first(v[vecs - 1], (Vec){0}, left);
+        for (int i = 0; i < vecs; i++) sum += v[i];
+        sum = vec_set(1 / vec_total(sum));
+        for (int i = 0; i < vecs; i++) vec_store(x + i * LANES, v[i] * sum);
     }
 }
 
-/* dw becomes the gradient of the logits before scaling: scale w (dw - sum_j w_j dw_j). */
+static void softmax_long(real *s, int64_t rows, int64_t n, real scale) {
+    int64_t ld = row_length(n);
+    for (real *x = s; x < s + rows * ld; x += ld) {
+        Vec top = vec_set(x[0]), sum = {0};
+        for (int64_t i = 0; i < n; i += LANES) top = vec_max(top, vec_first(vec_load(x + i), top, n - i));
+        top = vec_set(vec_top(top));
+        for (int64_t i = 0; i < n; i += LANES) {
+            Vec e = vec_first(vec_exp(scale * (vec_load(x + i) - top)), (Vec){0}, n - i);
+            vec_store(x + i, e);
+            sum += e;
+        }
+        sum = vec_set(1 / vec_total(sum));
+        for (int64_t i = 0; i < n; i += LANES) vec_store(x + i, sum * vec_load(x + i));
+    }
+}
+
+static void softmax(real *s, int64_t rows, int64_t n, real scale) {
+    switch (row_length(n) / LANES) {
+    case 1: softmax_short(s, rows, n, scale, 1); break;
+    case 2: softmax_short(s, rows, n, scale, 2); break;
+    case 3: softmax_short(s, rows, n, scale, 3); break;
+    case 4: softmax_short(s, rows, n, scale, 4); break;
+    case 5: softmax_short(s, rows, n, scale, 5); break;
+    case 6: softmax_short(s, rows, n, scale, MAX_VECS); break;
+    default: softmax_long(s, rows, n, scale);
+    }
+}
+
+/* dw becomes the gradient of the logits before scaling: scale w (dw - sum_j w_j dw_j). Behind the row w is 0. */
 static void softmax_backward(real *dw, const real *w, int64_t rows, int64_t n, real scale) {
+    int64_t ld = row_length(n);
     for (int64_t r = 0; r < rows; r++) {
-        real *d = dw + r * n;
-        const real *p = w + r * n;
+        real *d = dw + r * ld;
+        const real *p = w + r * ld;
         Vec along = {0};
-        for (int64_t i = 0; i < n; i += LANES) along += vec_get(p + i, n - i) * vec_get(d + i, n - i);
+        for (int64_t i = 0; i < n; i += LANES) along += vec_load(p + i) * vec_first(vec_load(d + i), (Vec){0}, n - i);
         along = vec_set(vec_total(along));
-        for (int64_t i = 0; i < n; i += LANES)
-            vec_put(d + i, scale * vec_get(p + i, n - i) * (vec_get(d + i, n - i) - along), n - i);
+        for (int64_t i = 0; i < n; i += LANES) vec_store(d + i, scale * vec_load(p + i) * (vec_load(d + i) - along));
     }
 }
 
@@ -54,13 +89,13 @@ void attention_forward(HeadView out, HeadView q, HeadView k, HeadView v, const P
     CHECK(shape->kv_heads == 1 || shape->kv_heads == shape->heads, "%d heads of keys", shape->kv_heads);
     real *w = state->weight;
     for (int i = 0; i < seqs->n; i++) {
-        int64_t first = seqs->start[i], T = seqs->start[i + 1] - first;
+        int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = row_length(T);
         for (int h = 0; h < shape->heads; h++) {
             int g = shape->kv_heads == 1 ? 0 : h;
-            gemm_nt(w, T, at(q, first, h), q.token, at(k, first, g), k.token, T, T, shape->dq, 0);
+            gemm_nt(w, ld, at(q, first, h), q.token, at(k, first, g), k.token, T, T, shape->dq, 0);
             softmax(w, T, T, shape->scale);
-            gemm_nn(at(out, first, h), out.token, w, T, at(v, first, g), v.token, T, shape->dv, T, 0);
-            w += T * T;
+            gemm_nn(at(out, first, h), out.token, w, ld, at(v, first, g), v.token, T, shape->dv, T, 0);
+            w += T * ld;
         }
     }
 }
@@ -71,16 +106,16 @@ void attention_backward(HeadView dq, HeadView dk, HeadView dv, HeadView dout, He
     const real *w = state->weight;
     real *dw = state->work;
     for (int i = 0; i < seqs->n; i++) {
-        int64_t first = seqs->start[i], T = seqs->start[i + 1] - first;
+        int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = row_length(T);
         for (int h = 0; h < shape->heads; h++) {
             int g = shape->kv_heads == 1 ? 0 : h;
             real beta = g == h ? 0 : 1; /* shared keys and values gather the gradients of all heads */
-            gemm_nt(dw, T, at(dout, first, h), dout.token, at(v, first, g), v.token, T, T, shape->dv, 0);
-            gemm_tn(at(dv, first, g), dv.token, w, T, at(dout, first, h), dout.token, T, shape->dv, T, beta);
+            gemm_nt(dw, ld, at(dout, first, h), dout.token, at(v, first, g), v.token, T, T, shape->dv, 0);
+            gemm_tn(at(dv, first, g), dv.token, w, ld, at(dout, first, h), dout.token, T, shape->dv, T, beta);
             softmax_backward(dw, w, T, T, shape->scale);
-            gemm_nn(at(dq, first, h), dq.token, dw, T, at(k, first, g), k.token, T, shape->dq, T, 0);
-            gemm_tn(at(dk, first, g), dk.token, dw, T, at(q, first, h), q.token, T, shape->dq, T, beta);
-            w += T * T;
+            gemm_nn(at(dq, first, h), dq.token, dw, ld, at(k, first, g), k.token, T, shape->dq, T, 0);
+            gemm_tn(at(dk, first, g), dk.token, dw, ld, at(q, first, h), q.token, T, shape->dq, T, beta);
+            w += T * ld;
         }
     }
 }

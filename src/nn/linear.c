@@ -1,17 +1,49 @@
 #include "nn/linear.h"
 
 #include "la/gemm.h"
+#include "nn/activation.h"
 
 #include <string.h>
 
+/* Rows of a product whose result, `width` columns, a second-level cache holds; not so few that packing W shows. */
+static int64_t run_rows(int64_t left, int64_t width) {
+    int64_t rows = 96 * 1024 / width / 72 * 72;
+    if (rows < 288) rows = 288;
+    return rows < left ? rows : left;
+}
+
+static void add_bias(real *y, int64_t ldy, const real *bias, int64_t rows, int64_t n) {
+    for (int64_t t = 0; t < rows; t++)
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) y[t * ldy + i] += bias[i];
+}
+
 void linear_forward(real *y, int64_t ldy, const real *x, const real *theta, const Linear *map, int64_t tokens,
                     real beta) {
-    gemm_nn(y, ldy, x, map->in, theta + map->weight, map->out, tokens, map->out, map->in, beta);
-    if (map->bias < 0) return;
-    const real *b = theta + map->bias;
-    for (int64_t t = 0; t < tokens; t++)
-#pragma omp simd
-        for (int64_t i = 0; i < map->out; i++) y[t * ldy + i] += b[i];
+    for (int64_t t = 0, rows; t < tokens; t += rows) {
+        rows = map->bias < 0 ? tokens : run_rows(tokens - t, map->out);
+        gemm_nn(y + t * ldy, ldy, x + t * map->in, map->in, theta + map->weight, map->out, rows, map->out, map->in,
+                beta);
+        if (map->bias >= 0) add_bias(y + t * ldy, ldy, theta + map->bias, rows, map->out);
+    }
+}
+
+void linear_forward_gelu(real *y, real *slope, const real *x, const real *theta, const Linear *map, int64_t tokens) {
+    for (int64_t t = 0, rows; t < tokens; t += rows) {
+        rows = run_rows(tokens - t, map->out);
+        real *yt = y + t * map->out;
+        gemm_nn(yt, map->out, x + t * map->in, map->in, theta + map->weight, map->out, rows, map->out, map->in, 0);
+        gelu_bias(yt, slope + t * map->out, yt, theta + map->bias, rows, map->out);
+    }
+}
+
+void linear_backward_gelu(real *dx, real *dbias, const real *slope, const real *dy, int64_t ldy, const real *theta,
+                          const Linear *map, int64_t tokens) {
+    for (int64_t t = 0, rows; t < tokens; t += rows) {
+        rows = run_rows(tokens - t, map->in);
+        linear_backward_input(dx + t * map->in, dy + t * ldy, ldy, theta, map, rows, 0);
+        gelu_bias_backward(dx + t * map->in, dbias, slope + t * map->in, rows, map->in);
+    }
 }
 
 void linear_backward_input(real *dx, const real *dy, int64_t ldy, const real *theta, const Linear *map, int64_t tokens,

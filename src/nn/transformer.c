@@ -11,7 +11,6 @@
  * one row [q heads][k heads][v heads], one product where they are one tensor. Biases of W_o and W_2 are added by the
  * layer norm that follows. */
 #include "nn/attention.h"
-#include "nn/activation.h"
 #include "nn/layernorm.h"
 #include "nn/linear.h"
 #include "nn/model.h"
@@ -209,10 +208,7 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
                           seqs, &b->shape, &b->attention);
         added = reduce_forward(m, &b->out, b->head_out, n);
         layernorm_add(b->y2, b->rstd2, s->x, added, theta + b->out_bias, n, z->width);
-        Linear product = b->mlp0;
-        product.bias = -1; /* added with the GELU */
-        linear_forward(b->act, z->hidden, b->y2, theta, &product, n, 0);
-        gelu_bias(b->act, b->slope, b->act, theta + b->mlp0.bias, n, z->hidden);
+        linear_forward_gelu(b->act, b->slope, b->y2, theta, &b->mlp0, n);
         added = reduce_forward(m, &b->mlp2, b->act, n);
         bias = theta + b->mlp2_bias;
     }
@@ -226,8 +222,7 @@ static void mlp_backward(Model *m, Block *b, int64_t n) {
     Linear first = b->mlp0;
     first.bias = -1; /* its gradient comes with the GELU's */
     linear_backward_weight(m->grad, s->dx, z->width, b->act, &b->mlp2, n, 1);
-    linear_backward_input(s->wide, s->dx, z->width, m->theta, &b->mlp2, n, 0);
-    gelu_bias_backward(s->wide, m->grad + b->mlp0.bias, b->slope, n, z->hidden);
+    linear_backward_gelu(s->wide, m->grad + b->mlp0.bias, b->slope, s->dx, z->width, m->theta, &b->mlp2, n);
     linear_backward_weight(m->grad, s->wide, z->hidden, b->y2, &first, n, 1);
     linear_backward_input(s->sum, s->wide, z->hidden, m->theta, &b->mlp0, n, 0);
     comm_sum_real(m->tp, s->sum, n * z->width);

@@ -3,9 +3,9 @@
 #include <string.h>
 
 const Arm arms[] = {
-    {"transformer", &transformer_kind, false, "2e-3", "0.25"},
-    {"transformer_augmented", &transformer_kind, true, "2e-3", "0.25"},
-    {"gatr", &gatr_kind, false, "2e-3", "0.25"},
+    {"transformer", &transformer_kind, false, "4e-3", "0.4"},
+    {"transformer_augmented", &transformer_kind, true, "4e-3", "0.4"},
+    {"gatr", &gatr_kind, false, "6e-3", "0.5"},
 };
 const int n_arms = sizeof arms / sizeof *arms;
 

@@ -31,6 +31,24 @@ static Err make_folders(const StudyOptions *o) {
     return comm_agree(comm_world(), err);
 }
 
+/* A results file that is there must be an earlier one of this study: nothing else is replaced. Collective. */
+static Err check_results(const Grid *grid, const StudyOptions *o) {
+    char path[1024];
+    Err err = ERR_NONE;
+    study_results_path(path, sizeof path, o);
+    if (comm_rank(comm_world()) == 0 && access(path, F_OK) == 0) {
+        Results old = {0};
+        err = results_read(&old, path);
+        if (!err.code && old.digest != grid->digest)
+            err = err_user(
+                "%s: belongs to another study (other data.*, train.*, held-out sets or precision): want another "
+                "study.name, or that file moved away",
+                path);
+        results_free(&old);
+    }
+    return comm_agree(comm_world(), err);
+}
+
 /* ---- How far the study is: counters that every block adds to, in milliseconds. ---- */
 
 enum { NEXT, CELLS, EXPECTED, SPENT, COUNTERS };
@@ -162,6 +180,7 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data) {
         return err_user(
             "layout.dp x layout.tp = %lld x %lld on %d ranks: want a number of ranks that is a multiple of %d",
             (long long)options->dp, (long long)options->tp, comm_size(world), per_block);
+    TRY(check_results(grid, options));
     TRY(make_folders(options));
     Run run = {.grid = grid, .options = options, .data = data, .blocks = comm_size(world) / per_block};
     run.todo = MEM_NEW(int, grid->n + 1);

@@ -1,0 +1,69 @@
+/** equiscale plan FILE: every cell with its size, work, layout, memory and expected time, before anything runs.
+ *  equiscale status FILE: the same cells with what has become of them. */
+#include "commands.h"
+
+#include "base/log.h"
+#include "study/open.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static void print_plan(const Study *s) {
+    double seconds = 0, longest = 0, nominal = 0, executed = 0;
+    int64_t bytes = 0;
+    log_text("%-48s %-5s %9s %9s %11s %9s %9s %7s %8s %9s", "cell", "role", "N", "D", "lr", "C nominal", "executed",
+             "dp x tp", "MiB/rank", "expected");
+    for (int i = 0; i < s->grid.n; i++) {
+        const Cell *c = &s->grid.cell[i];
+        const CellRecord *r = &c->record;
+        log_text("%-48s %-5s %9lld %9lld %11.3g %9.2e %9.2e %3lldx%-3lld %8.1f %7.1f s", r->id, r->role,
+                 (long long)r->parameters, (long long)r->samples, r->lr, c->flop_nominal, c->flop_executed,
+                 (long long)r->dp, (long long)r->tp, (double)c->bytes / 1048576, c->seconds);
+        seconds += c->seconds;
+        longest = fmax(longest, c->seconds);
+        nominal += c->flop_nominal;
+        executed += c->flop_executed;
+        if (c->bytes > bytes) bytes = c->bytes;
+    }
+    int block = (int)(s->options.dp * s->options.tp), ranks = comm_size(comm_world());
+    int blocks = ranks / block > 0 ? ranks / block : 1;
+    log_text("%d cells; N: trainable parameters, D: training samples, C: training FLOP", s->grid.n);
+    log_text("in all %.3g nominal FLOP, %.3g executed FLOP, %.2f core-hours; at most %.1f MiB a rank", nominal,
+             executed, seconds * block / 3600, (double)bytes / 1048576);
+    log_text("on %d ranks in %d blocks: about %.0f s, the longest cell %.0f s", blocks * block, blocks,
+             fmax(seconds / blocks, longest), longest);
+    if (s->sampled)
+        log_text("%s does not exist yet: lengths of sequences are those of 64 trajectories made for this table",
+                 s->options.data.path);
+}
+
+Err cmd_plan(int argc, char **argv, int *code) {
+    (void)code;
+    Study s;
+    TRY(study_open(&s, argc, argv, false));
+    grid_time(&s.grid, &s.options, &s.data, comm_world());
+    print_plan(&s);
+    study_close(&s);
+    return ERR_NONE;
+}
+
+Err cmd_status(int argc, char **argv, int *code) {
+    Study s;
+    int count[CELL_FAILED + 1] = {0};
+    TRY(study_open(&s, argc, argv, false));
+    if (s.sampled) s.grid.digest = 0;
+    Err err = grid_scan(&s.grid, &s.options, comm_world());
+    for (int i = 0; i < s.grid.n && !err.code; i++) {
+        const Cell *c = &s.grid.cell[i];
+        count[c->state]++;
+        char loss[64] = "";
+        if (c->state == CELL_DONE) snprintf(loss, sizeof loss, "loss %.5f  %.1f s", c->record.loss, c->record.seconds);
+        log_text("%-9s %-48s %s", cell_state_name(c->state), c->record.id, loss);
+    }
+    if (!err.code)
+        log_text("%d cells: %d planned, %d running, %d done, %d diverged, %d failed", s.grid.n, count[CELL_PLANNED],
+                 count[CELL_RUNNING], count[CELL_DONE], count[CELL_DIVERGED], count[CELL_FAILED]);
+    *code = 0;
+    study_close(&s);
+    return err;
+}

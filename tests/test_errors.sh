@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Every error of the user: one line that names the key or the file, exit code 2, nothing overwritten. test_errors.sh BUILD_DIR
+set -u
+build=$1
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+bad=0
+
+good="study: {name: e, folder: $here/runs, arms: [transformer], steps: [2], datasets: [4], test_trajectories: 2,
+  validation_trajectories: 2, test_samples: 4, validation_samples: 4, fit: false}
+transformer: {width: [8], depth: [1], heads: [2]}
+train: {batch: 4}
+data: {path: $here/data.h5, trajectories: 8, frames: 6}"
+echo "$good" >"$here/good.yaml"
+jobs/local.sh 1 "$build/equiscale" run "$here/good.yaml" >"$here/log" 2>&1 || { cat "$here/log"; exit 1; }
+
+# refuse RANKS PATTERN ARGUMENTS: exit 2, exactly one line on standard error, which matches.
+refuse() {
+    local ranks=$1 pattern=$2 code
+    shift 2
+    sums=$(find "$here" -name '*.h5' -exec md5sum {} +)
+    jobs/local.sh "$ranks" "$build/equiscale" "$@" >"$here/out" 2>"$here/err"
+    code=$?
+    # mpiexec adds a notice of its own about the exit code, between rules of dashes.
+    grep -vE '^-+$|^Primary job|^mpiexec|^a non-zero exit|^$|^  *Process name|^  *Exit code|exiting improperly|^This may|^termin|^non-zero' "$here/err" >"$here/line"
+    if [ $code != 2 ] || [ "$(wc -l <"$here/line")" != 1 ] || ! grep -qE "$pattern" "$here/line"; then
+        echo "FAILED ($code): $* : wanted: $pattern; got:"
+        cat "$here/line"
+        bad=1
+    fi
+    md5sum --quiet -c <<<"$sums" || { echo "FAILED: $* changed a file"; bad=1; }
+}
+study() { sed "$1" "$here/good.yaml" >"$here/bad.yaml"; }
+
+refuse 1 'equiscale: want a command'
+refuse 1 'unknown command frob' frob
+refuse 2 'want a study file' run
+refuse 2 'nowhere.yaml: No such file.*want a readable study file' run "$here/nowhere.yaml"
+study 's/batch: 4/batch: 4, batsh: 5/'
+refuse 2 'bad.yaml: unknown key .*train.batsh' run "$here/bad.yaml"
+study 's/batch: 4/batch: four/'
+refuse 2 'bad.yaml: train.batch = four: want a whole number in \[1,' run "$here/bad.yaml"
+study 's/batch: 4/batch: 0/'
+refuse 1 'bad.yaml: train.batch = 0: want a whole number' run "$here/bad.yaml"
+study 's/batch: 4/batch: 4.5/'
+refuse 1 'train.batch = 4.5: want a whole number' plan "$here/bad.yaml"
+study 's/batch: 4/batch: 4, batch: 5/'
+refuse 1 'bad.yaml:[0-9]+: key batch appears twice' run "$here/bad.yaml"
+study 's/batch: 4}/batch: 4/'
+refuse 1 'bad.yaml:[0-9]+: not YAML' run "$here/bad.yaml"
+study 's/width: \[8\]/width: [[8]]/'
+refuse 1 'bad.yaml:[0-9]+: a list inside a list' run "$here/bad.yaml"
+study 's/transformer\]/transfomer]/'
+refuse 1 'study.arms = transfomer: want one of transformer|transformer_augmented|gatr' run "$here/bad.yaml"
+study 's/arms: \[transformer\], //'
+refuse 1 'key study.arms is missing' run "$here/bad.yaml"
+study 's/depth: \[1\]/depth: [1, 2]/'
+refuse 1 'transformer.depth.*want 1 entries each' run "$here/bad.yaml"
+study 's/heads: \[2\]/heads: [16]/'
+refuse 1 'heads' run "$here/bad.yaml"
+study 's/datasets: \[4\]/datasets: [400]/'
+refuse 1 'study.datasets: 400 training' run "$here/bad.yaml"
+: >"$here/empty.yaml"
+refuse 1 'empty.yaml: the file is empty' run "$here/empty.yaml"
+head -c 3000 /dev/urandom >"$here/noise.yaml"
+refuse 1 'noise.yaml' run "$here/noise.yaml"
+refuse 1 'train.lr_max' run "$here/good.yaml" -train_lr_max 1
+refuse 1 'command line: 64: want -key value' run "$here/good.yaml" 64
+
+# Layouts.
+refuse 3 'layout.dp x layout.tp = 2 x 1 on 3 ranks: want .* multiple of 2' run "$here/good.yaml" -layout_dp 2 -study_name l
+refuse 4 'tp.*(1|2)' run "$here/good.yaml" -layout_tp 4 -study_name l
+
+# Files of another study, broken files.
+refuse 1 'belongs to another study' run "$here/good.yaml" -train_beta2 0.95
+refuse 1 'trained with learning rate' run "$here/good.yaml" -transformer_lr 0.123
+cell=$(find "$here/runs/e/cells" -name '*.h5')
+cp "$cell" "$here/cell.keep"
+head -c 1000 "$here/cell.keep" >"$cell"
+refuse 1 "$(basename "$cell")" run "$here/good.yaml"
+cp "$here/cell.keep" "$cell"
+cp "$here/data.h5" "$here/data.keep"
+head -c 2000 "$here/data.keep" >"$here/data.h5"
+refuse 2 'data.h5' run "$here/good.yaml" -study_name b
+echo 'not HDF5' >"$here/data.h5"
+refuse 2 'data.h5' run "$here/good.yaml" -study_name b
+cp "$here/data.keep" "$here/data.h5"
+cp "$here/runs/e/results.h5" "$here/results.keep"
+refuse 1 'runs/e/results.h5: belongs to another study' run "$here/good.yaml" -train_beta2 0.95 -transformer_width 16
+head -c 1500 "$here/results.keep" >"$here/runs/e/results.h5"
+refuse 1 'runs/e/results.h5' run "$here/good.yaml"
+cp "$here/results.keep" "$here/runs/e/results.h5"
+refuse 1 'nodir' run "$here/good.yaml" -study_folder "$here/nodir/runs"
+refuse 1 'nothing.h5' fit "$here/nothing.h5"
+refuse 1 'noise.yaml' fit "$here/noise.yaml"
+exit $bad
