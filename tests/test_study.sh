@@ -58,7 +58,7 @@ grep -qE "30 cells: .* $before done" "$here/status" || fail "status after a kill
 eq 2 run "$here/tiny.yaml" >"$here/second" || fail "run: $(cat "$here/second")"
 md5sum -c --quiet <<<"$sums" || fail "a finished cell was written again"
 grep -q "$((30 - before)) of 30 cells to run" "$here/second" || fail "resumed: $(head -n 3 "$here/second")"
-[ "$(grep -c ' left ' "$here/second")" = $((30 - before)) ] || fail "a line a finished cell"
+[ "$(grep -c 'GFLOP/s' "$here/second")" = $((30 - before)) ] || fail "a line a finished cell"
 grep -q $'\033' "$here/second" && fail "a log file holds terminal codes"
 eq 2 status "$here/tiny.yaml" | grep -q '30 cells: 0 planned, 0 running, 30 done' || fail "status at the end"
 
