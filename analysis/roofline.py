@@ -4,8 +4,8 @@
     mpirun -n 1 build/opt/equiscale bench kernels -json kernels.json
     analysis/roofline.py kernels.json [roofline]        writes roofline.png and roofline.svg
 
-Intensity counts every operand read once and every result written once.  The sloping roof is memory bandwidth; what lives
-in caches may stand above it.  Kernels without products (GELU, norms) have no FLOP that are counted and are left out.
+Intensity counts every operand read once and every result written once.  The sloping roofs are the bandwidths of memory and
+of a second-level cache; the flat one is the 2048^3 product, which kernels of small products may exceed.  Kernels without products (GELU, norms) have no FLOP that are counted and are left out.
 """
 import json
 import sys
@@ -25,22 +25,22 @@ def families(rows):
 
 
 def draw(rows):
-    peak, stream = rows[0]["peak_gflops"], rows[0]["stream_gbytes"]
+    peak, memory, cache = (rows[0][key] for key in ("peak_gflops", "memory_gbytes", "cache_gbytes"))
     groups = families(rows)
     intensity = [r["flop"] / r["bytes"] for g in groups.values() for r in g]
+    rates = [r["gflops"] for g in groups.values() for r in g]
     low, high = min(intensity) / 2, max(intensity) * 2
-    fig, ax = plt.subplots(figsize=(PAGE * 0.72, COLUMN * 0.9))
+    fig, ax = plt.subplots(figsize=(PAGE * 0.8, COLUMN * 0.95))
     x = np.geomspace(low, high, 200)
-    ax.plot(x, np.minimum(peak, stream * x), color=GREY)
-    ax.text(low * 1.1, stream * low * 1.25, f"memory {stream:.0f} GB/s", color=GREY, rotation=0, va="bottom")
-    ax.text(high / 1.1, peak * 1.04, f"$2048^3$ product {peak:.0f} GFLOP/s", color=GREY, ha="right", va="bottom")
+    for bandwidth, line, name in (memory, "-", "memory"), (cache, "--", "cache"):
+        ax.plot(x, np.minimum(peak, bandwidth * x), color=GREY, linestyle=line,
+                label=f"{name} {bandwidth:.0f} GB/s, product {peak:.0f} GFLOP/s")
     for i, (name, group) in enumerate(groups.items()):
         ax.plot([r["flop"] / r["bytes"] for r in group], [r["gflops"] for r in group], linestyle="none",
                 marker=MARKERS[i % len(MARKERS)], color=COLOURS[i % len(COLOURS)],
                 markerfacecolor="none" if i >= len(COLOURS) else None, label=name)
-    ax.set(xscale="log", yscale="log", xlim=(low, high), xlabel="arithmetic intensity (FLOP/byte)",
-           ylabel=f"rate of one core, {rows[0]['precision']} (GFLOP/s)")
-    ax.set_ylim(top=peak * 1.6)
+    ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(min(rates) / 2, 1.5 * max(rates + [peak])),
+           xlabel="arithmetic intensity (FLOP/byte)", ylabel=f"rate of one core, {rows[0]['precision']} (GFLOP/s)")
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return fig
 

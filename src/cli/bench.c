@@ -4,7 +4,7 @@
  * gradients over dp included, the optimiser's update apart. share = executed FLOP/s over ranks * peak, where peak is a
  * 2048^3 product through la/gemm, run on all ranks at once and in turn with the steps.
  * kernels: one rank's kernels at the shapes of one layer, with bytes moved and the roofline of this machine,
- * min(peak, intensity * bandwidth). */
+ * min(peak, intensity * memory bandwidth); kernels whose operands are in a cache may stand above it. */
 #include "bench.h"
 #include "commands.h"
 

@@ -181,6 +181,9 @@ Err bench_step(const BenchOptions *o) {
             if (shape.width_s) shape.width_s = (int)(o->width_s ? o->width_s : 2 * o->width);
         }
         err = bench_new(&all[n], kind, &shape, o);
+        if (!err.code && !o->model.n)
+            CHECK(all[n].model->table.global == defaults[i].parameters, "%lld parameters",
+                  (long long)all[n].model->table.global);
         n += !err.code;
     }
     if (!err.code) time_all(all, n, o);

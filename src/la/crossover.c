@@ -135,8 +135,7 @@ static bool save(const char *path) {
 
 void gemm_start(const Comm *comm) {
     char path[4300];
-    if (!xsmm_start()) return;
-    if (comm_rank(comm) == 0 && file_name(path, sizeof path) && !load(path)) {
+    if (comm_rank(comm) == 0 && xsmm_start() && file_name(path, sizeof path) && !load(path)) {
         measure_all();
         if (!save(path)) memset(table, 0, sizeof table);
     }

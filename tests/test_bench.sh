@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# equiscale bench: rows for both models, well-formed, with shares that follow from the rates; the user's errors.
+#   tests/test_bench.sh BUILD_DIR
+set -u
+cd "$(dirname "$0")/.."
+run="jobs/local.sh 2 $1/equiscale bench" out=$(mktemp) bad=0
+expect() { # TEXT COMMAND ...: exit code 2 and a line that holds TEXT
+    local text=$1 code
+    shift
+    "$@" >"$out" 2>&1 </dev/null
+    code=$?
+    [ $code = 2 ] && grep -q -- "$text" "$out" || { echo "want exit 2 and '$text', got $code:"; cat "$out"; bad=1; }
+}
+check='
+import json, sys
+rows = json.load(open(sys.argv[1]))
+keys = sys.argv[3].split()
+assert len(rows) == int(sys.argv[2]), rows
+for r in rows:
+    assert all(k in r for k in keys), r
+    assert abs(r["share_of_peak"] - r["gflops"] / r["peak_gflops"]) < 1e-3 and r["ms"] > 0, r
+'
+$run step -model transformer,gatr -width 8 -depth 1 -samples 3 -tokens 5 -repeat 1 -tp 2 -json "$out" </dev/null || bad=1
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 \
+    "model parameters ranks dp tp samples tokens ms gflops peak_gflops share_of_peak" || bad=1
+$run kernels -model transformer -width 16 -samples 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 12 "kernel size flop bytes memory_gbytes" || bad=1
+expect "want step or kernels" $run steps
+expect "tp = 3: want a divisor of the 2 ranks" $run step -tp 3
+expect "unknown key widht" $run step -widht 3
+expect "does not divide 3 heads" $run step -model transformer -heads 3 -width 9 -tp 2
+expect "want a file to write" $run step -json /nowhere/x
+rm -f "$out"
+exit $bad
