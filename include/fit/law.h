@@ -102,5 +102,8 @@ double law_refine(double *x, const LawProblem *problem, struct Minimiser *solver
  * collective. */
 double law_varpro(Law *law, const LawProblem *problem);
 
+/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite where singular. Not collective. */
+double law_condition(const LawProblem *problem, const double *x);
+
 /** Status of a fit in words, for arm `arm`. */
 void law_status(char *text, size_t size, const LawFit *fit, const LawProblem *problem, int arm);

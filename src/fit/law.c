@@ -185,7 +185,7 @@ static void few_start(double *x, const LawProblem *p, int s) {
     }
 }
 
-static double condition(const LawProblem *problem, const double *x) {
+double law_condition(const LawProblem *problem, const double *x) {
     LawProblem p = *problem;
     static double h[LAW_VARIABLES * LAW_VARIABLES];
     double g[LAW_VARIABLES];
@@ -276,7 +276,7 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
         fit->at_bound[i] = fit->x[i] <= p->lo[i] + slack || fit->x[i] >= p->hi[i] - slack;
     }
     for (int m = 0; m < p->arms; m++) fit->law[m] = law_of(p, fit->x, m);
-    fit->condition = condition(p, fit->x);
+    fit->condition = law_condition(p, fit->x);
     minimiser_free(solver);
     mem_free(value);
     mem_free(given);
