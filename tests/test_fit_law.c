@@ -71,6 +71,26 @@ static void recovery(void) {
     table_free(&t);
 }
 
+/* Variable projection meets the direct route. */
+static void projection(void) {
+    Table t = surface(&truth, 6, 6, 0.01, 11);
+    LawRows rows = law_rows(&t, 0);
+    for (int objective = 0; objective < 3; objective++)
+        for (int tied = 0; tied < 2; tied++) {
+            LawSpec spec = {
+                .objective = objective, .delta = 1e-3, .exponents = tied ? LAW_EXPONENTS_TIED : LAW_EXPONENTS_FREE};
+            LawProblem p = law_problem(&rows, 1, &spec);
+            LawFit fit;
+            law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+            Law law;
+            double f = law_varpro(&law, &p, comm_world());
+            EXPECT(fabs(f / fit.objective - 1) < 1e-6 && fabs(law.alpha - fit.law[0].alpha) < 1e-3,
+                   "objective %d: %.12g, direct %.12g", objective, f, fit.objective);
+        }
+    law_rows_free(&rows);
+    table_free(&t);
+}
+
 /* Two arms of one law but for A and B: shared exponents and E come out the same. */
 static void shared(void) {
     Table t = surface(&truth, 5, 5, 0, 0);
@@ -195,6 +215,7 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     derivatives();
     recovery();
+    projection();
     shared();
     unidentifiable();
     rank_count();

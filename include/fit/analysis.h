@@ -3,7 +3,10 @@
 #pragma once
 
 #include "fit/bootstrap.h"
+#include "fit/certificate.h"
+#include "fit/compare.h"
 #include "fit/cost.h"
+#include "fit/envelope.h"
 #include "fit/isoflop.h"
 #include "fit/law.h"
 #include "fit/surrogate.h"
@@ -45,6 +48,7 @@ typedef struct CurrencyFit {
     BudgetFit budget[ANALYSIS_BUDGETS];    /* asked for, or the powers of ten in reach */
     BudgetFit frontier[ANALYSIS_FRONTIER]; /* evenly spaced in log C, for curves */
     IsoFlop isoflop;
+    Envelope envelope;
     BudgetFit lawfree[ANALYSIS_LAWFREE]; /* by the surrogate, within the data */
     int lawfrees;
 } CurrencyFit;
@@ -68,7 +72,16 @@ typedef struct ArmFit {
     int64_t seed_dof;
     char status[ANALYSIS_STATUS];
     CurrencyFit currency[CURRENCIES];
+    bool certified; /* not where arms share something: the certificate is of one arm's fit */
+    Certificate certificate;
 } ArmFit;
+
+/** Two arms beside each other. */
+typedef struct Comparison {
+    int first, second;
+    ExponentTest exponents;
+    Difference currency[CURRENCIES]; /* where both are known */
+} Comparison;
 
 typedef struct Analysis {
     const Table *table;
@@ -78,6 +91,8 @@ typedef struct Analysis {
     LawRows *rows; /* of each arm */
     LawGroup *group;
     ArmFit *arm;
+    int comparisons;
+    Comparison *comparison;
     Surrogate *surrogate; /* NULL: not asked for */
 } Analysis;
 

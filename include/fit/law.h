@@ -98,11 +98,12 @@ void law_fit(LawFit *fit, const LawProblem *problem, LawStarts starts, const Com
 struct Minimiser;
 double law_refine(double *x, const LawProblem *problem, struct Minimiser *solver);
 
-/** Variable projection from `starts` pairs of exponents; one arm, exponents free. Returns the objective. Not
- * collective. */
-double law_varpro(Law *law, const LawProblem *problem);
+/** The best of variable projection from 25 pairs of exponents (0.1 to 2); one arm, exponents free or tied, E free or 0.
+ *  Returns the objective. Starts spread over the ranks; collective. */
+double law_varpro(Law *law, const LawProblem *problem, const Comm *comm);
 
-/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite where singular. Not collective. */
+/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite where singular. Not collective.
+ */
 double law_condition(const LawProblem *problem, const double *x);
 
 /** Status of a fit in words, for arm `arm`. */

@@ -195,6 +195,7 @@ static void fit_currency(CurrencyFit *currency, const ArmFit *arm, const Table *
     for (int i = 0; i < ANALYSIS_FRONTIER; i++)
         allocate(&currency->frontier[currency->frontiers++], arm, currency,
                  exp(lo + (hi - lo) * i / (ANALYSIS_FRONTIER - 1)), o);
+    envelope_fit(&currency->envelope, table, index, which, 0);
     const RealList *iso = &o->isoflop_budgets;
     bool given = which == CURRENCY_NOMINAL && iso->n;
     isoflop_fit(&currency->isoflop, table, index, which, given ? iso->at : NULL, given ? iso->n : 0,
@@ -271,6 +272,72 @@ static void fit_surrogate(Analysis *a, const Comm *comm) {
     }
 }
 
+/* log N* of the surrogate against log C, where the minimum lies inside. */
+static double lawfree_exponent(const CurrencyFit *c) {
+    double x[2 * ANALYSIS_LAWFREE], y[ANALYSIS_LAWFREE], line[2];
+    int n = 0;
+    for (int i = 0; i < c->lawfrees; i++) {
+        if (strcmp(c->lawfree[i].status, "within the data")) continue;
+        x[2 * n] = 1, x[2 * n + 1] = log(c->lawfree[i].at.c), y[n++] = log(c->lawfree[i].at.n);
+    }
+    return n >= 3 && stats_lsq(line, NULL, NULL, x, y, NULL, n, 2) ? line[1] : NAN;
+}
+
+static void certify(ArmFit *arm, const Comm *comm) {
+    const LawGroup *g = arm->group;
+    const CurrencyFit *first = NULL;
+    for (int c = 0; c < CURRENCIES && !first; c++)
+        if (arm->currency[c].known) first = &arm->currency[c];
+    if (!first || g->fit.rows <= g->problem.n) return;
+    arm->certified = true;
+    certificate_make(&arm->certificate, &g->problem, &g->fit, &first->cost, sqrt(first->c_min * first->c_max), comm);
+    Sensitivity row = {.E = NAN, .alpha = NAN, .beta = NAN, .best_n = NAN, .rows = arm->rows->n};
+    for (int c = 0; c < CURRENCIES; c++) {
+        const CurrencyFit *k = &arm->currency[c];
+        if (!k->known) continue;
+        const struct {
+            const char *what;
+            double a, b;
+        } found[] = {{"law", k->a, k->b},
+                     {"isoFLOP", k->isoflop.n.exponent, k->isoflop.d.exponent},
+                     {"envelope", k->envelope.n_exponent, k->envelope.d_exponent},
+                     {"surrogate", lawfree_exponent(k), NAN}};
+        for (int i = 0; i < 4; i++) {
+            snprintf(row.what, sizeof row.what, "%s, %s", found[i].what, currency_name[c]);
+            row.a = found[i].a, row.b = found[i].b;
+            if (isfinite(row.a)) certificate_add(&arm->certificate, &row);
+        }
+    }
+}
+
+static CompareArm compare_arm(const Analysis *a, int m, int currency) {
+    const ArmFit *arm = &a->arm[m];
+    const CurrencyFit *c = &arm->currency[currency];
+    return (CompareArm){.name = a->table->arm[m],
+                        .law = &arm->group->fit.law[arm->index],
+                        .spread = &arm->group->spread,
+                        .index = arm->index,
+                        .cost = c->cost,
+                        .c_min = c->c_min,
+                        .c_max = c->c_max};
+}
+
+static void compare(Analysis *a, const Comm *comm) {
+    a->comparison = MEM_NEW(Comparison, a->arms * (a->arms - 1) / 2 + 1);
+    for (int i = 0; i < a->arms; i++)
+        for (int j = i + 1; j < a->arms; j++) {
+            Comparison *pair = &a->comparison[a->comparisons++];
+            pair->first = i, pair->second = j;
+            LawRows rows[2] = {a->rows[i], a->rows[j]};
+            compare_exponents(&pair->exponents, rows, &a->spec, comm);
+            for (int c = 0; c < CURRENCIES; c++) {
+                if (!a->table->has[c]) continue;
+                CompareArm first = compare_arm(a, i, c), second = compare_arm(a, j, c);
+                compare_arms(&pair->currency[c], &first, &second, a->options.extrapolation);
+            }
+        }
+}
+
 Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm *comm) {
     Analysis *a = MEM_NEW(Analysis, 1);
     a->table = table, a->options = *options, a->spec = spec_of(options), a->arms = table->arms;
@@ -296,12 +363,19 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         for (int c = 0; c < CURRENCIES; c++) fit_currency(&arm->currency[c], arm, table, m, c, options);
     }
     if (options->surrogate && table->n >= 10) fit_surrogate(a, comm);
+    if (!joint)
+        for (int m = 0; m < a->arms; m++) certify(&a->arm[m], comm);
+    compare(a, comm);
     return a;
 }
 
 void analysis_free(Analysis *a) {
     surrogate_free(a->surrogate);
-    for (int m = 0; m < a->arms; m++) law_rows_free(&a->rows[m]);
+    for (int m = 0; m < a->arms; m++) {
+        law_rows_free(&a->rows[m]);
+        certificate_free(&a->arm[m].certificate);
+    }
+    mem_free(a->comparison);
     for (int g = 0; g < a->groups; g++) {
         ensemble_free(&a->group[g].spread);
         ensemble_free(&a->group[g].cells);

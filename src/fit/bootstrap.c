@@ -140,7 +140,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
         double x[LAW_VARIABLES];
         memcpy(x, fit->x, sizeof x);
         for (int m = 0; m < p.arms; m++) {
-            uint64_t stream = rng_stream("bootstrap", (uint64_t)(b * TABLE_ARMS + m));
+            uint64_t stream = rng_stream("bootstrap", (uint64_t)b); /* the same for all arms: paired */
             if (kind == BOOTSTRAP_CELLS)
                 draw_cells(draw.w[m], p.source[m], seed, stream);
             else

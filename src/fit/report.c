@@ -51,6 +51,49 @@ static void print_law(const ArmFit *arm, const LawSpec *spec) {
                  (long long)arm->seed_dof);
 }
 
+static void print_certificate(const ArmFit *arm) {
+    static const int order[] = {LAW_E, LAW_A, LAW_B, LAW_ALPHA, LAW_BETA};
+    const Certificate *c = &arm->certificate;
+    const LawProblem *p = &arm->group->problem;
+    if (!arm->certified) return;
+    log_text("  certificate");
+    log_text("    starts: %d of %d at the minimum, %d at rest elsewhere; variable projection %.12g (%+.1e relative)",
+             arm->group->fit.reached, arm->group->fit.starts, arm->group->fit.others, c->varpro, c->varpro_gap);
+    for (int k = 0; k < LAW_COEFFICIENTS; k++) {
+        int v = p->slot[0][order[k]];
+        bool bound = v >= 0 && arm->group->fit.at_bound[v];
+        log_text("    profile of %-5s [%.6g, %.6g]%s", coef_name[k], c->profile[order[k]].lo, c->profile[order[k]].hi,
+                 bound ? "  at a bound" : "");
+    }
+    log_text("    most influential row: N %.4g D %.4g, a changes by %+.4f without it",
+             exp(p->rows[0].x[c->worst] + p->x0[0]), exp(p->rows[0].y[c->worst] + p->y0[0]), c->influence[c->worst]);
+    log_text(
+        "    other choices                             rows        E    alpha     beta        a        b   N* at %.2g",
+        c->budget);
+    for (int i = 0; i < c->n; i++)
+        log_text("    %-40s %5lld %8.4g %8.4f %8.4f %8.4f %8.4f   %.3g", c->row[i].what, (long long)c->row[i].rows,
+                 c->row[i].E, c->row[i].alpha, c->row[i].beta, c->row[i].a, c->row[i].b, c->row[i].best_n);
+}
+
+static void print_comparison(const Analysis *a, const Comparison *p) {
+    const char *first = a->table->arm[p->first], *second = a->table->arm[p->second];
+    log_text("\n%s against %s", second, first);
+    if (p->exponents.valid)
+        log_text("  equal exponents: F(%d, %d) = %.3g, p = %.3g; shared alpha %.4f, beta %.4f", p->exponents.dof1,
+                 p->exponents.dof2, p->exponents.f, p->exponents.p, p->exponents.alpha, p->exponents.beta);
+    for (int c = 0; c < CURRENCIES; c++) {
+        const Difference *d = &p->currency[c];
+        if (!a->table->has[c]) continue;
+        log_text("  %s: compute for equal loss %.3g times [%.3g, %.3g] over losses %.4g to %.4g; %s", currency_name[c],
+                 d->mean.value, d->mean.interval.lo, d->mean.interval.hi, d->loss_lo, d->loss_hi, d->status);
+        if (isfinite(d->crossover))
+            log_text("    crossover at C = %.3g [%.3g, %.3g]: %s", d->crossover, d->crossover_interval.lo,
+                     d->crossover_interval.hi, d->crossover_status);
+        else
+            log_text("    crossover: %s", d->crossover_status);
+    }
+}
+
 static void print_isoflop(const IsoFlop *iso) {
     if (!iso->curves) return;
     log_text("    isoFLOP: %s; N* ~ C^%.3f [%.3f, %.3f], D* ~ C^%.3f [%.3f, %.3f]", iso->status, iso->n.exponent,
@@ -81,6 +124,8 @@ static void print_currency(const CurrencyFit *c, int which) {
             log_text("    C %9.3g  %s", b->at.c, b->status);
     }
     print_isoflop(&c->isoflop);
+    log_text("    envelope: %d points, N ~ C^%.3f (s.e. %.3f), D ~ C^%.3f (s.e. %.3f); %s", c->envelope.points,
+             c->envelope.n_exponent, c->envelope.n_se, c->envelope.d_exponent, c->envelope.d_se, c->envelope.caveat);
     for (int i = 0; i < c->lawfrees; i++) {
         const BudgetFit *b = &c->lawfree[i];
         if (i == 0) log_text("    no law assumed (Gaussian process):");
@@ -97,7 +142,9 @@ void analysis_print(const Analysis *a) {
         log_text("\narm %s", a->table->arm[m]);
         print_law(&a->arm[m], &a->spec);
         for (int c = 0; c < CURRENCIES; c++) print_currency(&a->arm[m].currency[c], c);
+        print_certificate(&a->arm[m]);
     }
+    for (int i = 0; i < a->comparisons; i++) print_comparison(a, &a->comparison[i]);
     const Surrogate *s = a->surrogate;
     if (s)
         log_text("\nsurrogate: %lld points, hyperparameters from %lld of them in %.2f s (%s), factor in %.2f s",
@@ -178,6 +225,34 @@ static void json_isoflop(Json *j, const IsoFlop *iso) {
     json_end_object(j);
 }
 
+static void json_envelope(Json *j, const Envelope *e) {
+    json_object(j, "envelope");
+    json_text(j, "caveat", e->caveat);
+    json_int(j, "unfinished", e->unfinished);
+    json_object(j, "N");
+    json_number(j, "factor", e->n_factor);
+    json_number(j, "exponent", e->n_exponent);
+    json_number(j, "se", e->n_se);
+    json_end_object(j);
+    json_object(j, "D");
+    json_number(j, "factor", e->d_factor);
+    json_number(j, "exponent", e->d_exponent);
+    json_number(j, "se", e->d_se);
+    json_end_object(j);
+    json_array(j, "points");
+    for (int i = 0; i < e->points; i++) {
+        json_object(j, NULL);
+        json_number(j, "C", e->point[i].c);
+        json_number(j, "N", e->point[i].n);
+        json_number(j, "D", e->point[i].d);
+        json_number(j, "loss", e->point[i].loss);
+        json_bool(j, "final", e->point[i].final);
+        json_end_object(j);
+    }
+    json_end_array(j);
+    json_end_object(j);
+}
+
 static void json_currency(Json *j, const CurrencyFit *c, int which) {
     json_object(j, currency_name[which]);
     json_text(j, "unit", currency_unit[which]);
@@ -195,6 +270,7 @@ static void json_currency(Json *j, const CurrencyFit *c, int which) {
     json_budgets(j, "allocation", c->budget, c->budgets);
     json_budgets(j, "frontier", c->frontier, c->frontiers);
     json_isoflop(j, &c->isoflop);
+    json_envelope(j, &c->envelope);
     json_budgets(j, "surrogate", c->lawfree, c->lawfrees);
     json_end_object(j);
 }
@@ -213,6 +289,31 @@ static void json_points(Json *j, const Analysis *a, const ArmFit *arm) {
         json_number(j, "fitted", law_loss(law, p->n, p->d));
         json_number(j, "weight", p->weight);
         json_int(j, "seed", p->seed);
+        if (arm->certified) json_number(j, "influence", arm->certificate.influence[i]);
+        json_end_object(j);
+    }
+    json_end_array(j);
+}
+
+static void json_certificate(Json *j, const Certificate *c) {
+    static const char *const name[LAW_COEFFICIENTS] = {"A", "B", "E", "alpha", "beta"};
+    json_number(j, "varpro", c->varpro);
+    json_number(j, "varpro_gap", c->varpro_gap);
+    json_object(j, "profile");
+    for (int k = 0; k < LAW_COEFFICIENTS; k++) json_interval(j, name[k], c->profile[k]);
+    json_end_object(j);
+    json_number(j, "reference_budget", c->budget);
+    json_array(j, "sensitivity");
+    for (int i = 0; i < c->n; i++) {
+        json_object(j, NULL);
+        json_text(j, "what", c->row[i].what);
+        json_int(j, "rows", c->row[i].rows);
+        json_number(j, "E", c->row[i].E);
+        json_number(j, "alpha", c->row[i].alpha);
+        json_number(j, "beta", c->row[i].beta);
+        json_number(j, "a", c->row[i].a);
+        json_number(j, "b", c->row[i].b);
+        json_number(j, "N", c->row[i].best_n);
         json_end_object(j);
     }
     json_end_array(j);
@@ -239,6 +340,16 @@ static void json_arm(Json *j, const Analysis *a, int m) {
     json_number(j, "condition", fit->condition);
     json_int(j, "starts", fit->starts);
     json_int(j, "reached", fit->reached);
+    json_number(j, "share_reached", (double)fit->reached / fit->starts);
+    json_int(j, "others", fit->others);
+    json_array(j, "at_bound");
+    static const char *const coefficient[LAW_COEFFICIENTS] = {"A", "B", "E", "alpha", "beta"};
+    for (int k = 0; k < LAW_COEFFICIENTS; k++) {
+        int v = arm->group->problem.slot[arm->index][k];
+        if (v >= 0 && fit->at_bound[v]) json_text(j, NULL, coefficient[k]);
+    }
+    json_end_array(j);
+    if (arm->certified) json_certificate(j, &arm->certificate);
     json_text(j, "intervals_by", spread_name[arm->group->spread_kind]);
     json_number(j, "even_noise_p", arm->group->uneven);
     json_number(j, "seed_noise", arm->seed_noise);
@@ -270,6 +381,48 @@ static void json_surrogate(Json *j, const Surrogate *s) {
     json_end_object(j);
 }
 
+static void json_comparison(Json *j, const Analysis *a, const Comparison *p) {
+    json_object(j, NULL);
+    json_text(j, "first", a->table->arm[p->first]);
+    json_text(j, "second", a->table->arm[p->second]);
+    json_object(j, "exponents");
+    json_number(j, "F", p->exponents.valid ? p->exponents.f : NAN);
+    json_number(j, "p", p->exponents.valid ? p->exponents.p : NAN);
+    json_int(j, "dof1", p->exponents.dof1);
+    json_int(j, "dof2", p->exponents.dof2);
+    json_number(j, "alpha", p->exponents.valid ? p->exponents.alpha : NAN);
+    json_number(j, "beta", p->exponents.valid ? p->exponents.beta : NAN);
+    json_end_object(j);
+    json_object(j, "currencies");
+    for (int c = 0; c < CURRENCIES; c++) {
+        const Difference *d = &p->currency[c];
+        if (!a->table->has[c]) continue;
+        json_object(j, currency_name[c]);
+        json_text(j, "status", d->status);
+        json_pair(j, "loss_range", d->loss_lo, d->loss_hi);
+        json_number(j, "multiplier", d->mean.value);
+        json_interval(j, "interval", d->mean.interval);
+        json_array(j, "at");
+        for (int i = 0; i < COMPARE_LOSSES; i++) {
+            json_object(j, NULL);
+            json_number(j, "loss", d->at[i].loss);
+            json_number(j, "multiplier", d->at[i].value);
+            json_interval(j, "interval", d->at[i].interval);
+            json_end_object(j);
+        }
+        json_end_array(j);
+        json_object(j, "crossover");
+        json_text(j, "status", d->crossover_status);
+        json_number(j, "C", d->crossover);
+        json_interval(j, "interval", d->crossover_interval);
+        json_number(j, "share", d->crossover_share);
+        json_end_object(j);
+        json_end_object(j);
+    }
+    json_end_object(j);
+    json_end_object(j);
+}
+
 static Err write_json(const Analysis *a, const char *path) {
     char temporary[OPTION_TEXT + 32];
     snprintf(temporary, sizeof temporary, "%s.tmp%ld", path, (long)getpid());
@@ -295,6 +448,9 @@ static Err write_json(const Analysis *a, const char *path) {
     if (a->surrogate) json_surrogate(&j, a->surrogate);
     json_array(&j, "arms");
     for (int m = 0; m < a->arms; m++) json_arm(&j, a, m);
+    json_end_array(&j);
+    json_array(&j, "comparisons");
+    for (int i = 0; i < a->comparisons; i++) json_comparison(&j, a, &a->comparison[i]);
     json_end_array(&j);
     json_end_object(&j);
     bool failed = ferror(j.file) || fflush(j.file) || fsync(fileno(j.file));
