@@ -18,6 +18,8 @@ from style import COLUMN, GREY, LOSS, PAGE, plt
 
 BEYOND = (0, (1, 1))  # line style of extrapolation
 LAW = (3, 1.6)  # dashes of the law
+NO_LAW = (0, (4, 1.2, 1, 1.2))  # line style of the surrogate
+WIDEST = {"N": 100, "D": 100, "loss": 2}  # bands over a larger factor say nothing and hide the rest
 
 
 class Absent(Exception):
@@ -64,6 +66,7 @@ def _frontier(study, arm, currency, quantity):
     for optimum, column in ((n, "parameters"), (d, "samples")):
         sampled = study.cells[column][study.grid(arm)]
         inside &= (optimum >= min(sampled, default=np.inf)) & (optimum <= max(sampled, default=0))
+    band[:, ~(band[1] <= WIDEST[quantity] * band[0])] = np.nan
     return c, value, band, inside
 
 
@@ -118,8 +121,9 @@ def loss_compute(study, looks):
         costs = np.concatenate(costs)
         ax.set_xlim(style.log_limits([costs.min() / 6, costs.max()], 0.02, 0.04))
     finals = np.concatenate([study.cells["loss"][study.grid(arm)] for arm in study.arms])
-    top = min(np.concatenate(losses).max(), max(2.0, 1.5 * finals.max()))
-    axes[0].set_ylim(style.log_limits([finals.min(), top], 0.08, 0.02))
+    spread = finals.max() / finals.min()  # of learning curves only as much is shown as does not squeeze the final losses
+    top = min(np.concatenate(losses).max(), finals.max() * max(1.25, spread ** 0.6))
+    axes[0].set_ylim(style.log_limits([finals.min(), top], 0.12, 0.02))
     axes[0].set_ylabel(LOSS)
     for ax in axes:
         style.log_axis(ax.xaxis)
@@ -146,7 +150,10 @@ def loss_compute(study, looks):
 class Vertex:
     n: float
     loss: float
-    kind: str  # optimum, outside, none
+    kind: str  # optimum, outside, concave, few: too few sizes for a parabola
+
+
+PARABOLAS = {"optimum": "-", "outside": (0, (3, 1.5)), "concave": (0, (5, 1, 1, 1)), "few": ":"}
 
 
 def _vertex(curve):
@@ -154,8 +161,8 @@ def _vertex(curve):
     p0, p1, p2 = (_number(p) for p in curve["parabola"])
     if curve.get("ok"):
         return Vertex(curve["best_N"], curve["best_loss"], "optimum")
-    if not np.isfinite(p2) or p2 <= 0:
-        return Vertex(np.nan, np.nan, "none")
+    if not p2 > 0:
+        return Vertex(np.nan, np.nan, "concave" if np.isfinite(p2) else "few")
     end = max(curve["N"]) if -p1 / (2 * p2) + curve["centre"] > np.log(max(curve["N"])) else min(curve["N"])
     u = np.log(end) - curve["centre"]
     return Vertex(end, np.exp(p0 + p1 * u + p2 * u * u), "outside")
@@ -193,9 +200,9 @@ def _isoflop_panel(ax, curves, norm):
         if np.isfinite(p2):
             u = np.linspace(np.log(n.min()), np.log(n.max()), 100) - curve["centre"]
             ax.plot(np.exp(u + curve["centre"]), np.exp(p0 + p1 * u + p2 * u * u), color=colour, lw=0.9,
-                    ls="-" if vertex.kind == "optimum" else (0, (3, 1.5)), zorder=2)
+                    ls=PARABOLAS[vertex.kind], zorder=2)
         else:
-            ax.plot(n, loss, ":", color=colour, lw=0.8, zorder=2)
+            ax.plot(n, loss, color=colour, lw=0.8, ls=PARABOLAS["few"], zorder=2)
         if vertex.kind == "optimum":
             ax.plot(vertex.n, vertex.loss, "*", color=colour, ms=7, mec="black", mew=0.5, zorder=5)
         elif vertex.kind == "outside":
@@ -241,17 +248,19 @@ def isoflop(study, looks, currency=CURRENCIES[0]):
     if "optimum" in kinds:
         keys.append(Line2D([], [], color=GREY, marker="*", ms=7, mec="black", mew=0.5, label="parabola and its vertex"))
     if "outside" in kinds:
-        keys.append(Line2D([], [], color=GREY, marker=">", ls=(0, (3, 1.5)), mfc="white", ms=4.2,
+        keys.append(Line2D([], [], color=GREY, marker=">", ls=PARABOLAS["outside"], mfc="white", ms=4.2,
                            label="vertex outside the sampled range"))
-    if "none" in kinds and study.fit:
-        keys.append(Line2D([], [], color=GREY, ls=":", label="no minimum, or too few sizes"))
+    if "concave" in kinds:
+        keys.append(Line2D([], [], color=GREY, ls=PARABOLAS["concave"], label="concave: no minimum"))
+    if "few" in kinds and study.fit:
+        keys.append(Line2D([], [], color=GREY, ls=PARABOLAS["few"], label="too few sizes for a parabola"))
     style.legend_below(figure, keys)
     return figure
 
 
 # ---- N* and D* against C. ----
 
-def _allocation_panel(ax, study, looks, currency, quantity, exponent):
+def _allocation_panel(ax, study, looks, currency, quantity, exponent, seen):
     """quantity: N or D; returns its drawn values."""
     drawn, entries = [], []
     for arm in study.arms:
@@ -264,6 +273,10 @@ def _allocation_panel(ax, study, looks, currency, quantity, exponent):
             _draw_frontier(ax, *frontier, colour, None, 1.2)
             drawn += list(frontier[1])
             label = f"${exponent}$ = {_number(fitted[exponent]):.2f}{_interval(fitted['interval'][exponent])}"
+        free = [r for r in fitted.get("surrogate", []) if r["status"] == "within the data"]
+        if len(free) > 1:
+            ax.plot(*numbers(free, "C", quantity), color=colour, lw=0.8, ls=NO_LAW, zorder=3)
+            seen.add("surrogate")
         curves = [k for k in fitted.get("isoflop", {}).get("curves", []) if k.get("ok")]
         if curves:
             c, best = numbers(curves, "C", f"best_{quantity}")
@@ -287,19 +300,22 @@ def allocation(study, looks):
     figure, axes = plt.subplots(2, max(1, len(currencies)), figsize=(PAGE, 4.2 + 0.25 * crowd), sharex="col",
                                 sharey="row", squeeze=False)
     keys_share = (len(study.fit) + 1) * 0.12 / (1.6 + 0.125 * crowd)  # of the height of a panel
-    above = max(0.12, 0.8 / (1 - keys_share) - 1)
-    total = []
+    above = max(0.12, 0.9 / (1 - keys_share) - 1)
+    total, seen = [], set()
     for i, (quantity, exponent) in enumerate((("N", "a"), ("D", "b"))):
         row = []
         for ax, currency in zip(axes[i], currencies):
             ax.set(xscale="log", yscale="log")
-            drawn, entries = _allocation_panel(ax, study, looks, currency, quantity, exponent)
+            drawn, entries = _allocation_panel(ax, study, looks, currency, quantity, exponent, seen)
             row += drawn
             if entries:
                 ax.legend(handles=entries, title=f"${quantity}^* \\propto C^{exponent}$", title_fontsize=6.5,
-                          loc="upper left", borderaxespad=0.2, alignment="left", labelspacing=0.25)
+                          loc="upper left", borderaxespad=0.2, alignment="left", labelspacing=0.25, frameon=True,
+                          framealpha=0.8, edgecolor="none").set_zorder(9)
         total += row
-        if row:
+        if row:  # all sizes that were run are shown; an optimum far beyond the runs is not worth the room
+            sampled = np.concatenate([study.cells[("parameters", "samples")[i]][study.grid(a)] for a in study.arms])
+            row = np.clip(np.concatenate([row, sampled]), sampled.min() / 10, sampled.max() * 30)
             axes[i, 0].set_ylim(style.log_limits(row, 0.08, above))
     if not total:
         plt.close(figure)
@@ -317,6 +333,8 @@ def allocation(study, looks):
     keys = [Patch(color=GREY, alpha=0.25, lw=0, label="95 % interval"),
             Line2D([], [], color=GREY, ls=BEYOND, label="beyond the runs"),
             Line2D([], [], color=GREY, marker="o", mfc="white", mew=0.8, ls="", label="isoFLOP vertex")]
+    if "surrogate" in seen:
+        keys.append(Line2D([], [], color=GREY, lw=0.8, ls=NO_LAW, label="no law assumed (Gaussian process)"))
     style.legend_below(figure, arms + keys)
     return figure
 
@@ -481,7 +499,9 @@ FIGURES = [
            partial(isoflop, currency=CURRENCIES[2])),
     Figure("allocation", "Compute-optimal model size and training",
            "N* and D* against compute under the fitted law, with 95 % intervals and the exponents; dotted where "
-           "compute, model size or training lie beyond the runs. Open markers are the vertices of the isoFLOP curves.",
+           "compute, model size or training lie beyond the runs, without a band where that spans more than a factor of "
+           "100. Open markers are the vertices of the isoFLOP curves; dash-dotted is the minimum of a Gaussian process "
+           "through all learning curves, which assumes no law.",
            allocation),
     Figure("residuals", "What the law leaves over",
            "Relative difference between the loss of each fitted run and the law. A trend along N or D says that the "
