@@ -41,7 +41,7 @@ class Study:
     curves: dict  # column name -> array, a row a point of a learning curve
     provenance: list  # (name, value)
     fit: dict  # arm -> its entry in fit.json; empty without one
-    fit_header: dict = field(default_factory=dict)
+    fit_header: dict = field(default_factory=dict)  # the whole of fit.json
 
     @property
     def arms(self):

@@ -18,6 +18,7 @@ from style import COLUMN, GREY, LOSS, PAGE, plt
 
 BEYOND = (0, (1, 1))  # line style of extrapolation
 LAW = (3, 1.6)  # dashes of the law
+LAW_LINE = (0, LAW)
 NO_LAW = (0, (4, 1.2, 1, 1.2))  # line style of the surrogate
 WIDEST = {"N": 100, "D": 100, "loss": 2}  # bands over a larger factor say nothing and hide the rest
 
@@ -121,7 +122,7 @@ def loss_compute(study, looks):
         costs = np.concatenate(costs)
         ax.set_xlim(style.log_limits([costs.min() / 6, costs.max()], 0.02, 0.04))
     finals = np.concatenate([study.cells["loss"][study.grid(arm)] for arm in study.arms])
-    spread = finals.max() / finals.min()  # of learning curves only as much is shown as does not squeeze the final losses
+    spread = finals.max() / finals.min()  # learning curves are cut off where they would squeeze the final losses
     top = min(np.concatenate(losses).max(), finals.max() * max(1.25, spread ** 0.6))
     axes[0].set_ylim(style.log_limits([finals.min(), top], 0.12, 0.02))
     axes[0].set_ylabel(LOSS)
@@ -135,7 +136,7 @@ def loss_compute(study, looks):
              Line2D([], [], color=GREY, lw=1.1, label="lower envelope of final losses")]
     labels = [h.get_label() for h in arms + lines]
     if "frontier" in seen:
-        lines.append((Patch(color=GREY, alpha=0.25, lw=0), Line2D([], [], color=GREY, lw=1.0, ls=(0, LAW))))
+        lines.append((Patch(color=GREY, alpha=0.25, lw=0), Line2D([], [], color=GREY, lw=1.0, ls=LAW_LINE)))
         labels.append("compute-optimal, fitted law (95 %)")
     if "beyond" in seen:
         lines.append(Line2D([], [], color=GREY, lw=1.0, ls=BEYOND))
@@ -339,6 +340,43 @@ def allocation(study, looks):
     return figure
 
 
+# ---- Compute that an arm needs for the loss of another. ----
+
+def multiplier(study, looks):
+    """Colour: the arm; marker: what it is compared with."""
+    pairs = study.fit_header.get("comparisons", [])
+    currencies = [k for k in CURRENCIES if any(p["currencies"].get(k.name, {}).get("at") for p in pairs)]
+    if not currencies:
+        raise Absent("there is no comparison of two arms in fit.json")
+    figure, axes = plt.subplots(1, len(currencies), figsize=(PAGE, 2.3), sharey=True, squeeze=False)
+    values, keys = [1.0], {}
+    for ax, currency in zip(axes[0], currencies):
+        losses = []
+        for pair in pairs:
+            first, second = pair["first"], pair["second"]
+            found = [r for r in pair["currencies"].get(currency.name, {}).get("at", []) if r["multiplier"]]
+            if not found:
+                continue
+            loss, ratio, band = numbers(found, "loss", "multiplier", "interval")
+            band[:, ~(band[1] <= WIDEST["N"] * band[0])] = np.nan
+            style_of = dict(color=looks.colour(second), marker=looks.marker(first), mfc="white", mew=0.8, ms=3.4,
+                            ls=["-", LAW_LINE, BEYOND][looks.arms.index(first) % 3])
+            ax.plot(loss, ratio, zorder=3, alpha=1 if np.isfinite(band).any() else 0.35, **style_of)
+            ax.fill_between(loss, band[0], band[1], color=looks.colour(second), alpha=0.15, lw=0)
+            keys[first, second] = Line2D([], [], label=f"{style.words(second)} / {style.words(first)}", **style_of)
+            losses += list(loss)
+            values += list(ratio) + list(band[np.isfinite(band)])
+        ax.axhline(1, color=GREY, lw=0.6, zorder=0)
+        ax.set(xscale="log", yscale="log", xlabel="test loss $L$ of both", title=f"{currency.title} ({currency.unit})")
+        ax.set_xlim(style.log_limits(losses)[::-1])
+        style.log_axis(ax.xaxis)
+    axes[0, 0].set_ylim(style.log_limits(values))
+    style.log_axis(axes[0, 0].yaxis, most=8)
+    axes[0, 0].set_ylabel("compute for equal loss, ratio")
+    style.legend_below(figure, list(keys.values()))
+    return figure
+
+
 # ---- How far the law is from each run. ----
 
 def residuals(study, looks):
@@ -503,6 +541,10 @@ FIGURES = [
            "100. Open markers are the vertices of the isoFLOP curves; dash-dotted is the minimum of a Gaussian process "
            "through all learning curves, which assumes no law.",
            allocation),
+    Figure("multiplier", "Compute for equal loss",
+           "Compute that one arm needs for the loss that another reaches, as a ratio, along the losses that both "
+           "reach; below 1 the first named is the better. Lower losses, so larger budgets, are to the right. Bands: 95 % "
+           "intervals from paired resamples; faint where they span more than a factor of 100.", multiplier),
     Figure("residuals", "What the law leaves over",
            "Relative difference between the loss of each fitted run and the law. A trend along N or D says that the "
            "law is not of the right form there; the scatter is the noise.", residuals),

@@ -95,16 +95,57 @@ def exponents(study, looks):
             fitted = study.fitted(arm, currency)
             if not fitted:
                 continue
-            iso = fitted.get("isoflop", {})
+            iso, lower = fitted.get("isoflop", {}), fitted.get("envelope", {}).get("N", {})
             rows.append(("", [arm_label(looks, arm), f"{currency.title} <small>{currency.unit}</small>",
                               measured(fitted["a"], fitted["interval"]["a"]),
                               measured(fitted["b"], fitted["interval"]["b"]),
                               *(measured(iso.get(k, {}).get("exponent"), iso.get(k, {}).get("interval"))
-                                for k in ("N", "D")), escape(iso.get("status", "–"))]))
+                                for k in ("N", "D")),
+                              number(lower.get("exponent"), 3) + f"<br><small>± {number(lower.get('se'), 2)}</small>",
+                              escape(iso.get("status", "–"))]))
     if not rows:
         return ""
     return "<h3>Exponents of N* ∝ C<sup>a</sup> and D* ∝ C<sup>b</sup></h3>" + table(
-        ["arm", "C in", "a, law", "b, law", "a, isoFLOP", "b, isoFLOP", "isoFLOP status"], rows, (0, 1, 6))
+        ["arm", "C in", "a, law", "b, law", "a, isoFLOP", "b, isoFLOP", "a, envelope", "isoFLOP status"],
+        rows, (0, 1, 7))
+
+
+def sensitivity(study, looks):
+    """What other choices of fit would have said, of each arm."""
+    parts = []
+    for arm, law in study.fit.items():
+        keys = ["E", "alpha", "beta", "a", "b", "N"]
+        rows = [("", [escape(r["what"]), r["rows"], *(number(r.get(k)) for k in keys)])
+                for r in law.get("certificate", {}).get("sensitivity", [])]
+        if rows:
+            budget = number(law["certificate"].get("reference_budget"), 3)
+            parts.append(f"<details><summary>Other choices of fit: {escape(words(arm))}</summary>" + table(
+                ["choice", "rows", "E", "α", "β", "a", "b", f"N* at {budget}"], rows) + "</details>")
+    return "".join(parts)
+
+
+def comparisons(study, looks):
+    rows = []
+    for pair in study.fit_header.get("comparisons", []):
+        for currency in CURRENCIES:
+            found = pair["currencies"].get(currency.name)
+            if not found:
+                continue
+            low, high = found["loss_range"]
+            cross = found.get("crossover", {})
+            at = f"at C = {number(cross.get('C'), 3)}: " if cross.get("C") is not None else ""
+            rows.append(("", [f"{arm_label(looks, pair['second'])} / {arm_label(looks, pair['first'])}",
+                              f"{currency.title} <small>{currency.unit}</small>",
+                              measured(found["multiplier"], found["interval"]),
+                              f"{number(low, 3)} to {number(high, 3)}",
+                              escape(found["status"]), at + escape(cross.get("status", "–")),
+                              number(pair.get("exponents", {}).get("p"), 2)]))
+    if not rows:
+        return ""
+    return ("<h2>Differences between arms</h2><p>Compute that the first arm needs for the loss of the second, over the "
+            "losses that both reach; 95 % intervals from paired resamples.</p>" + table(
+                ["arms", "C in", "compute for<br>equal loss", "over losses", "status", "crossover",
+                 "p of equal<br>exponents"], rows, (0, 1, 4, 5)))
 
 
 def allocation(study, looks):
@@ -158,9 +199,9 @@ def build(study, drawn, absent):
     parts = [f"<h1>Scaling study: {escape(study.name)}</h1>",
              f"<p>{len(study.cells['arm'])} cells ({summary}) of {len(study.arms)} arms. Losses are mean squared "
              "displacement errors on the fixed test set, relative to predicting that nothing moves.</p>",
-             "<h2>Laws</h2>", laws(study, looks), exponents(study, looks)]
+             "<h2>Laws</h2>", laws(study, looks), exponents(study, looks), sensitivity(study, looks)]
     if study.fit:
-        parts += ["<h2>Allocation</h2>", allocation(study, looks)]
+        parts += ["<h2>Allocation</h2>", allocation(study, looks), comparisons(study, looks)]
     for f in FIGURES:
         parts.append(f"<h2>{f.title}</h2>")
         if f.name in drawn:

@@ -69,7 +69,8 @@ make_results full
     >"$work/log" 2>&1 || fail "equiscale fit: $(cat "$work/log")"
 report "$work/full" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
 [ -s "$work/err" ] && fail "standard error: $(cat "$work/err")"
-figures "$work/full" allocation isoflop isoflop-core-seconds loss-compute loss-data overview residuals
+figures "$work/full" allocation isoflop isoflop-core-seconds loss-compute loss-data multiplier \
+    overview residuals
 [ "$(sort "$work/out")" = "$(ls "$work/full/"{figures/*,report.html} | sort)" ] ||
     fail "want a line a file: $(cat "$work/out")"
 for word in diverged failed converged '&lt;synthetic&gt;' 'transformer augmented'; do
@@ -87,7 +88,7 @@ grep -q 'no figure loss-data: ' "$work/out" && grep -q 'Left out: no arm has' "$
 for preset in diverged empty; do
     make_results "$preset"
     report "$work/$preset" >"$work/out" 2>&1 || fail "$preset: $(cat "$work/out")"
-    [ "$(grep -c '^no figure ' "$work/out")" = 7 ] && [ -s "$work/$preset/report.html" ] ||
+    [ "$(grep -c '^no figure ' "$work/out")" = 8 ] && [ -s "$work/$preset/report.html" ] ||
         fail "$preset: $(cat "$work/out")"
 done
 
