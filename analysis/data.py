@@ -44,6 +44,11 @@ class Study:
     fit_header: dict = field(default_factory=dict)  # the whole of fit.json
 
     @property
+    def no_fit(self):
+        """Why there is nothing in `fit`."""
+        return "fit.json holds no arm" if self.fit_header else "there is no fit.json: equiscale fit -json makes it"
+
+    @property
     def arms(self):
         return sorted(set(self.cells["arm"]))
 

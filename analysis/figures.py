@@ -295,7 +295,7 @@ def _allocation_panel(ax, study, looks, currency, quantity, exponent, seen):
 
 def allocation(study, looks):
     if not study.fit:
-        raise Absent("there is no fit.json: run `equiscale fit -json` on the results")
+        raise Absent(study.no_fit)
     currencies = [k for k in CURRENCIES if any(study.fitted(arm, k) for arm in study.arms)]
     crowd = max(0, len(study.fit) - 4)
     figure, axes = plt.subplots(2, max(1, len(currencies)), figsize=(PAGE, 4.2 + 0.25 * crowd), sharex="col",
@@ -347,7 +347,7 @@ def multiplier(study, looks):
     pairs = study.fit_header.get("comparisons", [])
     currencies = [k for k in CURRENCIES if any(p["currencies"].get(k.name, {}).get("at") for p in pairs)]
     if not currencies:
-        raise Absent("there is no comparison of two arms in fit.json")
+        raise Absent("fit.json holds no comparison of two arms" if study.fit else study.no_fit)
     figure, axes = plt.subplots(1, len(currencies), figsize=(PAGE, 2.3), sharey=True, squeeze=False)
     values, keys = [1.0], {}
     for ax, currency in zip(axes[0], currencies):
@@ -382,7 +382,7 @@ def multiplier(study, looks):
 def residuals(study, looks):
     arms = [a for a in study.arms if study.fit.get(a, {}).get("points")]
     if not arms:
-        raise Absent("there is no fit.json: run `equiscale fit -json` on the results")
+        raise Absent(study.no_fit)
     figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.2), sharey=True)
     span, values = 0, {"N": [], "D": []}
     for arm in arms:

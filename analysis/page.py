@@ -69,7 +69,7 @@ REASONS = {"keep": "keep column or weight 0", "range": "C outside the asked-for 
 
 def laws(study, looks):
     if not study.fit:
-        return "<p>There is no fit.json beside the results: <code>equiscale fit results.h5 -json fit.json</code>.</p>"
+        return f"<p>None: {escape(study.no_fit)}.</p>"
     keys = ["E", "A", "B", "alpha", "beta"]
     rows = []
     for arm, law in study.fit.items():
@@ -131,7 +131,7 @@ def comparisons(study, looks):
             found = pair["currencies"].get(currency.name)
             if not found:
                 continue
-            low, high = found["loss_range"]
+            low, high = found.get("loss_range") or (None, None)
             cross = found.get("crossover", {})
             at = f"at C = {number(cross.get('C'), 3)}: " if cross.get("C") is not None else ""
             rows.append(("", [f"{arm_label(looks, pair['second'])} / {arm_label(looks, pair['first'])}",
