@@ -551,7 +551,7 @@ static Err write_block(Table *t, const Block *b, Piece *piece, int64_t total[LEV
     mem_free(all);
     for (int c = 0; c < COLUMNS; c++)
         bytes += (total[schema[c].level] - before[schema[c].level]) * (int64_t)h5_row_bytes(&t->column[c]);
-    TRY(h5_reserve(&t->file, bytes + bytes / 16 + COLUMNS * (1 << 17)));
+    TRY(h5_reserve(&t->file, bytes + bytes / 16));
     for (int c = 0; c < COLUMNS; c++) {
         TRY(h5_extend(&t->data[c], total[schema[c].level]));
         TRY(h5_write(&t->data[c], b->at[c], piece->first[schema[c].level], b->rows[schema[c].level]));
@@ -580,7 +580,7 @@ static int64_t block_length(const DatasetPlan *plan) {
 
 static Err write_all(Table *t, Block *b, Piece *pieces, const DatasetPlan *plan, DatasetMake *make, void *context,
                      const Comm *comm) {
-    TRY(h5_reserve(&t->file, 0));
+    TRY(h5_reserve(&t->file, COLUMNS * (1 << 16))); /* the last chunk of each, and indices */
     TRY(write_header(t, plan));
     int64_t total[LEVELS] = {0}, length = block_length(plan);
     for (int64_t at = 0; at < plan->trajectories; at += length) {
