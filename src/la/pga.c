@@ -25,17 +25,29 @@ static const double dual_sign[PGA] = {1, -1, 1, -1, 1, 1, -1, 1, 1, -1, 1, -1, 1
 #define BARRIER
 #endif
 
-#define OUT_BEGIN(o) { Vec sum = {0};
+#define OUT_BEGIN(o)                                                                                                   \
+    {                                                                                                                  \
+        Vec sum = {0};
 #define OUT_PLUS(l, r) sum = vec_fma(a[l], y[r], sum);
 #define OUT_MINUS(l, r) sum = vec_fnma(a[l], y[r], sum);
-#define OUT_END(o) vec_store(out + (o) * out_plane, scale * sum); BARRIER }
-#define DOT_END(o) dot += sum * d[o]; BARRIER }
+#define OUT_END(o)                                                                                                     \
+    vec_store(out + (o)*out_plane, scale * sum);                                                                       \
+    BARRIER                                                                                                            \
+    }
+#define DOT_END(o)                                                                                                     \
+    dot += sum * d[o];                                                                                                 \
+    BARRIER                                                                                                            \
+    }
 #define DX_PLUS(l, r) a[l] = vec_fma(d0, y[r], a[l]);
 #define DX_MINUS(l, r) a[l] = vec_fnma(d0, y[r], a[l]);
 #define DY_PLUS(l, r) a[r] = vec_fma(d0, x[l], a[r]);
 #define DY_MINUS(l, r) a[r] = vec_fnma(d0, x[l], a[r]);
-#define D_BEGIN(o) { Vec d0 = scale * d[o];
-#define D_END(o) BARRIER }
+#define D_BEGIN(o)                                                                                                     \
+    {                                                                                                                  \
+        Vec d0 = scale * d[o];
+#define D_END(o)                                                                                                       \
+    BARRIER                                                                                                            \
+    }
 
 #define LOAD(to, from, stride) EACH(i) to[i] = vec_load((from) + i * (stride))
 
