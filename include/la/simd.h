@@ -28,6 +28,26 @@
 typedef real Vec __attribute__((vector_size(SIMD_BYTES)));
 enum { LANES = SIMD_LANES };
 
+/** Integers as wide as the lanes, for shuffles. */
+#ifdef EQ_DOUBLE
+typedef int64_t Lane;
+#else
+typedef int32_t Lane;
+#endif
+typedef Lane Lanes __attribute__((vector_size(SIMD_BYTES)));
+static const Lanes lane_numbers = {0,  1,
+#if SIMD_LANES >= 4
+                                   2,  3,
+#endif
+#if SIMD_LANES >= 8
+                                   4,  5,  6,  7,
+#endif
+#if SIMD_LANES >= 16
+                                   8,  9,  10, 11, 12,
+                                   13, 14, 15
+#endif
+};
+
 static inline Vec vec_load(const real *p) {
     Vec v;
     memcpy(&v, p, sizeof v);
@@ -63,30 +83,52 @@ static inline Vec vec_fnma(Vec a, Vec b, Vec c) {
 #endif
 }
 
-/** The first n lanes (n > 0; all of them where n >= LANES); memory behind them is not touched. */
-static inline void vec_store_first(real *p, Vec v, int64_t n) {
-    unsigned first = n < LANES ? (1u << n) - 1 : (1u << LANES) - 1;
+/** The first n lanes, n > 0; all of them where n >= LANES. */
 #if defined(__AVX512F__) && defined(EQ_DOUBLE)
-    _mm512_mask_storeu_pd(p, (__mmask8)first, (__m512d)v);
+typedef __mmask8 Mask;
 #elif defined(__AVX512F__)
-    _mm512_mask_storeu_ps(p, (__mmask16)first, (__m512)v);
+typedef __mmask16 Mask;
 #else
-    memcpy(p, &v, (size_t)__builtin_popcount(first) * sizeof(real));
+typedef int Mask; /* how many */
+#endif
+static inline Mask vec_mask(int64_t n) {
+#if defined(__AVX512F__)
+    return (Mask)(n < LANES ? (1u << n) - 1 : (1u << LANES) - 1);
+#else
+    return (Mask)(n < LANES ? n : LANES);
 #endif
 }
 
-/** n lanes from memory and zeros behind them. */
-static inline Vec vec_load_first(const real *p, int64_t n) {
-    unsigned first = n < LANES ? (1u << n) - 1 : (1u << LANES) - 1;
+/** Stores those lanes; the memory of the others is not touched. */
+static inline void vec_store_masked(real *p, Vec v, Mask mask) {
 #if defined(__AVX512F__) && defined(EQ_DOUBLE)
-    return (Vec)_mm512_maskz_loadu_pd((__mmask8)first, p);
+    _mm512_mask_storeu_pd(p, mask, (__m512d)v);
 #elif defined(__AVX512F__)
-    return (Vec)_mm512_maskz_loadu_ps((__mmask16)first, p);
+    _mm512_mask_storeu_ps(p, mask, (__m512)v);
+#else
+    memcpy(p, &v, (size_t)mask * sizeof(real));
+#endif
+}
+
+/** Those lanes from memory and zeros in the others. */
+static inline Vec vec_load_masked(const real *p, Mask mask) {
+#if defined(__AVX512F__) && defined(EQ_DOUBLE)
+    return (Vec)_mm512_maskz_loadu_pd(mask, p);
+#elif defined(__AVX512F__)
+    return (Vec)_mm512_maskz_loadu_ps(mask, p);
 #else
     Vec v = {0};
-    memcpy(&v, p, (size_t)__builtin_popcount(first) * sizeof(real));
+    memcpy(&v, p, (size_t)mask * sizeof(real));
     return v;
 #endif
+}
+
+/** The first n lanes: vec_mask for one access. */
+static inline void vec_store_first(real *p, Vec v, int64_t n) {
+    vec_store_masked(p, v, vec_mask(n));
+}
+static inline Vec vec_load_first(const real *p, int64_t n) {
+    return vec_load_masked(p, vec_mask(n));
 }
 
 /** v in a register from here on: stops the compiler from loading it anew for every use. */
@@ -102,4 +144,20 @@ static inline real vec_sum(Vec v) {
     real sum = 0;
     for (int i = 0; i < LANES; i++) sum += v[i];
     return sum;
+}
+
+/** Transposes a square of registers in place: step s exchanges lanes and rows whose numbers differ in bit s. */
+static inline void vec_transpose(Vec v[LANES]) {
+#pragma GCC unroll 4
+    for (int s = 1; s < LANES; s *= 2) {
+        Lanes from_b = ((lane_numbers & s) != 0) & LANES;
+        Lanes low = (lane_numbers & ~s) + from_b, high = (lane_numbers | s) + from_b;
+#pragma GCC unroll 16
+        for (int r = 0; r < LANES; r++)
+            if (!(r & s)) {
+                Vec a = v[r], b = v[r + s];
+                v[r] = __builtin_shuffle(a, b, low);
+                v[r + s] = __builtin_shuffle(a, b, high);
+            }
+    }
 }

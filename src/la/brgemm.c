@@ -4,7 +4,7 @@
 #include "la/simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("GCC unroll 16")
 
 /* Register tile of brgemm: ROWS x VECS accumulators, VECS vectors of B and one broadcast fit in 32 registers. */
 enum { ROWS = 8, VECS = SIMD_BYTES == 64 ? 3 : 1 };
@@ -36,15 +36,16 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const B
             }
         }
     }
+    Mask mask = vec_mask(last), all = vec_mask(LANES);
     if (bias || beta != 0) {
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) {
             acc[i][j] = acc[i][j] * scale + (bias ? bias[i0 + i] : 0);
-            if (beta != 0) acc[i][j] += vec_load_first(c + i * ldc + j * LANES, j < vecs - 1 ? LANES : last);
+            if (beta != 0) acc[i][j] += vec_load_masked(c + i * ldc + j * LANES, j < vecs - 1 ? all : mask);
         }
         scale = 1;
     }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
-        vec_store_first(c + i * ldc + j * LANES, acc[i][j] * scale, j < vecs - 1 ? LANES : last);
+        vec_store_masked(c + i * ldc + j * LANES, acc[i][j] * scale, j < vecs - 1 ? all : mask);
 }
 
 #define TILE(rows, vecs)                                                                                               \
@@ -81,31 +82,12 @@ void brgemm(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int
     for (int t = 0; t < n_terms; t++) flops_add(2 * m * n * terms[t].k);
 }
 
-#ifdef EQ_DOUBLE
-typedef int64_t Lane;
-#else
-typedef int32_t Lane;
-#endif
-typedef Lane Lanes __attribute__((vector_size(SIMD_BYTES)));
-static const Lanes iota = {0,  1,
-#if SIMD_LANES >= 4
-                           2,  3,
-#endif
-#if SIMD_LANES >= 8
-                           4,  5,  6,  7,
-#endif
-#if SIMD_LANES >= 16
-                           8,  9,  10, 11, 12,
-                           13, 14, 15
-#endif
-};
-
 /* Lane l of the result is the sum over the lanes of v[l]; v is destroyed. A step keeps u where bit `half` of the lane
  * is 0 and w where it is 1, and adds the lanes that differ in that bit. */
 INLINE Vec lane_sums(Vec *v) {
     UNROLL for (int half = LANES / 2; half; half /= 2) {
-        Lanes from_w = (iota & half) != 0, straight = iota + (from_w & LANES),
-              crossed = (iota ^ half) + (from_w & LANES);
+        Lanes from_w = (lane_numbers & half) != 0, straight = lane_numbers + (from_w & LANES),
+              crossed = (lane_numbers ^ half) + (from_w & LANES);
         UNROLL for (int i = 0; i < half; i++) {
             Vec u = v[i], w = v[i + half];
             v[i] = __builtin_shuffle(u, w, straight) + __builtin_shuffle(u, w, crossed);
@@ -114,31 +96,24 @@ INLINE Vec lane_sums(Vec *v) {
     return v[0];
 }
 
-/* One vector of tokens, or its first n lanes. */
-INLINE void nt_step(Vec *acc, int rows, int cols, const real *a, int64_t lda, const real *b, int64_t ldb, int64_t n) {
-    Vec v[SIDE];
-    UNROLL for (int j = 0; j < cols; j++) {
-        v[j] = n == LANES ? vec_load(b + j * ldb) : vec_load_first(b + j * ldb, n);
-        vec_keep(&v[j]);
-    }
-    UNROLL for (int i = 0; i < rows; i++) {
-        Vec w = n == LANES ? vec_load(a + i * lda) : vec_load_first(a + i * lda, n);
-        vec_keep(&w);
-        UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] = vec_fma(w, v[j], acc[i * SIDE + j]);
-    }
-}
-
 INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real scale, const real *a, int64_t lda,
                     int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes) {
     Vec acc[SIDE * SIDE];
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) acc[i] = (Vec){0};
-    int64_t whole = n / LANES * LANES;
-    for (int p = 0; p < planes; p++, a += stride_a, b += stride_b) {
-        for (int64_t t = 0; t < whole; t += LANES) nt_step(acc, rows, cols, a + t, lda, b + t, ldb, LANES);
-        if (whole < n) nt_step(acc, rows, cols, a + whole, lda, b + whole, ldb, n - whole);
-    }
+    for (int p = 0; p < planes; p++, a += stride_a, b += stride_b)
+        for (int64_t t = 0; t < n; t += LANES) {
+            Mask mask = vec_mask(n - t);
+            Vec v[SIDE];
+            UNROLL for (int j = 0; j < cols; j++) v[j] = vec_load_masked(b + j * ldb + t, mask);
+            UNROLL for (int i = 0; i < rows; i++) {
+                Vec w = vec_load_masked(a + i * lda + t, mask);
+                UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] = vec_fma(w, v[j], acc[i * SIDE + j]);
+            }
+        }
+    Vec parts[SIDE * SIDE]; /* a copy, so that acc stays in registers */
     real sums[SIDE * SIDE];
-    for (int i = 0; i < SIDE * SIDE; i += LANES) vec_store(sums + i, scale * lane_sums(acc + i));
+    UNROLL for (int i = 0; i < SIDE * SIDE; i++) parts[i] = acc[i];
+    for (int i = 0; i < SIDE * SIDE; i += LANES) vec_store(sums + i, scale * lane_sums(parts + i));
     UNROLL for (int i = 0; i < rows; i++) {
         Side row, add;
         memcpy(&add, sums + i * SIDE, sizeof add);

@@ -33,31 +33,6 @@ const char *xsmm_version(void) {
     return LIBXSMM_VERSION;
 }
 
-/* Transposes a square of registers in place: step s exchanges lanes and rows whose numbers differ in bit s. */
-static inline void transpose_block(Vec v[LANES]) {
-#ifdef EQ_DOUBLE
-    typedef int64_t Lane;
-#else
-    typedef int32_t Lane;
-#endif
-    typedef Lane Index __attribute__((vector_size(SIMD_BYTES)));
-#pragma GCC unroll 4
-    for (int s = 1; s < LANES; s *= 2) {
-        Index low = {0}, high = {0};
-        for (int i = 0; i < LANES; i++) {
-            low[i] = i & s ? LANES + i - s : i;
-            high[i] = i & s ? LANES + i : i + s;
-        }
-#pragma GCC unroll 16
-        for (int r = 0; r < LANES; r++)
-            if (!(r & s)) {
-                Vec a = v[r], b = v[r + s];
-                v[r] = __builtin_shuffle(a, b, low);
-                v[r + s] = __builtin_shuffle(a, b, high);
-            }
-    }
-}
-
 /* out (k, n) = in (n, k) transposed. */
 static void transpose(real *out, int64_t ldo, const real *in, int64_t ldi, int64_t n, int64_t k) {
     for (int64_t i = 0; i < n; i += LANES)
@@ -65,7 +40,7 @@ static void transpose(real *out, int64_t ldo, const real *in, int64_t ldi, int64
             int64_t rows = n - i < LANES ? n - i : LANES, cols = k - p < LANES ? k - p : LANES;
             Vec v[LANES];
             for (int r = 0; r < LANES; r++) v[r] = r < rows ? vec_load_first(in + (i + r) * ldi + p, cols) : (Vec){0};
-            transpose_block(v);
+            vec_transpose(v);
             for (int r = 0; r < cols; r++) vec_store_first(out + (p + r) * ldo + i, v[r], rows);
         }
 }

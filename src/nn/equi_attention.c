@@ -108,9 +108,15 @@ static void softmax_backward(real *ds, const real *p, int64_t keys, int64_t ld, 
     }
 }
 
+/* out[j][i] = in[i][j], (n, n) each. */
 static void transpose(real *restrict out, const real *restrict in, int64_t n, int64_t ld) {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++) out[j * ld + i] = in[i * ld + j];
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int64_t j = 0; j < n; j += LANES) {
+            Vec v[LANES];
+            for (int k = 0; k < LANES; k++) v[k] = i + k < n ? vec_load(in + (i + k) * ld + j) : (Vec){0};
+            vec_transpose(v);
+            for (int k = 0; k < LANES && j + k < n; k++) vec_store(out + (j + k) * ld + i, v[k]);
+        }
 }
 
 /* One head over one sequence: rows of that head, columns of that sequence. */
