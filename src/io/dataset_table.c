@@ -1,0 +1,89 @@
+#include "dataset_table.h"
+
+const Spec dataset_schema[COLUMNS] = {
+    [BODIES] = {TRAJECTORY, 1, 1e6, {"/trajectories/bodies", H5_I32, {0}, "1", "number of bodies", 0}},
+    [VERTICES] = {TRAJECTORY, 1, 1e9, {"/trajectories/vertices", H5_I32, {0}, "1", "number of mesh vertices", 0}},
+    [FLOOR_NORMAL] =
+        {TRAJECTORY,
+         -1.001,
+         1.001,
+         {"/trajectories/floor_normal", H5_F32, {3}, "1", "unit normal n of the floor n.x = c, upward", 0}},
+    [FLOOR_OFFSET] = {TRAJECTORY,
+                      -1e6,
+                      1e6,
+                      {"/trajectories/floor_offset", H5_F32, {0}, "m", "c of the floor n.x = c", 0}},
+    [FLOOR_FRICTION] = {TRAJECTORY,
+                        0,
+                        10,
+                        {"/trajectories/floor_friction",
+                         H5_F32,
+                         {0},
+                         "1",
+                         "friction of the floor; that of a contact is the product of both sides",
+                         0}},
+    [FLOOR_RESTITUTION] = {TRAJECTORY,
+                           0,
+                           1,
+                           {"/trajectories/floor_restitution",
+                            H5_F32,
+                            {0},
+                            "1",
+                            "restitution of the floor; that of a contact is the product of both sides",
+                            0}},
+    [GRAVITY] = {TRAJECTORY,
+                 -1e4,
+                 1e4,
+                 {"/trajectories/gravity", H5_F32, {3}, "m/s^2", "acceleration of free fall", 0}},
+    [ROTATION] = {TRAJECTORY,
+                  -1.001,
+                  1.001,
+                  {"/trajectories/frame_rotation",
+                   H5_F64,
+                   {3, 3},
+                   "1",
+                   "R of the recorded pose, world = R canonical + s (canonical: gravity along -z); identity if unknown",
+                   0}},
+    [SHIFT] = {TRAJECTORY, -1e6, 1e6, {"/trajectories/frame_shift", H5_F64, {3}, "m", "s of the recorded pose", 0}},
+    [MASS] = {BODY, 1e-9, 1e9, {"/bodies/mass", H5_F32, {0}, "kg", "mass", 0}},
+    [FRICTION] = {BODY, 0, 10, {"/bodies/friction", H5_F32, {0}, "1", "friction", 0}},
+    [RESTITUTION] = {BODY, 0, 1, {"/bodies/restitution", H5_F32, {0}, "1", "restitution", 0}},
+    [POSITION] =
+        {BODY,
+         -1e6,
+         1e6,
+         {"/bodies/position", H5_F32, {FRAMES, 3}, "m", "origin of the body's frame in the world, by frame", 0}},
+    [QUATERNION] = {BODY,
+                    -1.001,
+                    1.001,
+                    {"/bodies/quaternion",
+                     H5_F32,
+                     {FRAMES, 4},
+                     "1",
+                     "unit quaternion w x y z, the rotation from the body's frame to the world, by frame",
+                     0}},
+    [VERTEX_POSITION] = {VERTEX,
+                         -1e6,
+                         1e6,
+                         {"/vertices/position", H5_F32, {3}, "m", "mesh vertex in the frame of its body", 0}},
+    [VERTEX_BODY] =
+        {VERTEX,
+         0,
+         1e6,
+         {"/vertices/body", H5_I32, {0}, "1", "body of the vertex, from 0 in each trajectory, ascending", 0}},
+};
+
+void table_shape(Table *t, int frames) {
+    for (int c = 0; c < COLUMNS; c++) {
+        t->column[c] = dataset_schema[c].column;
+        if (t->column[c].shape[0] == FRAMES) t->column[c].shape[0] = frames;
+    }
+}
+
+void table_close(Table *t) {
+    for (int c = 0; c < COLUMNS; c++) h5_column_close(&t->data[c]);
+}
+
+uint64_t table_hash(uint64_t h, const void *data, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) h = (h ^ ((const unsigned char *)data)[i]) * 1099511628211u;
+    return h;
+}
