@@ -35,9 +35,9 @@ typedef struct ModelShape {
     int n_reinsert, reinsert[MODEL_REINSERT]; /* GATr: raw input channels seen again by every attention */
 } ModelShape;
 
-/** Rigid-body scenes as a packed batch. Positions are relative to the mean vertex of the scene at the present frame, in
- *  units of `length`; velocities are displacements since the frame before, in units of `step`. The target is the
- *  displacement to the next frame in units of `step`, so that its mean square over the training set is 1. */
+/** Rigid-body scenes as a packed batch. All lengths are in units of the rms displacement of a vertex in one frame.
+ *  Positions are relative to the mean vertex of the scene at the present frame; velocities are displacements since the
+ *  frame before. */
 typedef struct SceneBatch {
     Packed seqs;
     int slots;            /* one-hot width for the identity of bodies */
@@ -45,7 +45,7 @@ typedef struct SceneBatch {
     const real *velocity; /* (tokens, 3) */
     const int32_t *slot;  /* (tokens) which body, 0 .. slots-1 */
     const real *body;     /* (tokens, SCENE_BODY) log mass, friction, restitution, log radius; about unit variance */
-    const real *floor;    /* (n, 4) unit normal, and signed distance of the origin above the floor in units of length */
+    const real *floor;    /* (n, 4) unit normal, and signed distance of the origin above the floor */
     const real *gravity;  /* (n, 3) unit vector */
 } SceneBatch;
 

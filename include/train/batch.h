@@ -15,12 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Units that make inputs and target of order 1, measured once on the first training trajectories of the study, so that
- *  the losses of all cells compare. */
+/** Units, measured once on the first training trajectories of the study, so that the losses of all cells compare. The
+ *  displacement in a frame is the unit of positions too: whether a vertex will hit something within the frame is then a
+ *  question of order 1. (In units of the size of the scene GATr needs several times the steps to learn impacts.) */
 typedef struct DataScale {
-    double length;    /* m: rms distance of a vertex from the mean vertex of its scene */
-    double step;      /* m: rms displacement of a vertex in one frame */
-    double deviation; /* rms of displacement minus the one before, in units of step */
+    double step;                                       /* m: rms displacement of a vertex in one frame */
+    double deviation;                                  /* rms of displacement minus the one before, in units of step */
     double body_mean[SCENE_BODY], body_sd[SCENE_BODY]; /* of the raw physical parameters */
 } DataScale;
 

@@ -61,13 +61,12 @@ static int64_t frames_of(const TrainData *d) {
 
 /* Sums of mean squares over the vertices of scenes. */
 typedef struct Squares {
-    double length, step, deviation; /* distance from the mean vertex; displacement to the next frame; its change */
+    double step, deviation; /* displacement to the next frame; its change */
 } Squares;
 
 static void add_squares(Squares *sum, const Trajectory *tr, int64_t frame) {
-    double mean[3], each = 1 / (double)tr->vertices;
+    double each = 1 / (double)tr->vertices;
     Pose before = {0}, now = {0}, next = {0};
-    mean_vertex(mean, tr, frame);
     for (int64_t v = 0; v < tr->vertices; v++) {
         if (v == 0 || tr->vertex_body[v] != tr->vertex_body[v - 1]) {
             before = pose_at(tr, frame - 1, tr->vertex_body[v]);
@@ -79,7 +78,6 @@ static void add_squares(Squares *sum, const Trajectory *tr, int64_t frame) {
         pose_apply(y, &now, tr->vertex + 3 * v);
         pose_apply(z, &next, tr->vertex + 3 * v);
         for (int i = 0; i < 3; i++) {
-            sum->length += each * (y[i] - mean[i]) * (y[i] - mean[i]);
             sum->step += each * (z[i] - y[i]) * (z[i] - y[i]);
             sum->deviation += each * (z[i] - 2 * y[i] + x[i]) * (z[i] - 2 * y[i] + x[i]);
         }
@@ -101,7 +99,6 @@ static void measure_scale(TrainData *d) {
             }
     }
     double samples = (double)(n * frames_of(d));
-    d->scale.length = squares.length > 0 ? sqrt(squares.length / samples) : 1;
     d->scale.step = squares.step > 0 ? sqrt(squares.step / samples) : 1;
     d->scale.deviation = squares.step > 0 && squares.deviation > 0 ? sqrt(squares.deviation / squares.step) : 1;
     for (int j = 0; j < SCENE_BODY; j++) {
@@ -190,7 +187,7 @@ static void fill_one(Batch *b, int q, const TrainData *d, const SampleStream *s,
     locate(&trajectory, &frame, d, s, position);
     const Trajectory *tr = dataset_get(d->dataset, trajectory);
     double view[9], mean[3], raw[MAX_BODIES][SCENE_BODY];
-    double unit = 1 / d->scale.length, ratio = d->scale.length / d->scale.step;
+    double unit = 1 / d->scale.step;
     uint64_t slots = rng_stream("slots", (uint64_t)position);
     view_of(view, s, position);
     mean_vertex(mean, tr, frame);
@@ -218,8 +215,8 @@ static void fill_one(Batch *b, int q, const TrainData *d, const SampleStream *s,
         pose_apply(z, &next, tr->vertex + 3 * v);
         for (int i = 0; i < 3; i++) {
             b->position[3 * (at + v) + i] = (real)y[i];
-            b->velocity[3 * (at + v) + i] = (real)((y[i] - x[i]) * ratio);
-            b->displacement[3 * (at + v) + i] = (real)((z[i] - y[i]) * ratio);
+            b->velocity[3 * (at + v) + i] = (real)(y[i] - x[i]);
+            b->displacement[3 * (at + v) + i] = (real)(z[i] - y[i]);
         }
         b->slot[at + v] = slot;
         for (int j = 0; j < SCENE_BODY; j++) b->body[SCENE_BODY * (at + v) + j] = params[j];

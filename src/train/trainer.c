@@ -265,7 +265,8 @@ double train_time_step(const TrainJob *job, const TrainOptions *options, const T
     double least = INFINITY;
     trainer_init(&t, job, data, &alone, samples);
     SampleStream stream = {SAMPLES_TRAIN, job->dataset, job->seed, job->augment};
-    for (int k = 0; k < 4; k++) {
+    double end = timer_now() + 0.3; /* kernels are made as they are first met: the first steps are slow */
+    for (int k = 0; k < 3 || (k < 50 && timer_now() < end); k++) {
         double start = timer_now();
         batch_fill(&t.batch, data, &stream, k * options->batch, samples);
         gradient(&t, samples);
