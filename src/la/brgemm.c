@@ -96,8 +96,9 @@ INLINE Vec lane_sums(Vec *v) {
     return v[0];
 }
 
+/* ahead: fetch the next rows of B, which come from far when they are met for the first time. */
 INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real scale, const real *a, int64_t lda,
-                    int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes) {
+                    int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes, bool ahead) {
     Vec acc[SIDE * SIDE];
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) acc[i] = (Vec){0};
     for (int p = 0; p < planes; p++, a += stride_a, b += stride_b)
@@ -105,6 +106,7 @@ INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real sc
             Mask mask = vec_mask(n - t);
             Vec v[SIDE];
             UNROLL for (int j = 0; j < cols; j++) v[j] = vec_load_masked(b + j * ldb + t, mask);
+            if (ahead) UNROLL for (int j = 0; j < cols; j++) __builtin_prefetch(b + (j + SIDE) * ldb + t);
             UNROLL for (int i = 0; i < rows; i++) {
                 Vec w = vec_load_masked(a + i * lda + t, mask);
                 UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] = vec_fma(w, v[j], acc[i * SIDE + j]);
@@ -135,14 +137,16 @@ void brgemm_nt(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale
             cols = k - j < SIDE ? 1 : SIDE;
             const real *ai = a + i * lda, *bj = b + j * ldb;
             real *cij = c + i * ldc + j;
-            if (rows == SIDE && cols == SIDE)
-                nt_tile(SIDE, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes);
+            if (rows == SIDE && cols == SIDE && i == 0)
+                nt_tile(SIDE, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, true);
+            else if (rows == SIDE && cols == SIDE)
+                nt_tile(SIDE, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, false);
             else if (rows == SIDE)
-                nt_tile(SIDE, 1, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes);
+                nt_tile(SIDE, 1, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, false);
             else if (cols == SIDE)
-                nt_tile(1, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes);
+                nt_tile(1, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, false);
             else
-                nt_tile(1, 1, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes);
+                nt_tile(1, 1, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, false);
         }
     }
     flops_add(2 * m * k * n * planes);
