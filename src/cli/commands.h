@@ -20,3 +20,4 @@ Err cmd_run(int argc, char **argv, int *code);
 Err cmd_plan(int argc, char **argv, int *code);
 Err cmd_status(int argc, char **argv, int *code);
 Err cmd_fit(int argc, char **argv, int *code);
+Err cmd_verify(int argc, char **argv, int *code);

@@ -18,6 +18,7 @@ const Command commands[] = {
     {"help", usage, "this list"},
     {"keys", keys, "every key of a study file: meaning, unit, range, default"},
     {"fit", cmd_fit, "FILE... [-json OUT] [-fit_... value]   laws and allocation of results.h5 or CSV files"},
+    {"verify", cmd_verify, "[FILE...]   tables with published answers: published against obtained, PASSED or FAILED"},
     {"plan", cmd_plan, "STUDY.yaml  every cell: N, D, FLOP, memory, layout, expected time"},
     {"run", cmd_run, "STUDY.yaml  make the data if absent, train what is left, gather, fit; safe to repeat"},
     {"status", cmd_status, "STUDY.yaml  what has become of every cell"},

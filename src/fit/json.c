@@ -56,7 +56,7 @@ void json_end_array(Json *json) {
 void json_number(Json *json, const char *key, double x) {
     begin(json, key);
     if (isfinite(x))
-        fprintf(json->file, "%.12g", x);
+        fprintf(json->file, "%.10g", x);
     else
         fputs("null", json->file);
 }

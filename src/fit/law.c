@@ -140,23 +140,27 @@ static double pull(const LawProblem *p, double f) {
     return p->spec.objective == OBJECTIVE_HUBER ? fmin(p->spec.delta, rms) : rms;
 }
 
-static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver) {
+/* tight: to the last digit, which costs steps that no longer lower the objective; the winner of the starts gets it. */
+static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver, bool tight) {
     LawProblem p = *problem;
-    double final_delta = problem->spec.delta, tolerance = 1e-14 * p.sum_weight;
+    double final_delta = problem->spec.delta;
     bool huber = problem->spec.objective == OBJECTIVE_HUBER;
+    double tolerance = (tight ? 1e-14 : huber ? 1e-8 * final_delta : 1e-11) * p.sum_weight;
     p.spec.objective = OBJECTIVE_HUBER;
     for (double delta = 0.1; delta > (huber ? final_delta * 1.5 : 0.05); delta *= 0.1) {
         p.spec.delta = delta;
-        minimise(solver, x, p.lo, p.hi, law_objective, &p, 1e-4 * delta * p.sum_weight, 100);
+        /* Tight while it is cheap: far starts crawl out of flat regions only so. */
+        minimise(solver, x, p.lo, p.hi, law_objective, &p,
+                 delta > 0.05 ? 1e-13 * p.sum_weight : 1e-4 * delta * p.sum_weight, 200);
     }
     p.spec = problem->spec;
-    MinOutcome out = minimise(solver, x, p.lo, p.hi, law_objective, &p, tolerance, 500);
+    MinOutcome out = minimise(solver, x, p.lo, p.hi, law_objective, &p, tolerance, tight ? 500 : 300);
     out.converged = out.gradient <= 1e-6 * p.sum_weight * pull(&p, out.f) + tolerance;
     return out;
 }
 
 double law_refine(double *x, const LawProblem *problem, Minimiser *solver) {
-    return refine(x, problem, solver).f;
+    return refine(x, problem, solver, false).f;
 }
 
 /* Start s of the published grid, as a law in the units of the table. */
@@ -253,7 +257,7 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
         } else {
             few_start(x, p, s);
         }
-        MinOutcome out = refine(x, p, solver);
+        MinOutcome out = refine(x, p, solver, false);
         value[s] = isfinite(out.f) ? out.f : 1e300;
         settled[s] = out.converged;
         if (value[s] < best) best = value[s], memcpy(fit->x, x, (size_t)n * sizeof *x);
@@ -269,7 +273,7 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
         fit->others += !same && settled[s] > 0;
     }
 
-    MinOutcome last = refine(fit->x, p, solver);
+    MinOutcome last = refine(fit->x, p, solver, true);
     fit->objective = last.f, fit->gradient = last.gradient, fit->converged = last.converged;
     for (int i = 0; i < n; i++) {
         double slack = 1e-7 * (p->hi[i] - p->lo[i]);

@@ -20,7 +20,7 @@ static void nnls(double c[3], const double g[9], const double q[3], bool no_e) {
     double best = INFINITY, tried[3];
     memset(c, 0, 3 * sizeof *c);
     for (int set = no_e ? 4 : 0; set < 8; set++) {
-        int free[3], n = 0;
+        int free[3] = {0}, n = 0;
         double a[9], b[3], value = 0;
         for (int k = 0; k < 3; k++)
             if (!(set >> k & 1)) free[n++] = k;

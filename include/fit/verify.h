@@ -1,0 +1,17 @@
+/** Fits tables with published answers and prints published against obtained, PASSED or FAILED, as HPL does. The tables
+ *  are not part of the project; a file is known by its name: chinchilla, gadre_overtraining, gemstones,
+ *  muennighoff_datablations. Sources of the published numbers: docs/fitting.md. */
+#pragma once
+
+#include "base/err.h"
+#include "par/comm.h"
+
+typedef struct Verify {
+    int passed, failed;
+} Verify;
+
+/** Collective. */
+Err verify_file(Verify *verify, const char *path, const Comm *comm);
+
+/** Laws made up here, for machines that have none of the tables. Collective. */
+void verify_synthetic(Verify *verify, const Comm *comm);
