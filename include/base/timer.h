@@ -1,4 +1,8 @@
-/** Wall-clock seconds from a monotonic clock. */
+/** Clocks, in seconds. */
 #pragma once
 
+/** Wall clock, monotonic. */
 double timer_now(void);
+
+/** Processor time of this process: what its work costs, whoever else the core serves. */
+double timer_cpu(void);

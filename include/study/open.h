@@ -12,7 +12,11 @@ typedef struct Study {
                    */
 } Study;
 
-/** argv[1] is the study file, the rest -key value pairs. With make_data an absent dataset is generated; without, a few
- *  trajectories stand in for it. Errors leave nothing to free. Collective on the world. */
-Err study_open(Study *study, int argc, char **argv, bool make_data);
+/** The options of a subcommand: argv[1] is the study file, the rest -key value pairs. A subcommand with keys of its own
+ *  reads them between study_load and study_open, which refuses keys that nobody has read. Collective on the world. */
+Err study_load(int argc, char **argv);
+
+/** With make_data an absent dataset is generated; without, a few trajectories stand in for it. Errors leave nothing to
+ *  free. Collective on the world. */
+Err study_open(Study *study, bool make_data);
 void study_close(Study *study);

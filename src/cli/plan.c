@@ -1,12 +1,16 @@
-/** equiscale plan FILE: every cell with its size, work, layout, memory and expected time, before anything runs.
+/** equiscale plan FILE [-design]: every cell with its size, work, layout, memory and expected time, before anything
+ * runs; with -design also what the grid will tell about the exponents (design.* keys: the assumed law and noise).
  *  equiscale status FILE: the same cells with what has become of them. */
 #include "commands.h"
 
+#include "base/arena.h"
 #include "base/log.h"
+#include "fit/design.h"
 #include "study/open.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static void print_plan(const Study *s) {
     double seconds = 0, longest = 0, nominal = 0, executed = 0;
@@ -33,24 +37,55 @@ static void print_plan(const Study *s) {
     log_text("on %d ranks in %d blocks: about %.0f s, the longest cell %.0f s", blocks * block, blocks,
              fmax(seconds / blocks, longest), longest);
     if (s->sampled)
-        log_text("%s does not exist yet: lengths of sequences are those of 64 trajectories made for this table",
+        log_text("%s does not exist yet: lengths of sequences are those of a few trajectories made for this table",
                  s->options.data.path);
+}
+
+/* The grid cells of each arm, to the simulated refits. Collective. */
+static Err judge_design(const Study *s, const DesignOptions *design) {
+    const WordList *names = &s->options.arms;
+    DesignArm *arm = MEM_NEW(DesignArm, names->n);
+    double *columns = MEM_NEW(double, 3 * names->n * s->grid.n);
+    for (int a = 0; a < names->n; a++) {
+        double *n = columns + (int64_t)3 * a * s->grid.n, *d = n + s->grid.n, *c = d + s->grid.n;
+        arm[a] = (DesignArm){.name = names->at[a], .n = n, .d = d, .c = c};
+        for (int i = 0; i < s->grid.n; i++) {
+            const Cell *cell = &s->grid.cell[i];
+            if (strcmp(cell->record.arm, names->at[a]) || strcmp(cell->record.role, "grid")) continue;
+            int64_t k = arm[a].cells++;
+            n[k] = (double)cell->record.parameters;
+            d[k] = (double)cell->record.samples;
+            c[k] = cell->flop_nominal;
+        }
+    }
+    Err err = design_report(arm, names->n, design, comm_world());
+    mem_free(columns);
+    mem_free(arm);
+    return err;
 }
 
 Err cmd_plan(int argc, char **argv, int *code) {
     (void)code;
+    static const KeySpec judge_key = {"design", KEY_BOOL, 0, "false", 0, 0, NULL, "1", "judge the design"};
+    bool judge;
+    DesignOptions design;
     Study s;
-    TRY(study_open(&s, argc, argv, false));
+    TRY(study_load(argc, argv));
+    TRY(options_read(&judge, &judge_key, 1));
+    TRY(options_read(&design, design_keys, n_design_keys));
+    TRY(study_open(&s, false));
     grid_time(&s.grid, &s.options, &s.data, comm_world());
     print_plan(&s);
+    Err err = judge ? judge_design(&s, &design) : ERR_NONE;
     study_close(&s);
-    return ERR_NONE;
+    return err;
 }
 
 Err cmd_status(int argc, char **argv, int *code) {
     Study s;
     int count[CELL_FAILED + 1] = {0};
-    TRY(study_open(&s, argc, argv, false));
+    TRY(study_load(argc, argv));
+    TRY(study_open(&s, false));
     if (s.sampled) s.grid.digest = 0;
     Err err = grid_scan(&s.grid, &s.options, comm_world());
     for (int i = 0; i < s.grid.n && !err.code; i++) {

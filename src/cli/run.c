@@ -17,7 +17,8 @@ static Err fit_results(const StudyOptions *options, int *code) {
 
 Err cmd_run(int argc, char **argv, int *code) {
     Study s;
-    TRY(study_open(&s, argc, argv, true));
+    TRY(study_load(argc, argv));
+    TRY(study_open(&s, true));
     Err err = grid_scan(&s.grid, &s.options, comm_world());
     if (!err.code) {
         grid_time(&s.grid, &s.options, &s.data, comm_world());

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SAMPLE_TRAJECTORIES = 64 };
+enum { SAMPLE_TRAJECTORIES = 32 };
 
 static int64_t largest(const IntList *list) {
     int64_t m = 0;
@@ -49,11 +49,14 @@ static Err open_data(Study *s, bool make) {
                                              largest(&o->datasets), o->test_samples, o->validation_samples));
 }
 
-Err study_open(Study *study, int argc, char **argv, bool make_data) {
-    memset(study, 0, sizeof *study);
+Err study_load(int argc, char **argv) {
     if (argc < 2 || argv[1][0] == '-')
         return err_user("equiscale %s: want a study file, such as input/quick.yaml", argv[0]);
-    TRY(options_load(argv[1], argc - 1, argv + 1));
+    return options_load(argv[1], argc - 1, argv + 1);
+}
+
+Err study_open(Study *study, bool make_data) {
+    memset(study, 0, sizeof *study);
     TRY(study_options_read(&study->options));
     Err err = open_data(study, make_data);
     if (!err.code) err = grid_new(&study->grid, &study->options, &study->data);

@@ -264,13 +264,14 @@ double train_time_step(const TrainJob *job, const TrainOptions *options, const T
     Trainer t;
     double least = INFINITY;
     trainer_init(&t, job, data, &alone, samples);
-    SampleStream stream = {SAMPLES_TRAIN, job->dataset, job->seed, job->augment};
-    double end = timer_now() + 0.3; /* kernels are made as they are first met: the first steps are slow */
-    for (int k = 0; k < 3 || (k < 50 && timer_now() < end); k++) {
-        double start = timer_now();
+    int64_t trajectories = job->dataset < data->train ? job->dataset : data->train; /* a plan may have a few only */
+    SampleStream stream = {SAMPLES_TRAIN, trajectories, job->seed, job->augment};
+    double end = timer_cpu() + 0.3; /* kernels are made as they are first met: the first steps are slow */
+    for (int k = 0; k < 3 || (k < 50 && timer_cpu() < end); k++) {
+        double start = timer_cpu();
         batch_fill(&t.batch, data, &stream, k * options->batch, samples);
         gradient(&t, samples);
-        least = fmin(least, timer_now() - start);
+        least = fmin(least, timer_cpu() - start);
     }
     trainer_free(&t);
     procgrid_free(&alone);
