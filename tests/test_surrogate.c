@@ -4,6 +4,7 @@
 #include "check.h"
 #include "fit/frontier.h"
 #include "fit/law.h"
+#include "fit/suggest.h"
 
 static const Law truth = {.a = 3.9, .b = 4.2, .e = -1.5, .alpha = 0.5, .beta = 0.5};
 
@@ -90,10 +91,31 @@ static void prediction(bool curves) {
     table_free(&t);
 }
 
+/* Suggested cells shrink the spread of N*, each at a reasonable place, the same whoever asks. */
+static void suggestions(void) {
+    Table t = runs(true, 0.01);
+    for (int64_t i = 0; i < t.n; i++)
+        t.at[i].c[CURRENCY_CORE_SECONDS] = 1e-8 * t.at[i].n * t.at[i].d, t.at[i].c[CURRENCY_EXECUTED] = t.at[i].c[0];
+    for (int c = 0; c < CURRENCIES; c++) t.has[c] = true;
+    Surrogate *s = surrogate_new(&t, 20000, 300, 1, comm_world());
+    Suggestion out[3];
+    double budget;
+    int n = suggest_cells(out, 3, 0, &budget, s, &t, 1);
+    EXPECT(n == 3 && budget > 0, "%d suggestions", n);
+    for (int i = 0; i < n; i++)
+        EXPECT(out[i].sd_after < out[i].sd_before * 1.02 && out[i].core_seconds > 0 && out[i].d > 0, "%g -> %g",
+               out[i].sd_before, out[i].sd_after);
+    EXPECT(out[n - 1].sd_after < out[0].sd_before, "%g -> %g", out[0].sd_before, out[n - 1].sd_after);
+    EXPECT(suggest_cells(out, 3, 1e30, &budget, s, &t, 1) == 0, "out of reach");
+    surrogate_free(s);
+    table_free(&t);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     gradient();
     prediction(false);
     prediction(true);
+    suggestions();
     return test_end();
 }

@@ -17,7 +17,9 @@ typedef struct FitOptions {
     char objective[OPTION_TEXT], e[OPTION_TEXT], exponents[OPTION_TEXT], starts[OPTION_TEXT], intervals[OPTION_TEXT],
         json[OPTION_TEXT];
     double delta, extrapolation, c_min, c_max;
-    int64_t bootstraps, seed, surrogate_points, surrogate_subset;
+    int64_t bootstraps, seed, surrogate_points, surrogate_subset, suggest;
+    double suggest_budget;
+    char suggest_file[OPTION_TEXT], suggest_base[OPTION_TEXT];
     bool extrapolate, surrogate;
     RealList budgets[CURRENCIES], isoflop_budgets;
     WordList arms;

@@ -20,9 +20,9 @@ int frontier_line(SurrogatePlace *place, const Cost *cost, double budget, const 
 void frontier_surrogate(BudgetFit *budget, int count, const Surrogate *s, int arm, const Cost *cost,
                         const Extent *extent, int samples, uint64_t seed);
 
-/** Samples (samples, m) of a posterior given by mean and covariance (overwritten), m at most STATS_MAX. Not collective.
+/** Samples (samples, m) of a posterior given by mean and covariance . Not collective.
  */
-void frontier_sample(double *out, const double *mean, double *covariance, int m, int samples, uint64_t seed,
+void frontier_sample(double *out, const double *mean, const double *covariance, int m, int samples, uint64_t seed,
                      uint64_t stream);
 
 /** log N and value of the minimum of values on ascending sizes, by the parabola through the least and its neighbours;

@@ -24,6 +24,8 @@ typedef struct Point {
     double loss, weight;
     int64_t seed, dataset; /* dataset: training trajectories, 0 when unknown */
     int64_t cell;          /* the run this is a point of */
+    int64_t batch;         /* samples a step; 0 when unknown, as the sizes below */
+    int width, depth, heads;
     int arm;
     bool final;
 } Point;

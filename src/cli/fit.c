@@ -1,5 +1,6 @@
 /* fit FILE...: laws, allocation and isoFLOP curves of results files and tables. */
 #include "commands.h"
+#include "suggest.h"
 
 #include "fit/analysis.h"
 #include "par/comm.h"
@@ -24,6 +25,7 @@ Err cmd_fit(int argc, char **argv, int *code) {
         Analysis *analysis = analysis_new(&table, &options, comm_world());
         analysis_print(analysis);
         if (options.json[0]) err = analysis_json(analysis, options.json, comm_world());
+        if (!err.code && options.suggest) err = suggest_write(analysis);
         analysis_free(analysis);
     }
     table_free(&table);

@@ -56,6 +56,12 @@ const KeySpec analysis_keys[] = {
     COLUMN("c", column_c[CURRENCY_NOMINAL], "", "CSV column of nominal C; empty: 6 N D"),
     COLUMN("executed", column_c[CURRENCY_EXECUTED], "", "CSV column of executed FLOP; empty: none"),
     COLUMN("core_seconds", column_c[CURRENCY_CORE_SECONDS], "", "CSV column of core-seconds; empty: none"),
+    KEY("suggest", KEY_INT, suggest, "0", 0, 64, NULL, "cells", "propose so many cells to run next; 0: none"),
+    KEY("suggest.budget", KEY_REAL, suggest_budget, "0", 0, 1e300, NULL, "FLOP",
+        "nominal budget whose allocation they are to pin down; 0: the largest run's"),
+    KEY("suggest.file", KEY_WORD, suggest_file, "suggest.yaml", 0, 0, NULL, "1", "study file to write; must not exist"),
+    KEY("suggest.base", KEY_WORD, suggest_base, "", 0, 0, NULL, "1",
+        "study file that gives all other keys; empty: none"),
     KEY("json", KEY_WORD, json, "", 0, 0, NULL, "1", "file for programs; empty: none"),
 };
 const int n_analysis_keys = sizeof analysis_keys / sizeof *analysis_keys;

@@ -30,7 +30,8 @@ int frontier_line(SurrogatePlace *place, const Cost *cost, double budget, const 
     return FRONTIER_SIZES;
 }
 
-void frontier_sample(double *out, const double *mean, double *cov, int m, int samples, uint64_t seed, uint64_t stream) {
+void frontier_sample(double *out, const double *mean, const double *cov, int m, int samples, uint64_t seed,
+                     uint64_t stream) {
     double jitter = 0;
     for (int i = 0; i < m; i++) jitter = fmax(jitter, 1e-9 * cov[i * m + i]);
     double *factor = MEM_NEW(double, m *m);

@@ -240,6 +240,10 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
                                      .seed = r->seed,
                                      .dataset = r->dataset,
                                      .cell = first_cell + i,
+                                     .batch = r->batch,
+                                     .width = (int)r->width,
+                                     .depth = (int)r->depth,
+                                     .heads = (int)r->heads,
                                      .arm = arm[i],
                                      .final = true});
     }

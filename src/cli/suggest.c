@@ -1,0 +1,153 @@
+/* The study file of fit -suggest: a grid of arms, sizes and steps that holds the suggested cells; all other keys come
+ * from a base file, line by line, as the files in input/ are written. */
+#include "suggest.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "fit/suggest.h"
+#include "study/arm.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TEXT = 512, SIZES = 64 };
+
+typedef struct Plan {
+    char study[4][TEXT];    /* arms, steps, datasets, data_size */
+    char model[8][3][TEXT]; /* width, depth, heads of each kind of model */
+    bool used[8];
+} Plan;
+
+static void append(char *list, const char *item) {
+    size_t used = strlen(list);
+    snprintf(list + used, TEXT - used, "%s%s", used ? ", " : "", item);
+}
+
+static void append_int(char *list, int64_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    append(list, text);
+}
+
+static Plan plan_of(const Suggestion *s, int n, const Table *table) {
+    Plan plan = {0};
+    int64_t steps[64], dataset = 0;
+    /* The largest training set only: the smaller ones serve another question. */
+    for (int64_t i = 0; i < table->n; i++) dataset = table->at[i].dataset > dataset ? table->at[i].dataset : dataset;
+    append_int(plan.study[2], dataset);
+    append_int(plan.study[3], 0);
+    for (int i = 0; i < n; i++) {
+        const Arm *arm = arm_find(table->arm[s[i].arm]);
+        bool new_arm = true, new_size = true, new_steps = true;
+        steps[i] = (int64_t)fmax(1, round(s[i].d / (double)s[i].batch));
+        for (int j = 0; j < i; j++) {
+            const Arm *other = arm_find(table->arm[s[j].arm]);
+            new_arm &= s[j].arm != s[i].arm;
+            new_steps &= steps[j] != steps[i];
+            new_size &= !(other->kind == arm->kind && s[j].width == s[i].width && s[j].depth == s[i].depth &&
+                          s[j].heads == s[i].heads);
+        }
+        int kind = 0;
+        while (kind < n_model_kinds - 1 && model_kinds[kind] != arm->kind) kind++;
+        plan.used[kind] = true;
+        if (new_arm) append(plan.study[0], arm->name);
+        if (new_steps) append_int(plan.study[1], steps[i]);
+        if (!new_size) continue;
+        append_int(plan.model[kind][0], s[i].width);
+        append_int(plan.model[kind][1], s[i].depth);
+        append_int(plan.model[kind][2], s[i].heads);
+    }
+    return plan;
+}
+
+/* The new list for a key of a section; NULL: the key stays. */
+static const char *replacement(const Plan *plan, const char *section, const char *key) {
+    static const char *const study[] = {"arms", "steps", "datasets", "data_size"}, *const model[] = {"width", "depth",
+                                                                                                     "heads"};
+    for (int k = 0; k < 4; k++)
+        if (!strcmp(section, "study") && !strcmp(key, study[k])) return plan->study[k];
+    for (int m = 0; m < n_model_kinds && m < 8; m++)
+        for (int k = 0; k < 3; k++)
+            if (plan->used[m] && !strcmp(section, model_kinds[m]->name) && !strcmp(key, model[k]))
+                return plan->model[m][k];
+    return NULL;
+}
+
+static void write_plain(FILE *f, const Plan *plan) {
+    fprintf(f, "study:\n  arms: [%s]\n  steps: [%s]\n  datasets: [%s]\n", plan->study[0], plan->study[1],
+            plan->study[2]);
+    for (int m = 0; m < n_model_kinds && m < 8; m++)
+        if (plan->used[m])
+            fprintf(f, "%s:\n  width: [%s]\n  depth: [%s]\n  heads: [%s]\n", model_kinds[m]->name, plan->model[m][0],
+                    plan->model[m][1], plan->model[m][2]);
+}
+
+static Err write_from(FILE *f, const Plan *plan, const char *base) {
+    FILE *in = fopen(base, "r");
+    if (!in) return err_user("%s: %s: want the study file that the results come from", base, strerror(errno));
+    char line[4096], section[64] = "", key[64];
+    while (fgets(line, sizeof line, in)) {
+        const char *list = NULL;
+        if (sscanf(line, " %63[a-z_A-Z0-9]:", key) == 1 && line[0] != '#') {
+            if (line[0] != ' ')
+                snprintf(section, sizeof section, "%s", key);
+            else
+                list = replacement(plan, section, key);
+        }
+        if (list)
+            fprintf(f, strcmp(key, "data_size") ? "  %s: [%s]\n" : "  %s: %s\n", key, list);
+        else
+            fputs(line, f);
+    }
+    fclose(in);
+    return ERR_NONE;
+}
+
+static Err write_file(const Analysis *a, const Suggestion *s, int n, double budget) {
+    const FitOptions *o = &a->options;
+    for (int i = 0; i < n; i++)
+        if (!s[i].width || !arm_find(a->table->arm[s[i].arm]))
+            return err_user("suggest: arm %s has no sizes known to a study: want results.h5 for a study file",
+                            a->table->arm[s[i].arm]);
+    FILE *f = fopen(o->suggest_file, "wx");
+    if (!f) return err_user("suggest.file = %s: %s: want a new file", o->suggest_file, strerror(errno));
+    fprintf(f, "# Cells that pin down the allocation at %.3g nominal FLOP, best per core-second first:\n", budget);
+    for (int i = 0; i < n; i++)
+        fprintf(f, "#   %-24s N %8.0f  D %10.0f  steps %8.0f  about %.3g core-seconds\n", a->table->arm[s[i].arm],
+                s[i].n, s[i].d, round(s[i].d / (double)s[i].batch), s[i].core_seconds);
+    fprintf(f,
+            "# A study is a grid: this one is the smallest that holds them. Cells that are done are not run again.\n");
+    Plan plan = plan_of(s, n, a->table);
+    Err err = ERR_NONE;
+    if (o->suggest_base[0])
+        err = write_from(f, &plan, o->suggest_base);
+    else
+        fprintf(f, "# Add the other keys of the study (data, train, ...) or name its file with -suggest_base.\n"),
+            write_plain(f, &plan);
+    if (fclose(f) && !err.code) err = err_user("suggest.file = %s: %s", o->suggest_file, strerror(errno));
+    if (err.code) remove(o->suggest_file);
+    return err;
+}
+
+Err suggest_write(const Analysis *a) {
+    const FitOptions *o = &a->options;
+    int k = (int)o->suggest;
+    double budget;
+    if (!a->surrogate) return err_user("suggest: want fit.surrogate = true and at least 10 points");
+    Suggestion *s = MEM_NEW(Suggestion, k + 1);
+    int n = suggest_cells(s, k, o->suggest_budget, &budget, a->surrogate, a->table, (uint64_t)o->seed);
+    log_text("\ncells to run next, for the allocation at C = %.3g nominal FLOP", budget);
+    if (!n) log_text("  none: that budget's sizes and lengths are out of reach of the runs");
+    for (int i = 0; i < n; i++)
+        log_text("  %-24s N %9.4g  D %9.4g  about %9.3g %s; standard deviation of log10 N* %.4f -> %.4f",
+                 a->table->arm[s[i].arm], s[i].n, s[i].d, s[i].core_seconds,
+                 a->table->has[CURRENCY_CORE_SECONDS] ? "core-seconds" : "FLOP", s[i].sd_before, s[i].sd_after);
+    Err err = ERR_NONE;
+    bool sizes = n > 0 && s[0].width > 0;
+    if (sizes && comm_rank(comm_world()) == 0) err = write_file(a, s, n, budget);
+    if (sizes && !err.code) log_text("  written to %s", o->suggest_file);
+    mem_free(s);
+    return comm_agree(comm_world(), err);
+}
