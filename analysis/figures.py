@@ -358,14 +358,15 @@ def multiplier(study, looks):
             if not found:
                 continue
             loss, ratio, band = numbers(found, "loss", "multiplier", "interval")
-            band[:, ~(band[1] <= WIDEST["N"] * band[0])] = np.nan
+            roof = WIDEST["N"] * max(ratio)
+            upper = np.minimum(np.where(np.isfinite(band[1]), band[1], roof), roof)
             style_of = dict(color=looks.colour(second), marker=looks.marker(first), mfc="white", mew=0.8, ms=3.4,
                             ls=["-", LAW_LINE, BEYOND][looks.arms.index(first) % 3])
-            ax.plot(loss, ratio, zorder=3, alpha=1 if np.isfinite(band).any() else 0.35, **style_of)
-            ax.fill_between(loss, band[0], band[1], color=looks.colour(second), alpha=0.15, lw=0)
+            ax.plot(loss, ratio, zorder=3, **style_of)
+            ax.fill_between(loss, band[0], upper, color=looks.colour(second), alpha=0.15, lw=0)
             keys[first, second] = Line2D([], [], label=f"{style.words(second)} / {style.words(first)}", **style_of)
             losses += list(loss)
-            values += list(ratio) + list(band[np.isfinite(band)])
+            values += list(ratio) + list(band[0][np.isfinite(band[0])]) + list(np.minimum(upper, 5 * ratio))
         ax.axhline(1, color=GREY, lw=0.6, zorder=0)
         ax.set(xscale="log", yscale="log", xlabel="test loss $L$ of both", title=f"{currency.title} ({currency.unit})")
         ax.set_xlim(style.log_limits(losses)[::-1])
@@ -384,15 +385,20 @@ def residuals(study, looks):
     if not arms:
         raise Absent(study.no_fit)
     figure, axes = plt.subplots(1, 2, figsize=(PAGE, 2.2), sharey=True)
-    span, values = 0, {"N": [], "D": []}
+    values, rows = {"N": [], "D": []}, {a: numbers(study.fit[a]["points"], "N", "D", "loss", "fitted") for a in arms}
+    sizes = np.abs(np.concatenate([100 * (loss / fitted - 1) for _, _, loss, fitted in rows.values()]))
+    span = min(np.nanmax(sizes), 4 * np.nanquantile(sizes, 0.75) + 1)  # outliers are put on the edge, with their value
     for arm in arms:
-        n, d, loss, fitted = numbers(study.fit[arm]["points"], "N", "D", "loss", "fitted")
+        n, d, loss, fitted = rows[arm]
         percent = 100 * (loss / fitted - 1)
-        span = max(span, np.nanmax(np.abs(percent), initial=0))
         nudge = 1.03 ** (arms.index(arm) - (len(arms) - 1) / 2)  # runs of all arms share their D
         for ax, key, x in zip(axes, "ND", (n, d)):
             values[key] += list(x * nudge)
-            ax.plot(x * nudge, percent, looks.marker(arm), color=looks.colour(arm), ms=3, mew=0, alpha=0.8)
+            ax.plot(x * nudge, np.clip(percent, -span, span), looks.marker(arm), color=looks.colour(arm), ms=3, mew=0,
+                    alpha=0.8)
+            for i in np.flatnonzero(np.abs(percent) > span * 1.001):
+                ax.annotate(f"{percent[i]:+.0f} %", (x[i] * nudge, np.clip(percent[i], -span, span)), xytext=(3, 0),
+                            textcoords="offset points", va="center", fontsize=5.5, color=looks.colour(arm))
     for ax, key, label in zip(axes, "ND", ("model size $N$ (parameters)", "training $D$ (samples seen)")):
         edge = 1.15 * span + 0.1
         ax.set(xscale="log", xlabel=label, xlim=style.log_limits(values[key]), ylim=(-edge, edge))
@@ -464,7 +470,7 @@ def loss_data(study, looks):
     handles.append(Line2D([], [], color=GREY, marker="o", label="test loss"))
     if trained:
         handles.append(Line2D([], [], color=GREY, marker="o", mfc="white", ls=":", lw=0.8, mew=0.7, ms=2.8,
-                              label="training loss at the end"))
+                              label="training loss, mean since the point before"))
     style.legend_below(figure, handles)
     return figure
 
@@ -543,14 +549,18 @@ FIGURES = [
            allocation),
     Figure("multiplier", "Compute for equal loss",
            "Compute that one arm needs for the loss that another reaches, as a ratio, along the losses that both "
-           "reach; below 1 the first named is the better. Lower losses, so larger budgets, are to the right. Bands: 95 % "
-           "intervals from paired resamples; faint where they span more than a factor of 100.", multiplier),
+           "reach; below 1 the first named is the better. Lower losses, so larger budgets, are to the right. Bands: "
+           "95 % intervals from paired resamples; one that leaves the panel has no upper limit worth the name.", multiplier),
     Figure("residuals", "What the law leaves over",
            "Relative difference between the loss of each fitted run and the law. A trend along N or D says that the "
-           "law is not of the right form there; the scatter is the noise.", residuals),
+           "law is not of the right form there; the scatter is the noise. Outliers stand at the edge, with their "
+           "value.",
+           residuals),
     Figure("loss-data", "Loss against dataset size",
-           "Test loss of one model size and one number of steps an arm, trained on prefixes of the training set; the "
-           "distance to the training loss is the generalisation gap. Markers are means over seeds, bars their range.",
+           "Test loss of one model size and one number of steps an arm, trained on prefixes of the training set. "
+           "Dotted: the training loss, a mean over all steps since the point before on the learning curve, so that it "
+           "is its course along the axis, not its height, that shows overfitting. Markers are means over seeds, bars "
+           "their range.",
            loss_data),
     Figure("overview", "All final losses",
            "Test loss at the end of training of every grid cell; hatched where a run is missing, diverged or failed.",
