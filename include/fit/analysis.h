@@ -59,6 +59,7 @@ typedef struct CurrencyFit {
 typedef struct LawGroup {
     LawProblem problem;
     LawFit fit;
+    double seconds_fit, seconds_spread, seconds_cells;
     double uneven;             /* p-value of even noise over (N, D) */
     BootstrapKind spread_kind; /* what intervals come from */
     Ensemble spread, cells;    /* cells: what standard errors come from */

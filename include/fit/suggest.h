@@ -1,9 +1,9 @@
 /** Which cells to run next: those that shrink the interval of the allocation at a target budget most per core-second.
  *
  *  The surrogate's posterior is sampled jointly along the line C(N, D) = budget of every arm and at the candidates: the
- *  sizes that were run, at lengths from the shortest to four times the longest that were not. What a run at a candidate would take
- * from the variance of log N* is cov(log N*, f)^2 / (var f + noise); the best per core-second is taken, the samples are
- *  conditioned on it (Matheron's rule), and so on. */
+ *  sizes that were run, at lengths from the shortest to four times the longest that were not. What a run at a candidate
+ * would take from the variance of log N* is cov(log N*, f)^2 / (var f + noise); the best per core-second is taken, the
+ * samples are conditioned on it (Matheron's rule), and so on. */
 #pragma once
 
 #include "fit/cost.h"

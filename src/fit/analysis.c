@@ -1,6 +1,7 @@
 #include "fit/analysis.h"
 
 #include "base/arena.h"
+#include "base/timer.h"
 #include "fit/frontier.h"
 
 #include <math.h>
@@ -244,9 +245,11 @@ static void judge(ArmFit *arm) {
 
 static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Analysis *a, const Comm *comm) {
     const FitOptions *o = &a->options;
+    double start = timer_now();
     group->problem = law_problem(rows, arms, &a->spec);
     law_fit(&group->fit, &group->problem, o->starts[0] == 'g' ? LAW_STARTS_GRID : LAW_STARTS_FEW, comm);
     uint64_t seed = (uint64_t)o->seed;
+    group->seconds_fit = timer_now() - start;
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
         group->uneven = fmin(group->uneven, bootstrap_uneven(&group->problem, &group->fit, m));
@@ -255,8 +258,12 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
                          : o->intervals[0] == 'c' ? BOOTSTRAP_CELLS
                          : group->uneven < 0.01   ? BOOTSTRAP_WILD
                                                   : BOOTSTRAP_RESIDUALS;
+    start = timer_now();
     group->spread = bootstrap_laws(&group->problem, &group->fit, group->spread_kind, o->bootstraps, seed, comm);
+    group->seconds_spread = timer_now() - start;
+    start = timer_now();
     group->cells = bootstrap_laws(&group->problem, &group->fit, BOOTSTRAP_CELLS, o->bootstraps, seed, comm);
+    group->seconds_cells = timer_now() - start;
 }
 
 static void fit_surrogate(Analysis *a, const Comm *comm) {

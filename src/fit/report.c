@@ -65,6 +65,8 @@ static void print_certificate(const ArmFit *arm) {
         log_text("    profile of %-5s [%.6g, %.6g]%s", coef_name[k], c->profile[order[k]].lo, c->profile[order[k]].hi,
                  bound ? "  at a bound" : "");
     }
+    log_text("    %d starts in %.2f s, resamples in %.2f and %.2f s", arm->group->fit.starts, arm->group->seconds_fit,
+             arm->group->seconds_cells, arm->group->seconds_spread);
     log_text("    most influential row: N %.4g D %.4g, a changes by %+.4f without it",
              exp(p->rows[0].x[c->worst] + p->x0[0]), exp(p->rows[0].y[c->worst] + p->y0[0]), c->influence[c->worst]);
     log_text(
@@ -342,6 +344,9 @@ static void json_arm(Json *j, const Analysis *a, int m) {
     json_int(j, "reached", fit->reached);
     json_number(j, "share_reached", (double)fit->reached / fit->starts);
     json_int(j, "others", fit->others);
+    json_number(j, "seconds_fit", arm->group->seconds_fit);
+    json_number(j, "seconds_cells", arm->group->seconds_cells);
+    json_number(j, "seconds_spread", arm->group->seconds_spread);
     json_array(j, "at_bound");
     static const char *const coefficient[LAW_COEFFICIENTS] = {"A", "B", "E", "alpha", "beta"};
     for (int k = 0; k < LAW_COEFFICIENTS; k++) {
