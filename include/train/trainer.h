@@ -50,8 +50,8 @@ void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, cons
 /** Bytes a rank needs for the cell. Not collective. */
 int64_t train_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp);
 
-/** Processor seconds of one training step of the job on this rank alone with `samples` samples: the median of a few, after a
- * first. Not collective. */
+/** Processor seconds of one training step of the job on this rank alone with `samples` samples: the median of a few,
+ * after a first. Not collective. */
 double train_time_step(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples);
 
 /** Mean tokens of a training sample, and work of a step of `batch` samples of exactly average length. Not collective.
