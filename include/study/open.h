@@ -12,8 +12,9 @@ typedef struct Study {
                    */
 } Study;
 
-/** The options of a subcommand: argv[1] is the study file, the rest -key value pairs. A subcommand with keys of its own
- *  reads them between study_load and study_open, which refuses keys that nobody has read. Collective on the world. */
+/** The options of a subcommand: argv[1] is the study file, the rest -key value pairs. The file may hold fit.* keys,
+ * which are checked here and used by the fit at the end of `run`. A subcommand with keys of its own reads them between
+ * study_load and study_open, which refuses keys that nobody has read. Collective on the world. */
 Err study_load(int argc, char **argv);
 
 /** With make_data an absent dataset is generated; without, a few trajectories stand in for it. Errors leave nothing to

@@ -1,5 +1,7 @@
 #include "study/open.h"
 
+#include "fit/analysis.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +54,9 @@ static Err open_data(Study *s, bool make) {
 Err study_load(int argc, char **argv) {
     if (argc < 2 || argv[1][0] == '-')
         return err_user("equiscale %s: want a study file, such as input/quick.yaml", argv[0]);
-    return options_load(argv[1], argc - 1, argv + 1);
+    FitOptions fit;
+    TRY(options_load(argv[1], argc - 1, argv + 1));
+    return options_read(&fit, analysis_keys, n_analysis_keys);
 }
 
 Err study_open(Study *study, bool make_data) {
