@@ -24,7 +24,7 @@ typedef struct Certificate {
     int n;
     Sensitivity row[CERTIFICATE_ROWS];
     int64_t rows;
-    double *influence; /* (rows) change of a when the row is left out; owned */
+    double *influence; /* (rows) change of a when the row is left out; NaN: not tried; owned */
     int64_t worst;     /* row of the largest change */
 } Certificate;
 

@@ -44,6 +44,8 @@ typedef struct LawRows {
     int64_t *point;  /* (n) index into the table */
     int64_t configs; /* distinct (N, D, dataset) */
     int64_t *config; /* (n) which one: rows of one config differ in their seeds */
+    int64_t *first;  /* (configs + 1) rows of config k: member[first[k]] .. member[first[k+1] - 1] */
+    int64_t *member; /* (n) */
     double *store;   /* owned */
 } LawRows;
 

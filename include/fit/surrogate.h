@@ -53,10 +53,12 @@ void surrogate_predict(double *mean, double *covariance, const Surrogate *s, con
 /** Variance of log loss that a new run adds to f: run and noise. */
 double surrogate_noise(const Surrogate *s);
 
-/** Negative log marginal likelihood of the first `subset` points with its gradient: a MinFunction. Collective. */
+/** Negative log marginal likelihood of the first `subset` points with its gradient: a MinFunction. Collective on comm.
+ */
 typedef struct SurrogateLikelihood {
     const Surrogate *s;
     const Comm *comm;
+    DistGrid *grid;
     DistMatrix k, b;
 } SurrogateLikelihood;
 double surrogate_likelihood(void *likelihood, const double *theta, double *g, double *h);

@@ -11,18 +11,15 @@
 /* Weights of one resample: configurations with replacement, then the seeds of each drawn configuration. */
 static void draw_cells(double *w, const LawRows *rows, uint64_t seed, uint64_t stream) {
     uint64_t element = 0;
-    int64_t *of = MEM_NEW(int64_t, rows->n + 1);
     memset(w, 0, (size_t)rows->k.n * sizeof *w);
     for (int64_t k = 0; k < rows->configs; k++) {
-        int64_t config = rng_below(seed, stream, element++, rows->configs), members = 0;
-        for (int64_t i = 0; i < rows->n; i++)
-            if (rows->config[i] == config) of[members++] = i;
+        int64_t config = rng_below(seed, stream, element++, rows->configs);
+        int64_t first = rows->first[config], members = rows->first[config + 1] - first;
         for (int64_t j = 0; j < members; j++) {
-            int64_t i = of[members > 1 ? rng_below(seed, stream, element++, members) : 0];
+            int64_t i = rows->member[first + (members > 1 ? rng_below(seed, stream, element++, members) : 0)];
             w[i] += rows->k.w[i];
         }
     }
-    mem_free(of);
 }
 
 /* Residuals of log loss (times root weight), made as large as errors are: divided by sqrt(1 - leverage), centred. */

@@ -107,6 +107,8 @@ Interval certificate_profile(const LawProblem *problem, const LawFit *fit, int c
 
 /* ---- The pull of single rows. ---- */
 
+enum { INFLUENCES = 2000 };
+
 static void influences(Certificate *out, const LawProblem *problem, const LawFit *fit, const Cost *cost,
                        const Comm *comm) {
     LawProblem p = *problem;
@@ -118,7 +120,8 @@ static void influences(Certificate *out, const LawProblem *problem, const LawFit
     out->rows = n;
     out->influence = MEM_NEW(double, n + 1);
     Minimiser *solver = minimiser_new(p.n, true);
-    for (int64_t i = comm_rank(comm); i < n; i += comm_size(comm)) {
+    int64_t stride = (n + INFLUENCES - 1) / INFLUENCES; /* of very many rows, every so manieth */
+    for (int64_t i = stride * comm_rank(comm); i < n; i += stride * comm_size(comm)) {
         double x[LAW_VARIABLES], kept = w[i], a, b;
         memcpy(x, fit->x, sizeof x);
         w[i] = 0;
@@ -130,6 +133,8 @@ static void influences(Certificate *out, const LawProblem *problem, const LawFit
     }
     minimiser_free(solver);
     comm_sum_f64(comm, out->influence, n);
+    for (int64_t i = 0; i < n; i++)
+        if (i % stride) out->influence[i] = NAN;
     for (int64_t i = 0; i < n; i++)
         if (fabs(out->influence[i]) > fabs(out->influence[out->worst])) out->worst = i;
     mem_free(w);

@@ -46,6 +46,11 @@ LawRows law_rows(const Table *table, int arm) {
         }
         if (r.config[k] < 0) r.config[k] = r.configs++;
     }
+    r.first = MEM_NEW(int64_t, r.configs + 2);
+    r.member = MEM_NEW(int64_t, r.n + 1);
+    for (k = 0; k < r.n; k++) r.first[r.config[k] + 2]++;
+    for (k = 0; k < r.configs; k++) r.first[k + 2] += r.first[k + 1];
+    for (k = 0; k < r.n; k++) r.member[r.first[r.config[k] + 1]++] = k;
     r.k = (KernelRows){.n = n, .x = x, .y = y, .z = z, .loss = loss, .w = w};
     return r;
 }
@@ -54,6 +59,8 @@ void law_rows_free(LawRows *rows) {
     mem_free(rows->store);
     mem_free(rows->point);
     mem_free(rows->config);
+    mem_free(rows->first);
+    mem_free(rows->member);
     *rows = (LawRows){0};
 }
 

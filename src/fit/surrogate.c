@@ -11,7 +11,7 @@
 #include <string.h>
 
 const char *const gp_name[GP_PARAMETERS] = {"scale", "width_N", "width_D", "rho", "unfinished", "run", "noise"};
-enum { BLOCK = 128 };
+enum { BLOCK = 128, ALONE = 1500 };
 
 /* Hyperparameters as the kernel uses them: variances, inverse widths, correlation. */
 typedef struct Hyper {
@@ -64,15 +64,16 @@ static void assemble(DistMatrix *k, const Surrogate *s, const double *theta) {
 /* ---- Hyperparameters. ---- */
 
 SurrogateLikelihood surrogate_likelihood_new(const Surrogate *s, const Comm *comm) {
-    return (SurrogateLikelihood){.s = s,
-                                 .comm = comm,
-                                 .k = dist_new(s->grid, s->subset, s->subset, BLOCK / 2),
-                                 .b = dist_new(s->grid, s->subset, 1, BLOCK / 2)};
+    SurrogateLikelihood m = {.s = s, .comm = comm, .grid = dist_grid_new(comm)};
+    m.k = dist_new(m.grid, s->subset, s->subset, BLOCK / 2);
+    m.b = dist_new(m.grid, s->subset, 1, BLOCK / 2);
+    return m;
 }
 
-void surrogate_likelihood_free(SurrogateLikelihood *likelihood) {
-    dist_free(&likelihood->k);
-    dist_free(&likelihood->b);
+void surrogate_likelihood_free(SurrogateLikelihood *m) {
+    dist_free(&m->k);
+    dist_free(&m->b);
+    dist_grid_free(m->grid);
 }
 
 double surrogate_likelihood(void *context, const double *theta, double *g, double *hess) {
@@ -106,6 +107,38 @@ double surrogate_likelihood(void *context, const double *theta, double *g, doubl
     return f;
 }
 
+/* The root minimises; the others help it to evaluate until it says that it is done. Were each to minimise for itself, a
+ * difference in the last bit could send them different ways. */
+typedef struct Call {
+    double theta[GP_PARAMETERS];
+    int done;
+} Call;
+
+static double call_all(void *context, const double *theta, double *g, double *h) {
+    SurrogateLikelihood *m = context;
+    Call call = {.done = 0};
+    memcpy(call.theta, theta, sizeof call.theta);
+    comm_bcast(m->comm, &call, sizeof call, 0);
+    return surrogate_likelihood(m, theta, g, h);
+}
+
+static MinOutcome maximise(Surrogate *s, const double *lo, const double *hi, const Comm *comm) {
+    SurrogateLikelihood m = surrogate_likelihood_new(s, comm);
+    MinOutcome out = {0};
+    Call call = {.done = 1};
+    if (comm_rank(comm) == 0) {
+        Minimiser *solver = minimiser_new(GP_PARAMETERS, false);
+        out = minimise(solver, s->theta, lo, hi, call_all, &m, 1e-4 * (double)s->subset, 60);
+        minimiser_free(solver);
+        comm_bcast(comm, &call, sizeof call, 0);
+    } else {
+        double g[GP_PARAMETERS];
+        while (comm_bcast(comm, &call, sizeof call, 0), !call.done) surrogate_likelihood(&m, call.theta, g, NULL);
+    }
+    surrogate_likelihood_free(&m);
+    return out;
+}
+
 static void fit_hyperparameters(Surrogate *s, bool curves, const Comm *comm) {
     double start = timer_now();
     double spread_x = 0, spread_y = 0;
@@ -120,10 +153,10 @@ static void fit_hyperparameters(Surrogate *s, bool curves, const Comm *comm) {
     if (!curves)
         lo[GP_RUN] = hi[GP_RUN] = init[GP_RUN] = -20, lo[GP_UNFINISHED] = hi[GP_UNFINISHED] = init[GP_UNFINISHED] = -20;
     memcpy(s->theta, init, sizeof init);
-    Minimiser *solver = minimiser_new(GP_PARAMETERS, false);
-    SurrogateLikelihood likelihood = surrogate_likelihood_new(s, comm);
-    MinOutcome out =
-        minimise(solver, s->theta, lo, hi, surrogate_likelihood, &likelihood, 1e-4 * (double)s->subset, 60);
+    /* Few points: each rank for itself, since messages would cost more than they save. */
+    MinOutcome out = maximise(s, lo, hi, s->subset <= ALONE ? comm_self() : comm);
+    comm_bcast(comm, s->theta, sizeof s->theta, 0);
+    comm_bcast(comm, &out, sizeof out, 0);
     s->log_likelihood = -out.f;
     s->iterations = out.iterations;
     int bound = -1;
@@ -134,8 +167,6 @@ static void fit_hyperparameters(Surrogate *s, bool curves, const Comm *comm) {
     else
         snprintf(s->status, sizeof s->status, out.converged ? "converged" : "not converged: gradient %.1e",
                  out.gradient);
-    surrogate_likelihood_free(&likelihood);
-    minimiser_free(solver);
     s->seconds_fit = timer_now() - start;
 }
 
