@@ -31,6 +31,9 @@ gatr:
   heads: [2, 2, 2]
 train:
   batch: 4
+fit:
+  bootstraps: 40
+  starts: few
 data:
   path: $here/data.h5
   trajectories: 60
@@ -69,6 +72,12 @@ grep -q '0 of 30 cells to run' "$here/again" || fail "run again: $(cat "$here/ag
 # Longer lists extend the study.
 eq 2 run "$here/tiny.yaml" -study_steps 4,12,36,50 >"$here/third" || fail "extended: $(cat "$here/third")"
 grep -q '9 of 39 cells to run' "$here/third" || fail "extended: $(head -n 3 "$here/third")"
+
+# A cell whose loss becomes NaN is recorded as diverged, and the study goes on.
+eq 2 run "$here/tiny.yaml" -study_name wild -study_datasets 40 -study_steps 4,12 -transformer_lr 1e12 >"$here/wild" ||
+    fail "diverging: $(cat "$here/wild")"
+eq 2 status "$here/tiny.yaml" -study_name wild -study_datasets 40 -study_steps 4,12 -transformer_lr 1e12 >"$here/status"
+grep -q '18 cells: 0 planned, 0 running, 12 done, 6 diverged' "$here/status" || fail "diverged: $(tail -n 1 "$here/status")"
 
 # The same cells on another layout.
 eq 4 run "$here/tiny.yaml" -study_name wide -layout_tp 2 -layout_dp 2 -study_datasets 40 -study_fit false >"$here/wide" ||

@@ -106,7 +106,7 @@ static void report(Run *run, const Cell *cell, double wall) {
     char left[32], loss[32];
     clock_text(left, done == run->n_todo ? 0 : time_left(run, (double)expected, (double)spent));
     snprintf(loss, sizeof loss, r->outcome == OUTCOME_DONE ? "loss %.5f" : "diverged", r->loss);
-    log_event("%3lld/%d  %-46s %s  %6.1f GFLOP/s  %6.1f s  left %s", (long long)done, run->n_todo, r->id, loss,
+    log_event("%3lld/%d  %-46s %-12s  %6.1f GFLOP/s  %6.1f s  left %s", (long long)done, run->n_todo, r->id, loss,
               r->flop_executed / r->seconds / 1e9, wall, left);
 }
 
