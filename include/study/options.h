@@ -43,5 +43,5 @@ Err study_options_read(StudyOptions *out);
 /** All keys with their values, one a line; mem_free it. */
 char *study_options_text(const StudyOptions *options);
 
-/** All keys with unit, range, default and meaning; mem_free it. */
+/** All keys with unit, range, default and meaning, those of the fit and of the design too; mem_free it. */
 char *study_options_help(void);

@@ -1,6 +1,8 @@
 #include "study/options.h"
 
 #include "base/arena.h"
+#include "fit/analysis.h"
+#include "fit/design.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -149,21 +151,29 @@ char *study_options_text(const StudyOptions *options) {
     return all;
 }
 
+/* `key  meaning; unit, range; default` of each key, appended to text. */
+static size_t help_of(char *text, size_t used, size_t size, const KeySpec *specs, int n) {
+    for (int k = 0; k < n; k++) {
+        const KeySpec *s = &specs[k];
+        char range[64] = "";
+        if (s->lo < s->hi) snprintf(range, sizeof range, ", in [%g, %g]", s->lo, s->hi);
+        used += (size_t)snprintf(text + used, size - used, "  %-32s %s%s%s; unit %s%s; default %s\n", s->key, s->help,
+                                 s->choices ? ": " : "", s->choices ? s->choices : "", s->unit, range,
+                                 !s->fallback   ? "none, must be given"
+                                 : *s->fallback ? s->fallback
+                                                : "empty");
+        CHECK(used < size, "help of %zu letters is full", size);
+    }
+    return used;
+}
+
 char *study_options_help(void) {
     KeyTable t[KEY_TABLES];
     key_tables(t);
     size_t used = 0, size = 1 << 16;
     char *all = mem_alloc(size);
-    for (int i = 0; i < KEY_TABLES; i++)
-        for (int k = 0; k < t[i].n; k++) {
-            const KeySpec *s = &t[i].specs[k];
-            char range[64] = "";
-            if (s->lo < s->hi) snprintf(range, sizeof range, ", in [%g, %g]", s->lo, s->hi);
-            used += (size_t)snprintf(all + used, size - used, "  %-32s %s%s%s; unit %s%s; default %s\n", s->key,
-                                     s->help, s->choices ? ": " : "", s->choices ? s->choices : "", s->unit, range,
-                                     !s->fallback   ? "none, must be given"
-                                     : *s->fallback ? s->fallback
-                                                    : "empty");
-        }
+    for (int i = 0; i < KEY_TABLES; i++) used = help_of(all, used, size, t[i].specs, t[i].n);
+    used = help_of(all, used, size, analysis_keys, n_analysis_keys);
+    help_of(all, used, size, design_keys, n_design_keys);
     return all;
 }
