@@ -111,11 +111,13 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libequiscale.a
 	$(if $(V),,@echo "  LD   $@")
 	$(Q)$(MPICC) $(OPT_$(MODE)) $< $(B)/libequiscale.a $(LIBS_ALL) -o $@
 
-lint: deps ## layering, foreign headers, formatting, cppcheck, self-contained headers
+lint: ## layering, foreign headers, formatting, cppcheck, self-contained headers
+	$(Q)MULTIARCH=$(MULTIARCH) PYTHON=$(PYTHON) jobs/deps.sh lint
 	$(Q)LAYERS="$(LAYERS)" $(foreach l,$(LAYERS),USES_$(l)="$(USES_$(l))") FOREIGN="$(FOREIGN)" \
 	    FLAGS="$(CFLAGS_ALL)" CC="$(MPICC)" tests/lint.sh $(SOURCES)
 
 format: ## clang-format every source
+	$(Q)MULTIARCH=$(MULTIARCH) PYTHON=$(PYTHON) jobs/deps.sh lint
 	$(Q)clang-format -i $(SOURCES)
 
 clean:

@@ -19,11 +19,12 @@ libxsmm-dev=/usr/include/libxsmm.h
 libode-dev=/usr/include/ode/ode.h
 librandom123-dev=/usr/include/Random123/philox.h
 libyaml-dev=/usr/include/yaml.h
+liblapack-dev=/usr/lib/$multiarch/liblapack.so
 python3-h5py=/usr/lib/python3/dist-packages/h5py
 python3-matplotlib=/usr/lib/python3/dist-packages/matplotlib
-clang-format=/usr/bin/clang-format
-cppcheck=/usr/bin/cppcheck
 "
+# jobs/deps.sh lint: what `make lint` and `make format` need beside.
+if [ "${1:-}" = lint ]; then wanted="clang-format=/usr/bin/clang-format cppcheck=/usr/bin/cppcheck $wanted"; fi
 missing=
 for entry in $wanted; do [ -e "${entry#*=}" ] || missing="$missing ${entry%%=*}"; done
 [ -n "$missing" ] || exit 0
