@@ -41,11 +41,11 @@ EOF
 fi
 
 sudo=
-if [ "$(id -u)" != 0 ]; then sudo=sudo; fi
+if [ "$(id -u)" != 0 ]; then sudo="sudo -E"; fi
 log=$(mktemp)
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
-if ! { $sudo apt-get update -qq && $sudo -E apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
+if ! { $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     echo "equiscale: apt-get could not install:$missing" >&2
     exit 2
