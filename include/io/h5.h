@@ -47,10 +47,16 @@ typedef struct H5Data {
 Err h5_create(H5File *file, const char *path, const Comm *comm);
 /** An existing file, to be read. Not collective. */
 Err h5_open(H5File *file, const char *path);
+/** HDF5 crashes or hangs on some damaged files that carry no checksums, which ours do. A file of another maker is
+ *  therefore read in a child process first: this runs `read` there and gives an error where the child did not end by
+ *  itself; whatever `read` returned is left to be found again by the caller. Not collective. */
+Err h5_rehearse(const char *path, Err (*read)(void *context), void *context);
 /** A file being written reaches the disk here (not yet synced when parallel). */
 Err h5_close(H5File *file);
 
-/** Room on the disk for `bytes` more than reserved so far. Parallel files only. */
+/** Room on the disk for `bytes` more than reserved so far, which closing gives back where it was not needed. Parallel
+ *  files only, and before the first column: MPI-IO writes across gaps by reading them, and past the end of a file that
+ *  read leaves what was in memory; now it finds zeros, the same in every run. */
 Err h5_reserve(H5File *file, int64_t bytes);
 
 Err h5_group(H5File *file, const char *name);

@@ -80,11 +80,15 @@ Err commit_reserve(const char *path, long long bytes) {
     struct rlimit limit;
     struct stat st;
     struct statvfs vfs;
-    int rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, bytes);
-    if (!rc && !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < (rlim_t)bytes) rc = -1, errno = EFBIG;
+    bool allowed = getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur >= (rlim_t)bytes;
+    int rc = allowed ? fallocate(fd, 0, 0, bytes) : -1;
+    if (!allowed) errno = EFBIG;
     if (rc && errno == EOPNOTSUPP && !fstat(fd, &st) && !fstatvfs(fd, &vfs)) {
         rc = 0;
-        if ((double)vfs.f_bavail * (double)vfs.f_frsize < (double)(bytes - st.st_size)) rc = -1, errno = ENOSPC;
+        if ((double)vfs.f_bavail * (double)vfs.f_frsize < (double)(bytes - st.st_size))
+            rc = -1, errno = ENOSPC;
+        else if (st.st_size < bytes)
+            rc = ftruncate(fd, bytes);
     }
     char what[64];
     snprintf(what, sizeof what, "no room for %lld bytes", bytes);

@@ -258,15 +258,21 @@ static Err open_checked(Dataset *d, const Comm *comm, int64_t memory) {
     return read_motion(d, comm, memory);
 }
 
+/* On demand and all of it, in a process of its own. */
+static Err rehearsal(void *d) {
+    return open_checked(d, comm_self(), 0);
+}
+
 Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t memory) {
     Dataset *d = MEM_NEW(Dataset, 1);
     *dataset = NULL;
     Err err = strlen(path) < sizeof d->path ? ERR_NONE : err_user("%.80s...: want a shorter path", path);
     if (!err.code) {
         memcpy(d->path, path, strlen(path));
-        err = open_checked(d, comm, memory);
+        if (comm_rank(comm) == 0) err = h5_rehearse(path, rehearsal, d);
     }
     err = comm_agree(comm, err);
+    if (!err.code) err = comm_agree(comm, open_checked(d, comm, memory));
     if (err.code || d->whole) {
         table_close(&d->table);
         h5_close(&d->table.file);

@@ -236,14 +236,28 @@ static Err read_header(Results *r, H5File *file) {
     return err;
 }
 
-Err results_read(Results *out, const char *path) {
+typedef struct Reading {
+    Results *out;
+    const char *path;
+} Reading;
+
+static Err read_all(void *context) {
+    Results *out = ((Reading *)context)->out;
+    const char *path = ((Reading *)context)->path;
     H5File file;
-    *out = (Results){0};
     Err err = h5_open(&file, path);
     if (!err.code) err = read_header(out, &file);
     for (int t = 0; t < TABLES && !err.code; t++) err = read_table(out, t, &file);
     if (!err.code) err = check_tables(out, path);
     h5_close(&file);
+    return err;
+}
+
+Err results_read(Results *out, const char *path) {
+    Reading reading = {out, path};
+    *out = (Results){0};
+    TRY(h5_rehearse(path, read_all, &reading));
+    Err err = read_all(&reading);
     if (err.code) results_free(out);
     return err;
 }
