@@ -111,10 +111,11 @@ static const Law *resampled(const Ensemble *e, int64_t r, int index) {
     return &e->law[r * e->arms + index];
 }
 
-/* Least absolute values pass through as many rows as there are coefficients: Huber residuals are the smaller for it. */
+/* Each row keeps its own residual in wild resamples: those of a Huber fit, which passes through as many rows as there
+ * are coefficients, are too small. */
 static Interval interval(double *v, int64_t n, const LawGroup *g) {
     double rows = (double)g->fit.rows, dof = fmax(rows - g->problem.n, 1);
-    bool widen = g->problem.spec.objective == OBJECTIVE_HUBER && g->spread_kind != BOOTSTRAP_CELLS;
+    bool widen = g->problem.spec.objective == OBJECTIVE_HUBER && g->spread_kind == BOOTSTRAP_WILD;
     return stats_interval(v, n, dof, widen ? sqrt(rows / dof) : 1);
 }
 

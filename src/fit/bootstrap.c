@@ -54,11 +54,12 @@ typedef struct Draw {
     double *w[TABLE_ARMS], *z[TABLE_ARMS], *loss[TABLE_ARMS]; /* columns of a resample */
     double *r[TABLE_ARMS];                                    /* inflated residuals */
     double *fitted[TABLE_ARMS];                               /* log loss of the fit */
-    double width[TABLE_ARMS], shrink[TABLE_ARMS];             /* smoothing of the residuals' distribution */
+    double *pool[TABLE_ARMS];                                 /* residuals to draw from */
+    int64_t pools[TABLE_ARMS];
+    double width[TABLE_ARMS], shrink[TABLE_ARMS]; /* smoothing of the residuals' distribution */
 } Draw;
 
-/* The kernel estimate of Silverman (1986, eq. 3.31), shrunk to keep the variance: a fit of least absolute values passes
- * through as many rows as it has coefficients, and their zero residuals would make the errors look too concentrated. */
+/* The kernel estimate of Silverman (1986, eq. 3.31), shrunk to keep the variance. */
 static void smoothing(Draw *draw, int arm, int64_t n) {
     double *sorted = MEM_NEW(double, n + 1), variance = 0;
     memcpy(sorted, draw->r[arm], (size_t)n * sizeof *sorted);
@@ -71,12 +72,28 @@ static void smoothing(Draw *draw, int arm, int64_t n) {
     mem_free(sorted);
 }
 
+/* What is drawn from: all residuals, or, of a Huber fit, all but the smallest ones, as many as there are coefficients:
+ * a fit of nearly least absolute values passes through so many rows, and their zeros would make the errors look too
+ * concentrated where its variance comes from. */
+static int64_t fill_pool(double *pool, const double *r, int64_t n, int64_t without) {
+    int64_t kept = 0;
+    double *sorted = MEM_NEW(double, n + 1);
+    for (int64_t i = 0; i < n; i++) sorted[i] = fabs(r[i]);
+    stats_sort(sorted, n);
+    double least = without > 0 && n > 2 * without ? sorted[without - 1] : -1;
+    for (int64_t i = 0; i < n; i++)
+        if (fabs(r[i]) > least) pool[kept++] = r[i];
+    if (!kept) pool[kept++] = 0;
+    mem_free(sorted);
+    return kept;
+}
+
 static void draw_residuals(Draw *draw, const LawRows *rows, int arm, BootstrapKind kind, uint64_t seed,
                            uint64_t stream) {
     for (int64_t i = 0; i < rows->n; i++) {
         uint64_t element = 2 * (uint64_t)i;
         double r = kind == BOOTSTRAP_WILD ? draw->r[arm][i] * (rng_below(seed, stream, element, 2) ? 1 : -1)
-                                          : draw->r[arm][rng_below(seed, stream, element, rows->n)];
+                                          : draw->pool[arm][rng_below(seed, stream, element, draw->pools[arm])];
         r = draw->shrink[arm] * (r + draw->width[arm] * rng_normal(seed, stream, element + 1));
         draw->z[arm][i] = draw->fitted[arm][i] + r / sqrt(rows->k.w[i]);
         draw->loss[arm][i] = exp(draw->z[arm][i]);
@@ -125,6 +142,9 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
             p.rows[m].w = draw.w[m];
         } else {
             inflate(draw.r[m], problem, fit, m);
+            draw.pool[m] = MEM_NEW(double, p.source[m]->n + 1);
+            draw.pools[m] = fill_pool(draw.pool[m], draw.r[m], p.source[m]->n,
+                                      problem->spec.objective == OBJECTIVE_HUBER ? LAW_COEFFICIENTS : 0);
             smoothing(&draw, m, p.source[m]->n);
             for (int64_t i = 0; i < p.source[m]->n; i++)
                 draw.fitted[m][i] =
@@ -147,7 +167,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
         for (int m = 0; m < p.arms; m++) out.law[b * p.arms + m] = law_of(&p, x, m);
     }
     minimiser_free(solver);
-    for (int m = 0; m < p.arms; m++) mem_free(draw.w[m]);
+    for (int m = 0; m < p.arms; m++) mem_free(draw.w[m]), mem_free(draw.pool[m]);
     comm_sum_f64(comm, (double *)out.law, resamples * p.arms * (int64_t)(sizeof(Law) / sizeof(double)));
     return out;
 }
