@@ -345,7 +345,8 @@ def allocation(study, looks):
 def multiplier(study, looks):
     """Colour: the arm; marker: what it is compared with."""
     pairs = study.fit_header.get("comparisons", [])
-    currencies = [k for k in CURRENCIES if any(p["currencies"].get(k.name, {}).get("at") for p in pairs)]
+    known = lambda pair, currency: [r for r in pair["currencies"].get(currency.name, {}).get("at", []) if r["multiplier"]]
+    currencies = [k for k in CURRENCIES if any(known(pair, k) for pair in pairs)]
     if not currencies:
         raise Absent("fit.json holds no comparison of two arms" if study.fit else study.no_fit)
     figure, axes = plt.subplots(1, len(currencies), figsize=(PAGE, 2.3), sharey=True, squeeze=False)
@@ -354,7 +355,7 @@ def multiplier(study, looks):
         losses = []
         for pair in pairs:
             first, second = pair["first"], pair["second"]
-            found = [r for r in pair["currencies"].get(currency.name, {}).get("at", []) if r["multiplier"]]
+            found = known(pair, currency)
             if not found:
                 continue
             loss, ratio, band = numbers(found, "loss", "multiplier", "interval")
