@@ -283,7 +283,7 @@ Err results_write_cell(const char *path, const Results *one, const char *provena
 
 /* What a file holds is what it was made from, bit for bit. */
 static Err verify(const char *temp, const Results *want) {
-    Results got;
+    Results got = {0};
     TRY(results_read(&got, temp));
     bool same = got.cells == want->cells && got.points == want->points && got.digest == want->digest;
     for (int t = 0; t < TABLES && same; t++)
