@@ -235,7 +235,7 @@ static Err scan_one(Cell *cell, const Grid *grid, const StudyOptions *options) {
         cell->state = at_work(path) ? CELL_RUNNING : CELL_PLANNED;
         return ERR_NONE;
     }
-    Results one;
+    Results one = {0};
     TRY(results_read(&one, path));
     Err err = ERR_NONE;
     if (one.cells != 1 || strcmp(one.cell[0].id, cell->record.id) || (grid->digest && one.digest != grid->digest))

@@ -229,7 +229,7 @@ static Err read_all(Results *all, const Grid *grid, const StudyOptions *options)
         const Cell *cell = &grid->cell[i];
         if (cell->state < CELL_DONE) continue;
         char path[1024];
-        Results one;
+        Results one = {0};
         cell_path(path, sizeof path, options, cell, "h5");
         TRY(results_read(&one, path));
         all->cell = mem_grow(all->cell, (size_t)(all->cells + 1) * sizeof *all->cell);
