@@ -5,6 +5,8 @@ set -eu
 ranks=$1
 shift
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+# Ranks of one machine need no munge, whose client waits for seconds where its daemon does not run.
+export PMIX_MCA_psec=${PMIX_MCA_psec:-native}
 # Oversubscribe, and leave messages to the program.
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_base_warn_component_unused=0 OMPI_MCA_orte_execute_quiet=1
 # Ranks that wait must not take the core from ranks that work.
