@@ -26,3 +26,17 @@ double kernel_sum(const KernelRows *rows, Objective objective, double delta, con
 
 /** S_i of every row. */
 void kernel_predict(double *out, const KernelRows *rows, const double *p);
+
+/** e^(-alpha x) and e^(-beta y) of every row. */
+void kernel_basis(double *basis_a, double *basis_b, const KernelRows *rows, double alpha, double beta);
+
+/** c'Gc/2 - q'c in c = (A, B, E). */
+typedef struct KernelQuadratic {
+    double g[9], q[3]; /* (3, 3), (3) */
+} KernelQuadratic;
+
+/** The sum as a function of c alone, S = A e^(-alpha x) + B e^(-beta y) + E: returns f(c), and two quadratic models of
+ *  it with its gradient at c: its Taylor polynomial, and the weighted least squares of L on S. The first may be
+ * concave, the second lies above f but for what log S is curved. */
+double kernel_linear(KernelQuadratic *taylor, KernelQuadratic *above, const KernelRows *rows, Objective objective,
+                     double delta, const double *basis_a, const double *basis_b, const double c[3]);

@@ -5,8 +5,9 @@
  *  wide Huber zone and then with narrower ones down to delta: at delta = 1e-3 the sum is nearly one of absolute values
  *  and a plain descent stalls in its creases. Starts: the published grid of 4500, spread over the ranks.
  *
- *  Variable projection (Golub and Pereyra 1973): a search in (alpha, beta) alone; E, A, B >= 0 come from non-negative
- *  least squares, reweighted until they are the minimum of a Huber or log objective. Both must meet. */
+ *  Variable projection (Golub and Pereyra 1973): a search in the exponents of all arms, and in E where arms share it;
+ * the other E, A, B >= 0 of each arm come from non-negative least squares, reweighted until they are the minimum of a
+ * Huber or log objective. Both must meet. */
 #pragma once
 
 #include "fit/kernel.h"
@@ -100,8 +101,8 @@ void law_fit(LawFit *fit, const LawProblem *problem, LawStarts starts, const Com
 struct Minimiser;
 double law_refine(double *x, const LawProblem *problem, struct Minimiser *solver);
 
-/** The best of variable projection from 25 pairs of exponents (0.1 to 2); one arm, exponents free or tied, E free or 0.
- *  Returns the objective. Starts spread over the ranks; collective. */
+/** The best of variable projection from 25 pairs of exponents (0.1 to 2, the same for all arms). law (arms). Returns
+ *  the objective. Starts spread over the ranks; collective. */
 double law_varpro(Law *law, const LawProblem *problem, const Comm *comm);
 
 /** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite where singular. Not collective.

@@ -61,3 +61,52 @@ void kernel_predict(double *out, const KernelRows *rows, const double *p) {
     for (int64_t i = 0; i < rows->n; i++)
         out[i] = exp(p[LAW_A] - p[LAW_ALPHA] * rows->x[i]) + exp(p[LAW_B] - p[LAW_BETA] * rows->y[i]) + exp(p[LAW_E]);
 }
+
+/* Adds u b b' to G and v b to q, b = (a, b, 1). */
+#define QUADRATIC(name)                                                                                                \
+    double name##00 = 0, name##01 = 0, name##02 = 0, name##11 = 0, name##12 = 0, name##22 = 0, name##0 = 0,            \
+           name##1 = 0, name##2 = 0
+#define QUADRATIC_ADD(name, a, b, u, v)                                                                                \
+    (name##00 += (u) * (a) * (a), name##01 += (u) * (a) * (b), name##02 += (u) * (a), name##11 += (u) * (b) * (b),     \
+     name##12 += (u) * (b), name##22 += (u), name##0 += (v) * (a), name##1 += (v) * (b), name##2 += (v))
+#define QUADRATIC_OF(name)                                                                                             \
+    ((KernelQuadratic){{name##00, name##01, name##02, name##01, name##11, name##12, name##02, name##12, name##22},     \
+                       {name##0, name##1, name##2}})
+
+double kernel_linear(KernelQuadratic *taylor, KernelQuadratic *above, const KernelRows *rows, Objective objective,
+                     double delta, const double *basis_a, const double *basis_b, const double c[3]) {
+    double f = 0;
+    QUADRATIC(t);
+    QUADRATIC(m);
+    const double *restrict a = basis_a, *restrict b = basis_b, *restrict z = rows->z, *restrict loss = rows->loss,
+                           *restrict w = rows->w;
+    const double c0 = c[0], c1 = c[1], c2 = c[2], zone = objective == OBJECTIVE_HUBER ? delta : 1e300;
+    if (objective == OBJECTIVE_LOSS) {
+        for (int64_t i = 0; i < rows->n; i++) {
+            double gap = loss[i] - c0 * a[i] - c1 * b[i] - c2;
+            f += 0.5 * w[i] * gap * gap;
+            QUADRATIC_ADD(t, a[i], b[i], w[i], w[i] * loss[i]);
+        }
+        *taylor = *above = QUADRATIC_OF(t);
+        return f;
+    }
+    for (int64_t i = 0; i < rows->n; i++) {
+        double s = c0 * a[i] + c1 * b[i] + c2, r = z[i] - log(s), gap = fabs(loss[i] - s);
+        double size = fabs(r), pull = fmin(size, zone), slope = r < 0 ? -pull : pull;
+        /* Curvature in S times S^2: of rho(log L - log S), and of the parabola in S with its slope and vertex at L. */
+        double unit = w[i] / (s * s), curved = (size <= zone ? 1.0 : 0.0) + slope;
+        double wide = gap > 1e-12 * s ? pull * s / fmax(gap, 1e-12 * s) : 1.0;
+        f += w[i] * pull * (size - 0.5 * pull);
+        QUADRATIC_ADD(t, a[i], b[i], unit * curved, unit * s * (curved + slope));
+        QUADRATIC_ADD(m, a[i], b[i], unit * wide, unit * s * (wide + slope));
+    }
+    *taylor = QUADRATIC_OF(t), *above = QUADRATIC_OF(m);
+    return f;
+}
+
+void kernel_basis(double *basis_a, double *basis_b, const KernelRows *rows, double alpha, double beta) {
+    for (int64_t i = 0; i < rows->n; i++) {
+        basis_a[i] = exp(-alpha * rows->x[i]);
+        basis_b[i] = exp(-beta * rows->y[i]);
+    }
+}
