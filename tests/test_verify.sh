@@ -7,14 +7,21 @@ bad=0
 complain() { echo "$*"; bad=1; }
 run() { jobs/local.sh 2 "$build/equiscale" "$@"; }
 
-shopt -s nullglob
-tables=(../shared/data/chinchilla.csv ../shared/data/gemstones.csv ../shared/data/gadre_overtraining.csv ../shared/data/muennighoff_datablations.csv)
-present=()
-for table in "${tables[@]}"; do [ -e "$table" ] && present+=("$table"); done
-[ ${#present[@]} -gt 0 ] || echo "skipped: published tables, ../shared/data is not here; synthetic laws only"
+# Published answers where the tables are; laws made up on the spot everywhere.
+present=() absent=()
+for name in chinchilla gemstones gadre_overtraining muennighoff_datablations; do
+    table=../shared/data/$name.csv
+    if [ -e "$table" ]; then present+=("$table"); else absent+=("$name.csv"); fi
+done
+[ ${#absent[@]} = 0 ] || echo "skipped: published tables not in ../shared/data: ${absent[*]}"
 out=$(run verify "${present[@]}") || complain "verify fails"
 grep -E 'FAILED' <<<"$out"
-echo "measured: $(tail -n 1 <<<"$out") over ${#present[@]} published tables and a synthetic law"
+passed=$(grep -cE 'PASSED$' <<<"$out")
+grep -qx "$passed passed, 0 failed" <<<"$out" || complain "summary: $(tail -n 1 <<<"$out"), $passed lines PASSED"
+[ "$passed" -ge 9 ] || complain "$passed checks of synthetic laws, want 9"
+[ ${#absent[@]} -gt 0 ] || [ "$passed" -ge 208 ] || complain "$passed checks with all tables here, want 208"
+[ ${#present[@]} -gt 0 ] || grep -q 'synthetic laws only' <<<"$out" || complain "does not say that no tables were given"
+echo "measured: $(tail -n 1 <<<"$out") over ${#present[@]} published tables (${present[*]##*/}) and a synthetic law"
 
 # A table of a known law: its coefficients within their own intervals, the same to rounding on 1 and 3 ranks.
 folder=$(mktemp -d)
@@ -49,6 +56,14 @@ pair = fit["comparisons"][0]
 assert pair["exponents"]["p"] > 0.001 and pair["currencies"]["nominal"]["multiplier"] > 1, pair
 PY
 
+# A table by a published name that holds something else: told line by line, and exit code 1.
+awk -F, 'NR == 1 { print "N,D,loss,keep" } NR > 1 && $4 == "arm0" { print $1 "," $2 "," $3 ",1" }' "$folder/law.csv" >"$folder/chinchilla.csv"
+out=$(run verify "$folder/chinchilla.csv")
+code=$?
+[ $code = 1 ] || complain "verify of another table: exit code $code, want 1"
+failed=$(grep -cE 'FAILED$' <<<"$out")
+[ "$failed" -gt 20 ] && grep -q " passed, $failed failed" <<<"$out" || complain "verify of another table: $(tail -n 1 <<<"$out")"
+
 refused() { # EXPECTED ARGS ...
     local expected=$1 text code
     shift
@@ -62,6 +77,8 @@ refused 'want results.h5 or CSV files' fit
 refused 'no column N' fit "$folder/law.csv"
 refused 'fit.delta = -1: want a number' fit "$folder/law.csv" "${columns[@]}" -fit_delta -1
 refused 'unknown key fit_nonsense' fit "$folder/law.csv" "${columns[@]}" -fit_nonsense 1
+refused 'want paths of tables only' verify -x
+refused 'no-such/gemstones.csv: No such file' verify no-such/gemstones.csv
 refused 'no published answers' verify "$folder/law.csv"
 refused 'want a path that can be written' fit "$folder/law.csv" "${columns[@]}" -fit_surrogate false -json "$folder/no/where.json"
 exit $bad

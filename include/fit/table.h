@@ -54,7 +54,7 @@ typedef struct Table {
 
 /** Which CSV columns hold what; an empty name: none. */
 typedef struct TableColumns {
-    const char *n, *d, *loss, *weight, *keep, *arm, *seed;
+    const char *n, *d, *loss, *weight, *keep, *arm, *seed, *width, *depth;
     const char *c[CURRENCIES];
 } TableColumns;
 

@@ -1,6 +1,6 @@
 /** Fits tables with published answers and prints published against obtained, PASSED or FAILED, as HPL does. The tables
  *  are not part of the project; a file is known by its name: chinchilla, gadre_overtraining, gemstones,
- *  muennighoff_datablations. Sources of the published numbers: docs/fitting.md. */
+ *  muennighoff_datablations. Sources of the published numbers, and where tolerances come from: docs/fitting.md. */
 #pragma once
 
 #include "base/err.h"
@@ -8,6 +8,7 @@
 
 typedef struct Verify {
     int passed, failed;
+    const char *by; /* whose numbers the next lines hold */
 } Verify;
 
 /** Collective. */

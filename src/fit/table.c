@@ -84,7 +84,7 @@ static int split(char *line, char *field[CSV_FIELDS]) {
 typedef struct Csv {
     const char *path;
     int line, columns;
-    int n, d, loss, weight, keep, arm, seed, c[CURRENCIES]; /* column numbers; -1: none */
+    int n, d, loss, weight, keep, arm, seed, width, depth, c[CURRENCIES]; /* column numbers; -1: none */
 } Csv;
 
 static Err find(int *column, const char *path, char **header, int n, const char *name) {
@@ -108,6 +108,8 @@ static Err read_header(Csv *csv, char *line, const TableColumns *want) {
     TRY(find(&csv->keep, csv->path, header, csv->columns, want->keep));
     TRY(find(&csv->arm, csv->path, header, csv->columns, want->arm));
     TRY(find(&csv->seed, csv->path, header, csv->columns, want->seed));
+    TRY(find(&csv->width, csv->path, header, csv->columns, want->width));
+    TRY(find(&csv->depth, csv->path, header, csv->columns, want->depth));
     for (int c = 0; c < CURRENCIES; c++) TRY(find(&csv->c[c], csv->path, header, csv->columns, want->c[c]));
     return ERR_NONE;
 }
@@ -133,7 +135,7 @@ static Err read_row(Table *table, const Csv *csv, char *line, const TableColumns
     if (n != csv->columns)
         return err_user("%s:%d: %d fields: want %d as in the header", csv->path, csv->line, n, csv->columns);
     Point p = {.weight = 1, .final = true, .cell = table->cells, .c = {NAN, NAN, NAN}};
-    double keep = 1, seed = 0;
+    double keep = 1, seed = 0, width = 0, depth = 0;
     if (csv->keep >= 0) {
         if (!strcasecmp(field[csv->keep], "false"))
             keep = 0;
@@ -150,7 +152,9 @@ static Err read_row(Table *table, const Csv *csv, char *line, const TableColumns
         return err_user("%s:%d: %s = %g: want a weight of at least 0", csv->path, csv->line, want->weight, p.weight);
     if (p.weight == 0) return table->left_out.keep++, ERR_NONE;
     if (csv->seed >= 0) TRY(number(&seed, csv, field, csv->seed, want->seed, false));
-    p.seed = (int64_t)seed;
+    if (csv->width >= 0) TRY(number(&width, csv, field, csv->width, want->width, true));
+    if (csv->depth >= 0) TRY(number(&depth, csv, field, csv->depth, want->depth, true));
+    p.seed = (int64_t)seed, p.width = (int)width, p.depth = (int)depth;
     for (int c = 0; c < CURRENCIES; c++)
         if (csv->c[c] >= 0) TRY(number(&p.c[c], csv, field, csv->c[c], want->c[c], true));
     if (csv->c[CURRENCY_NOMINAL] < 0) p.c[CURRENCY_NOMINAL] = 6 * p.n * p.d, table->assumed_6nd = true;
