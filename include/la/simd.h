@@ -28,7 +28,7 @@
 typedef real Vec __attribute__((vector_size(SIMD_BYTES)));
 enum { LANES = SIMD_LANES };
 
-/** Integers as wide as the lanes, for shuffles. */
+/** Integers as wide as the lanes, for shuffles and masks. */
 #ifdef EQ_DOUBLE
 typedef int64_t Lane;
 #else

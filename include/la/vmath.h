@@ -1,22 +1,16 @@
 /** exp, the tail of the normal distribution and reductions on whole vectors (la/simd.h), without branches or calls.
  *
  *  exp: argument reduction by ln 2 and a polynomial; 1e-7 relative in float, 3e-16 in double. Arguments are at most 0
- *  (softmax, densities) and are cut off at -87 (-708), where the result is the smallest normal number.
+ *  (softmax, densities); below -87 (-708) the result is 0.
  *  tail: Phi(-z) = exp(-z^2/2) g(t), t = 1/(1 + p z), g/t a Chebyshev interpolant in powers of 2t - 1; 1e-6 relative
  *  where the tail counts in float, 1e-13 in double. */
 #pragma once
 
 #include "la/simd.h"
 
-#ifdef EQ_DOUBLE
-typedef int64_t VecInt __attribute__((vector_size(SIMD_BYTES)));
-#else
-typedef int32_t VecInt __attribute__((vector_size(SIMD_BYTES)));
-#endif
-
 static inline Vec vec_max(Vec a, Vec b) {
-    VecInt more = a > b;
-    return (Vec)((more & (VecInt)a) | (~more & (VecInt)b));
+    Lanes more = a > b;
+    return (Vec)((more & (Lanes)a) | (~more & (Lanes)b));
 }
 
 /** The first `left` of LANES elements, all where there are as many; zeros behind them. */
@@ -32,12 +26,12 @@ static inline void vec_put(real *x, Vec v, int64_t left) {
 
 /** |x|, and |x| with the sign of s where x >= 0. */
 static inline Vec vec_abs(Vec x) {
-    VecInt sign = (VecInt)vec_set((real)-0.0);
-    return (Vec)((VecInt)x & ~sign);
+    Lanes sign = (Lanes)vec_set((real)-0.0);
+    return (Vec)((Lanes)x & ~sign);
 }
 static inline Vec vec_copysign(Vec x, Vec s) {
-    VecInt sign = (VecInt)vec_set((real)-0.0);
-    return (Vec)((VecInt)x ^ ((VecInt)s & sign));
+    Lanes sign = (Lanes)vec_set((real)-0.0);
+    return (Vec)((Lanes)x ^ ((Lanes)s & sign));
 }
 
 /** Largest and sum over the lanes, in a fixed order. */
@@ -65,15 +59,14 @@ static inline real vec_total(Vec v) {
 /** a where its lane is below n, otherwise b. */
 static inline Vec vec_first(Vec a, Vec b, int64_t n) {
     if (n >= LANES) return a;
-    VecInt lane = {0};
-    for (int i = 0; i < LANES; i++) lane[i] = i;
-    VecInt in = lane < (VecInt){0} + (int)n;
-    return (Vec)((in & (VecInt)a) | (~in & (VecInt)b));
+    Lanes in = lane_numbers < (Lanes){0} + (int)n;
+    return (Vec)((in & (Lanes)a) | (~in & (Lanes)b));
 }
 
 #ifdef EQ_DOUBLE
 static inline Vec vec_exp(Vec x) {
-    x = vec_max(x, vec_set(-708));
+    Lanes vanishes = x < vec_set(-708);
+    x = (Vec)(~vanishes & (Lanes)x);
     Vec shifted = x * 1.4426950408889634 + 0x1.8p52, n = shifted - 0x1.8p52;
     Vec r = x - n * 6.93147180369123816490e-01 - n * 1.90821492927058770002e-10;
     Vec p = r * (1.0 / 6227020800) + 1.0 / 479001600;
@@ -89,7 +82,7 @@ static inline Vec vec_exp(Vec x) {
     p = p * r + 0.5;
     p = p * r + 1;
     p = p * r + 1;
-    return (Vec)((VecInt)p + ((VecInt)shifted << 52));
+    return (Vec)(~vanishes & ((Lanes)p + ((Lanes)shifted << 52)));
 }
 
 /** Phi(-z) for z >= 0, given e = exp(-z*z/2). */
@@ -117,7 +110,8 @@ static inline Vec vec_tail(Vec z, Vec e) {
 }
 #else
 static inline Vec vec_exp(Vec x) {
-    x = vec_max(x, vec_set(-87));
+    Lanes vanishes = x < vec_set(-87);
+    x = (Vec)(~vanishes & (Lanes)x);
     Vec shifted = x * 1.44269504f + 0x1.8p23f, n = shifted - 0x1.8p23f;
     Vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
     Vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
@@ -126,7 +120,7 @@ static inline Vec vec_exp(Vec x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + (r + 1);
-    return (Vec)((VecInt)p + ((VecInt)shifted << 23));
+    return (Vec)(~vanishes & ((Lanes)p + ((Lanes)shifted << 23)));
 }
 
 /** Phi(-z) for z >= 0, given e = exp(-z*z/2). */

@@ -23,7 +23,7 @@ void attention_layout(AttentionState *state, const AttentionShape *shape, int64_
 static inline __attribute__((always_inline)) void softmax_short(real *s, int64_t rows, int64_t n, real scale,
                                                                 const int vecs) {
     const int64_t left = n - (vecs - 1) * LANES;
-    const Vec lowest = vec_set((real)-1e30);
+    const Vec lowest = vec_set((real)-1e30); /* behind the row: a logit that vec_exp makes 0 */
     for (real *x = s; x < s + rows * vecs * LANES; x += vecs * LANES) {
         Vec v[MAX_VECS], sum = {0};
         for (int i = 0; i < vecs; i++) v[i] = vec_load(x + i * LANES);
@@ -31,9 +31,7 @@ static inline __attribute__((always_inline)) void softmax_short(real *s, int64_t
         Vec top = v[0];
         for (int i = 1; i < vecs; i++) top = vec_max(top, v[i]);
         top = vec_set(vec_top(top));
-        for (int i = 0; i < vecs; i++) v[i] = vec_exp(scale * (v[i] - top));
-        v[vecs - 1] = vec_first(v[vecs - 1], (Vec){0}, left);
-        for (int i = 0; i < vecs; i++) sum += v[i];
+        for (int i = 0; i < vecs; i++) sum += v[i] = vec_exp(scale * (v[i] - top));
         sum = vec_set(1 / vec_total(sum));
         for (int i = 0; i < vecs; i++) vec_store(x + i * LANES, v[i] * sum);
     }

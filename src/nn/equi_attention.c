@@ -1,9 +1,8 @@
 #include "nn/equi_attention.h"
 
 #include "base/arena.h"
-#include "base/vmath.h"
 #include "la/brgemm.h"
-#include "la/simd.h"
+#include "la/vmath.h"
 
 #include <math.h>
 
@@ -70,28 +69,17 @@ static void distances_backward(real *dx, const real *dout, int64_t stride, const
 
 /* Column-wise softmax of s (keys, ld), in place, for the first n columns. */
 static void softmax(real *s, int64_t keys, int64_t ld, int64_t n, real scale) {
-    for (int64_t t0 = 0; t0 < n; t0 += LANES) {
-        real most[LANES], sum[LANES] = {0};
-        for (int t = 0; t < LANES; t++) most[t] = s[t0 + t];
-        for (int64_t i = 1; i < keys; i++) {
-            const real *row = s + i * ld + t0;
-#pragma omp simd
-            for (int t = 0; t < LANES; t++) most[t] = row[t] > most[t] ? row[t] : most[t];
+    for (real *top = s; top < s + n; top += LANES) {
+        real *end = top + keys * ld;
+        Vec most = vec_load(top), sum = {0};
+        for (real *x = top + ld; x < end; x += ld) most = vec_max(vec_load(x), most);
+        for (real *x = top; x < end; x += ld) {
+            Vec e = vec_exp(scale * (vec_load(x) - most));
+            vec_store(x, e);
+            sum += e;
         }
-        for (int64_t i = 0; i < keys; i++) {
-            real *row = s + i * ld + t0;
-#pragma omp simd
-            for (int t = 0; t < LANES; t++) {
-                row[t] = vm_exp(scale * (row[t] - most[t]));
-                sum[t] += row[t];
-            }
-        }
-        for (int t = 0; t < LANES; t++) sum[t] = 1 / sum[t];
-        for (int64_t i = 0; i < keys; i++) {
-            real *row = s + i * ld + t0;
-#pragma omp simd
-            for (int t = 0; t < LANES; t++) row[t] *= sum[t];
-        }
+        sum = 1 / sum;
+        for (real *x = top; x < end; x += ld) vec_store(x, sum * vec_load(x));
     }
 }
 
