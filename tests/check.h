@@ -1,5 +1,5 @@
-/** What every test program uses: EXPECT counts failures, test_end reports them and gives the exit code.
- *  Tests run under MPI; comm_start comes first, return test_end() last. */
+/** What every test program uses: EXPECT counts failures, test_end reports them and gives the exit code; test_file names
+ *  files in a folder that is gone afterwards. Tests run under MPI; comm_start comes first, return test_end() last. */
 #pragma once
 
 #include "base/arena.h"
@@ -23,8 +23,52 @@ static int test_failures;
         }                                                                                                              \
     } while (0)
 
+static char test_folder[64]; /* empty until test_folder_new */
+
+/** A new folder, the same on every rank. Collective on the world. */
+static inline void test_folder_new(void) {
+    strcpy(test_folder, "/tmp/equiscale-test.XXXXXX");
+    if (comm_rank(comm_world()) == 0) EXPECT(mkdtemp(test_folder), "%s", test_folder);
+    comm_bcast(comm_world(), test_folder, sizeof test_folder, 0);
+}
+
+/** The path of a file in it; good for the next three calls too. */
+static inline const char *test_file(const char *name) {
+    static char path[4][128];
+    static int next;
+    next = (next + 1) % 4;
+    snprintf(path[next], sizeof path[next], "%s/%s", test_folder, name);
+    return path[next];
+}
+
+/** A whole file, mem_free it; NULL and 0 bytes where there is none. */
+static inline char *test_read(const char *path, size_t *bytes) {
+    FILE *f = fopen(path, "rb");
+    *bytes = 0;
+    if (!f) return NULL;
+    fseek(f, 0, SEEK_END);
+    size_t size = (size_t)ftell(f);
+    char *data = MEM_NEW(char, size + 1);
+    rewind(f);
+    *bytes = fread(data, 1, size, f);
+    fclose(f);
+    return data;
+}
+
+static inline void test_write(const char *path, const char *data, size_t bytes) {
+    FILE *f = fopen(path, "wb");
+    EXPECT(f && fwrite(data, 1, bytes, f) == bytes, "%s", path);
+    if (f) fclose(f);
+}
+
 /** The exit code for main: failures anywhere, or memory still held, fail the test on every rank. Stops MPI. */
 static inline int test_end(void) {
+    comm_barrier(comm_world());
+    if (*test_folder && comm_rank(comm_world()) == 0) {
+        char command[128];
+        snprintf(command, sizeof command, "rm -r %s", test_folder);
+        EXPECT(system(command) == 0, "%s", command);
+    }
     EXPECT(mem_live() == 0, "%zu bytes not given back", mem_live());
     bool fine = comm_all(comm_world(), test_failures == 0);
     comm_stop();

@@ -4,22 +4,7 @@
 #include "check.h"
 #include "io/dataset.h"
 
-#include <fcntl.h>
-#include <stdarg.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 enum { T = 1300, FRAMES = 500 }; /* blocks of 524 trajectories: two whole ones and a part */
-
-static char folder[64];
-
-static const char *file(const char *name) {
-    static char path[4][128];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
-    return path[next];
-}
 
 /* Small numbers of everything, different from trajectory to trajectory. */
 static void make(void *context, int64_t i, Trajectory *out) {
@@ -66,36 +51,17 @@ static bool same(const Trajectory *a, const Trajectory *b) {
            !memcmp(&a->floor_friction, &b->floor_friction, sizeof *a - offsetof(Trajectory, floor_friction));
 }
 
-static char *slurp(const char *path, size_t *bytes) {
-    struct stat st;
-    int fd = open(path, O_RDONLY);
-    char *data = NULL;
-    *bytes = 0;
-    if (fd >= 0 && !fstat(fd, &st)) {
-        data = mem_alloc((size_t)st.st_size + 1);
-        *bytes = (size_t)read(fd, data, (size_t)st.st_size);
-    }
-    if (fd >= 0) close(fd);
-    return data;
-}
-
-static void spill(const char *path, const char *data, size_t bytes) {
-    FILE *f = fopen(path, "wb");
-    EXPECT(f && fwrite(data, 1, bytes, f) == bytes, "%s", path);
-    if (f) fclose(f);
-}
-
 static void round_trip(const Comm *w) {
     DatasetPlan plan = {.trajectories = T, .frames = FRAMES, .frame_time = 0.125, .seed = 7, .settings = "a = 1\n"};
-    Err err = dataset_create(file("all.h5"), &plan, make, NULL, w);
+    Err err = dataset_create(test_file("all.h5"), &plan, make, NULL, w);
     EXPECT(!err.code, "%s", err.text);
-    err = dataset_create(file("all.h5"), &plan, make, NULL, w);
+    err = dataset_create(test_file("all.h5"), &plan, make, NULL, w);
     EXPECT(err.code == EXIT_USER && strstr(err.text, "exists already"), "%d %s", err.code, err.text);
     if (comm_rank(w) == 0) {
-        err = dataset_create(file("one.h5"), &plan, make, NULL, comm_self());
+        err = dataset_create(test_file("one.h5"), &plan, make, NULL, comm_self());
         EXPECT(!err.code, "%s", err.text);
         size_t n, m;
-        char *a = slurp(file("all.h5"), &n), *b = slurp(file("one.h5"), &m);
+        char *a = test_read(test_file("all.h5"), &n), *b = test_read(test_file("one.h5"), &m);
         EXPECT(n > 0 && n == m && !memcmp(a, b, n), "%d ranks and one write the same %zu bytes", comm_size(w), n);
         mem_free(a);
         mem_free(b);
@@ -103,7 +69,7 @@ static void round_trip(const Comm *w) {
     uint64_t digest = 0;
     for (int mode = 0; mode < 2; mode++) {
         Dataset *d;
-        err = dataset_open(&d, file("all.h5"), w, mode ? 0 : (int64_t)1 << 30);
+        err = dataset_open(&d, test_file("all.h5"), w, mode ? 0 : (int64_t)1 << 30);
         EXPECT(!err.code, "%s", err.text);
         if (err.code) return;
         EXPECT(dataset_size(d) == T && dataset_frames(d) == FRAMES && dataset_max_bodies(d) == 4, "sizes");
@@ -155,9 +121,9 @@ static const char *foreign =
 
 static void write_foreign(const Comm *w, const char *path, const char *change) {
     if (comm_rank(w) == 0) {
-        spill(file("foreign.py"), foreign, strlen(foreign));
+        test_write(test_file("foreign.py"), foreign, strlen(foreign));
         char command[1024];
-        snprintf(command, sizeof command, "/usr/bin/python3 %s %s \"%s\"", file("foreign.py"), path, change);
+        snprintf(command, sizeof command, "/usr/bin/python3 %s %s \"%s\"", test_file("foreign.py"), path, change);
         EXPECT(system(command) == 0, "%s", command);
     }
     comm_barrier(w);
@@ -191,9 +157,9 @@ static void others(const Comm *w) {
         {"del f.attrs['frame_time']", "frame_time"},
         {"f.attrs['frame_time'] = -1.0", "attribute frame_time"},
     };
-    write_foreign(w, file("foreign.h5"), "pass");
+    write_foreign(w, test_file("foreign.h5"), "pass");
     Dataset *d;
-    Err err = dataset_open(&d, file("foreign.h5"), w, 1 << 20);
+    Err err = dataset_open(&d, test_file("foreign.h5"), w, 1 << 20);
     EXPECT(!err.code, "%s", err.text);
     if (!err.code) {
         const Trajectory *x = dataset_get(d, 2);
@@ -205,29 +171,29 @@ static void others(const Comm *w) {
     if (comm_rank(w) == 0) {
         char command[512];
         snprintf(command, sizeof command, "sed -n '/^```python/,/^```/{/^```/d;p}' docs/dataset.md >%s",
-                 file("doc.py"));
+                 test_file("doc.py"));
         EXPECT(system(command) == 0, "%s", command);
-        snprintf(command, sizeof command, "/usr/bin/python3 %s %s", file("doc.py"), file("doc.h5"));
+        snprintf(command, sizeof command, "/usr/bin/python3 %s %s", test_file("doc.py"), test_file("doc.h5"));
         EXPECT(system(command) == 0, "%s", command);
     }
     comm_barrier(w);
-    err = dataset_open(&d, file("doc.h5"), w, 0);
+    err = dataset_open(&d, test_file("doc.h5"), w, 0);
     EXPECT(!err.code && dataset_size(d) == 2 && dataset_max_vertices(d) == 8, "%s", err.text);
     dataset_close(d);
     /* The text of one message does not depend on ranks: one size is enough for the slow list. */
     for (size_t i = 0; i < sizeof broken / sizeof *broken && comm_size(w) == 2; i++) {
-        write_foreign(w, file("broken.h5"), broken[i][0]);
-        refused(w, file("broken.h5"), broken[i][1]);
+        write_foreign(w, test_file("broken.h5"), broken[i][0]);
+        refused(w, test_file("broken.h5"), broken[i][1]);
     }
-    refused(w, file("none.h5"), "no such file");
+    refused(w, test_file("none.h5"), "no such file");
 }
 
 /* Flipped, overwritten and cut files give an error or, where nothing that counts was hit, the same numbers. */
 static void damage(const Comm *w) {
     size_t bytes;
-    char *good = slurp(file("all.h5"), &bytes), *bad = mem_alloc(bytes);
+    char *good = test_read(test_file("all.h5"), &bytes), *bad = mem_alloc(bytes);
     Dataset *d;
-    Err err = dataset_open(&d, file("all.h5"), comm_self(), 1 << 30);
+    Err err = dataset_open(&d, test_file("all.h5"), comm_self(), 1 << 30);
     uint64_t digest = dataset_digest(d);
     dataset_close(d);
     char name[32];
@@ -244,8 +210,8 @@ static void damage(const Comm *w) {
         else
             for (int64_t k = 0; k < n; k++)
                 bad[rng_below(1, s, 2 * (uint64_t)k, range)] ^= (char)(1 + rng_below(1, s, 2 * (uint64_t)k + 1, 255));
-        spill(file(name), bad, size);
-        err = dataset_open(&d, file(name), comm_self(), 1 << 30);
+        test_write(test_file(name), bad, size);
+        err = dataset_open(&d, test_file(name), comm_self(), 1 << 30);
         errors += err.code == EXIT_USER && strstr(err.text, name) && !strchr(err.text, '\n');
         if (err.code) continue;
         bool equal = dataset_digest(d) == digest;
@@ -266,17 +232,9 @@ static void damage(const Comm *w) {
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     const Comm *w = comm_world();
-    strcpy(folder, "/tmp/test_dataset.XXXXXX");
-    if (comm_rank(w) == 0) EXPECT(mkdtemp(folder), "%s", folder);
-    comm_bcast(w, folder, sizeof folder, 0);
+    test_folder_new();
     round_trip(w);
     others(w);
     if (comm_size(w) < 3) damage(w);
-    comm_barrier(w);
-    if (comm_rank(w) == 0) {
-        char command[128];
-        snprintf(command, sizeof command, "rm -r %s", folder);
-        EXPECT(system(command) == 0, "%s", command);
-    }
     return test_end();
 }

@@ -52,29 +52,25 @@ static void compare(int64_t m, int64_t n, int64_t k, int pad) {
 
 /* The measured crossover: kept once in the cache, read again, and products stay right under it. */
 static void crossover(void) {
-    char folder[] = "/tmp/test_gemm.XXXXXX", path[4096], command[4096];
-    if (comm_rank(comm_world()) == 0) EXPECT(mkdtemp(folder), "a temporary folder");
-    comm_bcast(comm_world(), folder, sizeof folder, 0);
+    test_folder_new();
     setenv("XDG_CACHE_HOME", "/proc/nowhere", 1); /* no place: the fixed rule */
     gemm_start(comm_world());
     compare(65, 65, 65, 1);
-    setenv("XDG_CACHE_HOME", folder, 1);
+    setenv("XDG_CACHE_HOME", test_folder, 1);
     long size = 0;
     for (int pass = 0; pass < 2; pass++) {
         gemm_start(comm_world());
         compare(65, 17, 300, 1);
         if (pass) compare(130, 515, 515, 0);
         glob_t found;
-        snprintf(path, sizeof path, "%s/equiscale/*", folder);
-        if (comm_rank(comm_world()) || glob(path, 0, NULL, &found)) continue; /* none where libxsmm is not built in */
+        if (comm_rank(comm_world()) || glob(test_file("equiscale/*"), 0, NULL, &found))
+            continue; /* none where libxsmm is not built in */
         EXPECT(found.gl_pathc == 1, "%zu files in the cache", found.gl_pathc);
         struct stat s;
         EXPECT(!stat(found.gl_pathv[0], &s) && (pass == 0 || s.st_mtim.tv_nsec == size), "written once");
         size = s.st_mtim.tv_nsec;
         globfree(&found);
     }
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    if (comm_rank(comm_world()) == 0) EXPECT(system(command) == 0, "removed");
 }
 
 int main(int argc, char **argv) {

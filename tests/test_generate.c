@@ -5,15 +5,11 @@
 #include "io/dataset.h"
 #include "study/data_options.h"
 
-#include <unistd.h>
-
-static char folder[64];
-
 static DataOptions options(const char *name, const char *frame) {
     DataOptions o;
     Err err = options_read(&o, data_keys, n_data_keys);
     EXPECT(!err.code, "%s", err.text);
-    snprintf(o.path, sizeof o.path, "%.60s/deep/er/%.40s", folder, name);
+    snprintf(o.path, sizeof o.path, "%.60s/deep/er/%.40s", test_folder, name);
     snprintf(o.frame, sizeof o.frame, "%s", frame);
     o.trajectories = 7;
     o.frames = 20;
@@ -88,7 +84,7 @@ static void equal(const Comm *w) {
         Err err = data_generate(&o, comm_self());
         EXPECT(!err.code, "%s", err.text);
         char command[512];
-        snprintf(command, sizeof command, "cmp %s/deep/er/random.h5 %s", folder, o.path);
+        snprintf(command, sizeof command, "cmp %s/deep/er/random.h5 %s", test_folder, o.path);
         EXPECT(system(command) == 0, "%s", command);
     }
     comm_barrier(w);
@@ -145,18 +141,10 @@ static void refused(const Comm *w) {
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     const Comm *w = comm_world();
-    strcpy(folder, "/tmp/test_generate.XXXXXX");
-    if (comm_rank(w) == 0) EXPECT(mkdtemp(folder), "%s", folder);
-    comm_bcast(w, folder, sizeof folder, 0);
+    test_folder_new();
     moved(w);
     equal(w);
     prefix(w);
     refused(w);
-    comm_barrier(w);
-    if (comm_rank(w) == 0) {
-        char command[128];
-        snprintf(command, sizeof command, "rm -r %s", folder);
-        EXPECT(system(command) == 0, "%s", command);
-    }
     return test_end();
 }

@@ -6,21 +6,8 @@
 #include "io/results.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char folder[64];
-
-static const char *file(const char *name) {
-    static char path[4][128];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
-    return path[next];
-}
 
 static Results example(int64_t cells) {
     Results r = {.cells = cells, .digest = 0x8000000000000123u, .study = "quick"};
@@ -64,21 +51,14 @@ static void reads(const char *path, const Results *want) {
     results_free(&got);
 }
 
-static size_t slurp(char *data, size_t room, const char *path) {
-    int fd = open(path, O_RDONLY);
-    ssize_t n = fd < 0 ? -1 : read(fd, data, room);
-    if (fd >= 0) close(fd);
-    return n < 0 ? 0 : (size_t)n;
-}
-
 static void cells(void) {
     char name[32];
     snprintf(name, sizeof name, "cell-%d.h5", comm_rank(comm_world()));
     for (int n = 0; n < 6; n += 5) { /* the second replaces the first; the first has no curve */
         Results one = example(n);
-        Err err = results_write_cell(file(name), &one, provenance);
+        Err err = results_write_cell(test_file(name), &one, provenance);
         EXPECT(!err.code, "%s", err.text);
-        reads(file(name), &one);
+        reads(test_file(name), &one);
         results_free(&one);
     }
 }
@@ -86,15 +66,14 @@ static void cells(void) {
 static void gathered(const Comm *w) {
     for (int n = 0; n < 40; n += 13) {
         Results all = example(n);
-        Err err = results_gather(file("results.h5"), &all, provenance, w);
+        Err err = results_gather(test_file("results.h5"), &all, provenance, w);
         EXPECT(!err.code, "%s", err.text);
-        reads(file("results.h5"), &all);
+        reads(test_file("results.h5"), &all);
         if (comm_rank(w) == 0) {
-            err = results_gather(file("alone.h5"), &all, provenance, comm_self());
+            err = results_gather(test_file("alone.h5"), &all, provenance, comm_self());
             EXPECT(!err.code, "%s", err.text);
-            enum { ROOM = 1 << 20 };
-            char *a = mem_alloc(ROOM), *b = mem_alloc(ROOM);
-            size_t p = slurp(a, ROOM, file("results.h5")), q = slurp(b, ROOM, file("alone.h5"));
+            size_t p, q;
+            char *a = test_read(test_file("results.h5"), &p), *b = test_read(test_file("alone.h5"), &q);
             EXPECT(p > 0 && p == q && !memcmp(a, b, p), "%d ranks and one write the same: %zu %zu", comm_size(w), p, q);
             mem_free(a);
             mem_free(b);
@@ -105,7 +84,7 @@ static void gathered(const Comm *w) {
 }
 
 static int files_in_folder(void) {
-    DIR *d = opendir(folder);
+    DIR *d = opendir(test_folder);
     int n = 0;
     while (d && readdir(d)) n++;
     if (d) closedir(d);
@@ -115,7 +94,7 @@ static int files_in_folder(void) {
 /* A limit on the size of files stands for a full disk: the old file stays, nothing is left over. */
 static void full_disk(const Comm *w) {
     Results all = example(39), old = example(13);
-    Err err = results_gather(file("full.h5"), &old, provenance, w);
+    Err err = results_gather(test_file("full.h5"), &old, provenance, w);
     EXPECT(!err.code, "%s", err.text);
     char name[32];
     snprintf(name, sizeof name, "full-%d.h5", comm_rank(w));
@@ -127,27 +106,27 @@ static void full_disk(const Comm *w) {
     small.rlim_cur = 8192;
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    err = results_gather(file("full.h5"), &all, provenance, w);
+    err = results_gather(test_file("full.h5"), &all, provenance, w);
     EXPECT(err.code == EXIT_RESUME && strstr(err.text, "full.h5"), "%d %s", err.code, err.text);
-    err = results_write_cell(file(name), &all, provenance);
+    err = results_write_cell(test_file(name), &all, provenance);
     EXPECT(err.code == EXIT_RESUME && strstr(err.text, name), "%d %s", err.code, err.text);
-    err = results_write_cell(file("no/such.h5"), &all, provenance);
+    err = results_write_cell(test_file("no/such.h5"), &all, provenance);
     EXPECT(err.code == EXIT_RESUME && strstr(err.text, "no/such.h5"), "%d %s", err.code, err.text);
     setrlimit(RLIMIT_FSIZE, &usual);
     comm_barrier(w);
     EXPECT(files_in_folder() == before, "files left over");
-    reads(file("full.h5"), &old);
+    reads(test_file("full.h5"), &old);
     results_free(&all);
     results_free(&old);
 }
 
 static void damage(void) {
-    enum { ROOM = 1 << 20, TRIALS = 300 };
+    enum { TRIALS = 300 };
     Results one = example(5);
-    Err err = results_write_cell(file("good.h5"), &one, provenance);
-    char *good = mem_alloc(ROOM), *bad = mem_alloc(ROOM);
-    size_t bytes = slurp(good, ROOM, file("good.h5"));
-    EXPECT(!err.code && bytes > 0 && bytes < ROOM, "%zu bytes", bytes);
+    Err err = results_write_cell(test_file("good.h5"), &one, provenance);
+    size_t bytes;
+    char *good = test_read(test_file("good.h5"), &bytes), *bad = mem_alloc(bytes);
+    EXPECT(!err.code && bytes > 0, "%zu bytes", bytes);
     int refused = 0, unharmed = 0;
     for (int i = 0; i < TRIALS; i++) {
         uint64_t s = rng_stream("damage", (uint64_t)i);
@@ -155,11 +134,9 @@ static void damage(void) {
         size_t size = i % 8 == 7 ? (size_t)rng_below(1, s, 0, (int64_t)bytes) : bytes;
         for (uint64_t k = 0; k < (i % 4 < 2 ? 1 : 20) && size == bytes; k++)
             bad[rng_below(1, s, 2 * k, (int64_t)bytes)] ^= (char)(1 << rng_below(1, s, 2 * k + 1, 8));
-        FILE *f = fopen(file("bad.h5"), "wb");
-        EXPECT(f && fwrite(bad, 1, size, f) == size, "written");
-        if (f) fclose(f);
+        test_write(test_file("bad.h5"), bad, size);
         Results got;
-        err = results_read(&got, file("bad.h5"));
+        err = results_read(&got, test_file("bad.h5"));
         refused += err.code == EXIT_USER && strstr(err.text, "bad.h5") && !strchr(err.text, '\n');
         if (!err.code) unharmed += same(&got, &one);
         results_free(&got);
@@ -169,7 +146,7 @@ static void damage(void) {
     mem_free(good);
     mem_free(bad);
     results_free(&one);
-    err = results_read(&one, file("none.h5"));
+    err = results_read(&one, test_file("none.h5"));
     EXPECT(err.code == EXIT_USER && strstr(err.text, "no such file"), "%s", err.text);
 }
 
@@ -183,28 +160,20 @@ static void tools(void) {
              "assert c['flop_nominal'].attrs['unit'] == b'FLOP' and c['samples'].attrs['description']\n"
              "assert f['provenance'].attrs['commit'] == b'1234abc'\n"
              "assert len(f['curves/step']) == c['curve_points'][:].sum()\"",
-             file("results.h5"));
+             test_file("results.h5"));
     EXPECT(system(command) == 0, "h5py");
-    snprintf(command, sizeof command, "h5dump -d /curves/loss %s | grep -q 0.333333", file("results.h5"));
+    snprintf(command, sizeof command, "h5dump -d /curves/loss %s | grep -q 0.333333", test_file("results.h5"));
     if (system("command -v h5dump >/dev/null") == 0) EXPECT(system(command) == 0, "h5dump");
 }
 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     const Comm *w = comm_world();
-    strcpy(folder, "/tmp/test_results.XXXXXX");
-    if (comm_rank(w) == 0) EXPECT(mkdtemp(folder), "%s", folder);
-    comm_bcast(w, folder, sizeof folder, 0);
+    test_folder_new();
     cells();
     gathered(w);
     full_disk(w);
-    comm_barrier(w);
-    if (comm_rank(w) == 0) {
-        if (comm_size(w) == 1) damage();
-        tools();
-        char command[128];
-        snprintf(command, sizeof command, "rm -r %s", folder);
-        EXPECT(system(command) == 0, "%s", command);
-    }
+    if (comm_size(w) == 1) damage();
+    if (comm_rank(w) == 0) tools();
     return test_end();
 }

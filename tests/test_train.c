@@ -7,8 +7,6 @@
 #include "study/data_options.h"
 #include "train/trainer.h"
 
-#include <unistd.h>
-
 enum { STEPS = 10, POINTS = 8 };
 
 static const TrainOptions options = {.batch = 8,
@@ -131,23 +129,20 @@ static void batches(const TrainData *data) {
 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
-    char path[64];
-    snprintf(path, sizeof path, "/tmp/equiscale-test-train-%d.h5", (int)getppid());
+    test_folder_new();
     DataOptions few;
     Err err = options_load(NULL, 1, argv);
     if (!err.code) err = options_read(&few, data_keys, n_data_keys);
     CHECK(!err.code, "%s", err.text);
-    snprintf(few.path, sizeof few.path, "%s", path);
+    snprintf(few.path, sizeof few.path, "%s", test_file("data.h5"));
     few.trajectories = 16;
     few.frames = 8;
     err = data_make(&few, comm_world());
     CHECK(!err.code, "%s", err.text);
     Dataset *dataset;
     TrainData data;
-    err = dataset_open(&dataset, path, comm_world(), INT64_MAX);
+    err = dataset_open(&dataset, few.path, comm_world(), INT64_MAX);
     CHECK(!err.code, "%s", err.text);
-    comm_barrier(comm_world());
-    if (comm_rank(comm_world()) == 0) unlink(path);
     EXPECT(train_data_init(&data, dataset, 4, 2, 100, 10, 10).code == EXIT_USER, "too few trajectories are refused");
     err = train_data_init(&data, dataset, 4, 2, 8, 10, 10);
     CHECK(!err.code, "%s", err.text);
