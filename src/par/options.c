@@ -138,7 +138,7 @@ Err options_unknown(void) {
     Err err = ERR_NONE;
     PetscOptionsLeftGet(NULL, &n, &names, &values);
     for (PetscInt i = 0; i < n && !err.code; i++)
-        err = err_user("%s: unknown key %s (value %s): want a key of the list in `equiscale help`", source, names[i],
+        err = err_user("%s: unknown key %s (value %s): want a key that `equiscale keys` lists", source, names[i],
                        values[i] ? values[i] : "");
     PetscOptionsLeftRestore(NULL, &n, &names, &values);
     return err;
