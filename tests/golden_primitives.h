@@ -29,7 +29,7 @@ static inline void mv_turn(Mv *x, bool to_file) {
 }
 
 static inline Mv mv_new(int64_t n, int64_t channels) {
-    Mv x = {.n = n, .channels = channels, .ld = (n + LANES - 1) / LANES * LANES};
+    Mv x = {.n = n, .channels = channels, .ld = vec_padded(n)};
     x.plane = (channels + 1) * x.ld; /* nn/equi.h */
     x.file = MEM_NEW(double, n *channels *PGA);
     x.planes = MEM_NEW(real, PGA * x.plane + LANES);
@@ -262,7 +262,7 @@ static inline Packing attention_packing(const Golden *g, const char *group) {
             if (!mask || mask[i] != 0) z.from[z.n++] = i;
         z.start[b + 1] = z.n;
     }
-    z.ld = (z.n + LANES - 1) / LANES * LANES;
+    z.ld = vec_padded(z.n);
     mem_free(mask);
     return z;
 }

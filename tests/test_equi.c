@@ -27,7 +27,7 @@ static bool used(Tile x, int64_t i) {
 }
 
 static Tile tile_new(int mv, int s, int64_t tokens, uint64_t stream) {
-    Tile x = {.mv = mv, .s = s, .at = {.ld = (tokens + LANES - 1) / LANES * LANES, .n = tokens}};
+    Tile x = {.mv = mv, .s = s, .at = {.ld = vec_padded(tokens), .n = tokens}};
     x.n = field_rows(mv, s) * x.at.ld;
     real *rows = MEM_NEW(real, x.n + LANES);
     for (int64_t i = 0; i < x.n; i++) rows[i] = used(x, i) ? (real)rng_normal(2, stream, (uint64_t)i) : (real)NAN;

@@ -38,7 +38,7 @@ static void product(bool join, real *out, const real *x, const real *y, const re
 
 /* Both products are linear in each factor: the adjoint in x maps dout to dx with <dout, x' y> = <dx, x'> for any x'. */
 static void products(bool join, int64_t rows, int64_t n) {
-    Planes z = {.rows = rows, .n = n, .ld = (n + LANES - 1) / LANES * LANES};
+    Planes z = {.rows = rows, .n = n, .ld = vec_padded(n)};
     z.plane = rows * z.ld + 16;
     real *x = random_planes(z, 1), *y = random_planes(z, 2), *other = random_planes(z, 3), *dout = random_planes(z, 4),
          *reference = random_planes(z, 5), *out = random_planes(z, 6), *dx = random_planes(z, 7),

@@ -28,6 +28,11 @@
 typedef real Vec __attribute__((vector_size(SIMD_BYTES)));
 enum { LANES = SIMD_LANES };
 
+/** n rounded up to whole vectors: a row that may be read and written by vectors alone. */
+static inline int64_t vec_padded(int64_t n) {
+    return (n + LANES - 1) / LANES * LANES;
+}
+
 /** Integers as wide as the lanes, for shuffles and masks. */
 #ifdef EQ_DOUBLE
 typedef int64_t Lane;

@@ -66,28 +66,25 @@ static void run_attention_backward(const Kernel *k) {
 }
 
 /* Multivectors by component plane, channels m, tokens n: x and y give z. */
-static int64_t padded(int64_t n) {
-    return (n + LANES - 1) / LANES * LANES;
-}
 static void run_geometric(const Kernel *k) {
-    int64_t ld = padded(k->n);
+    int64_t ld = vec_padded(k->n);
     pga_geometric(k->z, k->m * ld, k->x, k->y, k->m * ld, k->m, ld, k->n);
 }
 static void run_geometric_backward(const Kernel *k) {
-    int64_t ld = padded(k->n), plane = k->m * ld;
+    int64_t ld = vec_padded(k->n), plane = k->m * ld;
     pga_geometric_backward(k->z, k->z + PGA * plane, k->y, plane, k->x, k->y, plane, k->m, ld, k->n);
 }
 static void run_join(const Kernel *k) {
-    int64_t ld = padded(k->n);
+    int64_t ld = vec_padded(k->n);
     pga_join(k->z, k->m * ld, k->x, k->y, k->m * ld, k->x, k->m, ld, k->n);
 }
 static void run_join_backward(const Kernel *k) {
-    int64_t ld = padded(k->n), plane = k->m * ld;
+    int64_t ld = vec_padded(k->n), plane = k->m * ld;
     pga_join_backward(k->z, k->z + PGA * plane, NULL, k->y, plane, k->x, k->y, plane, k->x, k->m, ld, k->n);
 }
 /* One plane of an equivariant map: its own grade and e0 times another. */
 static void run_brgemm(const Kernel *k) {
-    int64_t ld = padded(k->n);
+    int64_t ld = vec_padded(k->n);
     BrTerm terms[2] = {{1, k->y, k->m, 1, k->x, ld, k->m}, {1, k->y, k->m, 1, k->x + k->m * ld, ld, k->m}};
     brgemm(k->z, ld, k->m, k->n, terms, 2, NULL, 0);
 }

@@ -9,14 +9,10 @@
 enum { MAX_VECS = 6 }; /* vectors of a row of logits kept in registers */
 
 /* Rows of weights are padded to whole vectors: a store of part of a vector would hold up loads of the row behind it. */
-static int64_t row_length(int64_t length) {
-    return (length + LANES - 1) / LANES * LANES;
-}
-
 void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int64_t max_length,
                       Arena *arena) {
-    state->weight = ARENA_TAKE(arena, real, shape->heads * max_tokens * row_length(max_length));
-    state->work = ARENA_TAKE(arena, real, max_length * row_length(max_length));
+    state->weight = ARENA_TAKE(arena, real, shape->heads * max_tokens * vec_padded(max_length));
+    state->work = ARENA_TAKE(arena, real, max_length * vec_padded(max_length));
 }
 
 /* softmax(scale s) of each row of up to vecs*LANES numbers, in place; a row stays in registers. */
@@ -38,7 +34,7 @@ static inline __attribute__((always_inline)) void softmax_short(real *s, int64_t
 }
 
 static void softmax_long(real *s, int64_t rows, int64_t n, real scale) {
-    int64_t ld = row_length(n);
+    int64_t ld = vec_padded(n);
     for (real *x = s; x < s + rows * ld; x += ld) {
         Vec top = vec_set(x[0]), sum = {0};
         for (int64_t i = 0; i < n; i += LANES) top = vec_max(top, vec_first(vec_load(x + i), top, n - i));
@@ -54,7 +50,7 @@ static void softmax_long(real *s, int64_t rows, int64_t n, real scale) {
 }
 
 static void softmax(real *s, int64_t rows, int64_t n, real scale) {
-    switch (row_length(n) / LANES) {
+    switch (vec_padded(n) / LANES) {
     case 1: softmax_short(s, rows, n, scale, 1); break;
     case 2: softmax_short(s, rows, n, scale, 2); break;
     case 3: softmax_short(s, rows, n, scale, 3); break;
@@ -67,7 +63,7 @@ static void softmax(real *s, int64_t rows, int64_t n, real scale) {
 
 /* dw becomes the gradient of the logits before scaling: scale w (dw - sum_j w_j dw_j). Behind the row w is 0. */
 static void softmax_backward(real *dw, const real *w, int64_t rows, int64_t n, real scale) {
-    int64_t ld = row_length(n);
+    int64_t ld = vec_padded(n);
     for (int64_t r = 0; r < rows; r++) {
         real *d = dw + r * ld;
         const real *p = w + r * ld;
@@ -87,7 +83,7 @@ void attention_forward(HeadView out, HeadView q, HeadView k, HeadView v, const P
     CHECK(shape->kv_heads == 1 || shape->kv_heads == shape->heads, "%d heads of keys", shape->kv_heads);
     real *w = state->weight;
     for (int i = 0; i < seqs->n; i++) {
-        int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = row_length(T);
+        int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = vec_padded(T);
         for (int h = 0; h < shape->heads; h++) {
             int g = shape->kv_heads == 1 ? 0 : h;
             gemm_nt(w, ld, at(q, first, h), q.token, at(k, first, g), k.token, T, T, shape->dq, 0);
@@ -104,7 +100,7 @@ void attention_backward(HeadView dq, HeadView dk, HeadView dv, HeadView dout, He
     const real *w = state->weight;
     real *dw = state->work;
     for (int i = 0; i < seqs->n; i++) {
-        int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = row_length(T);
+        int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = vec_padded(T);
         for (int h = 0; h < shape->heads; h++) {
             int g = shape->kv_heads == 1 ? 0 : h;
             real beta = g == h ? 0 : 1; /* shared keys and values gather the gradients of all heads */

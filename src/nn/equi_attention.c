@@ -10,16 +10,12 @@ enum { DIRECT = 7 };
 static const int direct[DIRECT] = {0, 2, 3, 4, 8, 9, 10};
 static const real normalizer_eps = (real)0.001;
 
-static int64_t padded(int64_t n) {
-    return (n + LANES - 1) / LANES * LANES;
-}
-
 int64_t equi_attention_weights(const EquiAttention *shape, int64_t length) {
-    return shape->heads * length * padded(length);
+    return shape->heads * length * vec_padded(length);
 }
 
 int64_t equi_attention_work(const EquiAttention *shape, int64_t max_length, int64_t ld) {
-    return 3 * max_length * padded(max_length) + (shape->heads + shape->kv_heads) * EQUI_DISTANCES * shape->mv * ld;
+    return 3 * max_length * vec_padded(max_length) + (shape->heads + shape->kv_heads) * EQUI_DISTANCES * shape->mv * ld;
 }
 
 int64_t equi_attention_flops(const EquiAttention *shape, int64_t length) {
@@ -167,7 +163,7 @@ void equi_attention_forward(Field out, EquiAttentionState *state, Field q, Field
                   k.mv + 11 * k.plane + c * ld, k.plane, false, 1, ld);
     real *p = state->weights, scale = softmax_scale(shape);
     for (int i = 0; i < seqs->n; i++) {
-        int64_t column = seqs->start[i], length = seqs->start[i + 1] - column, ldp = padded(length);
+        int64_t column = seqs->start[i], length = seqs->start[i + 1] - column, ldp = vec_padded(length);
         for (int h = 0; h < shape->heads; h++, p += length * ldp) {
             int kv = shape->kv_heads == 1 ? 0 : h;
             Run rq[QUERY_RUNS], rk[QUERY_RUNS], rv[VALUE_RUNS], ro[VALUE_RUNS];
@@ -191,7 +187,7 @@ void equi_attention_backward(Field dq, Field dk, Field dv, real *dlog_weights, F
     const real *p = state->weights;
     real scale = softmax_scale(shape);
     for (int i = 0; i < seqs->n; i++) {
-        int64_t column = seqs->start[i], length = seqs->start[i + 1] - column, ldp = padded(length);
+        int64_t column = seqs->start[i], length = seqs->start[i + 1] - column, ldp = vec_padded(length);
         real *ds = square, *turned = ds + length * ldp;
         for (int h = 0; h < shape->heads; h++, p += length * ldp) {
             int kv = shape->kv_heads == 1 ? 0 : h;

@@ -187,10 +187,6 @@ static void params(ParamTable *table, const ModelShape *s) {
 
 /* ---- Memory. ---- */
 
-static int64_t padded(int64_t n) {
-    return (n + LANES - 1) / LANES * LANES;
-}
-
 static Rows take_rows(Arena *arena, int mv, int s, int64_t columns) {
     return (Rows){.at = ARENA_TAKE(arena, real, field_rows(mv, s) * columns), .mv = mv, .s = s};
 }
@@ -239,9 +235,9 @@ static void layout(Model *m, Arena *arena) {
     EquiAttention *a = &s->heads;
     a->heads /= tp;
     if (!shape->multi_query) a->kv_heads = a->heads;
-    s->columns = padded(m->max_tokens + (int64_t)m->max_sequences * (LANES - 1));
-    s->tile_columns = padded(m->max_length > TILE ? m->max_length : TILE);
-    int64_t n = s->columns, one = s->tile_columns, weights = a->heads * m->max_tokens * padded(m->max_length);
+    s->columns = vec_padded(m->max_tokens + (int64_t)m->max_sequences * (LANES - 1));
+    s->tile_columns = vec_padded(m->max_length > TILE ? m->max_length : TILE);
+    int64_t n = s->columns, one = s->tile_columns, weights = a->heads * m->max_tokens * vec_padded(m->max_length);
     s->in = in_params(&again, shape);
     int64_t kv_count = 0;
     for (int b = 0; b < shape->depth; b++) {
@@ -294,7 +290,7 @@ static void make_tiles(State *s, const Packed *seqs) {
             i++;
         } while (i < seqs->n && seqs->start[i + 1] - token <= TILE);
         t->at.n = column[t->seqs.n] = seqs->start[i] - token;
-        t->at.ld = padded(t->at.n);
+        t->at.ld = vec_padded(t->at.n);
         first += t->at.ld;
     }
 }
