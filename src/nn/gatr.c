@@ -1,6 +1,6 @@
-/* The Geometric Algebra Transformer, Brehmer et al. 2023, arXiv 2305.18415, as its reference implementation computes
- * it: x = linear_in(in);   per block  x += attention(norm(x)),  x += mlp(norm(x));   out = linear_out(x) mlp:
- * linear_2(gate(linear_out(geometric product | join of four maps of its input)))
+/* The Geometric Algebra Transformer, Brehmer et al. 2023, arXiv 2305.18415, as its reference implementation has it:
+ *     x = linear_in(in);   per block  x += attention(norm(x)),  x += mlp(norm(x));   out = linear_out(x)
+ *     mlp(y) = linear_2(gate(linear_out(geometric product | join of four maps of y)))
  *
  * Tokens are gathered in tiles of whole sequences, and all features of a tile run along tokens (nn/equi.h). A block is
  * three stages, each a loop over tiles, with a sum over the tensor-parallel ranks behind it:
@@ -9,45 +9,23 @@
  *                 part, of which each rank keeps its own
  *     gate        linear_2 takes those channels
  * What comes from scalars that are whole on every rank, and biases, is added by one rank only. */
-#include "nn/gatr.h"
+#include "gatr_params.h"
+#include "gatr_scene.h"
+#include "gatr_tiles.h"
 
 #include "la/simd.h"
 #include "nn/activation.h"
-#include "nn/equi_attention.h"
-#include "nn/equi_linear.h"
 #include "nn/equi_norm.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-enum { TILE = 128 }; /* tokens of a tile, unless one sequence is longer */
-
-typedef struct Tile {
-    int64_t first, token; /* first column in padded and in packed token order */
-    Columns at;
-    int sequence;    /* the first one */
-    Sequences seqs;  /* by column of the tile */
-    int64_t weights; /* first of its softmax weights */
-} Tile;
-
-/* Features of all tokens: tile after tile, (16 mv + s) rows each. */
-typedef struct Rows {
-    real *at;
-    int mv, s;
-} Rows;
-
-typedef struct Maps {
-    EquiLinear q, k, v, out, bilinear[4], mix, last;
-    int64_t log_weights, kv, kv_count; /* the run of shared key and value tensors */
-} Maps;
-
 typedef struct Block {
-    Maps map;
+    GatrMaps map;
     Rows input, q, k, v, heads;               /* normalised input (and reinserted channels); attention */
     Rows middle, factors, products, mixed, s; /* mlp: left|right|join left|join right, their products, gate's input */
-    real *input_stats, *middle_stats, *query_distances, *key_distances, *weights;
-    real *gate, *gate_slope, *s_slope;
+    real *input_stats, *middle_stats;         /* for the backward passes: of both norms, */
+    real *query_distances, *key_distances, *weights; /* of the attention */
+    real *gate, *gate_slope, *s_slope;               /* and of the gate */
 } Block;
 
 typedef struct State {
@@ -56,156 +34,35 @@ typedef struct State {
     EquiAttention heads;            /* of this rank */
     EquiLinear in, out;
     Block *block;
-    int64_t columns, tile_columns; /* padded tokens of the largest batch and tile */
-    int tiles;
-    Tile *tile;
-    int64_t *column;                               /* first columns of sequences, one more entry for each tile */
+    int64_t columns; /* padded tokens of the largest batch */
+    Tiles tiles;
     Rows x, dx, added, dnorm, input, dinput, ends; /* added, dnorm: what is summed over tp */
     real *reference, *dreference;                  /* (columns) join reference by token */
     real *mix_parts;                               /* all parts of linear_out's outputs, where tp > 1 */
     int64_t *counts;                               /* (tp) elements of each part */
-    real *kv_grad;
-    Rows gated, dmixed, dproducts, dfactors, dq, dk, dv, dheads; /* one tile */
-    real *work;
+    real *kv_grad;                                 /* this rank's part of the gradients of shared keys and values */
+    Rows dmixed;
+    Rows gated, dproducts, dfactors, dq, dk, dv, dheads; /* one tile, as ends */
+    real *work;                                          /* of the attention's backward pass */
 } State;
-
-/* ---- Sizes and parameters. ---- */
-
-static Err check(const ModelShape *s, int tp) {
-    if (s->in_mv < 1 || s->in_s < 1 || s->out_mv < 1 || s->out_s < 0)
-        return err_user("gatr: inputs %d + %d, outputs %d + %d: want multivectors and scalars in, multivectors out",
-                        s->in_mv, s->in_s, s->out_mv, s->out_s);
-    if (s->width < 1 || s->width_s < 1 || s->depth < 1 || s->heads < 1 || s->increase < 1)
-        return err_user("gatr: width %d + %d, depth %d, heads %d, increase %d: want at least 1 of each", s->width,
-                        s->width_s, s->depth, s->heads, s->increase);
-    for (int i = 0; i < s->n_reinsert; i++)
-        if (s->reinsert[i] < 0 || s->reinsert[i] >= s->in_mv)
-            return err_user("gatr: reinserted channel %d: want 0 to %d", s->reinsert[i], s->in_mv - 1);
-    char list[256] = "";
-    for (int t = 1, used = 0; t <= s->heads && used < 240; t++) {
-        if (s->heads % t || s->width % t || 2 * s->width_s % t) continue;
-        if (t == tp) return ERR_NONE;
-        used += snprintf(list + used, sizeof list - (size_t)used, "%s%d", used ? ", " : "", t);
-    }
-    return err_user(
-        "gatr: tp = %d does not divide %d heads, %d multivector and %d scalar hidden channels: want one of %s", tp,
-        s->heads, s->width, 2 * s->width_s, list);
-}
-
-static EquiAttention heads_of(const ModelShape *s) {
-    int mv = s->increase * s->width / s->heads, scalars = s->increase * s->width_s / s->heads;
-    return (EquiAttention){.heads = s->heads,
-                           .kv_heads = s->multi_query ? 1 : s->heads,
-                           .mv = mv > 1 ? mv : 1,
-                           .s = scalars > 4 ? scalars : 4};
-}
-
-static EquiAxes axes(Axis in_mv, Axis in_s, Axis out_mv, Axis out_s) {
-    return (EquiAxes){in_mv, in_s, out_mv, out_s, .scalar_out_mv = out_mv, .scalar_out_s = out_s};
-}
-
-/* Queries and keys need some components only, and may see more inputs than values. */
-static void attention_params(Maps *map, ParamTable *table, int block, const ModelShape *s, const char *prefix) {
-    EquiAttention a = heads_of(s);
-    EquiInit init = {1, 0};
-    char name[PARAM_NAME];
-    Axis raw = axis_plain(s->width), more = axis_plain(s->width + s->n_reinsert), in_s = axis_plain(s->width_s);
-    int parts = s->multi_query ? 1 : 3, heads = a.heads / table->tp;
-    EquiAxes q =
-        axes(more, in_s, axis_heads(parts, a.heads, a.mv, true, true), axis_heads(parts, a.heads, a.s, true, true));
-    snprintf(name, sizeof name, "%sattention.qkv_module.%s", prefix, s->multi_query ? "q_linear" : "in_linear");
-    map->q = equi_linear_params(table, block, &q, init, name);
-    map->kv = table->local;
-    if (s->multi_query) {
-        EquiAxes k = axes(more, in_s, axis_plain(a.mv), axis_plain(a.s)), v = k;
-        v.in_mv = raw;
-        k.partial = v.partial = true;
-        snprintf(name, sizeof name, "%sattention.qkv_module.k_linear", prefix);
-        map->k = equi_linear_params(table, block, &k, init, name);
-        snprintf(name, sizeof name, "%sattention.qkv_module.v_linear", prefix);
-        map->v = equi_linear_params(table, block, &v, init, name);
-    } else {
-        EquiLinear all = map->q;
-        int mv = heads * a.mv, scalars = heads * a.s;
-        map->q = equi_linear_rows(&all, 0, mv, 0, scalars);
-        map->k = equi_linear_rows(&all, mv, mv, scalars, scalars);
-        map->v = equi_linear_rows(&all, 2 * mv, mv, 2 * scalars, scalars);
-    }
-    map->q.planes = map->k.planes = EQUI_QUERY_PLANES;
-    map->kv_count = table->local - map->kv;
-    EquiAxes out = axes(axis_heads(1, a.heads, a.mv, false, true), axis_heads(1, a.heads, a.s, false, true), raw, in_s);
-    snprintf(name, sizeof name, "%sattention.out_linear", prefix);
-    map->out = equi_linear_params(table, block, &out, (EquiInit){0.1, 0}, name);
-    map->log_weights = param_add(table, block, (Axis[]){axis_split(a.heads), axis_plain(a.mv)}, 2, NULL, false,
-                                 param_uniform(0), "%sattention.attention.log_weights", prefix);
-}
-
-static void mlp_params(Maps *map, ParamTable *table, int block, const ModelShape *s, const char *prefix) {
-    static const char *factor[4] = {"left", "right", "join_left", "join_right"};
-    char name[PARAM_NAME];
-    Axis mv = axis_plain(s->width), scalars = axis_plain(s->width_s);
-    EquiAxes one = axes(mv, scalars, axis_split(s->width), axis_plain(0));
-    for (int i = 0; i < 4; i++) {
-        snprintf(name, sizeof name, "%smlp.layers.0.linear_%s", prefix, factor[i]);
-        map->bilinear[i] = equi_linear_params(table, block, &one, i == 1 ? (EquiInit){0.5, 1} : (EquiInit){1, 0}, name);
-    }
-    EquiAxes mix =
-        axes(axis_heads(2, s->width, 1, false, true), scalars, axis_plain(2 * s->width), axis_plain(2 * s->width_s));
-    mix.scalar_out_mv = axis_split(2 * s->width);
-    mix.scalar_out_s = axis_split(2 * s->width_s);
-    snprintf(name, sizeof name, "%smlp.layers.0.linear_out", prefix);
-    map->mix = equi_linear_params(table, block, &mix, (EquiInit){1, 0}, name);
-    EquiAxes last = axes(axis_split(2 * s->width), axis_split(2 * s->width_s), mv, scalars);
-    snprintf(name, sizeof name, "%smlp.layers.2", prefix);
-    map->last = equi_linear_params(table, block, &last, (EquiInit){1, 0}, name);
-}
-
-static Maps block_params(ParamTable *table, const ModelShape *s, int b) {
-    Maps map;
-    char prefix[32];
-    snprintf(prefix, sizeof prefix, "blocks.%d.", b);
-    attention_params(&map, table, b + 1, s, prefix);
-    mlp_params(&map, table, b + 1, s, prefix);
-    return map;
-}
-
-static EquiLinear in_params(ParamTable *table, const ModelShape *s) {
-    EquiAxes a = axes(axis_plain(s->in_mv), axis_plain(s->in_s), axis_plain(s->width), axis_plain(s->width_s));
-    return equi_linear_params(table, 0, &a, (EquiInit){1, 0}, "linear_in");
-}
-
-static EquiLinear out_params(ParamTable *table, const ModelShape *s) {
-    EquiAxes a = axes(axis_plain(s->width), axis_plain(s->width_s), axis_plain(s->out_mv), axis_plain(s->out_s));
-    return equi_linear_params(table, s->depth + 1, &a, (EquiInit){1, 0}, "linear_out");
-}
-
-static void params(ParamTable *table, const ModelShape *s) {
-    in_params(table, s);
-    for (int b = 0; b < s->depth; b++) block_params(table, s, b);
-    out_params(table, s);
-}
 
 /* ---- Memory. ---- */
 
-static Rows take_rows(Arena *arena, int mv, int s, int64_t columns) {
-    return (Rows){.at = ARENA_TAKE(arena, real, field_rows(mv, s) * columns), .mv = mv, .s = s};
-}
-
-static Block block_layout(const State *s, Maps map, int64_t weights, Arena *arena) {
+static Block block_layout(const State *s, GatrMaps map, int64_t weights, Arena *arena) {
     const EquiAttention *a = &s->heads;
     int64_t n = s->columns;
     int q = a->heads * a->mv, q_s = a->heads * a->s, kv = a->kv_heads * a->mv, kv_s = a->kv_heads * a->s;
     return (Block){.map = map,
-                   .input = take_rows(arena, s->hidden + s->reinsert, s->hidden_s, n),
-                   .q = take_rows(arena, q, q_s, n),
-                   .k = take_rows(arena, kv, kv_s, n),
-                   .v = take_rows(arena, kv, kv_s, n),
-                   .heads = take_rows(arena, q, q_s, n),
-                   .middle = take_rows(arena, s->hidden, s->hidden_s, n),
-                   .factors = take_rows(arena, 4 * s->split, 0, n),
-                   .products = take_rows(arena, 2 * s->split, 0, n),
-                   .mixed = take_rows(arena, s->mixed, s->mixed_s, n),
-                   .s = take_rows(arena, 0, s->mixed_s, n),
+                   .input = rows_take(arena, s->hidden + s->reinsert, s->hidden_s, n),
+                   .q = rows_take(arena, q, q_s, n),
+                   .k = rows_take(arena, kv, kv_s, n),
+                   .v = rows_take(arena, kv, kv_s, n),
+                   .heads = rows_take(arena, q, q_s, n),
+                   .middle = rows_take(arena, s->hidden, s->hidden_s, n),
+                   .factors = rows_take(arena, 4 * s->split, 0, n),
+                   .products = rows_take(arena, 2 * s->split, 0, n),
+                   .mixed = rows_take(arena, s->mixed, s->mixed_s, n),
+                   .s = rows_take(arena, 0, s->mixed_s, n),
                    .input_stats = ARENA_TAKE(arena, real, EQUI_NORM_STATS * n),
                    .middle_stats = ARENA_TAKE(arena, real, EQUI_NORM_STATS * n),
                    .query_distances = ARENA_TAKE(arena, real, EQUI_DISTANCES * q * n),
@@ -230,114 +87,53 @@ static void layout(Model *m, Arena *arena) {
                  .split = shape->width / tp,
                  .mixed = 2 * shape->width / tp,
                  .mixed_s = 2 * shape->width_s / tp,
-                 .heads = heads_of(shape),
+                 .heads = gatr_heads(shape),
                  .block = blocks};
     EquiAttention *a = &s->heads;
     a->heads /= tp;
     if (!shape->multi_query) a->kv_heads = a->heads;
-    s->columns = vec_padded(m->max_tokens + (int64_t)m->max_sequences * (LANES - 1));
-    s->tile_columns = vec_padded(m->max_length > TILE ? m->max_length : TILE);
-    int64_t n = s->columns, one = s->tile_columns, weights = a->heads * m->max_tokens * vec_padded(m->max_length);
-    s->in = in_params(&again, shape);
+    s->columns = tiles_max_columns(m->max_tokens, m->max_sequences);
+    int64_t n = s->columns, one = tile_max_columns(m->max_length),
+            weights = a->heads * m->max_tokens * vec_padded(m->max_length);
+    s->in = gatr_in_map(&again, shape);
     int64_t kv_count = 0;
     for (int b = 0; b < shape->depth; b++) {
-        Maps map = block_params(&again, shape, b);
+        GatrMaps map = gatr_block_maps(&again, shape, b);
         Block block = block_layout(s, map, weights, arena);
         if (placing) blocks[b] = block;
         kv_count = map.kv_count;
     }
-    s->out = out_params(&again, shape);
+    s->out = gatr_out_map(&again, shape);
     param_table_free(&again);
-    s->tile = ARENA_TAKE(arena, Tile, m->max_sequences);
-    s->column = ARENA_TAKE(arena, int64_t, 2 * m->max_sequences);
+    tiles_layout(&s->tiles, m->max_sequences, arena);
     Rows *hidden[] = {&s->x, &s->dx, &s->added};
-    for (int i = 0; i < 3; i++) *hidden[i] = take_rows(arena, s->hidden, s->hidden_s, n);
-    s->dnorm = take_rows(arena, s->hidden + s->reinsert, s->hidden_s, n);
-    s->input = take_rows(arena, shape->in_mv, shape->in_s, n);
-    s->dinput = take_rows(arena, shape->in_mv, shape->in_s, n);
-    s->ends = take_rows(arena, shape->out_mv, shape->out_s, one);
+    for (int i = 0; i < 3; i++) *hidden[i] = rows_take(arena, s->hidden, s->hidden_s, n);
+    s->dnorm = rows_take(arena, s->hidden + s->reinsert, s->hidden_s, n);
+    s->input = rows_take(arena, shape->in_mv, shape->in_s, n);
+    s->dinput = rows_take(arena, shape->in_mv, shape->in_s, n);
+    s->ends = rows_take(arena, shape->out_mv, shape->out_s, one);
     s->reference = ARENA_TAKE(arena, real, n);
     s->dreference = ARENA_TAKE(arena, real, n);
     s->counts = ARENA_TAKE(arena, int64_t, tp);
     if (tp > 1) s->mix_parts = ARENA_TAKE(arena, real, tp * field_rows(s->mixed, s->mixed_s) * n);
     s->kv_grad = ARENA_TAKE(arena, real, kv_count);
     int q = a->heads * a->mv, q_s = a->heads * a->s, kv = a->kv_heads * a->mv, kv_s = a->kv_heads * a->s;
-    s->gated = take_rows(arena, s->mixed, s->mixed_s, one);
-    s->dmixed = take_rows(arena, s->mixed, s->mixed_s, n);
-    s->dproducts = take_rows(arena, 2 * s->split, 0, one);
-    s->dfactors = take_rows(arena, 4 * s->split, 0, one);
-    s->dq = take_rows(arena, q, q_s, one);
-    s->dk = take_rows(arena, kv, kv_s, one);
-    s->dv = take_rows(arena, kv, kv_s, one);
-    s->dheads = take_rows(arena, q, q_s, one);
+    s->gated = rows_take(arena, s->mixed, s->mixed_s, one);
+    s->dmixed = rows_take(arena, s->mixed, s->mixed_s, n);
+    s->dproducts = rows_take(arena, 2 * s->split, 0, one);
+    s->dfactors = rows_take(arena, 4 * s->split, 0, one);
+    s->dq = rows_take(arena, q, q_s, one);
+    s->dk = rows_take(arena, kv, kv_s, one);
+    s->dv = rows_take(arena, kv, kv_s, one);
+    s->dheads = rows_take(arena, q, q_s, one);
     s->work = ARENA_TAKE(arena, real, equi_attention_work(a, m->max_length, one));
     ARENA_TAKE(arena, real, LANES); /* vectors at the end of the last row are read whole */
     m->state = placing ? s : NULL;
 }
 
-/* ---- Tiles. ---- */
-
-static void make_tiles(State *s, const Packed *seqs) {
-    int64_t first = 0, weights = 0;
-    s->tiles = 0;
-    for (int i = 0; i < seqs->n;) {
-        int64_t token = seqs->start[i], *column = s->column + i + s->tiles;
-        Tile *t = &s->tile[s->tiles++];
-        *t = (Tile){.first = first, .token = token, .sequence = i, .seqs = {.start = column}, .weights = weights};
-        do {
-            column[t->seqs.n++] = seqs->start[i] - token;
-            weights += equi_attention_weights(&s->heads, seqs->start[i + 1] - seqs->start[i]);
-            i++;
-        } while (i < seqs->n && seqs->start[i + 1] - token <= TILE);
-        t->at.n = column[t->seqs.n] = seqs->start[i] - token;
-        t->at.ld = vec_padded(t->at.n);
-        first += t->at.ld;
-    }
-}
-
-#define EACH_TILE(t, s) for (const Tile *t = (s)->tile; t < (s)->tile + (s)->tiles; t++)
-
-static int64_t columns_used(const State *s) {
-    return s->tiles ? s->tile[s->tiles - 1].first + s->tile[s->tiles - 1].at.ld : 0;
-}
-
-/* The rows of a tile, of a whole batch's or of one tile's buffer. */
-static real *rows_of(Rows r, const Tile *t) {
-    return r.at + field_rows(r.mv, r.s) * t->first;
-}
-static Field view(Rows r, const Tile *t) {
-    return field_at(rows_of(r, t), r.mv, t->at.ld);
-}
-static Field scratch(Rows r, const Tile *t) {
-    return field_at(r.at, r.mv, t->at.ld);
-}
-static Field channels_from(Field x, int channel, const Tile *t) {
-    x.mv += channel * t->at.ld;
-    return x;
-}
-
 static void sum_rows(const Model *m, Rows r) {
     const State *s = m->state;
-    comm_sum_real(m->tp, r.at, field_rows(r.mv, r.s) * columns_used(s));
-}
-
-/* Between [16][tokens][channels] and a tile. */
-static void tile_from_tensors(Field x, Tensors from, int mv, int s, const Tile *t, int64_t tokens) {
-    for (int p = 0; p < PGA; p++)
-        for (int64_t i = 0; i < t->at.n; i++)
-            for (int c = 0; c < mv; c++)
-                x.mv[p * x.plane + c * t->at.ld + i] = from.mv[(p * tokens + t->token + i) * mv + c];
-    for (int64_t i = 0; i < t->at.n; i++)
-        for (int c = 0; c < s; c++) x.s[c * t->at.ld + i] = from.s[(t->token + i) * s + c];
-}
-
-static void tile_to_tensors(Tensors to, Field x, int mv, int s, const Tile *t, int64_t tokens) {
-    for (int p = 0; to.mv && p < PGA; p++)
-        for (int64_t i = 0; i < t->at.n; i++)
-            for (int c = 0; c < mv; c++)
-                to.mv[(p * tokens + t->token + i) * mv + c] = x.mv[p * x.plane + c * t->at.ld + i];
-    for (int64_t i = 0; to.s && i < t->at.n; i++)
-        for (int c = 0; c < s; c++) to.s[(t->token + i) * s + c] = x.s[c * t->at.ld + i];
+    comm_sum_real(m->tp, r.at, field_rows(r.mv, r.s) * tiles_columns(&s->tiles));
 }
 
 /* ---- Forward. ---- */
@@ -361,8 +157,9 @@ static EquiLinear mix_part(const State *s, const EquiLinear *mix, int part, bool
 }
 
 static Rows part_rows(const State *s, real *all, int part) {
-    return (Rows){
-        .at = all + part * field_rows(s->mixed, s->mixed_s) * columns_used(s), .mv = s->mixed, .s = s->mixed_s};
+    return (Rows){.at = all + part * field_rows(s->mixed, s->mixed_s) * tiles_columns(&s->tiles),
+                  .mv = s->mixed,
+                  .s = s->mixed_s};
 }
 
 static EquiAttentionState attention_state(const State *s, const Block *b, const Tile *t) {
@@ -445,25 +242,26 @@ static void join_reference(const Model *m, const Tile *t) {
 static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     State *s = m->state;
     int64_t tokens = seqs->start[seqs->n];
-    make_tiles(s, seqs);
-    EACH_TILE(t, s) {
+    tiles_cut(&s->tiles, seqs, &s->heads);
+    EACH_TILE(t, &s->tiles) {
         tile_from_tensors(view(s->input, t), in, m->shape.in_mv, m->shape.in_s, t, tokens);
         join_reference(m, t);
         equi_linear_forward(view(s->x, t), &s->in, m->theta, view(s->input, t), t->at, 0);
     }
     for (Block *b = s->block; b < s->block + m->shape.depth; b++) {
-        EACH_TILE(t, s) attention_stage(m, b, t, b == s->block);
+        EACH_TILE(t, &s->tiles) attention_stage(m, b, t, b == s->block);
         sum_rows(m, s->added);
         real *parts = s->mix_parts ? s->mix_parts : b->mixed.at;
-        EACH_TILE(t, s) product_stage(m, b, t, parts);
+        EACH_TILE(t, &s->tiles) product_stage(m, b, t, parts);
         if (s->mix_parts) {
-            for (int i = 0; i < m->table.tp; i++) s->counts[i] = field_rows(s->mixed, s->mixed_s) * columns_used(s);
+            for (int i = 0; i < m->table.tp; i++)
+                s->counts[i] = field_rows(s->mixed, s->mixed_s) * tiles_columns(&s->tiles);
             comm_reduce_scatter_real(m->tp, b->mixed.at, parts, s->counts);
         }
-        EACH_TILE(t, s) gate_stage(m, b, t);
+        EACH_TILE(t, &s->tiles) gate_stage(m, b, t);
         sum_rows(m, s->added);
     }
-    EACH_TILE(t, s) {
+    EACH_TILE(t, &s->tiles) {
         real *x = rows_of(s->x, t), *u = rows_of(s->added, t);
         for (int64_t i = 0; i < field_rows(s->hidden, s->hidden_s) * t->at.ld; i++) x[i] += u[i];
         Field ends = scratch(s->ends, t);
@@ -526,7 +324,7 @@ static EquiLinear moved(const EquiLinear *map, int64_t by) {
 
 static void attention_stage_backward(Model *m, const Block *b, const Tile *t) {
     const State *s = m->state;
-    const Maps *map = &b->map;
+    const GatrMaps *map = &b->map;
     Field input = view(b->input, t), q = view(b->q, t), k = view(b->k, t), v = view(b->v, t), heads = view(b->heads, t);
     Field dx = view(s->dx, t), dinput = view(s->dnorm, t), dheads = scratch(s->dheads, t);
     Field d[3] = {scratch(s->dq, t), scratch(s->dk, t), scratch(s->dv, t)};
@@ -572,28 +370,28 @@ static void join_reference_backward(Model *m, const Tile *t) {
 
 static void block_backward(Model *m, const Block *b, bool input_gradient) {
     State *s = m->state;
-    EACH_TILE(t, s) gate_stage_backward(m, b, t);
+    EACH_TILE(t, &s->tiles) gate_stage_backward(m, b, t);
     real *parts = s->dmixed.at;
     if (s->mix_parts) {
         parts = s->mix_parts;
-        size_t bytes = (size_t)(field_rows(s->mixed, s->mixed_s) * columns_used(s)) * sizeof(real);
+        size_t bytes = (size_t)(field_rows(s->mixed, s->mixed_s) * tiles_columns(&s->tiles)) * sizeof(real);
         comm_allgather(m->tp, parts, NULL, s->dmixed.at, bytes);
     }
     Rows dnorm = s->dnorm;
     s->dnorm.mv = s->hidden; /* no reinserted channels here */
-    EACH_TILE(t, s) product_stage_backward(m, b, t, parts, input_gradient);
+    EACH_TILE(t, &s->tiles) product_stage_backward(m, b, t, parts, input_gradient);
     sum_rows(m, s->dnorm);
-    EACH_TILE(t, s)
-    equi_norm_backward(rows_of(s->dx, t), view(s->dnorm, t), view(b->middle, t),
-                       b->middle_stats + EQUI_NORM_STATS * t->first, s->hidden, s->hidden_s, t->at);
+    EACH_TILE(t, &s->tiles)
+        equi_norm_backward(rows_of(s->dx, t), view(s->dnorm, t), view(b->middle, t),
+                           b->middle_stats + EQUI_NORM_STATS * t->first, s->hidden, s->hidden_s, t->at);
     s->dnorm = dnorm;
-    const Maps *map = &b->map;
+    const GatrMaps *map = &b->map;
     memset(s->kv_grad, 0, (size_t)map->kv_count * sizeof *s->kv_grad);
-    EACH_TILE(t, s) attention_stage_backward(m, b, t);
+    EACH_TILE(t, &s->tiles) attention_stage_backward(m, b, t);
     sum_rows(m, s->dnorm);
     comm_sum_real(m->tp, s->kv_grad, map->kv_count);
     for (int64_t i = 0; i < map->kv_count; i++) m->grad[map->kv + i] += s->kv_grad[i];
-    EACH_TILE(t, s) {
+    EACH_TILE(t, &s->tiles) {
         equi_norm_backward(rows_of(s->dx, t), view(s->dnorm, t), view(b->input, t),
                            b->input_stats + EQUI_NORM_STATS * t->first, s->hidden, s->hidden_s, t->at);
         if (input_gradient) reinserted_backward(m, t);
@@ -606,11 +404,11 @@ static void ready(const Model *m, int block) {
 
 static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     State *s = m->state;
-    int64_t tokens = seqs->start[seqs->n], columns = columns_used(s);
+    int64_t tokens = seqs->start[seqs->n], columns = tiles_columns(&s->tiles);
     bool input_gradient = din.mv || din.s;
     memset(s->dinput.at, 0, (size_t)(field_rows(s->dinput.mv, s->dinput.s) * columns) * sizeof(real));
     memset(s->dreference, 0, (size_t)columns * sizeof(real));
-    EACH_TILE(t, s) {
+    EACH_TILE(t, &s->tiles) {
         Field ends = scratch(s->ends, t), dx = view(s->dx, t);
         tile_from_tensors(ends, dout, m->shape.out_mv, m->shape.out_s, t, tokens);
         equi_linear_backward_weight(m->grad, &s->out, ends, view(s->x, t), t->at);
@@ -622,11 +420,11 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
         block_backward(m, &s->block[i], input_gradient);
         ready(m, i + 1);
     }
-    EACH_TILE(t, s) equi_linear_backward_weight(m->grad, &s->in, view(s->dx, t), view(s->input, t), t->at);
+    EACH_TILE(t, &s->tiles) equi_linear_backward_weight(m->grad, &s->in, view(s->dx, t), view(s->input, t), t->at);
     ready(m, 0);
     if (!input_gradient) return;
     comm_sum_real(m->tp, s->dreference, columns);
-    EACH_TILE(t, s) {
+    EACH_TILE(t, &s->tiles) {
         Field dinput = view(s->dinput, t), dx = view(s->dx, t);
         if (!m->join_reference) join_reference_backward(m, t);
         equi_linear_backward_mv(dinput, &s->in, &dx, 1, m->theta, t->at, 1);
@@ -635,49 +433,10 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     }
 }
 
-/* ---- Work. ---- */
-
-static int64_t maps_flops(const Maps *map) {
-    int64_t sum = equi_linear_flops(&map->q) + equi_linear_flops(&map->k) + equi_linear_flops(&map->v) +
-                  equi_linear_flops(&map->out) + equi_linear_flops(&map->mix) + equi_linear_flops(&map->last);
-    for (int i = 0; i < 4; i++) sum += equi_linear_flops(&map->bilinear[i]);
-    return sum;
-}
-
-static ModelFlops flops(const ModelShape *shape, const Packed *seqs, int tp, bool input_gradient) {
-    ParamTable table = param_table_new(tp, 0);
-    EquiLinear in = in_params(&table, shape);
-    Maps map;
-    for (int b = 0; b < shape->depth; b++) map = block_params(&table, shape, b);
-    EquiLinear out = out_params(&table, shape);
-    param_table_free(&table);
-    /* This rank's part of linear_out adds the scalars' share of its own outputs, and all parts what its products add.
-     */
-    map.mix.s2mv = map.mix.s2s = -1;
-    double scalars = 2.0 * shape->width_s * (2 * shape->width + 2 * shape->width_s) / tp;
-    double per_token = 3 * ((double)maps_flops(&map) + scalars);
-    per_token += shape->width / tp * (3.0 * PGA_GEOMETRIC_FLOPS + (3.0 + input_gradient) * PGA_JOIN_FLOPS);
-    double ends = 3.0 * (double)equi_linear_flops(&out) + (2.0 + input_gradient) * (double)equi_linear_flops(&in);
-    double executed = (double)seqs->start[seqs->n] * (ends + shape->depth * per_token);
-    EquiAttention a = heads_of(shape);
-    int w = shape->width, z = shape->width_s, q = a.heads * a.mv, q_s = a.heads * a.s, kv = a.kv_heads * a.mv,
-        kv_s = a.kv_heads * a.s, more = w + shape->n_reinsert;
-    double nominal = equi_linear_nominal(more, z, q, q_s) + equi_linear_nominal(more, z, kv, kv_s) +
-                     equi_linear_nominal(shape->multi_query ? w : more, z, kv, kv_s) +
-                     equi_linear_nominal(q, q_s, w, z) + 4 * equi_linear_nominal(w, z, w, 0) +
-                     equi_linear_nominal(2 * w, z, 2 * w, 2 * z) + equi_linear_nominal(2 * w, 2 * z, w, z);
-    nominal = shape->depth * nominal + equi_linear_nominal(shape->in_mv, shape->in_s, w, z) +
-              equi_linear_nominal(w, z, shape->out_mv, shape->out_s);
-    a.heads /= tp;
-    for (int i = 0; i < seqs->n; i++)
-        executed += shape->depth * (double)equi_attention_flops(&a, seqs->start[i + 1] - seqs->start[i]);
-    return (ModelFlops){.nominal = nominal * (double)seqs->start[seqs->n], .executed = tp * executed};
-}
-
 const ModelKind gatr_kind = {.name = "gatr",
-                             .check = check,
-                             .params = params,
-                             .flops = flops,
+                             .check = gatr_check,
+                             .params = gatr_params,
+                             .flops = gatr_flops,
                              .layout = layout,
                              .forward = forward,
                              .backward = backward,

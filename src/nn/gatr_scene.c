@@ -1,4 +1,4 @@
-#include "nn/gatr.h"
+#include "gatr_scene.h"
 
 #include "la/pga.h"
 

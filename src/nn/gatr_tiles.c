@@ -1,0 +1,60 @@
+#include "gatr_tiles.h"
+
+#include "la/simd.h"
+
+enum { TILE = 128 }; /* tokens of a tile, unless one sequence is longer */
+
+void tiles_layout(Tiles *tiles, int max_sequences, Arena *arena) {
+    tiles->at = ARENA_TAKE(arena, Tile, max_sequences);
+    tiles->column = ARENA_TAKE(arena, int64_t, 2 * max_sequences);
+}
+
+int64_t tiles_max_columns(int64_t max_tokens, int max_sequences) {
+    return vec_padded(max_tokens + (int64_t)max_sequences * (LANES - 1));
+}
+
+int64_t tile_max_columns(int64_t max_length) {
+    return vec_padded(max_length > TILE ? max_length : TILE);
+}
+
+void tiles_cut(Tiles *tiles, const Packed *seqs, const EquiAttention *heads) {
+    int64_t first = 0, weights = 0;
+    tiles->n = 0;
+    for (int i = 0; i < seqs->n;) {
+        int64_t token = seqs->start[i], *column = tiles->column + i + tiles->n;
+        Tile *t = &tiles->at[tiles->n++];
+        *t = (Tile){.first = first, .token = token, .sequence = i, .seqs = {.start = column}, .weights = weights};
+        do {
+            column[t->seqs.n++] = seqs->start[i] - token;
+            weights += equi_attention_weights(heads, seqs->start[i + 1] - seqs->start[i]);
+            i++;
+        } while (i < seqs->n && seqs->start[i + 1] - token <= TILE);
+        t->at.n = column[t->seqs.n] = seqs->start[i] - token;
+        t->at.ld = vec_padded(t->at.n);
+        first += t->at.ld;
+    }
+}
+
+int64_t tiles_columns(const Tiles *tiles) {
+    if (!tiles->n) return 0;
+    const Tile *last = &tiles->at[tiles->n - 1];
+    return last->first + last->at.ld;
+}
+
+void tile_from_tensors(Field x, Tensors from, int mv, int s, const Tile *t, int64_t tokens) {
+    for (int p = 0; p < PGA; p++)
+        for (int64_t i = 0; i < t->at.n; i++)
+            for (int c = 0; c < mv; c++)
+                x.mv[p * x.plane + c * t->at.ld + i] = from.mv[(p * tokens + t->token + i) * mv + c];
+    for (int64_t i = 0; i < t->at.n; i++)
+        for (int c = 0; c < s; c++) x.s[c * t->at.ld + i] = from.s[(t->token + i) * s + c];
+}
+
+void tile_to_tensors(Tensors to, Field x, int mv, int s, const Tile *t, int64_t tokens) {
+    for (int p = 0; to.mv && p < PGA; p++)
+        for (int64_t i = 0; i < t->at.n; i++)
+            for (int c = 0; c < mv; c++)
+                to.mv[(p * tokens + t->token + i) * mv + c] = x.mv[p * x.plane + c * t->at.ld + i];
+    for (int64_t i = 0; to.s && i < t->at.n; i++)
+        for (int c = 0; c < s; c++) to.s[(t->token + i) * s + c] = x.s[c * t->at.ld + i];
+}
