@@ -65,7 +65,7 @@ TEST_SRC := $(wildcard tests/test_*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/obj/%.o)
 TESTS := $(TEST_SRC:tests/%.c=$(B)/tests/%)
-SOURCES := $(wildcard include/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(wildcard tests/*.h)
+SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(wildcard tests/*.h)
 
 Q := $(if $(V),,@)
 .PHONY: study test build deps lint format clean help

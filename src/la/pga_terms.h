@@ -1,5 +1,6 @@
-/** The non-zero terms of the two products of pga.h, by output component: between BEGIN(o) and END(o), PLUS(l, r) stands for
- *  out[o] += x[l]*y[r]. They follow from the blades (pga_geometric_ref, pga_join_ref), against which the test compares. */
+/** The non-zero terms of the two products of pga.h, by output component: between BEGIN(o) and END(o), PLUS(l, r) stands
+ *  for out[o] += x[l]*y[r]. They follow from the blades (pga_geometric_ref, pga_join_ref), against which the test
+ *  compares. */
 #pragma once
 
 // clang-format off
