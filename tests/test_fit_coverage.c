@@ -1,38 +1,62 @@
-// TEST single n=2 args=20 7 7 0.005 huber
+// TEST single n=2 args=20 grid 7 7 0.005 even huber
+// TEST single n=2 args=20 isoflop 6 7 0.01 uneven log
 /* Do 95 % intervals hold the truth in 95 of 100 repetitions? The whole analysis of made-up surfaces of a known law.
- *     test_fit_coverage REPETITIONS SIZES LENGTHS NOISE OBJECTIVE [RESAMPLES]
- * prints the share that holds each coefficient and the allocation; fails below what so few repetitions can excuse. */
+ *     test_fit_coverage REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy huber|log|loss [RESAMPLES]
+ * grid: sizes x lengths, two decades each; isoflop: budgets x sizes, a factor of 16 in N about the optimum.
+ * uneven: the noise falls by 25 from the smallest to the largest runs; heavy: Student's t with 3 degrees of freedom.
+ * Prints the share that holds each coefficient and the allocation; fails below what so few repetitions can excuse. */
 #include "base/rng.h"
 #include "check.h"
 #include "fit/analysis.h"
 
 static const Law truth = {.a = 6.18, .b = 7.64, .e = 0.599, .alpha = 0.348, .beta = 0.366};
+static const Cost cost = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /* C = 6 N D */
 
 enum { ALLOCATED = 3, COLUMNS = COEFS + ALLOCATED };
 static const char *const column[COLUMNS] = {"E", "A", "B", "alpha", "beta", "a", "b", "N*", "D*", "loss*"};
+
+typedef struct Plan {
+    bool isoflop, uneven, heavy;
+    int rows, columns;
+    double noise;
+} Plan;
+
+static double draw(const Plan *plan, int64_t repetition, int64_t cell) {
+    uint64_t r = (uint64_t)repetition, c = (uint64_t)cell;
+    double z = rng_normal(r, 77, c), square = 0;
+    if (!plan->heavy) return z;
+    for (uint64_t k = 1; k <= 3; k++) square += rng_normal(r, 77 + k, c) * rng_normal(r, 77 + k, c);
+    return z / sqrt(square); /* t(3) over its standard deviation */
+}
+
+static Table surface(const Plan *plan, int64_t repetition) {
+    Table t = table_new();
+    table_arm(&t, "synthetic");
+    for (int i = 0; i < plan->rows; i++)
+        for (int j = 0; j < plan->columns; j++) {
+            double u = (double)i / (plan->rows - 1), v = (double)j / (plan->columns - 1);
+            double n = 1e8 * pow(100, u), d = 2e9 * pow(100, v), budget = 6e18 * pow(500, u);
+            if (plan->isoflop) n = cost_allocate(&truth, &cost, budget).n * pow(16, v - 0.5), d = budget / (6 * n);
+            double part = plan->isoflop ? u : 0.5 * (u + v), scale = plan->uneven ? 2 * pow(25, -part) : 1;
+            table_add(&t,
+                      (Point){.n = n,
+                              .d = d,
+                              .c = {6 * n * d, NAN, NAN},
+                              .loss = law_loss(&truth, n, d) * exp(plan->noise * scale * draw(plan, repetition, t.n)),
+                              .weight = 1,
+                              .cell = t.n,
+                              .final = true});
+        }
+    return t;
+}
 
 static bool holds(Interval i, double value) {
     return i.lo <= value && value <= i.hi;
 }
 
-static void repetition(double held[COLUMNS], int64_t r, int sizes, int lengths, double noise, const FitOptions *o,
-                       const Comm *alone) {
-    const Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
-    Table t = table_new();
-    table_arm(&t, "synthetic");
-    for (int i = 0; i < sizes; i++)
-        for (int j = 0; j < lengths; j++) {
-            double n = 1e8 * pow(100, (double)i / (sizes - 1)), d = 2e9 * pow(100, (double)j / (lengths - 1));
-            double z = noise * rng_normal((uint64_t)r, 77, (uint64_t)(i * lengths + j));
-            table_add(&t, (Point){.n = n,
-                                  .d = d,
-                                  .c = {6 * n * d, NAN, NAN},
-                                  .loss = law_loss(&truth, n, d) * exp(z),
-                                  .weight = 1,
-                                  .cell = t.n,
-                                  .final = true});
-        }
-    Analysis *a = analysis_new(&t, o, alone);
+static void repetition(double held[COLUMNS], int64_t r, const Plan *plan, const FitOptions *o) {
+    Table t = surface(plan, r);
+    Analysis *a = analysis_new(&t, o, comm_self());
     const ArmFit *arm = &a->arm[0];
     double value[COLUMNS] = {exp(truth.e), exp(truth.a), exp(truth.b), truth.alpha, truth.beta};
     cost_exponents(&value[COEF_N_EXPONENT], &value[COEF_D_EXPONENT], &truth, &cost);
@@ -47,26 +71,32 @@ static void repetition(double held[COLUMNS], int64_t r, int sizes, int lengths, 
 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
-    if (argc < 6) {
-        fprintf(stderr, "want REPETITIONS SIZES LENGTHS NOISE OBJECTIVE [RESAMPLES]\n");
+    if (argc < 8) {
+        fprintf(stderr,
+                "want REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy huber|log|loss [RESAMPLES]\n");
         comm_stop();
         return 2;
     }
     int64_t repetitions = atoll(argv[1]);
+    Plan plan = {.isoflop = argv[2][0] == 'i',
+                 .rows = atoi(argv[3]),
+                 .columns = atoi(argv[4]),
+                 .noise = atof(argv[5]),
+                 .uneven = argv[6][0] == 'u',
+                 .heavy = argv[6][0] == 'h'};
     FitOptions o = {.delta = 1e-3,
                     .extrapolation = 10,
-                    .bootstraps = argc > 6 ? atoll(argv[6]) : 200,
+                    .bootstraps = argc > 8 ? atoll(argv[8]) : 200,
                     .seed = 1,
                     .e = "free",
                     .exponents = "free",
                     .starts = "few",
                     .intervals = "auto",
                     .budgets = {{.n = 1, .at = {1e21}}}};
-    snprintf(o.objective, sizeof o.objective, "%s", argv[5]);
+    snprintf(o.objective, sizeof o.objective, "%s", argv[7]);
     double held[COLUMNS] = {0};
     const Comm *w = comm_world();
-    for (int64_t r = comm_rank(w); r < repetitions; r += comm_size(w))
-        repetition(held, r, atoi(argv[2]), atoi(argv[3]), atof(argv[4]), &o, comm_self());
+    for (int64_t r = comm_rank(w); r < repetitions; r += comm_size(w)) repetition(held, r, &plan, &o);
     comm_sum_f64(w, held, COLUMNS);
     double excuse = 0.93 - 3 * sqrt(0.05 * 0.95 / (double)repetitions);
     for (int k = 0; k < COLUMNS; k++) {
@@ -74,8 +104,8 @@ int main(int argc, char **argv) {
         EXPECT(held[k] > excuse, "%s: %.3f of the intervals hold the truth", column[k], held[k]);
     }
     if (comm_rank(w) == 0) {
-        printf("measured: %s x %s runs, noise %s, %s, %lld repetitions, share that holds the truth:", argv[2], argv[3],
-               argv[4], argv[5], (long long)repetitions);
+        printf("measured: %s %s x %s, noise %s %s, %s, %lld repetitions, share that holds the truth:", argv[2], argv[3],
+               argv[4], argv[5], argv[6], argv[7], (long long)repetitions);
         for (int k = 0; k < COLUMNS; k++) printf(" %s %.3f", column[k], held[k]);
         printf("\n");
     }

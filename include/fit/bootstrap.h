@@ -1,16 +1,18 @@
 /** Resampled fits, spread over the ranks; resample r is a function of (seed, r) and the same for any number of ranks.
  *
  *  cells: configurations (N, D, dataset) are drawn with replacement, and within each its seeds; the standard errors
- *  published for such fits are of this kind. residuals: the fitted losses stay and the residuals of log loss, scaled by
- *  sqrt(1 / (1 - leverage)), centred and smoothed, are drawn anew; few rows stay as well spread over (N, D) as they
- * were. wild: each row keeps its own residual and draws its sign, for noise that differs over (N, D) (Wu 1986; Feng, He
- * and Hu 2011 for least absolute values). */
+ *  published for such fits are of this kind.
+ *  residuals: the fitted losses stay and the residuals of log loss, divided by sqrt(1 - leverage), centred and
+ * smoothed, are drawn anew, so that few rows stay as well spread over (N, D) as they were. Of a Huber fit the smallest
+ * ones are not drawn, as many as there are coefficients: it passes through so many rows. scaled: the same where the
+ * noise differs over (N, D): residuals are divided by the scale e^(c0 + c1 log N + c2 log D) of the noise, fitted to
+ * their sizes, before they are drawn and multiplied by that of the row they go to. */
 #pragma once
 
 #include "fit/law.h"
 #include "par/comm.h"
 
-typedef enum BootstrapKind { BOOTSTRAP_CELLS, BOOTSTRAP_RESIDUALS, BOOTSTRAP_WILD } BootstrapKind;
+typedef enum BootstrapKind { BOOTSTRAP_CELLS, BOOTSTRAP_RESIDUALS, BOOTSTRAP_SCALED } BootstrapKind;
 
 typedef struct Ensemble {
     int64_t n; /* resamples */

@@ -2,7 +2,7 @@
  *
  *  With a Hessian: BNLS, an active-set Newton method (conjugate gradients truncated at negative curvature, More-Thuente
  *  line search). Without: BLMVM, limited-memory variable metric. One Minimiser is made for a number of variables and
- * used for any number of solves: making TAO objects costs more than a small fit. Not collective. */
+ *  used for any number of solves. Not collective. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,6 +21,11 @@ typedef struct MinOutcome {
 typedef struct Minimiser Minimiser;
 
 Minimiser *minimiser_new(int n, bool hessian);
+
+/** Forgets earlier solves: TAO's methods keep scalings and sizes from one to the next, and results would depend on
+ * which solves a rank has done before. Call it before each piece of work that is to give the same on any rank; its cost
+ * is that of making TAO's objects, more than a small fit. */
+void minimiser_renew(Minimiser *m);
 void minimiser_free(Minimiser *m);
 
 /** x: start in, minimum out; lo, hi (n) bounds. tolerance: on the projected gradient. */

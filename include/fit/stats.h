@@ -29,11 +29,11 @@ typedef struct Interval {
     double lo, hi;
 } Interval;
 
-/** Percentiles 2.5 and 97.5 of resampled values (sorted in place; those that are not numbers are dropped), moved
- * outward as far as Student's t with `dof` degrees of freedom exceeds the normal distribution, and by the factor
- * `widen`: probability Phi(widen t_0.025(dof)) (Hesterberg 2015, The American Statistician 69, section 4.3). dof = 0:
- * plain. */
-Interval stats_interval(double *values, int64_t n, double dof, double widen);
+/** Percentiles 2.5 and 97.5 of resampled values (sorted in place; those that are not numbers are dropped, and more than
+ * 5 % of them leave no interval), as order statistics of type 6, moved outward as far as Student's t with `dof` degrees
+ * of freedom exceeds the normal distribution (Hesterberg 2015, The American Statistician 69, section 4.3); dof = 0:
+ * not. */
+Interval stats_interval(double *values, int64_t n, double dof);
 double stats_sd(const double *values, int64_t n);
 
 void stats_sort(double *x, int64_t n);

@@ -25,8 +25,8 @@ const KeySpec analysis_keys[] = {
     KEY("fit.starts", KEY_WORD, starts, "grid", 0, 0, "grid|few", "1",
         "the published grid of 4500 starts, or 36 of the size of the data"),
     KEY("fit.bootstraps", KEY_INT, bootstraps, "1000", 0, 1000000, NULL, "1", "resamples of each kind"),
-    KEY("fit.intervals", KEY_WORD, intervals, "auto", 0, 0, "auto|residuals|wild|cells", "1",
-        "resamples that intervals come from; auto: residuals, or wild where the noise is uneven"),
+    KEY("fit.intervals", KEY_WORD, intervals, "auto", 0, 0, "auto|residuals|scaled|cells", "1",
+        "resamples that intervals come from; auto: residuals, or scaled ones where the noise is uneven"),
     KEY("fit.seed", KEY_INT, seed, "1", 0, 9e15, NULL, "1", "of the resamples"),
     KEY("fit.budgets", KEY_REALS, budgets[CURRENCY_NOMINAL], "", 1e-300, 1e300, NULL, "FLOP",
         "nominal budgets to allocate; empty: powers of ten in reach"),
@@ -111,12 +111,10 @@ static const Law *resampled(const Ensemble *e, int64_t r, int index) {
     return &e->law[r * e->arms + index];
 }
 
-/* Each row keeps its own residual in wild resamples: those of a Huber fit, which passes through as many rows as there
- * are coefficients, are too small. */
+/* The pool that a Huber fit's residuals are drawn from makes up for the degrees of freedom (fit/bootstrap.h). */
 static Interval interval(double *v, int64_t n, const LawGroup *g) {
-    double rows = (double)g->fit.rows, dof = fmax(rows - g->problem.n, 1);
-    bool widen = g->problem.spec.objective == OBJECTIVE_HUBER && g->spread_kind == BOOTSTRAP_WILD;
-    return stats_interval(v, n, dof, widen ? sqrt(rows / dof) : 1);
+    bool huber = g->problem.spec.objective == OBJECTIVE_HUBER;
+    return stats_interval(v, n, huber ? 0 : fmax((double)(g->fit.rows - g->problem.n), 1));
 }
 
 static void spread_of_coefficients(ArmFit *arm, const Cost *cost) {
@@ -255,9 +253,9 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     for (int m = 0; m < arms; m++)
         group->uneven = fmin(group->uneven, bootstrap_uneven(&group->problem, &group->fit, m));
     group->spread_kind = o->intervals[0] == 'r'   ? BOOTSTRAP_RESIDUALS
-                         : o->intervals[0] == 'w' ? BOOTSTRAP_WILD
+                         : o->intervals[0] == 's' ? BOOTSTRAP_SCALED
                          : o->intervals[0] == 'c' ? BOOTSTRAP_CELLS
-                         : group->uneven < 0.01   ? BOOTSTRAP_WILD
+                         : group->uneven < 0.01   ? BOOTSTRAP_SCALED
                                                   : BOOTSTRAP_RESIDUALS;
     start = timer_now();
     group->spread = bootstrap_laws(&group->problem, &group->fit, group->spread_kind, o->bootstraps, seed, comm);

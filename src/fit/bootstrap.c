@@ -22,12 +22,24 @@ static void draw_cells(double *w, const LawRows *rows, uint64_t seed, uint64_t s
     }
 }
 
+/* Where the objective's pulls balance: the mean of least squares, nearly the median of Huber. */
+static double centre(const double *r, int64_t n, double delta) {
+    double lo = INFINITY, hi = -INFINITY;
+    for (int64_t i = 0; i < n; i++) lo = fmin(lo, r[i]), hi = fmax(hi, r[i]);
+    for (int step = 0; step < 60 && lo < hi; step++) {
+        double mid = 0.5 * (lo + hi), pull = 0;
+        for (int64_t i = 0; i < n; i++) pull += fmin(fmax(r[i] - mid, -delta), delta);
+        *(pull > 0 ? &lo : &hi) = mid;
+    }
+    return n ? 0.5 * (lo + hi) : 0;
+}
+
 /* Residuals of log loss (times root weight), made as large as errors are: divided by sqrt(1 - leverage), centred. */
 static void inflate(double *r, const LawProblem *p, const LawFit *fit, int arm) {
     const LawRows *rows = p->source[arm];
     const Law *law = &fit->law[arm];
     int q = LAW_COEFFICIENTS;
-    double h[25] = {0}, mean = 0;
+    double h[25] = {0};
     double *j = MEM_NEW(double, rows->n *q);
     for (int64_t i = 0; i < rows->n; i++) {
         double ta = exp(law->a - law->alpha * (rows->k.x[i] + rows->x0)),
@@ -44,15 +56,38 @@ static void inflate(double *r, const LawProblem *p, const LawFit *fit, int arm) 
         double leverage = 0;
         for (int k = 0; regular && k < q * q; k++) leverage += h[k] * j[i * q + k / q] * j[i * q + k % q];
         r[i] /= sqrt(fmax(1 - leverage, 0.05));
-        mean += r[i] / (double)rows->n;
     }
-    for (int64_t i = 0; i < rows->n; i++) r[i] -= mean;
+    double middle = centre(r, rows->n, p->spec.objective == OBJECTIVE_HUBER ? p->spec.delta : INFINITY);
+    for (int64_t i = 0; i < rows->n; i++) r[i] -= middle;
     mem_free(j);
+}
+
+/* The scale of the noise of each row, e^(c0 + c1 x + c2 y), from the sizes of the residuals by scoring of the gamma
+ * model with a log link (variance as the square of the mean); all 1 where it is even or the model does not settle. */
+static void noise_scale(double *scale, const double *r, const LawRows *rows, bool even) {
+    int64_t n = rows->n;
+    for (int64_t i = 0; i < n; i++) scale[i] = 1;
+    double *x = MEM_NEW(double, 4 * n + 1), *y = x + 3 * n, c[3] = {0}, step[3], mean = 0;
+    for (int64_t i = 0; i < n; i++) mean += fabs(r[i]) / (double)n;
+    bool settled = false;
+    for (int k = 0; k < 50 && !even && mean > 0 && !settled; k++) {
+        for (int64_t i = 0; i < n; i++) {
+            x[3 * i] = 1, x[3 * i + 1] = rows->k.x[i], x[3 * i + 2] = rows->k.y[i];
+            y[i] = fabs(r[i]) / mean * exp(-c[0] - c[1] * x[3 * i + 1] - c[2] * x[3 * i + 2]) - 1;
+        }
+        if (!stats_lsq(step, NULL, NULL, x, y, NULL, n, 3)) break;
+        double most = fmax(fabs(step[0]), fmax(fabs(step[1]), fabs(step[2]))), cut = fmin(1, 1 / most);
+        for (int m = 0; m < 3; m++) c[m] += cut * step[m];
+        settled = most < 1e-8;
+    }
+    for (int64_t i = 0; i < n && settled; i++) scale[i] = exp(c[1] * rows->k.x[i] + c[2] * rows->k.y[i]);
+    mem_free(x);
 }
 
 typedef struct Draw {
     double *w[TABLE_ARMS], *z[TABLE_ARMS], *loss[TABLE_ARMS]; /* columns of a resample */
-    double *r[TABLE_ARMS];                                    /* inflated residuals */
+    double *r[TABLE_ARMS];                                    /* inflated residuals over their scale */
+    double *scale[TABLE_ARMS];                                /* of the noise of each row */
     double *fitted[TABLE_ARMS];                               /* log loss of the fit */
     double *pool[TABLE_ARMS];                                 /* residuals to draw from */
     int64_t pools[TABLE_ARMS];
@@ -88,13 +123,11 @@ static int64_t fill_pool(double *pool, const double *r, int64_t n, int64_t witho
     return kept;
 }
 
-static void draw_residuals(Draw *draw, const LawRows *rows, int arm, BootstrapKind kind, uint64_t seed,
-                           uint64_t stream) {
+static void draw_residuals(Draw *draw, const LawRows *rows, int arm, uint64_t seed, uint64_t stream) {
     for (int64_t i = 0; i < rows->n; i++) {
         uint64_t element = 2 * (uint64_t)i;
-        double r = kind == BOOTSTRAP_WILD ? draw->r[arm][i] * (rng_below(seed, stream, element, 2) ? 1 : -1)
-                                          : draw->pool[arm][rng_below(seed, stream, element, draw->pools[arm])];
-        r = draw->shrink[arm] * (r + draw->width[arm] * rng_normal(seed, stream, element + 1));
+        double r = draw->pool[arm][rng_below(seed, stream, element, draw->pools[arm])];
+        r = draw->shrink[arm] * draw->scale[arm][i] * (r + draw->width[arm] * rng_normal(seed, stream, element + 1));
         draw->z[arm][i] = draw->fitted[arm][i] + r / sqrt(rows->k.w[i]);
         draw->loss[arm][i] = exp(draw->z[arm][i]);
     }
@@ -134,14 +167,16 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
     Draw draw = {0};
     for (int m = 0; m < p.arms; m++) {
         int64_t n = p.rows[m].n;
-        draw.w[m] = MEM_NEW(double, 5 * n);
+        draw.w[m] = MEM_NEW(double, 6 * n);
         draw.z[m] = draw.w[m] + n, draw.loss[m] = draw.z[m] + n, draw.r[m] = draw.loss[m] + n,
-        draw.fitted[m] = draw.r[m] + n;
+        draw.fitted[m] = draw.r[m] + n, draw.scale[m] = draw.fitted[m] + n;
         for (int64_t i = 0; i < n; i++) draw.loss[m][i] = 1;
         if (kind == BOOTSTRAP_CELLS) {
             p.rows[m].w = draw.w[m];
         } else {
             inflate(draw.r[m], problem, fit, m);
+            noise_scale(draw.scale[m], draw.r[m], p.source[m], kind != BOOTSTRAP_SCALED);
+            for (int64_t i = 0; i < p.source[m]->n; i++) draw.r[m][i] /= draw.scale[m][i];
             draw.pool[m] = MEM_NEW(double, p.source[m]->n + 1);
             draw.pools[m] = fill_pool(draw.pool[m], draw.r[m], p.source[m]->n,
                                       problem->spec.objective == OBJECTIVE_HUBER ? LAW_COEFFICIENTS : 0);
@@ -161,7 +196,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
             if (kind == BOOTSTRAP_CELLS)
                 draw_cells(draw.w[m], p.source[m], seed, stream);
             else
-                draw_residuals(&draw, p.source[m], m, kind, seed, stream);
+                draw_residuals(&draw, p.source[m], m, seed, stream);
         }
         law_refine(x, &p, solver);
         for (int m = 0; m < p.arms; m++) out.law[b * p.arms + m] = law_of(&p, x, m);

@@ -73,10 +73,10 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     for (int i = 0; i <= COMPARE_LOSSES; i++) {
         Multiplier *m = i < COMPARE_LOSSES ? &out->at[i] : &out->mean;
         m->value = common ? value[i] : NAN;
-        m->interval = common ? stats_interval(v + i * n, n, 0, 1) : (Interval){NAN, NAN};
+        m->interval = common ? stats_interval(v + i * n, n, 0) : (Interval){NAN, NAN};
     }
     out->crossover_share = n ? (double)crossings / (double)n : NAN;
-    if (isfinite(at)) out->crossover_interval = stats_interval(cross, crossings, 0, 1);
+    if (isfinite(at)) out->crossover_interval = stats_interval(cross, crossings, 0);
     mem_free(v);
 
     const Multiplier *m = &out->mean;

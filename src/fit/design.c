@@ -135,7 +135,7 @@ Err design_arm(DesignResult *out, const DesignArm *arm, const DesignOptions *o, 
     for (int64_t s = 0; s < n; s++) out->failed += v[COLUMNS * n + s] / (double)n;
     out->correlation = correlation(v, v + n, n);
     Interval *interval[COLUMNS] = {&out->alpha, &out->beta, &out->a, &out->b, &out->best_n};
-    for (int k = 0; k < COLUMNS; k++) *interval[k] = stats_interval(v + k * n, n, 0, 1);
+    for (int k = 0; k < COLUMNS; k++) *interval[k] = stats_interval(v + k * n, n, 0);
     judge(out, o);
     mem_free(v);
     law_rows_free(&rows);

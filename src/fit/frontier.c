@@ -76,9 +76,9 @@ static void one(BudgetFit *out, const SurrogatePlace *place, const double *mean,
         edges += frontier_minimum(&x, &value, place, f + s * m, m) != 0;
         n[s] = exp(x), d[s] = exp((left - cost->mu * x) / cost->nu), loss[s] = exp(value);
     }
-    out->n = stats_interval(n, samples, 0, 1);
-    out->d = stats_interval(d, samples, 0, 1);
-    out->loss = stats_interval(loss, samples, 0, 1);
+    out->n = stats_interval(n, samples, 0);
+    out->d = stats_interval(d, samples, 0);
+    out->loss = stats_interval(loss, samples, 0);
     if (edge)
         snprintf(out->status, sizeof out->status, "minimum at the %s end of the sampled sizes",
                  edge < 0 ? "lower" : "upper");

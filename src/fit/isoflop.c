@@ -243,7 +243,7 @@ static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance,
         }
     }
     for (int k = 0; k < columns; k++) {
-        Interval i = stats_interval(v + k * resamples, count[k], 0, 1);
+        Interval i = stats_interval(v + k * resamples, count[k], 0);
         if (k < 3)
             (k == 0 ? &iso->n : k == 1 ? &iso->d : &iso->loss)->interval = i;
         else if (iso->curve[k - 3].ok)

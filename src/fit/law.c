@@ -154,6 +154,7 @@ static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver
     bool huber = problem->spec.objective == OBJECTIVE_HUBER;
     double tolerance = (tight ? 1e-14 : huber ? 1e-8 * final_delta : 1e-11) * p.sum_weight;
     p.spec.objective = OBJECTIVE_HUBER;
+    minimiser_renew(solver);
     for (double delta = 0.1; delta > (huber ? final_delta * 1.5 : 0.05); delta *= 0.1) {
         p.spec.delta = delta;
         /* Tight while it is cheap: far starts crawl out of flat regions only so. */

@@ -46,9 +46,8 @@ static PetscErrorCode hessian(Tao tao, Vec xv, Mat h, Mat p, void *ctx) {
     return 0;
 }
 
-/* A fresh one for every solve: TAO's methods keep scalings and sizes from the last, and results would depend on which
- * solves a rank has done before. */
-static void make_tao(Minimiser *m) {
+void minimiser_renew(Minimiser *m) {
+    PETSC_CALL(TaoDestroy(&m->tao));
     PETSC_CALL(TaoCreate(PETSC_COMM_SELF, &m->tao));
     PETSC_CALL(TaoSetType(m->tao, m->h ? TAOBNLS : TAOBLMVM));
     PETSC_CALL(TaoSetObjectiveAndGradient(m->tao, NULL, value, m));
@@ -70,15 +69,18 @@ Minimiser *minimiser_new(int n, bool with_hessian) {
     PETSC_CALL(VecCreateSeq(PETSC_COMM_SELF, n, &m->x));
     PETSC_CALL(VecDuplicate(m->x, &m->lo));
     PETSC_CALL(VecDuplicate(m->x, &m->hi));
-    if (!with_hessian) return m;
-    PETSC_CALL(MatCreateSeqDense(PETSC_COMM_SELF, n, n, NULL, &m->h));
-    PETSC_CALL(MatAssemblyBegin(m->h, MAT_FINAL_ASSEMBLY));
-    PETSC_CALL(MatAssemblyEnd(m->h, MAT_FINAL_ASSEMBLY));
+    if (with_hessian) {
+        PETSC_CALL(MatCreateSeqDense(PETSC_COMM_SELF, n, n, NULL, &m->h));
+        PETSC_CALL(MatAssemblyBegin(m->h, MAT_FINAL_ASSEMBLY));
+        PETSC_CALL(MatAssemblyEnd(m->h, MAT_FINAL_ASSEMBLY));
+    }
+    minimiser_renew(m);
     return m;
 }
 
 void minimiser_free(Minimiser *m) {
     if (!m) return;
+    TaoDestroy(&m->tao);
     MatDestroy(&m->h);
     VecDestroy(&m->x);
     VecDestroy(&m->lo);
@@ -111,7 +113,6 @@ MinOutcome minimise(Minimiser *m, double *x, const double *lo, const double *hi,
     put(m->x, x, m->n);
     put(m->lo, lo, m->n);
     put(m->hi, hi, m->n);
-    make_tao(m);
     PETSC_CALL(TaoSetSolution(m->tao, m->x));
     PETSC_CALL(TaoSetTolerances(m->tao, tolerance, 0, 0));
     PETSC_CALL(TaoSetMaximumIterations(m->tao, max_iterations));
@@ -126,7 +127,6 @@ MinOutcome minimise(Minimiser *m, double *x, const double *lo, const double *hi,
     TaoConvergedReason reason;
     PETSC_CALL(TaoGetIterationNumber(m->tao, &iterations));
     PETSC_CALL(TaoGetConvergedReason(m->tao, &reason));
-    PETSC_CALL(TaoDestroy(&m->tao));
     out.f = function(context, x, m->scratch, NULL);
     out.gradient = projected(x, m->scratch, lo, hi, m->n);
     out.iterations = (int)iterations;

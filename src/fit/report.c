@@ -15,7 +15,8 @@ static const char *method_of(const LawSpec *spec) {
                                               : "law, least squares on loss";
 }
 
-static const char *const spread_name[] = {"resampled cells", "resampled residuals", "residuals of drawn sign (wild)"};
+static const char *const spread_name[] = {"resampled cells", "resampled residuals",
+                                          "resampled residuals, scaled as the noise"};
 
 /* ---- For people. ---- */
 

@@ -248,14 +248,20 @@ double stats_f_quantile(double p, double dof1, double dof2) {
     return invert(f_cdf, p, dof1, dof2, 0, 1e6);
 }
 
-Interval stats_interval(double *values, int64_t n, double dof, double widen) {
+/* The order statistic below which a further draw falls with `probability` (type 6): few resamples do not make intervals
+ * narrower. */
+static double exceeded(const double *sorted, int64_t n, double probability) {
+    return stats_quantile(sorted, n, (probability * (double)(n + 1) - 1) / (double)(n - 1));
+}
+
+Interval stats_interval(double *values, int64_t n, double dof) {
     int64_t kept = 0;
     for (int64_t i = 0; i < n; i++)
         if (!isnan(values[i])) values[kept++] = values[i];
     if (!kept || (double)kept < 0.95 * (double)n) return (Interval){NAN, NAN};
-    double tail = dof > 0 ? stats_normal_cdf(widen * stats_t_quantile(0.025, dof)) : 0.025;
+    double tail = dof > 0 ? stats_normal_cdf(stats_t_quantile(0.025, dof)) : 0.025;
     stats_sort(values, kept);
-    return (Interval){stats_quantile(values, kept, tail), stats_quantile(values, kept, 1 - tail)};
+    return (Interval){exceeded(values, kept, tail), exceeded(values, kept, 1 - tail)};
 }
 
 double stats_sd(const double *values, int64_t n) {

@@ -160,6 +160,7 @@ static double descend(Projection *v, int s, const LawSpec *spec, Minimiser *solv
         }
     double last = spec->objective == OBJECTIVE_HUBER ? spec->delta : 1;
     v->p.spec = *spec;
+    minimiser_renew(solver);
     for (double delta = fmax(0.1, last); delta > 1.5 * last; delta *= 0.1) {
         v->p.spec.delta = delta;
         minimise(solver, outer, lo, hi, reduced, v, 1e-4 * delta * p->sum_weight, 100);
