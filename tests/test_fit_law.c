@@ -3,6 +3,7 @@
  */
 #include "base/rng.h"
 #include "check.h"
+#include "fit/analysis.h"
 #include "fit/bootstrap.h"
 #include "fit/cost.h"
 
@@ -163,6 +164,36 @@ static void unidentifiable(void) {
     }
 }
 
+/* D = 20 N: which term is which cannot be told. The descent moves along bounds, from one solve of a chain to the next. */
+static void proportional(void) {
+    Table t = table_new();
+    table_arm(&t, "synthetic");
+    for (int i = 0; i < 12; i++) {
+        double n = 1e8 * pow(100, i / 11.0), d = 20 * n;
+        table_add(&t, (Point){.n = n,
+                              .d = d,
+                              .c = {6 * n * d, NAN, NAN},
+                              .loss = law_loss(&truth, n, d) * exp(0.01 * rng_normal(3, 1, (uint64_t)i)),
+                              .weight = 1,
+                              .cell = i,
+                              .final = true});
+    }
+    FitOptions o = {.objective = "huber",
+                    .delta = 1e-3,
+                    .e = "free",
+                    .exponents = "free",
+                    .starts = "few",
+                    .intervals = "auto",
+                    .extrapolation = 10,
+                    .bootstraps = 40};
+    Analysis *a = analysis_new(&t, &o, comm_world());
+    EXPECT(!strncmp(a->arm[0].status, "not identifiable: condition", 27), "%s", a->arm[0].status);
+    const BudgetFit *budget = &a->arm[0].currency[0].budget[0];
+    EXPECT(!strncmp(budget->status, "refused", 7) && isnan(budget->at.n), "%s: N* %g", budget->status, budget->at.n);
+    analysis_free(a);
+    table_free(&t);
+}
+
 /* The whole world and this rank alone agree to the last bit. */
 static void rank_count(void) {
     Table t = surface(&truth, 6, 5, 0.01, 9);
@@ -245,6 +276,7 @@ int main(int argc, char **argv) {
     projection();
     shared();
     unidentifiable();
+    proportional();
     rank_count();
     allocation();
     chinchilla();

@@ -74,6 +74,7 @@ typedef struct ArmFit {
     double seed_noise; /* standard deviation of log loss between seeds; NaN without repeats */
     int64_t seed_dof;
     char status[ANALYSIS_STATUS];
+    bool identified; /* the rows can tell the coefficients apart: without that no allocation is given */
     CurrencyFit currency[CURRENCIES];
     bool certified; /* not where arms share something: the certificate is of one arm's fit */
     Certificate certificate;

@@ -150,17 +150,21 @@ static void allocate(BudgetFit *out, const ArmFit *arm, const CurrencyFit *curre
     out->loss = interval(v + 2 * n, n, g);
     mem_free(v);
     double beyond = fmax(c / currency->c_max, currency->c_min / c);
-    if (!isfinite(out->at.n) || !(out->at.n > 0)) {
+    if (!arm->identified) {
+        snprintf(out->status, sizeof out->status, "refused: the law is not identifiable");
+    } else if (!isfinite(out->at.n) || !(out->at.n > 0)) {
         snprintf(out->status, sizeof out->status, "no interior optimum");
     } else if (beyond > o->extrapolation * (1 + 1e-9) && !o->extrapolate) {
         snprintf(out->status, sizeof out->status, "refused: %.3g times beyond the data, limit %g (-fit_extrapolate)",
                  beyond, o->extrapolation);
-        out->at.n = out->at.d = out->at.loss = NAN;
-        out->n = out->d = out->loss = (Interval){NAN, NAN};
     } else if (beyond > 1) {
         snprintf(out->status, sizeof out->status, "extrapolated %.3g times beyond the data", beyond);
     } else {
         snprintf(out->status, sizeof out->status, "within the data");
+    }
+    if (!strncmp(out->status, "refused", 7)) {
+        out->at.n = out->at.d = out->at.loss = NAN;
+        out->n = out->d = out->loss = (Interval){NAN, NAN};
     }
 }
 
@@ -231,6 +235,7 @@ static void measure_noise(ArmFit *arm, const Table *table) {
 
 static void judge(ArmFit *arm) {
     law_status(arm->status, sizeof arm->status, &arm->group->fit, &arm->group->problem, arm->index);
+    arm->identified = strncmp(arm->status, "not identifiable", 16);
     if (strcmp(arm->status, "converged")) return;
     for (int k = COEF_ALPHA; k <= COEF_BETA; k++) {
         Interval i = arm->interval[k];

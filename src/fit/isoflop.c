@@ -71,7 +71,7 @@ static int levels_of(double *budget, const Run *run, int64_t n) {
         if (levels < ISO_BUDGETS) budget[levels++] = exp(sum / (double)(end - i));
     }
     mem_free(c);
-    return 2 * inside >= n && levels >= 2 ? levels : 0;
+    return inside == n || (2 * inside >= n && levels >= 2) ? levels : 0;
 }
 
 static int spread_budgets(double *budget, const Run *run, int64_t n) {

@@ -113,6 +113,11 @@ MinOutcome minimise(Minimiser *m, double *x, const double *lo, const double *hi,
     put(m->x, x, m->n);
     put(m->lo, lo, m->n);
     put(m->hi, hi, m->n);
+    if (m->h) {
+        KSP ksp; /* made for the variables that were free last */
+        PETSC_CALL(TaoGetKSP(m->tao, &ksp));
+        PETSC_CALL(KSPReset(ksp));
+    }
     PETSC_CALL(TaoSetSolution(m->tao, m->x));
     PETSC_CALL(TaoSetTolerances(m->tao, tolerance, 0, 0));
     PETSC_CALL(TaoSetMaximumIterations(m->tao, max_iterations));
