@@ -164,7 +164,7 @@ static void unidentifiable(void) {
     }
 }
 
-/* D = 20 N: which term is which cannot be told. The descent moves along bounds, from one solve of a chain to the next. */
+/* D = 20 N: which term is which cannot be told. Solves of a chain differ in what lies on bounds. */
 static void proportional(void) {
     Table t = table_new();
     table_arm(&t, "synthetic");
@@ -173,7 +173,7 @@ static void proportional(void) {
         table_add(&t, (Point){.n = n,
                               .d = d,
                               .c = {6 * n * d, NAN, NAN},
-                              .loss = law_loss(&truth, n, d) * exp(0.01 * rng_normal(3, 1, (uint64_t)i)),
+                              .loss = law_loss(&truth, n, d) * exp(0.01 * rng_normal(4, 1, (uint64_t)i)),
                               .weight = 1,
                               .cell = i,
                               .final = true});
