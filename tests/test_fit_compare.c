@@ -1,8 +1,9 @@
 // TEST n=1,2
-/* Arms beside each other: known multiplier, crossover and exponents; the certificate of one fit; the envelope. */
+/* Arms beside each other: known multiplier, crossover and exponents; certificates against refits; the envelope. */
 #include "base/rng.h"
 #include "check.h"
 #include "fit/analysis.h"
+#include "fit/minimise.h"
 
 static const Law first = {.a = 6.2, .b = 7.6, .e = 0.3, .alpha = 0.35, .beta = 0.37};
 
@@ -105,6 +106,161 @@ static void crossing(void) {
     table_free(&t);
 }
 
+/* How far the objective rises when one variable is held. */
+static double rise(const LawProblem *problem, const LawFit *fit, int v, double at) {
+    LawProblem p = *problem;
+    double x[LAW_VARIABLES];
+    memcpy(x, fit->x, sizeof x);
+    p.lo[v] = p.hi[v] = x[v] = at;
+    Minimiser *solver = minimiser_new(p.n, true);
+    double f = law_refine(x, &p, solver);
+    minimiser_free(solver);
+    return f - fit->objective;
+}
+
+/* The law of an arm of two when the table lacks those points that `without` marks. */
+static Law refitted(const Table *t, const bool *without, const LawSpec *spec, int arm) {
+    Table few = table_new();
+    for (int m = 0; m < t->arms; m++) table_arm(&few, t->arm[m]);
+    for (int64_t i = 0; i < t->n; i++)
+        if (!without[i]) table_add(&few, t->at[i]);
+    LawRows rows[2] = {law_rows(&few, 0), law_rows(&few, 1)};
+    LawProblem p = law_problem(rows, 2, spec);
+    LawFit fit;
+    law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+    for (int m = 0; m < 2; m++) law_rows_free(&rows[m]);
+    table_free(&few);
+    return fit.law[arm];
+}
+
+static const Sensitivity *choice(const Certificate *c, const char *what) {
+    for (int i = 0; i < c->n; i++)
+        if (strstr(c->row[i].what, what)) return &c->row[i];
+    EXPECT(false, "no row %s", what);
+    return &c->row[0];
+}
+
+/* Certificates of arms that share E and exponents: every number by another way, a fit from scratch. */
+static void certificate(void) {
+    Law second = first;
+    second.a += 0.4, second.b -= 0.2;
+    Table t = two_arms(&second, 0.003);
+    FitOptions o = options();
+    strcpy(o.e, "shared"), strcpy(o.exponents, "shared");
+    Analysis *a = analysis_new(&t, &o, comm_world());
+    const LawGroup *g = &a->group[0];
+    const LawProblem *p = &g->problem;
+    bool *without = MEM_NEW(bool, t.n);
+    double allowed = certificate_unit(p, &g->fit) * stats_f_quantile(0.95, 1, (double)(p->n_rows - p->n));
+    for (int m = 0; m < 2; m++) {
+        const ArmFit *arm = &a->arm[m];
+        const Certificate *c = &arm->certificate;
+        EXPECT(arm->group == g && fabs(c->varpro_gap) < 1e-9, "gap %g", c->varpro_gap);
+        EXPECT(c->profile[LAW_ALPHA].lo < first.alpha && first.alpha < c->profile[LAW_ALPHA].hi, "alpha [%g, %g]",
+               c->profile[LAW_ALPHA].lo, c->profile[LAW_ALPHA].hi);
+        for (int k = LAW_E; k < LAW_COEFFICIENTS; k++)
+            for (int end = 0; end < 2; end++) {
+                double at = end ? c->profile[k].hi : c->profile[k].lo;
+                double risen = rise(p, &g->fit, p->slot[m][k], k == LAW_E ? log(at) : at);
+                EXPECT(fabs(risen / allowed - 1) < 0.01, "profile of %d, end %d: rise %g, allowed %g", k, end, risen,
+                       allowed);
+                double other = end ? a->arm[0].certificate.profile[k].hi : a->arm[0].certificate.profile[k].lo;
+                EXPECT(fabs(at / other - 1) < 1e-6, "shared %d moves in both arms: %g, %g", k, at, other);
+            }
+        EXPECT(c->profile[LAW_A].lo < arm->value[COEF_A] && arm->value[COEF_A] < c->profile[LAW_A].hi &&
+                   c->profile[LAW_A].hi < 3 * arm->value[COEF_A],
+               "A %g [%g, %g]", arm->value[COEF_A], c->profile[LAW_A].lo, c->profile[LAW_A].hi);
+
+        double e, f;
+        int64_t out = arm->rows->point[c->worst];
+        without[out] = true;
+        Law law = refitted(&t, without, &a->spec, m);
+        without[out] = false;
+        cost_exponents(&e, &f, &law, &arm->currency[0].cost);
+        EXPECT(fabs(e - arm->currency[0].a - c->influence[c->worst]) < 1e-6, "influence %g, refit %g",
+               c->influence[c->worst], e - arm->currency[0].a);
+
+        LawSpec spec = a->spec;
+        spec.objective = OBJECTIVE_LOSS;
+        law = refitted(&t, without, &spec, m);
+        const Sensitivity *row = choice(c, "least squares on loss");
+        EXPECT(fabs(row->alpha - law.alpha) < 1e-6 && fabs(row->E - exp(law.e)) < 1e-6, "on loss: %g, refit %g",
+               row->alpha, law.alpha);
+
+        const LawRows *rows = arm->rows;
+        row = choice(c, "largest loss");
+        int64_t largest = 0;
+        for (int64_t i = 0; i < rows->n; i++)
+            if (rows->k.loss[i] > rows->k.loss[largest]) largest = i;
+        without[rows->point[largest]] = true;
+        law = refitted(&t, without, &a->spec, m);
+        without[rows->point[largest]] = false;
+        EXPECT(row->rows == 35 && fabs(row->alpha - law.alpha) < 1e-6, "%lld rows, alpha %g, refit %g",
+               (long long)row->rows, row->alpha, law.alpha);
+    }
+    mem_free(without);
+    analysis_free(a);
+    table_free(&t);
+}
+
+/* Of more rows than are tried, those that are left untried matter little; and every number of ranks says the same. */
+static void many_rows(void) {
+    enum { SIDE = 34 };
+    Table t = table_new();
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        double n = 1e7 * pow(1.2, i / SIDE), d = 1e9 * pow(1.2, i % SIDE);
+        double z = 0.01 * rng_normal(5, 1, (uint64_t)i);
+        table_add(&t, (Point){.n = n,
+                              .d = d,
+                              .c = {6 * n * d, NAN, NAN},
+                              .weight = 1,
+                              .cell = i,
+                              .final = true,
+                              .arm = table_arm(&t, "x"),
+                              .loss = law_loss(&first, n, d) * exp(z)});
+    }
+    LawRows rows = law_rows(&t, 0);
+    Comm *alone = comm_split(comm_world(), comm_rank(comm_world()));
+    for (int objective = OBJECTIVE_HUBER; objective <= OBJECTIVE_LOG; objective++) {
+        LawSpec spec = {.objective = objective, .delta = 1e-3};
+        LawProblem p = law_problem(&rows, 1, &spec);
+        LawFit fit;
+        law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+        Cost cost = cost_fit(&t, 0, CURRENCY_NOMINAL);
+        Certificate c[2];
+        for (int i = 0; i < 2; i++) certificate_make(&c[i], &p, &fit, 0, &cost, 1e18, i ? alone : comm_world());
+        double *w = (double *)p.rows[0].w, most = 0, a, b, a0, differ = 0;
+        int64_t untried = 0;
+        Minimiser *solver = minimiser_new(p.n, true);
+        cost_exponents(&a0, &b, &fit.law[0], &cost);
+        for (int64_t i = 0; i < rows.n; i++) {
+            if (!isnan(c[0].influence[i])) {
+                differ = fmax(differ, fabs(c[0].influence[i] - c[1].influence[i]));
+                continue;
+            }
+            double x[LAW_VARIABLES];
+            memcpy(x, fit.x, sizeof x);
+            w[i] = 0;
+            law_refine(x, &p, solver);
+            w[i] = 1;
+            Law law = law_of(&p, x, 0);
+            cost_exponents(&a, &b, &law, &cost);
+            most = fmax(most, fabs(a - a0)), untried++;
+        }
+        minimiser_free(solver);
+        EXPECT(untried == SIDE * SIDE - CERTIFICATE_REFITS, "%lld untried", (long long)untried);
+        EXPECT(most < 0.5 * fabs(c[0].influence[c[0].worst]), "untried rows change a by up to %g, the worst by %g",
+               most, c[0].influence[c[0].worst]);
+        EXPECT(differ < 1e-9 && c[0].worst == c[1].worst && c[0].n == c[1].n, "ranks differ by %g", differ);
+        for (int k = 0; k < LAW_COEFFICIENTS; k++)
+            EXPECT(fabs(c[0].profile[k].lo - c[1].profile[k].lo) <= 1e-9 * fabs(c[1].profile[k].lo), "profile %d", k);
+        for (int i = 0; i < 2; i++) certificate_free(&c[i]);
+    }
+    comm_free(alone);
+    law_rows_free(&rows);
+    table_free(&t);
+}
+
 static void envelope(void) {
     Table t = table_new();
     table_arm(&t, "x");
@@ -132,6 +288,8 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     multiplier();
     crossing();
+    certificate();
+    many_rows();
     envelope();
     return test_end();
 }

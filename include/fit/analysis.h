@@ -37,6 +37,7 @@ TableFilter analysis_filter(const FitOptions *options);
 /** What is reported of a law, in this order; the last two are exponents of N*(C) and D*(C) in nominal compute. */
 enum { COEF_E, COEF_A, COEF_B, COEF_ALPHA, COEF_BETA, COEF_N_EXPONENT, COEF_D_EXPONENT, COEFS };
 extern const char *const coef_name[COEFS];
+extern const char *const spread_name[]; /* of BootstrapKind, in words */
 
 enum { ANALYSIS_BUDGETS = 32, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 128 };
 
@@ -59,7 +60,7 @@ typedef struct CurrencyFit {
 typedef struct LawGroup {
     LawProblem problem;
     LawFit fit;
-    double seconds_fit, seconds_spread, seconds_cells;
+    double seconds_fit, seconds_varpro, seconds_spread, seconds_cells;
     double uneven;             /* p-value of even noise over (N, D) */
     BootstrapKind spread_kind; /* what intervals come from */
     Ensemble spread, cells;    /* cells: what standard errors come from */
@@ -75,8 +76,9 @@ typedef struct ArmFit {
     int64_t seed_dof;
     char status[ANALYSIS_STATUS];
     bool identified; /* the rows can tell the coefficients apart: without that no allocation is given */
+    double seconds_certificate;
     CurrencyFit currency[CURRENCIES];
-    bool certified; /* not where arms share something: the certificate is of one arm's fit */
+    BudgetFit reference; /* allocation of Analysis.reference */
     Certificate certificate;
 } ArmFit;
 
@@ -97,14 +99,16 @@ typedef struct Analysis {
     ArmFit *arm;
     int comparisons;
     Comparison *comparison;
-    Surrogate *surrogate; /* NULL: not asked for */
+    Surrogate *surrogate;   /* NULL: not asked for */
+    int reference_currency; /* first that every point has; -1: none */
+    double reference;       /* budget at which arms are put beside each other: geometric mean of their runs' */
 } Analysis;
 
 /** Fits everything. Keeps a pointer to the table. Collective; the same on every rank. */
 Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm *comm);
 void analysis_free(Analysis *analysis);
 
-/** The table for people, on the root. */
+/** For people, on the root: a line an arm, then the details (report.c). */
 void analysis_print(const Analysis *analysis);
-/** Written under a temporary name and renamed. Collective. */
+/** For programs, written under a temporary name and renamed (export.c). Collective. */
 Err analysis_json(const Analysis *analysis, const char *path, const Comm *comm);

@@ -14,7 +14,7 @@ enum { LAW_A, LAW_B, LAW_E, LAW_ALPHA, LAW_BETA, LAW_COEFFICIENTS };
 
 typedef enum Objective { OBJECTIVE_HUBER, OBJECTIVE_LOG, OBJECTIVE_LOSS } Objective;
 
-/** Columns of `n` rows, a multiple of KERNEL_ROWS: the tail has weight 0, x = y = z = 0, loss = 1. */
+/** Columns of `n` rows, best a multiple of KERNEL_ROWS: the tail has weight 0, x = y = z = 0, loss = 1. */
 enum { KERNEL_ROWS = 8 };
 typedef struct KernelRows {
     int64_t n;

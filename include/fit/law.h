@@ -87,7 +87,8 @@ typedef struct LawFit {
     int starts, reached; /* reached: ended within 1e-6 of the least objective, relative */
     int others;          /* ended at a gradient of zero elsewhere: local minima and flat ends */
     bool converged, at_bound[LAW_VARIABLES];
-    double varpro; /* objective by variable projection; NaN where it does not apply */
+    double varpro; /* objective and laws by variable projection; NaN as long as nobody has asked law_varpro */
+    Law varpro_law[TABLE_ARMS];
 } LawFit;
 
 /** Which starts. */

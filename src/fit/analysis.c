@@ -68,6 +68,8 @@ const KeySpec analysis_keys[] = {
 const int n_analysis_keys = sizeof analysis_keys / sizeof *analysis_keys;
 
 const char *const coef_name[COEFS] = {"E", "A", "B", "alpha", "beta", "a", "b"};
+const char *const spread_name[] = {"resampled cells", "resampled residuals",
+                                   "resampled residuals, scaled as the noise"};
 
 TableColumns analysis_columns(const FitOptions *o) {
     return (TableColumns){.n = o->column_n,
@@ -98,6 +100,8 @@ static LawSpec spec_of(const FitOptions *o) {
                                               : LAW_EXPONENTS_SHARED,
     };
 }
+
+static const Cost six_nd = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /* log 6: where C is not known */
 
 /* ---- Numbers of one law, and their spread over resamples. ---- */
 
@@ -254,6 +258,10 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     law_fit(&group->fit, &group->problem, o->starts[0] == 'g' ? LAW_STARTS_GRID : LAW_STARTS_FEW, comm);
     uint64_t seed = (uint64_t)o->seed;
     group->seconds_fit = timer_now() - start;
+    start = timer_now();
+    LawFit *fit = &group->fit;
+    if (fit->rows > group->problem.n) fit->varpro = law_varpro(fit->varpro_law, &group->problem, comm);
+    group->seconds_varpro = timer_now() - start;
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
         group->uneven = fmin(group->uneven, bootstrap_uneven(&group->problem, &group->fit, m));
@@ -300,14 +308,12 @@ static double lawfree_exponent(const CurrencyFit *c) {
     return n >= 3 && stats_lsq(line, NULL, NULL, x, y, NULL, n, 2) ? line[1] : NAN;
 }
 
-static void certify(ArmFit *arm, const Comm *comm) {
+static void certify(const Analysis *a, ArmFit *arm, const Comm *comm) {
     const LawGroup *g = arm->group;
-    const CurrencyFit *first = NULL;
-    for (int c = 0; c < CURRENCIES && !first; c++)
-        if (arm->currency[c].known) first = &arm->currency[c];
-    if (!first || g->fit.rows <= g->problem.n) return;
-    arm->certified = true;
-    certificate_make(&arm->certificate, &g->problem, &g->fit, &first->cost, sqrt(first->c_min * first->c_max), comm);
+    double start = timer_now();
+    const Cost *cost = a->reference_currency >= 0 ? &arm->currency[a->reference_currency].cost : &six_nd;
+    certificate_make(&arm->certificate, &g->problem, &g->fit, arm->index, cost, a->reference, comm);
+    arm->seconds_certificate = timer_now() - start;
     Sensitivity row = {.E = NAN, .alpha = NAN, .beta = NAN, .best_n = NAN, .rows = arm->rows->n};
     for (int c = 0; c < CURRENCIES; c++) {
         const CurrencyFit *k = &arm->currency[c];
@@ -319,11 +325,29 @@ static void certify(ArmFit *arm, const Comm *comm) {
                      {"isoFLOP", k->isoflop.n.exponent, k->isoflop.d.exponent},
                      {"envelope", k->envelope.n_exponent, k->envelope.d_exponent},
                      {"surrogate", lawfree_exponent(k), NAN}};
-        for (int i = 0; i < 4; i++) {
+        for (int i = c == a->reference_currency; i < 4; i++) { /* there the law is the first row */
             snprintf(row.what, sizeof row.what, "%s, %s", found[i].what, currency_name[c]);
             row.a = found[i].a, row.b = found[i].b;
             if (isfinite(row.a)) certificate_add(&arm->certificate, &row);
         }
+    }
+}
+
+/* Where arms are put beside each other. */
+static void refer(Analysis *a) {
+    double sum = 0;
+    int c = 0;
+    while (c < CURRENCIES && !a->table->has[c]) c++;
+    a->reference_currency = c < CURRENCIES ? c : -1;
+    for (int m = 0; m < a->arms; m++)
+        sum += c < CURRENCIES ? 0.5 * log(a->arm[m].currency[c].c_min * a->arm[m].currency[c].c_max) : NAN;
+    a->reference = exp(sum / a->arms);
+    for (int m = 0; m < a->arms; m++) {
+        ArmFit *arm = &a->arm[m];
+        if (c < CURRENCIES)
+            allocate(&arm->reference, arm, &arm->currency[c], a->reference, &a->options);
+        else
+            arm->reference = (BudgetFit){.at = {NAN, NAN, NAN, NAN}, .n = {NAN, NAN}, .status = "no compute known"};
     }
 }
 
@@ -371,8 +395,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         arm->group = &a->group[joint ? 0 : m];
         arm->index = joint ? m : 0;
         if (!joint) fit_group(&a->group[m], arm->rows, 1, a, comm);
-        Cost cost = table->has[CURRENCY_NOMINAL] ? cost_fit(table, m, CURRENCY_NOMINAL)
-                                                 : (Cost){.log_kappa = log(6), .mu = 1, .nu = 1};
+        Cost cost = table->has[CURRENCY_NOMINAL] ? cost_fit(table, m, CURRENCY_NOMINAL) : six_nd;
         coefficients(arm->value, &arm->group->fit.law[arm->index], &cost);
         spread_of_coefficients(arm, &cost);
         measure_noise(arm, table);
@@ -380,8 +403,8 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         for (int c = 0; c < CURRENCIES; c++) fit_currency(&arm->currency[c], arm, table, m, c, options);
     }
     if (options->surrogate && table->n >= 10) fit_surrogate(a, comm);
-    if (!joint)
-        for (int m = 0; m < a->arms; m++) certify(&a->arm[m], comm);
+    refer(a);
+    for (int m = 0; m < a->arms; m++) certify(a, &a->arm[m], comm);
     compare(a, comm);
     return a;
 }

@@ -74,69 +74,126 @@ static double side(Profile *f, const double *best, double step) {
     return 0.5 * (inside + outside);
 }
 
-Interval certificate_profile(const LawProblem *problem, const LawFit *fit, int c) {
-    int v = problem->slot[0][c];
-    if (v < 0) return (Interval){0, 0};
+/* Where the profile of coefficient c of an arm ends, below (direction -1) or above (1). */
+static double profile_end(const LawProblem *problem, const LawFit *fit, int arm, int c, int direction) {
+    int v = problem->slot[arm][c];
+    if (v < 0) return 0; /* E fixed at 0 */
     Profile f = {.p = *problem, .v = v, .floor = fit->objective};
     f.allowed =
         certificate_unit(problem, fit) * stats_f_quantile(0.95, 1, fmax((double)problem->n_rows - problem->n, 1));
     double best[LAW_VARIABLES], *x = NULL;
     memcpy(best, fit->x, sizeof best);
-    /* A and B are held at N = 1 and D = 1, not in the middle of the data: the rows move there. */
+    /* A and B are held at N = 1 and D = 1, not in the middle of the data: the rows of the arm move there. */
     if (c == LAW_A || c == LAW_B) {
-        KernelRows *k = &f.p.rows[0];
-        double shift = c == LAW_A ? f.p.x0[0] : f.p.y0[0];
+        KernelRows *k = &f.p.rows[arm];
+        double shift = c == LAW_A ? f.p.x0[arm] : f.p.y0[arm];
         x = MEM_NEW(double, k->n);
         for (int64_t i = 0; i < k->n; i++) x[i] = (c == LAW_A ? k->x[i] : k->y[i]) + (k->w[i] > 0 ? shift : 0);
-        best[v] = c == LAW_A ? fit->law[0].a : fit->law[0].b;
+        best[v] = c == LAW_A ? fit->law[arm].a : fit->law[arm].b;
         f.p.lo[v] -= 200, f.p.hi[v] += 200;
         *(c == LAW_A ? &k->x : &k->y) = x;
-        *(c == LAW_A ? &f.p.x0[0] : &f.p.y0[0]) = 0;
+        *(c == LAW_A ? &f.p.x0[arm] : &f.p.y0[arm]) = 0;
     }
     f.solver = minimiser_new(f.p.n, true);
-    double step = c >= LAW_ALPHA ? 0.01 : c == LAW_E ? 0.01 : 0.1;
-    Interval out = {side(&f, best, -step), side(&f, best, step)};
+    double end = side(&f, best, direction * (c >= LAW_E ? 0.01 : 0.1));
     minimiser_free(f.solver);
-    if (c < LAW_ALPHA) {
-        bool vanishes = c == LAW_E && out.lo <= f.p.lo[v] + 1e-9;
-        out = (Interval){vanishes ? 0 : exp(out.lo), exp(out.hi)};
-    }
     mem_free(x);
-    return out;
+    if (c >= LAW_ALPHA) return end;
+    return c == LAW_E && end <= f.p.lo[v] + 1e-9 ? 0 : exp(end);
+}
+
+static void profiles(Certificate *out, const LawProblem *problem, const LawFit *fit, int arm, const Comm *comm) {
+    enum { ENDS = 2 * LAW_COEFFICIENTS };
+    double end[ENDS] = {0};
+    for (int i = comm_rank(comm); i < ENDS; i += comm_size(comm))
+        end[i] = profile_end(problem, fit, arm, i / 2, i % 2 ? 1 : -1);
+    comm_sum_f64(comm, end, ENDS);
+    for (int c = 0; c < LAW_COEFFICIENTS; c++) out->profile[c] = (Interval){end[2 * c], end[2 * c + 1]};
 }
 
 /* ---- The pull of single rows. ---- */
 
-enum { INFLUENCES = 2000 };
+typedef struct Ranked {
+    double key;
+    int64_t row;
+} Ranked;
 
-static void influences(Certificate *out, const LawProblem *problem, const LawFit *fit, const Cost *cost,
-                       const Comm *comm) {
+static int descending(const void *a, const void *b) {
+    double x = ((const Ranked *)a)->key, y = ((const Ranked *)b)->key;
+    return (x < y) - (x > y);
+}
+
+/* The rows of an arm by what leaving them out should do to a: to first order the variables move by H^-1 times the
+ * gradient of the row. H is that of least squares, from which Huber's differs by a factor at most. */
+static void pulls(Ranked *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost) {
     LawProblem p = *problem;
-    int64_t n = problem->source[0]->n;
-    double a0, b0, *w = MEM_NEW(double, p.rows[0].n);
-    memcpy(w, p.rows[0].w, (size_t)p.rows[0].n * sizeof *w);
-    p.rows[0].w = w;
-    cost_exponents(&a0, &b0, &fit->law[0], cost);
-    out->rows = n;
-    out->influence = MEM_NEW(double, n + 1);
+    const int n = p.n, *slot = p.slot[arm];
+    const Law *law = &fit->law[arm];
+    double g[LAW_VARIABLES], own[LAW_COEFFICIENTS], along[LAW_VARIABLES] = {0}, straight[LAW_VARIABLES];
+    double *h = MEM_NEW(double, n *n), below = cost->mu * law->beta + cost->nu * law->alpha;
+    along[slot[LAW_ALPHA]] -= cost->nu * law->beta / (below * below);
+    along[slot[LAW_BETA]] += cost->nu * law->alpha / (below * below);
+    if (p.spec.objective == OBJECTIVE_HUBER) p.spec.objective = OBJECTIVE_LOG;
+    law_objective(&p, fit->x, g, h);
+    for (int i = 0; i < n; i++) {
+        h[i * (n + 1)] *= 1 + 1e-9;
+        if (!fit->at_bound[i]) continue;
+        for (int j = 0; j < n; j++) h[i * n + j] = h[j * n + i] = i == j;
+        along[i] = 0;
+    }
+    memcpy(straight, along, sizeof straight);
+    if (!stats_solve(h, along, n)) memcpy(along, straight, sizeof along);
+    for (int c = 0; c < LAW_COEFFICIENTS; c++) own[c] = slot[c] >= 0 ? fit->x[slot[c]] : -700;
+    for (int64_t i = 0; i < problem->source[arm]->n; i++) {
+        const KernelRows *k = &problem->rows[arm];
+        KernelRows row = {.n = 1, .x = k->x + i, .y = k->y + i, .z = k->z + i, .loss = k->loss + i, .w = k->w + i};
+        double gc[LAW_COEFFICIENTS] = {0}, change = 0;
+        kernel_sum(&row, problem->spec.objective, problem->spec.delta, own, gc, NULL);
+        for (int c = 0; c < LAW_COEFFICIENTS; c++)
+            if (slot[c] >= 0) change += gc[c] * along[slot[c]];
+        out[i] = (Ranked){fabs(change), i};
+    }
+    mem_free(h);
+}
+
+/* A problem that differs from another in the weights of one arm's rows, which *w receives to write to. */
+static LawProblem reweighted(double **w, const LawProblem *problem, int arm) {
+    LawProblem p = *problem;
+    *w = MEM_NEW(double, p.rows[arm].n);
+    memcpy(*w, p.rows[arm].w, (size_t)p.rows[arm].n * sizeof **w);
+    p.rows[arm].w = *w;
+    return p;
+}
+
+/* Refits without each of those rows that should matter most, at most CERTIFICATE_REFITS over all arms. */
+static void influences(Certificate *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost,
+                       const Comm *comm) {
+    int64_t n = problem->source[arm]->n, tried = CERTIFICATE_REFITS / problem->arms;
+    double a0, b0, *w;
+    LawProblem p = reweighted(&w, problem, arm);
+    if (tried > n) tried = n;
+    Ranked *ranked = MEM_NEW(Ranked, n + 1);
+    pulls(ranked, problem, fit, arm, cost);
+    qsort(ranked, (size_t)n, sizeof *ranked, descending);
+    cost_exponents(&a0, &b0, &fit->law[arm], cost);
     Minimiser *solver = minimiser_new(p.n, true);
-    int64_t stride = (n + INFLUENCES - 1) / INFLUENCES; /* of very many rows, every so manieth */
-    for (int64_t i = stride * comm_rank(comm); i < n; i += stride * comm_size(comm)) {
+    for (int64_t k = comm_rank(comm); k < tried; k += comm_size(comm)) {
+        int64_t i = ranked[k].row;
         double x[LAW_VARIABLES], kept = w[i], a, b;
         memcpy(x, fit->x, sizeof x);
         w[i] = 0;
         law_refine(x, &p, solver);
         w[i] = kept;
-        Law law = law_of(&p, x, 0);
+        Law law = law_of(&p, x, arm);
         cost_exponents(&a, &b, &law, cost);
         out->influence[i] = isfinite(a - a0) ? a - a0 : 1e300;
     }
-    minimiser_free(solver);
     comm_sum_f64(comm, out->influence, n);
+    for (int64_t k = tried; k < n; k++) out->influence[ranked[k].row] = NAN;
     for (int64_t i = 0; i < n; i++)
-        if (i % stride) out->influence[i] = NAN;
-    for (int64_t i = 0; i < n; i++)
-        if (fabs(out->influence[i]) > fabs(out->influence[out->worst])) out->worst = i;
+        if (!(fabs(out->influence[i]) <= fabs(out->influence[out->worst])) && !isnan(out->influence[i])) out->worst = i;
+    minimiser_free(solver);
+    mem_free(ranked);
     mem_free(w);
 }
 
@@ -154,89 +211,86 @@ static void add_law(Certificate *out, const char *what, const Law *law, const Co
     certificate_add(out, &s);
 }
 
-static void refit(Certificate *out, const char *what, const LawProblem *p, const LawFit *fit, const Cost *cost,
+static void refit(Certificate *out, const char *what, const LawProblem *p, const LawFit *fit, int arm, const Cost *cost,
                   int64_t rows, Minimiser *solver) {
     double x[LAW_VARIABLES];
     memcpy(x, fit->x, sizeof x);
     law_refine(x, p, solver);
-    Law law = law_of(p, x, 0);
+    Law law = law_of(p, x, arm);
     add_law(out, what, &law, cost, rows);
 }
 
-typedef struct Ranked {
-    double key;
-    int64_t row;
-} Ranked;
-
-static int descending(const void *a, const void *b) {
-    double x = ((const Ranked *)a)->key, y = ((const Ranked *)b)->key;
-    return (x < y) - (x > y);
-}
-
-/* Without the k rows of the largest `key`. */
+/* Without the k rows of the arm that have the largest `key`. */
 static void drop(Certificate *out, const char *what, Ranked *ranked, int64_t k, const LawProblem *problem,
-                 const LawFit *fit, const Cost *cost, Minimiser *solver) {
-    LawProblem p = *problem;
-    int64_t n = problem->source[0]->n;
-    if (n - k <= p.n) return;
-    double *w = MEM_NEW(double, p.rows[0].n);
-    memcpy(w, p.rows[0].w, (size_t)p.rows[0].n * sizeof *w);
+                 const LawFit *fit, int arm, const Cost *cost, Minimiser *solver) {
+    int64_t n = problem->source[arm]->n;
+    if (n - k <= LAW_COEFFICIENTS || problem->n_rows - k <= problem->n) return;
+    double *w;
+    LawProblem p = reweighted(&w, problem, arm);
     qsort(ranked, (size_t)n, sizeof *ranked, descending);
     for (int64_t i = 0; i < k; i++) w[ranked[i].row] = 0;
-    p.rows[0].w = w;
     char text[64];
     snprintf(text, sizeof text, what, (long long)k);
-    refit(out, text, &p, fit, cost, n - k, solver);
+    refit(out, text, &p, fit, arm, cost, n - k, solver);
     mem_free(w);
 }
 
-static void choices(Certificate *out, const LawProblem *problem, const LawFit *fit, const Cost *cost) {
+static void choices(Certificate *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost) {
     static const double delta[] = {1e-4, 1e-3, 1e-2, 1e-1};
-    const LawRows *rows = problem->source[0];
+    const LawSpec *spec = &problem->spec;
+    const LawRows *rows = problem->source[arm];
     Minimiser *solver = minimiser_new(problem->n, true);
     LawProblem p = *problem;
-    add_law(out, "this fit", &fit->law[0], cost, rows->n);
     for (int i = 0; i < 4; i++) {
         char text[64];
         p.spec.objective = OBJECTIVE_HUBER, p.spec.delta = delta[i];
+        if (spec->objective == OBJECTIVE_HUBER && fabs(log(spec->delta / delta[i])) < 1e-6) continue;
         snprintf(text, sizeof text, "Huber, delta %g", delta[i]);
-        refit(out, text, &p, fit, cost, rows->n, solver);
+        refit(out, text, &p, fit, arm, cost, rows->n, solver);
     }
     p.spec.objective = OBJECTIVE_LOG;
-    refit(out, "least squares on log loss", &p, fit, cost, rows->n, solver);
+    if (spec->objective != OBJECTIVE_LOG) refit(out, "least squares on log loss", &p, fit, arm, cost, rows->n, solver);
     p.spec.objective = OBJECTIVE_LOSS;
-    refit(out, "least squares on loss", &p, fit, cost, rows->n, solver);
+    if (spec->objective != OBJECTIVE_LOSS) refit(out, "least squares on loss", &p, fit, arm, cost, rows->n, solver);
 
     Ranked *ranked = MEM_NEW(Ranked, rows->n + 1);
     int64_t few = rows->n / 50 > 1 ? rows->n / 50 : 1, some = rows->n / 10 > 2 ? rows->n / 10 : 2;
     for (int pass = 0; pass < 4; pass++) {
         for (int64_t i = 0; i < rows->n; i++) {
             double n = exp(rows->k.x[i] + rows->x0), d = exp(rows->k.y[i] + rows->y0);
-            double residual = fabs(rows->k.z[i] - log(law_loss(&fit->law[0], n, d)));
+            double residual = fabs(rows->k.z[i] - log(law_loss(&fit->law[arm], n, d)));
             ranked[i] = (Ranked){pass == 0   ? residual
                                  : pass == 1 ? rows->k.loss[i]
                                  : pass == 2 ? -rows->k.x[i]
                                              : -rows->k.y[i],
                                  i};
         }
-        static const char *const what[] = {"without the %lld largest residuals", "without the %lld largest losses",
-                                           "without the %lld smallest N", "without the %lld smallest D"};
-        drop(out, what[pass], ranked, pass < 2 ? few : some, problem, fit, cost, solver);
+        static const char *const what[] = {"rows of largest residual left out: %lld",
+                                           "rows of largest loss left out: %lld", "rows of smallest N left out: %lld",
+                                           "rows of smallest D left out: %lld"};
+        drop(out, what[pass], ranked, pass < 2 ? few : some, problem, fit, arm, cost, solver);
     }
     mem_free(ranked);
     minimiser_free(solver);
 }
 
-void certificate_make(Certificate *out, const LawProblem *problem, const LawFit *fit, const Cost *cost, double budget,
-                      const Comm *comm) {
-    *out = (Certificate){.budget = budget};
-    for (int c = 0; c < LAW_COEFFICIENTS; c++) out->profile[c] = certificate_profile(problem, fit, c);
-    influences(out, problem, fit, cost, comm);
-    choices(out, problem, fit, cost);
-    Law law;
-    out->varpro = law_varpro(&law, problem, comm);
-    out->varpro_gap = (out->varpro - fit->objective) / fmax(fit->objective, 1e-300);
-    add_law(out, "variable projection", &law, cost, problem->source[0]->n);
+void certificate_make(Certificate *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost,
+                      double budget, const Comm *comm) {
+    int64_t n = problem->source[arm]->n;
+    *out = (Certificate){.budget = budget, .rows = n, .varpro_gap = NAN};
+    out->influence = MEM_NEW(double, n + 1);
+    add_law(out, "this fit", &fit->law[arm], cost, n);
+    if (problem->n_rows <= problem->n) {
+        for (int c = 0; c < LAW_COEFFICIENTS; c++) out->profile[c] = (Interval){NAN, NAN};
+        for (int64_t i = 0; i < n; i++) out->influence[i] = NAN;
+        return;
+    }
+    profiles(out, problem, fit, arm, comm);
+    influences(out, problem, fit, arm, cost, comm);
+    choices(out, problem, fit, arm, cost);
+    if (!isfinite(fit->varpro)) return;
+    out->varpro_gap = (fit->varpro - fit->objective) / fmax(fit->objective, 1e-300);
+    add_law(out, "variable projection", &fit->varpro_law[arm], cost, n);
 }
 
 void certificate_free(Certificate *certificate) {

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# What `fit -json` writes is what docs/fitting.md says it writes, key by key and both ways: one arm and several, every
+# currency and one, with and without the surrogate, arms apart and sharing.  usage: tests/test_fit_json.sh BUILD_DIR
+set -u
+build=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+awk 'BEGIN { print "N,D,loss,arm,executed,seconds"; srand(2)
+    for (i = 0; i < 6; i++) for (j = 0; j < 6; j++) for (m = 0; m < 2; m++) {
+        n = 1e7 * 3 ^ i; d = 1e9 * 3 ^ j; z = 1 + 0.004 * (rand() - 0.5)
+        loss = (1.5 + (1 + m) * 300 / n ^ 0.34 + 1500 / d ^ 0.36) * z
+        printf "%.9g,%.9g,%.9g,arm%d,%.9g,%.9g\n", n, d, loss, m, 7 * n * d, 1e-12 * n * d } }' >"$folder/two.csv"
+awk -F, '$4 != "arm1"' "$folder/two.csv" >"$folder/one.csv"
+fit() { # NAME TABLE ARGS ...
+    local name=$1 table=$2
+    shift 2
+    jobs/local.sh 2 "$build/equiscale" fit "$folder/$table.csv" -fit_columns_arm arm -fit_bootstraps 40 -fit_starts few "$@" \
+        -json "$folder/$name.json" >"$folder/$name.txt" || exit 1
+}
+fit apart two -fit_columns_executed executed -fit_columns_core_seconds seconds
+fit sharing two -fit_exponents shared -fit_e shared -fit_surrogate false
+fit alone one -fit_e zero -fit_objective log
+
+# The text: no "nan", the table before the details, a line an arm, and in it the numbers of the file for programs.
+grep -il 'nan\b' "$folder"/*.txt && exit 1
+${PYTHON:-/usr/bin/python3} - "$folder" <<'PY'
+import json
+import re
+import sys
+from pathlib import Path
+
+TOKEN = re.compile(r"[A-Za-z0-9_*^]+\??|\.\.\.|[{}\[\],:]")
+
+
+def schema(lines):
+    """The documented keys: {key: value} for an object, [value] for an array, None for a leaf; 'key?' may be missing."""
+    tokens = TOKEN.findall("\n".join(re.sub(r"(?<=\S)  +\S.*", "", line.rstrip()) for line in lines))
+
+    def value(last):
+        token = tokens.pop(0)
+        if token == "...":
+            return last
+        if token == "[":
+            inner = value(None)
+            while tokens.pop(0) != "]":
+                pass
+            return [inner]
+        if token != "{":
+            return None
+        keys = {}
+        while tokens[0] != "}":
+            key, inner = tokens.pop(0), None
+            if tokens[0] == ":":
+                tokens.pop(0)
+                inner = value(last)
+            keys[key] = last = inner
+            if tokens[0] == ",":
+                tokens.pop(0)
+        tokens.pop(0)
+        return keys
+
+    tree = value(None)
+    assert not tokens, tokens[:10]
+    return tree
+
+
+seen = set()
+
+
+def compare(documented, written, where):
+    if isinstance(documented, dict):
+        assert isinstance(written, dict), f"{where}: not an object"
+        for key in written:
+            assert key in documented or key + "?" in documented, f"{where}.{key} is written, not documented"
+        for key, inner in documented.items():
+            name = key.rstrip("?")
+            assert name in written or key.endswith("?"), f"{where}.{name} is documented, not written"
+            if name in written:
+                seen.add(f"{where}.{name}")
+                compare(inner, written[name], f"{where}.{name}")
+    elif isinstance(documented, list):
+        assert isinstance(written, list), f"{where}: not an array"
+        for entry in written:
+            compare(documented[0], entry, where + "[]")
+    else:
+        assert not isinstance(written, (dict, list)), f"{where}: {str(written)[:60]} is documented as one value"
+
+
+def every(documented, where):
+    """All documented paths."""
+    if isinstance(documented, dict):
+        for key, inner in documented.items():
+            yield f"{where}.{key.rstrip('?')}"
+            yield from every(inner, f"{where}.{key.rstrip('?')}")
+    elif isinstance(documented, list):
+        yield from every(documented[0], where + "[]")
+
+
+text = Path("docs/fitting.md").read_text().split("## The JSON file")[1]
+tree = schema([line for line in text.splitlines() if line.startswith("    ")])
+folder = Path(sys.argv[1])
+fits = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("apart", "sharing", "alone")}
+for fit in fits.values():
+    compare(tree, fit, "")
+missing = set(every(tree, "")) - seen
+assert not missing, f"documented, never written: {sorted(missing)}"
+
+for name, fit in fits.items():
+    lines = (folder / f"{name}.txt").read_text().splitlines()
+    details = min(i for i, line in enumerate(lines) if line.startswith("----"))
+    for arm in fit["arms"]:
+        row = [line for line in lines[:details] if line.split()[:1] == [arm["name"]]]
+        want = ["%.4g" % arm["E"], "%.4g" % arm["A"], "%.4g" % arm["B"], "%.4f" % arm["alpha"], "%.4f" % arm["beta"],
+                "%.3f" % arm["a"], "[%.3f," % arm["interval"]["a"][0], "%.3f]" % arm["interval"]["a"][1],
+                "%.3g" % arm["reference"]["N"], "[%.3g," % arm["reference"]["interval"]["N"][0],
+                "%.3g]" % arm["reference"]["interval"]["N"][1], *arm["status"].split()]
+        assert row and row[0].split()[1:] == want, (row, want)
+        assert len(row) == (1 if fit["arms"][0] is arm else 2), row
+        proof = arm["certificate"]
+        assert abs(proof["varpro_gap"]) < 1e-9 and len(proof["sensitivity"]) > 10, proof
+        assert all(p["influence"] is not None for p in arm["points"])
+    for pair in fit["comparisons"]:
+        found = pair["currencies"]["nominal"]
+        assert any("%.3g [%.3g, %.3g]" % (found["multiplier"], *found["interval"]) in line for line in lines[:details])
+PY
