@@ -132,7 +132,8 @@ static void refuse(IsoCurve *curve, const char *status) {
     snprintf(curve->status, sizeof curve->status, "%s", status);
 }
 
-static void parabola(IsoCurve *curve) {
+/* noise: of log loss, 0: what this parabola leaves. */
+static void parabola(IsoCurve *curve, double noise) {
     int n = curve->points;
     double x[3 * ISO_POINTS], z[ISO_POINTS], v[ISO_POINTS], c[3], cov[9], s2, low = INFINITY, high = -INFINITY;
     if (n < 4) {
@@ -152,6 +153,7 @@ static void parabola(IsoCurve *curve) {
         return;
     }
     curve->p0 = c[0], curve->p1 = c[1], curve->p2 = c[2], curve->rms = sqrt(s2);
+    for (int i = 0; i < 9 && noise > 0 && s2 > 0; i++) cov[i] *= noise * noise / s2;
     curve->curvature = 2 * c[2], curve->curvature_se = 2 * sqrt(cov[8]);
     if (c[2] <= 0) {
         refuse(curve, "concave: no minimum");
@@ -202,7 +204,7 @@ static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
     iso->ok = iso->refused = 0;
     for (int i = 0; i < iso->curves; i++) {
         gather(&iso->curve[i], run, n, tolerance);
-        parabola(&iso->curve[i]);
+        parabola(&iso->curve[i], iso->noise);
         iso->ok += iso->curve[i].ok, iso->refused += !iso->curve[i].ok;
     }
     power_law(&iso->n, iso, 0);
