@@ -94,8 +94,8 @@ typedef struct LawFit {
 /** Which starts. */
 typedef enum LawStarts { LAW_STARTS_GRID, LAW_STARTS_FEW } LawStarts;
 
-/** The best of all starts; the same on every rank. Several arms: they share something, and the starts are their
- * separate minima. Collective. Cost: about 0.6 ms a start for 240 rows. */
+/** The best of all starts; the same on every rank. Several arms share something: they start from the same law, and from
+ *  their separate minima; with LAW_STARTS_FEW from those alone. Collective. Cost: about 0.6 ms a start for 240 rows. */
 void law_fit(LawFit *fit, const LawProblem *problem, LawStarts starts, const Comm *comm);
 
 /** From one start, on this rank. Not collective. `solver` has problem->n variables and a Hessian. */

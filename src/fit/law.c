@@ -251,17 +251,18 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
     int n = p->n, rank = comm_rank(comm), size = comm_size(comm);
     *fit = (LawFit){.arms = p->arms, .n = n, .rows = p->n_rows, .varpro = NAN};
     double *given = p->arms > 1 ? MEM_NEW(double, (p->arms + 1) * n) : NULL;
-    fit->starts = given ? shared_starts(given, p, comm) : starts == LAW_STARTS_GRID ? GRID : GRID_FEW;
+    int separate = given ? shared_starts(given, p, comm) : 0;
+    fit->starts = separate + (starts == LAW_STARTS_GRID ? GRID : given ? 0 : GRID_FEW);
 
     Minimiser *solver = minimiser_new(n, true);
     double *value = MEM_NEW(double, 2 * fit->starts), *settled = value + fit->starts;
     double best = INFINITY, x[LAW_VARIABLES];
     for (int s = rank; s < fit->starts; s += size) {
-        if (given) {
+        if (s < separate) {
             memcpy(x, given + s * n, (size_t)n * sizeof *x);
         } else if (starts == LAW_STARTS_GRID) {
-            Law law = grid_start(s);
-            law_variables(x, p, 0, &law);
+            Law law = grid_start(s - separate);
+            for (int m = 0; m < p->arms; m++) law_variables(x, p, m, &law);
         } else {
             few_start(x, p, s);
         }
