@@ -295,9 +295,23 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
     mem_free(given);
 }
 
+/* D = constant N^exponent in all rows (to 2 %), the exponent positive: which term is which then cannot be told. */
+static bool follows(double *exponent, const KernelRows *k) {
+    double w = 0, mx = 0, my = 0, xx = 0, xy = 0, yy = 0;
+    for (int64_t i = 0; i < k->n; i++) w += k->w[i], mx += k->w[i] * k->x[i], my += k->w[i] * k->y[i];
+    mx /= w, my /= w;
+    for (int64_t i = 0; i < k->n; i++) {
+        double u = k->x[i] - mx, v = k->y[i] - my;
+        xx += k->w[i] * u * u, xy += k->w[i] * u * v, yy += k->w[i] * v * v;
+    }
+    *exponent = xy / xx;
+    return xy > 0 && (yy - xy * xy / xx) / w < 0.02 * 0.02;
+}
+
 void law_status(char *text, size_t size, const LawFit *fit, const LawProblem *p, int arm) {
     static const char *const name[LAW_COEFFICIENTS] = {"A", "B", "E", "alpha", "beta"};
     int distinct[2] = {0, 0};
+    double exponent;
     const KernelRows *k = &p->rows[arm];
     for (int axis = 0; axis < 2; axis++)
         for (int64_t i = 0; i < k->n; i++) {
@@ -311,6 +325,8 @@ void law_status(char *text, size_t size, const LawFit *fit, const LawProblem *p,
     } else if (distinct[0] < 3 || distinct[1] < 3) {
         snprintf(text, size, "not identifiable: %d distinct %s, want at least 3", distinct[distinct[0] < 3 ? 0 : 1],
                  distinct[0] < 3 ? "N" : "D");
+    } else if (follows(&exponent, k)) {
+        snprintf(text, size, "not identifiable: D follows N^%.2f in all rows", exponent);
     } else if (fit->condition > 1e9) {
         snprintf(text, size, "not identifiable: condition number %.1e", fit->condition);
     } else {
