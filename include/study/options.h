@@ -40,6 +40,9 @@ typedef struct StudyOptions {
 /** Reads every key; refuses unknown ones and lists that do not fit together. Call after options_load. */
 Err study_options_read(StudyOptions *out);
 
+/** Trajectories of the largest training set, which the grid uses. */
+int64_t study_options_trajectories(const StudyOptions *options);
+
 /** All keys with their values, one a line; mem_free it. */
 char *study_options_text(const StudyOptions *options);
 

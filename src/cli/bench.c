@@ -15,7 +15,6 @@
 #include "par/options.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const KeySpec specs[] = {
@@ -32,16 +31,6 @@ static const KeySpec specs[] = {
     {"repeat", KEY_INT, offsetof(BenchOptions, repeat), "7", 1, 10000, NULL, "1", "rounds; medians are shown"},
     {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the rows"},
 };
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double bench_median(double *x, int n) {
-    qsort(x, (size_t)n, sizeof *x, ascending);
-    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
-}
 
 double bench_slowest(double start) {
     double t = timer_now() - start;

@@ -1,4 +1,4 @@
-/** What the two benchmarks share: options, medians, and the matrix-product peak measured beside them. */
+/** What the two benchmarks share: options, and the matrix-product peak measured beside them. */
 #pragma once
 
 #include "base/err.h"
@@ -16,9 +16,6 @@ typedef struct BenchOptions {
 
 Err bench_step(const BenchOptions *options);
 Err bench_kernels(const BenchOptions *options);
-
-/** Sorts x. Not collective. */
-double bench_median(double *x, int n);
 
 /** Seconds since start on the rank that took longest. Collective on the world. */
 double bench_slowest(double start);

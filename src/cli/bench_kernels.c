@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "fit/stats.h"
 #include "la/brgemm.h"
 #include "la/gemm.h"
 #include "la/pga.h"
@@ -168,7 +169,7 @@ static double time_kernel(const Kernel *k, int repeat) {
         for (int64_t c = 0; c < calls; c++) k->run(k);
         t[i] = bench_slowest(start) / (double)calls;
     }
-    double median = bench_median(t, repeat);
+    double median = stats_median(t, repeat);
     mem_free(t);
     return median;
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/timer.h"
+#include "fit/stats.h"
 #include "la/flops.h"
 #include "nn/model.h"
 #include "train/optim.h"
@@ -133,7 +134,7 @@ static void bench_run(Bench *b, int i) {
 static void report(Bench *b, const BenchOptions *o, FILE *json, bool more) {
     int n = (int)o->repeat, ranks = comm_size(comm_world());
     const ModelShape *s = &b->model->shape;
-    double seconds = bench_median(b->pass, n), peak = b->peak[0], rate = b->executed / seconds * 1e-9;
+    double seconds = stats_median(b->pass, n), peak = b->peak[0], rate = b->executed / seconds * 1e-9;
     for (int i = 1; i < n; i++) peak = fmax(peak, b->peak[i]); /* a peak is the best round */
     double share = rate / (ranks * peak);
     char sizes[64];
@@ -142,8 +143,8 @@ static void report(Bench *b, const BenchOptions *o, FILE *json, bool more) {
     else
         snprintf(sizes, sizeof sizes, "%d channels, %d blocks", s->width, s->depth);
     log_text("%-12s%-26s%10lld%9.2f%9.2f%9.2f%9.1f%9.1f%8.2f", b->model->kind->name, sizes,
-             (long long)b->model->table.global, seconds * 1e3, bench_median(b->sum, n) * 1e3,
-             bench_median(b->update, n) * 1e3, rate, ranks * peak, share);
+             (long long)b->model->table.global, seconds * 1e3, stats_median(b->sum, n) * 1e3,
+             stats_median(b->update, n) * 1e3, rate, ranks * peak, share);
     if (!json) return;
     fprintf(json,
             "  {\"model\": \"%s\", \"sizes\": \"%s\", \"parameters\": %lld, \"ranks\": %d, \"dp\": %d, \"tp\": %d, "

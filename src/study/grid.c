@@ -94,16 +94,9 @@ static bool present(const Grid *grid, const char *id) {
     return false;
 }
 
-static int64_t largest(const IntList *list) {
-    int64_t m = 0;
-    for (int i = 0; i < list->n; i++)
-        if (list->at[i] > m) m = list->at[i];
-    return m;
-}
-
 /* The cells of one arm at one learning rate and seed. */
 static void add_arm(Grid *grid, const StudyOptions *o, const TrainData *data, int arm, int rate, int64_t seed) {
-    int64_t whole = largest(&o->datasets);
+    int64_t whole = study_options_trajectories(o);
     int sizes = o->sizes[kind_index(arm_find(o->arms.at[arm])->kind)].width.n;
     for (int s = 0; s < sizes; s++)
         for (int t = 0; t < o->steps.n; t++)

@@ -9,13 +9,6 @@
 
 enum { SAMPLE_TRAJECTORIES = 32 };
 
-static int64_t largest(const IntList *list) {
-    int64_t m = 0;
-    for (int i = 0; i < list->n; i++)
-        if (list->at[i] > m) m = list->at[i];
-    return m;
-}
-
 /* A few trajectories of the kind the study wants, in a file that lives as long as it takes to open it. */
 static Err open_sample(Study *s) {
     const Comm *world = comm_world();
@@ -48,7 +41,7 @@ static Err open_data(Study *s, bool make) {
     if (!there) TRY(data_make(&o->data, world));
     TRY(dataset_open(&s->dataset, o->data.path, world, o->data_memory << 20));
     return comm_agree(world, train_data_init(&s->data, s->dataset, o->test_trajectories, o->validation_trajectories,
-                                             largest(&o->datasets), o->test_samples, o->validation_samples));
+                                             study_options_trajectories(o), o->test_samples, o->validation_samples));
 }
 
 Err study_load(int argc, char **argv) {

@@ -137,6 +137,13 @@ Err study_options_read(StudyOptions *out) {
     return check_together(out);
 }
 
+int64_t study_options_trajectories(const StudyOptions *o) {
+    int64_t most = 0;
+    for (int i = 0; i < o->datasets.n; i++)
+        if (o->datasets.at[i] > most) most = o->datasets.at[i];
+    return most;
+}
+
 char *study_options_text(const StudyOptions *options) {
     KeyTable t[KEY_TABLES];
     key_tables(t);
