@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/rng.h"
 #include "par/comm.h"
 
 #include <math.h>
@@ -83,4 +84,19 @@ static inline double test_error(const double *a, const double *b, int64_t n) {
         scale = fmax(scale, fabs(b[i]));
     }
     return scale > 0 ? worst / scale : worst;
+}
+static inline double test_error_real(const real *a, const real *b, int64_t n) {
+    double worst = 0, scale = 0;
+    for (int64_t i = 0; i < n; i++) {
+        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+        scale = fmax(scale, fabs((double)b[i]));
+    }
+    return scale > 0 ? worst / scale : worst;
+}
+
+/** n standard normal numbers; mem_free them. */
+static inline real *test_normal(int64_t n, uint64_t stream) {
+    real *x = MEM_NEW(real, n);
+    for (int64_t i = 0; i < n; i++) x[i] = (real)rng_normal(2, stream, (uint64_t)i);
+    return x;
 }

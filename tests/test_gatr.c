@@ -46,15 +46,6 @@ static void tensors_free(Tensors x) {
     mem_free(x.mv), mem_free(x.s);
 }
 
-static double distance(const real *a, const real *b, int64_t n) {
-    double worst = 0, scale = 0;
-    for (int64_t i = 0; i < n; i++) {
-        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
-        scale = fmax(scale, fabs((double)b[i]));
-    }
-    return worst / scale;
-}
-
 /* ---- The Pin action. ---- */
 
 /* A product of n reflections in random planes near the origin. */
@@ -96,8 +87,8 @@ static void pin_equivariance(ModelShape shape) {
     act(moved_in, in, shape.in_mv, u, reflections);
     act(want, out, shape.out_mv, u, reflections);
     model_forward(m, moved_out, moved_in, &seqs);
-    double mv = distance(moved_out.mv, want.mv, PGA * tokens * shape.out_mv),
-           s = distance(moved_out.s, out.s, tokens * shape.out_s);
+    double mv = test_error_real(moved_out.mv, want.mv, PGA * tokens * shape.out_mv),
+           s = test_error_real(moved_out.s, out.s, tokens * shape.out_s);
     EXPECT(mv < bound && s < bound, "versors: multivectors %g, scalars %g", mv, s);
     log_text("measured equivariance under versors: %.1e", fmax(mv, s));
     tensors_free(in), tensors_free(moved_in), tensors_free(out), tensors_free(moved_out), tensors_free(want);
@@ -177,7 +168,7 @@ static double scene_error(Model *m, Tensors out, Tensors in, const Scene *scene,
     displacements(d, m, out, in, scene);
     displacements(moved_d, m, out, in, moved);
     for (int64_t t = 0; t < tokens; t++) turn(want + 3 * t, d + 3 * t, r, NULL);
-    double error = distance(moved_d, want, tokens * 3), square = 0;
+    double error = test_error_real(moved_d, want, tokens * 3), square = 0;
     for (int64_t i = 0; i < tokens * 3; i++) square += (double)d[i] * (double)d[i] / (double)tokens;
     if (!mirrored) log_text("measured displacement of a fresh network: mean square %.2g", square);
     mem_free(d), mem_free(moved_d), mem_free(want), mem_free(moved);

@@ -9,12 +9,6 @@
 static const int64_t sizes[] = {1, 3, 17, 65};
 static const double eps = (double)REAL_EPSILON;
 
-static real *normal(int64_t n, uint64_t stream) {
-    real *x = MEM_NEW(real, n);
-    for (int64_t i = 0; i < n; i++) x[i] = (real)rng_normal(2, stream, (uint64_t)i);
-    return x;
-}
-
 static double dot(const real *a, const real *b, int64_t n) {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
@@ -46,8 +40,9 @@ static void activations(void) {
 }
 
 static void activation_rows(int64_t rows, int64_t n) {
-    real *x = normal(rows * n, 1), *b = normal(n, 2), *y = MEM_NEW(real, rows * n), *slope = MEM_NEW(real, rows * n);
-    real *dy = normal(rows * n, 3), *db = normal(n, 4);
+    real *x = test_normal(rows * n, 1), *b = test_normal(n, 2), *y = MEM_NEW(real, rows * n),
+         *slope = MEM_NEW(real, rows * n);
+    real *dy = test_normal(rows * n, 3), *db = test_normal(n, 4);
     real *dx = MEM_NEW(real, rows * n);
     memcpy(dx, dy, (size_t)(rows * n) * sizeof *dx);
     gelu_bias(y, slope, x, b, rows, n);
@@ -68,9 +63,12 @@ static void activation_rows(int64_t rows, int64_t n) {
 
 /* <dy, J v> by central difference of the definition, in double, against <J^T dy, v>. */
 static void norm(int64_t rows, int64_t n) {
-    real *x = normal(rows * n, 1), *t = normal(rows * n, 2), *b = normal(n, 3), *y = MEM_NEW(real, rows * n);
-    real *rstd = MEM_NEW(real, rows), *dy = normal(rows * n, 4), *v = normal(rows * n, 5), *dx = normal(rows * n, 6);
-    real *dx0 = MEM_NEW(real, rows * n), *db = normal(n, 7), *db0 = MEM_NEW(real, n), *sum = MEM_NEW(real, rows * n);
+    real *x = test_normal(rows * n, 1), *t = test_normal(rows * n, 2), *b = test_normal(n, 3),
+         *y = MEM_NEW(real, rows * n);
+    real *rstd = MEM_NEW(real, rows), *dy = test_normal(rows * n, 4), *v = test_normal(rows * n, 5),
+         *dx = test_normal(rows * n, 6);
+    real *dx0 = MEM_NEW(real, rows * n), *db = test_normal(n, 7), *db0 = MEM_NEW(real, n),
+         *sum = MEM_NEW(real, rows * n);
     memcpy(dx0, dx, (size_t)(rows * n) * sizeof *dx);
     memcpy(db0, db, (size_t)n * sizeof *db);
     for (int64_t i = 0; i < rows * n; i++) sum[i] = x[i] + t[i] + b[i % n];
@@ -106,8 +104,8 @@ static void norm(int64_t rows, int64_t n) {
 static void affine(int64_t tokens, int in, int out) {
     int64_t ld = out + 3, weights = (int64_t)in * out;
     Linear map = {.weight = 0, .bias = weights, .in = in, .out = out};
-    real *theta = normal(weights + out, 1), *x = normal(tokens * in, 2), *y = normal(tokens * ld, 3);
-    real *dy = normal(tokens * ld, 4), *dx = MEM_NEW(real, tokens * in), *grad = MEM_NEW(real, weights + out);
+    real *theta = test_normal(weights + out, 1), *x = test_normal(tokens * in, 2), *y = test_normal(tokens * ld, 3);
+    real *dy = test_normal(tokens * ld, 4), *dx = MEM_NEW(real, tokens * in), *grad = MEM_NEW(real, weights + out);
     real *keep = MEM_NEW(real, tokens * ld);
     memcpy(keep, y, (size_t)(tokens * ld) * sizeof *y);
     linear_forward(y, ld, x, theta, &map, tokens, 0);

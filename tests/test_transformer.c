@@ -11,21 +11,6 @@ static const int64_t start[] = {0, 1, 8, 8, 31};
 static const Packed seqs = {.n = 4, .start = start};
 static const double tolerance = sizeof(real) == 8 ? 1e-12 : 1e-4;
 
-static real *normal(int64_t n, uint64_t stream) {
-    real *x = MEM_NEW(real, n);
-    for (int64_t i = 0; i < n; i++) x[i] = (real)rng_normal(4, stream, (uint64_t)i);
-    return x;
-}
-
-static double difference(const real *a, const real *b, int64_t n) {
-    double worst = 0, scale = 0;
-    for (int64_t i = 0; i < n; i++) {
-        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
-        scale = fmax(scale, fabs((double)b[i]));
-    }
-    return worst / scale;
-}
-
 static int next_block;
 static void listen(void *context, int block) {
     EXPECT(block == next_block && context == &next_block, "block %d, not %d", block, next_block);
@@ -75,7 +60,8 @@ static void side_free(Side *s) {
 static void derivative(const ModelShape *shape, Side *one, const real *x, const real *dout) {
     Model *m = one->model;
     int64_t n = start[seqs.n] * shape->in_s, n_out = start[seqs.n] * shape->out_s;
-    real *v = normal(n, 20), *w = normal(m->table.local, 21), *y = MEM_NEW(real, n), *out = MEM_NEW(real, n_out);
+    real *v = test_normal(n, 20), *w = test_normal(m->table.local, 21), *y = MEM_NEW(real, n),
+         *out = MEM_NEW(real, n_out);
     real *theta = MEM_NEW(real, m->table.local);
     memcpy(theta, m->theta, (size_t)m->table.local * sizeof *theta);
     double h = sizeof(real) == 8 ? 1e-5 : 4e-3, slope = 0, gradient = 0, size = 0;
@@ -97,10 +83,10 @@ static void derivative(const ModelShape *shape, Side *one, const real *x, const 
 
 static void compare(const ModelShape *shape) {
     int64_t n = start[seqs.n];
-    real *x = normal(n * shape->in_s, 1), *dout = normal(n * shape->out_s, 2);
+    real *x = test_normal(n * shape->in_s, 1), *dout = test_normal(n * shape->out_s, 2);
     Side one = run(shape, comm_self(), x, dout), many = run(shape, comm_world(), x, dout);
-    EXPECT(difference(many.out, one.out, n * shape->out_s) < tolerance, "outputs");
-    EXPECT(difference(many.din, one.din, n * shape->in_s) < tolerance, "input gradients");
+    EXPECT(test_error_real(many.out, one.out, n * shape->out_s) < tolerance, "outputs");
+    EXPECT(test_error_real(many.din, one.din, n * shape->in_s) < tolerance, "input gradients");
     for (int t = 0; t < one.model->table.n; t++) {
         const Param *p = &one.model->table.at[t], *q = &many.model->table.at[t];
         int64_t count = param_size(p);
