@@ -22,11 +22,12 @@ typedef struct Arena {
     size_t peak; /* largest `used` so far */
 } Arena;
 
+/** An arena that only counts, and one of `bytes`, zero-filled (aborts when there is no memory). */
 Arena arena_count(void);
 Arena arena_new(size_t bytes);
 void arena_free(Arena *arena);
 
-/** `bytes` of uninitialised memory (NaN bytes in debug builds); NULL in a counting arena. Running out is a bug. */
+/** `bytes` of memory, not initialised (NaN in debug builds); NULL in a counting arena. Running out is a bug. */
 void *arena_take(Arena *arena, size_t bytes);
 #define ARENA_TAKE(arena, type, n) ((type *)arena_take((arena), (size_t)(n) * sizeof(type)))
 

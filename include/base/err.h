@@ -6,11 +6,14 @@
  *
  *      TRY(options_read(&opts, specs, n));        return to the caller with its Err
  *      return err_user("%s: want ...", path);
- *      return ERR_NONE; */
+ *      return ERR_NONE;
+ *
+ *  Not collective; comm_agree (par/comm.h) makes one rank's Err everybody's. */
 #pragma once
 
 #include <stdbool.h>
 
+/** Exit codes: the user must change something; stopped early, and the same command goes on from there. */
 enum { EXIT_USER = 2, EXIT_RESUME = 75 };
 
 typedef struct Err {
@@ -20,7 +23,7 @@ typedef struct Err {
 
 extern const Err ERR_NONE;
 
-/** An Err with code EXIT_USER. */
+/** An Err with code EXIT_USER; longer texts are cut. */
 Err err_user(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #define TRY(call)                                                                                                      \

@@ -1,4 +1,4 @@
-/** Clocks, in seconds. */
+/** Clocks, in seconds. Not collective. */
 #pragma once
 
 /** Wall clock, monotonic. */

@@ -22,7 +22,7 @@ Err commit_write(const char *temp, const void *data, size_t bytes);
 Err commit_rename(const char *temp, const char *path, bool replace);
 
 /** Extends the existing file `path` to at least `bytes`, zeros, so that later writes cannot find the disk full; where
- * the file system cannot reserve room, that much must be free at least. */
+ *  the file system cannot reserve room, that much must be free at least. */
 Err commit_reserve(const char *path, long long bytes);
 
 /** The folder that `path` is in, and those above it, made where absent. */

@@ -2,7 +2,7 @@
  *
  *  A body is stored as its mesh vertices in its own frame and one pose (position, quaternion w x y z) a frame; a vertex
  *  of body b at frame f is rotate(pose[f][b], vertex) + position. Trajectories differ in bodies and vertices and have
- * the same number of frames. Lengths in m, masses in kg, times in s. */
+ *  the same number of frames. Lengths in m, masses in kg, times in s. */
 #pragma once
 
 #include "base/err.h"
@@ -30,18 +30,19 @@ typedef struct Trajectory {
 typedef struct Dataset Dataset;
 
 /** Opens and checks a file written by dataset_create or by anyone who follows the schema; every rank reads for itself.
- *  Reads all of it into memory if that takes at most `memory` bytes, or trajectory by trajectory on demand. Collective.
- */
+ *  Reads all of it into memory if that takes at most `memory` bytes, or trajectory by trajectory on demand.
+ *  Collective. */
 Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t memory);
 void dataset_close(Dataset *dataset);
 
+/** Of the whole file. Not collective. */
 int64_t dataset_size(const Dataset *dataset); /* trajectories */
 int dataset_frames(const Dataset *dataset);
 double dataset_frame_time(const Dataset *dataset); /* s between frames */
 int dataset_max_bodies(const Dataset *dataset);
 int64_t dataset_max_vertices(const Dataset *dataset);
-uint64_t
-dataset_digest(const Dataset *dataset); /* of the generator settings and sizes: two studies on equal data agree */
+/** Of the generator settings and sizes: two studies on equal data agree. */
+uint64_t dataset_digest(const Dataset *dataset);
 
 /** What dataset_create was given as settings, NULL for a file made by someone else, and the number of trajectories.
  *  mem_free the text. Not collective. */
@@ -50,15 +51,15 @@ Err dataset_settings(char **settings, int64_t *trajectories, const char *path);
 /** Trajectory i; valid until the next call when read on demand. Not collective. */
 const Trajectory *dataset_get(Dataset *dataset, int64_t i);
 
-/** Writes a new file collectively from trajectories that come in ascending index order, each rank its own contiguous
- *  range (first .. first+count-1 in rank order); `make` produces trajectory i. settings: text recorded as provenance.
- *  Temporary name, checked, renamed; an existing file is never overwritten. Collective. */
+/** Writes a new file from trajectories that `make` produces, each rank its own contiguous range in ascending order;
+ *  what it points to is used before the next call. Temporary name, checked, renamed; an existing file is never overwritten.
+ *  Collective. */
 typedef void DatasetMake(void *context, int64_t i, Trajectory *out);
 typedef struct DatasetPlan {
     int64_t trajectories;
     int frames;
     double frame_time; /* s */
     uint64_t seed;
-    const char *settings;
+    const char *settings; /* of the generator, text recorded as provenance */
 } DatasetPlan;
 Err dataset_create(const char *path, const DatasetPlan *plan, DatasetMake *make, void *context, const Comm *comm);

@@ -1,6 +1,6 @@
 /** HDF5, narrowed to what our files need: one dataset a column (attributes unit, description), text and numbers as
  *  attributes, no compound types. Columns are chunked with Fletcher32 checksums in the newest file format, so that
- * damage is an error and never a wrong number; times are not recorded, so that equal content is an equal file.
+ *  damage is an error and never a wrong number; times are not recorded, so that equal content is an equal file.
  *
  *  A file is written in one of two ways. Parallel: collectively, every call on all ranks of the communicator, and every
  *  return value is agreed on before the next call. Serial: built in memory and handed to the disk by h5_close, so that
@@ -59,6 +59,7 @@ Err h5_close(H5File *file);
  *  read leaves what was in memory; now it finds zeros, the same in every run. */
 Err h5_reserve(H5File *file, int64_t bytes);
 
+/** A new group. */
 Err h5_group(H5File *file, const char *name);
 
 /** A new column of `rows` rows; with rows == 0 it grows by h5_extend. */
@@ -71,6 +72,7 @@ Err h5_extend(H5Data *data, int64_t rows);
 /** Rows first .. first+rows-1, in memory as the column's type; any number type in a file is converted. */
 Err h5_write(H5Data *data, const void *from, int64_t first, int64_t rows);
 Err h5_read(H5Data *data, void *to, int64_t first, int64_t rows);
+/** Bytes of one row in memory. */
 size_t h5_row_bytes(const H5Column *column);
 
 /** Attributes of a group or dataset ("/" is the file's own). */

@@ -3,7 +3,7 @@
  *  them with parallel HDF5. Group /cells has one dataset a column (attributes unit, description), group /curves the
  *  learning curves of all cells, /provenance text attributes.
  *
- *  Outcome words: done diverged failed. */
+ *  Errors name the file, and the column where it is one. */
 #pragma once
 
 #include "base/err.h"
@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-enum { RESULTS_NAME = 32, RESULTS_ID = 96 };
+enum { RESULTS_NAME = 32, RESULTS_ID = 96 }; /* bytes of names and identities, the final zero included */
 enum { OUTCOME_DONE = 0, OUTCOME_DIVERGED = 1, OUTCOME_FAILED = 2 };
 
 typedef struct CellRecord {

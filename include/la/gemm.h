@@ -14,14 +14,13 @@
  *  for all ranks, so that they compute alike. Without this call a fixed rule in the sizes holds. Collective on comm. */
 void gemm_start(const Comm *comm);
 
-/** A is (m, k), B is (k, n): the forward product x W^T with W stored (in, out), and dx = dy W with W stored (out, in).
- */
+/** A is (m, k), B is (k, n): forward products of weights stored (in, out). */
 void gemm_nn(real *c, int64_t ldc, const real *a, int64_t lda, const real *b, int64_t ldb, int64_t m, int64_t n,
              int64_t k, real beta);
-/** A is (m, k), B is (n, k) and is used transposed. */
+/** A is (m, k), B is (n, k) and is used transposed: gradients of inputs. */
 void gemm_nt(real *c, int64_t ldc, const real *a, int64_t lda, const real *b, int64_t ldb, int64_t m, int64_t n,
              int64_t k, real beta);
-/** A is (k, m) and is used transposed, B is (k, n): weight gradients, k = tokens. */
+/** A is (k, m) and is used transposed, B is (k, n): gradients of weights, k = tokens. */
 void gemm_tn(real *c, int64_t ldc, const real *a, int64_t lda, const real *b, int64_t ldb, int64_t m, int64_t n,
              int64_t k, real beta);
 

@@ -1,13 +1,13 @@
 /** The projective geometric algebra G(3,0,1) of points, lines, planes and motions in space.
  *
  *  Components: 1, e0, e1, e2, e3, e01, e02, e03, e12, e13, e23, e012, e013, e023, e123, e0123; e0 squares to 0, the
- * others to 1. A plane is a vector, a point a trivector (Dorst & De Keninck 2022, "A guided tour to the plane-based
- * geometric algebra PGA"); conventions are those of the Geometric Algebra Transformer, Brehmer et al. 2023, arXiv
- * 2305.18415.
+ *  others to 1. A plane is a vector, a point a trivector (Dorst & De Keninck 2022, "A guided tour to the plane-based
+ *  geometric algebra PGA"); conventions are those of the Geometric Algebra Transformer, Brehmer et al. 2023, arXiv
+ *  2305.18415.
  *
  *  Single multivectors, for embedding and tests, are double[16]. The kernels work on planes: component p of channel c
- * at token t is x[p*plane + c*ld + t], with ld a multiple of LANES (la/simd.h) and at least n; they read and write
- * whole vectors, so what stands between n and the next multiple is overwritten. Not collective. Errors: none. */
+ *  at token t is x[p*plane + c*ld + t], with ld a multiple of LANES (la/simd.h) and at least n; they read and write
+ *  whole vectors, so what stands between n and the next multiple is overwritten. Not collective. Errors: none. */
 #pragma once
 
 #include "base/real.h"
@@ -29,14 +29,14 @@ void pga_geometric_backward(real *dx, real *dy, const real *dout, int64_t out_pl
                             int64_t plane, int64_t rows, int64_t ld, int64_t n);
 
 /** out = reference[t] dual(dual(x) ^ dual(y)); reference (ld) is the e123 component of the join reference of each
- * token. Counts PGA_JOIN_FLOPS per join. */
+ *  token. Counts PGA_JOIN_FLOPS per join. */
 void pga_join(real *out, int64_t out_plane, const real *x, const real *y, int64_t plane, const real *reference,
               int64_t rows, int64_t ld, int64_t n);
 /** Writes dx and dy, and adds to dreference (ld) where it is not NULL. Counts twice as much, or three times. */
 void pga_join_backward(real *dx, real *dy, real *dreference, const real *dout, int64_t out_plane, const real *x,
                        const real *y, int64_t plane, const real *reference, int64_t rows, int64_t ld, int64_t n);
 
-/** One product from the definition of the blades. */
+/** One multivector, from the definition of the blades: products, the dual and the inner product. */
 void pga_geometric_ref(double *out, const double *x, const double *y);
 void pga_join_ref(double *out, const double *x, const double *y);
 void pga_dual(double *out, const double *x);

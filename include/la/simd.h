@@ -1,6 +1,6 @@
 /** One vector register of `real`: as wide as the processor has, by the compiler's vector extension, so that kernels are
  *  written once for both precisions and every width. Used where a loop needs its accumulators in registers; ordinary
- *  loops are left to the compiler. */
+ *  loops are left to the compiler. Not collective. Errors: none. */
 #pragma once
 
 #include "base/real.h"
@@ -145,6 +145,7 @@ static inline void vec_keep(Vec *v) {
 #endif
 }
 
+/** Sum over the lanes, first to last. */
 static inline real vec_sum(Vec v) {
     real sum = 0;
     for (int i = 0; i < LANES; i++) sum += v[i];

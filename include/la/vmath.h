@@ -3,7 +3,7 @@
  *  exp: argument reduction by ln 2 and a polynomial; 1e-7 relative in float, 3e-16 in double. Arguments are at most 0
  *  (softmax, densities); below -87 (-708) the result is 0.
  *  tail: Phi(-z) = exp(-z^2/2) g(t), t = 1/(1 + p z), g/t a Chebyshev interpolant in powers of 2t - 1; 1e-6 relative
- *  where the tail counts in float, 1e-13 in double. */
+ *  where the tail counts in float, 1e-13 in double. Not collective. Errors: none. */
 #pragma once
 
 #include "la/simd.h"

@@ -1,9 +1,9 @@
 /** Multivector and scalar features of a tile of tokens, as the equivariant layers see them.
  *
  *  A tile holds whole sequences. Its rows (channels) run along tokens: component p of multivector channel c at token t
- * is mv[p*plane + c*ld + t], scalar channel c is s[c*ld + t]. Kernels vectorise over tokens, so that any number of
- * channels fills the registers; ld is a multiple of LANES (la/simd.h), n <= ld columns are tokens, and what stands in
- * the others is never used. Components are numbered as in la/pga.h. */
+ *  is mv[p*plane + c*ld + t], scalar channel c is s[c*ld + t]. Kernels vectorise over tokens, so that any number of
+ *  channels fills the registers; ld is a multiple of LANES (la/simd.h), n <= ld columns are tokens, and what stands in
+ *  the others is never used. Components are numbered as in la/pga.h. */
 #pragma once
 
 #include "base/real.h"

@@ -1,7 +1,7 @@
 /** Geometric attention over the sequences of a tile, Brehmer et al. 2023, arXiv 2305.18415, section 3 and appendix:
  *      out = softmax((inner products + distance features + scalars) / sqrt(12 C + S)) v
  *  A key and a query channel whose trivectors are points add minus their squared distance, weighted per head and
- * channel by exp(log_weights); features with the weight w of a point at infinity fade out as w/(w^2 + 0.001).
+ *  channel by exp(log_weights); features with the weight w of a point at infinity fade out as w/(w^2 + 0.001).
  *
  *  Queries and outputs have heads*C multivector and heads*S scalar channels, the head the slower index; keys and values
  *  kv_heads*C and kv_heads*S, kv_heads being heads or 1 (multi-query). Not collective. Errors: none. */

@@ -2,10 +2,10 @@
  *      out_mv[j] = sum_i sum_a weight[j,i,a] M_a in_mv[i] + <s2mvs.weight s + s2mvs.bias>_0
  *      out_s     = mvs2s.weight <in_mv>_0 + mvs2s.bias + s2s.weight s
  *  M_0..M_4 select a grade, M_5..M_8 multiply grade 0..3 by e0 from the left; each is divided by the root of the number
- * of components it carries. By component planes this is one product of channel matrices per plane, or the sum of two.
+ *  of components it carries. By component planes this is one product of channel matrices per plane, or the sum of two.
  *
  *  Weights are stored [basis][out][in]. Tensor parallelism: the caller splits axes; a tensor that is absent here
- * (offset -1) adds nothing, so that scalars and biases enter once. Not collective. Errors: none. */
+ *  (offset -1) adds nothing, so that scalars and biases enter once. Not collective. Errors: none. */
 #pragma once
 
 #include "nn/equi.h"

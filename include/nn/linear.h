@@ -21,7 +21,7 @@ void linear_forward(real *y, int64_t ldy, const real *x, const real *theta, cons
 void linear_forward_gelu(real *y, real *slope, const real *x, const real *theta, const Linear *map, int64_t tokens);
 
 /** What linear_backward_input gives, times slope (tokens, in): the gradient of what a GELU in front of the map was
- * given. dbias gains its column sums. */
+ *  given. dbias gains its column sums. */
 void linear_backward_gelu(real *dx, real *dbias, const real *slope, const real *dy, int64_t ldy, const real *theta,
                           const Linear *map, int64_t tokens);
 

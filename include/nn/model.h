@@ -84,7 +84,8 @@ extern const ModelKind *const model_kinds[]; /* every one of them: nn/model.c */
 extern const int n_model_kinds;
 const ModelKind *model_kind(const char *name); /* NULL when there is none of that name */
 
-/** A model on the tensor-parallel ranks of `tp`, with room for batches up to the given size. */
+/** A model on the tensor-parallel ranks of `tp`, with room for batches up to the given size: max_tokens in all, in at
+ *  most max_sequences of at most max_length each. */
 struct Model {
     const ModelKind *kind;
     ModelShape shape;
@@ -110,7 +111,7 @@ int64_t model_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int6
                     int64_t max_length); /* what model_new will hold on one rank */
 
 /** out = model(in). Inputs and outputs are whole and the same on every tp rank. Collective on tp. Keeps `in` and its
- * own activations for backward; `in` must stay untouched until then. */
+ *  own activations for backward; `in` must stay untouched until then. */
 void model_forward(Model *model, Tensors out, Tensors in, const Packed *seqs);
 
 /** Adds to model->grad. din receives the gradient of the inputs where its pointers are not NULL. Collective on tp. */

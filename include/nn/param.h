@@ -1,5 +1,5 @@
 /** The table of parameters of a model: sizes, offsets, shards, initialisation, gradients, checkpoints and optimiser
- * state all come from it.
+ *  state all come from it.
  *
  *  Each tensor has a reference layout (the names, shapes and channel orders of the reference implementation, in which
  *  weights are exchanged) and a local one (what this tensor-parallel rank stores, in the order its kernels like). They
@@ -38,9 +38,8 @@ typedef struct Param {
     int order[PARAM_AXES]; /* storage: order[0] is the slowest axis; {0,1,2} is the reference's order */
     int block;             /* its gradient is complete when backward reports this block: see model_backward */
     bool partial;          /* replicated tensor of which each tp rank computes a part of the gradient */
-    double centre,
-        half[PARAM_BASIS]; /* uniform initialisation in centre +- half[index on the last axis if axes == 3] */
-    int64_t offset, count; /* in the local vector, in elements */
+    double centre, half[PARAM_BASIS]; /* initialised uniformly in centre +- half[index on the last axis if axes == 3] */
+    int64_t offset, count;            /* in the local vector, in elements */
 } Param;
 
 typedef struct ParamTable {
@@ -67,8 +66,10 @@ ParamInit param_uniform(double half); /* centre 0, the same half everywhere */
 /** First element and length of a gradient block in the local vector. */
 int64_t param_block(const ParamTable *table, int block, int64_t *offset);
 
+/** The tensor of that name; NULL when there is none. */
 const Param *param_find(const ParamTable *table, const char *name);
 int64_t param_size(const Param *param); /* elements of the full tensor */
+bool param_split(const Param *param);   /* whether an axis is divided over tp; else the tensor is whole on every rank */
 
 /** Index in the full tensor, reference layout, of local element `i`. */
 int64_t param_global(const ParamTable *table, const Param *param, int64_t i);

@@ -1,5 +1,5 @@
 /** Ranks: communicators, reductions, agreement on errors, and one atomic work queue. MPI is seen here, in
- * par/comm_mpi.h for the layers that hand communicators to other libraries, and nowhere else.
+ *  par/comm_mpi.h for the layers that hand communicators to other libraries, and nowhere else.
  *
  *  Every function is collective on its communicator unless it says otherwise. A failing MPI call aborts the job. */
 #pragma once
@@ -29,14 +29,15 @@ void comm_library(char *text, size_t size);
 Comm *comm_split(const Comm *comm, int color);
 void comm_free(Comm *comm);
 
-/** Not collective. */
+/** This rank, from 0, and the number of ranks. Not collective. */
 int comm_rank(const Comm *comm);
 int comm_size(const Comm *comm);
 
+/** Waits for all; copies `bytes` of root's buf to all. */
 void comm_barrier(const Comm *comm);
 void comm_bcast(const Comm *comm, void *buf, size_t bytes, int root);
 
-/** Element-wise, in place, the result on every rank. On one rank they return at once. */
+/** Element-wise, in place, the result on every rank; comm_all: whether all say yes. On one rank they return at once. */
 void comm_sum_real(const Comm *comm, real *x, int64_t n);
 void comm_sum_f64(const Comm *comm, double *x, int64_t n);
 void comm_sum_i64(const Comm *comm, int64_t *x, int64_t n);
@@ -74,8 +75,8 @@ ProcGrid procgrid_new(const Comm *cell, int dp, int tp); /* dp * tp == size of c
 void procgrid_free(ProcGrid *grid);
 
 /** Counters shared by all ranks of a communicator, updated atomically and without the help of any other rank: a work
- *  queue is a counter of which everybody takes the next value. Making and freeing are collective; counter_add is not.
- */
+ *  queue is a counter of which everybody takes the next value. Making and freeing are collective, counter_add is
+ *  not. */
 typedef struct Counters Counters;
 Counters *counters_new(const Comm *comm, int n);                /* n counters, all 0 */
 int64_t counter_add(Counters *counters, int i, int64_t amount); /* returns the value before */

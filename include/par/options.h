@@ -1,8 +1,7 @@
 /** Options: a YAML study file and the command line in PETSc's options database, read into structs by tables.
  *
- *  A module describes its keys once, in an array of KeySpec; options_read fills its struct from it, options_list
- * prints the documentation, options_text the resolved values. The key `train.batch` is `train: {batch: 64}` in the file
- * and
+ *  A module describes its keys once, in an array of KeySpec; options_read fills its struct from it, options_text
+ *  prints the resolved values. The key `train.batch` is `train: {batch: 64}` in the file and
  *  `-train_batch 64` on the command line, which wins.
  *
  *  All functions give the same on every rank; options_load is collective on the world. */

@@ -1,9 +1,8 @@
-/** Random scenes: bodies of several shapes thrown into the middle of a floor, after the Kubric MOVi benchmark
- *  (Greff et al. 2022). Scene i is a function of (options, i) alone; a scene whose simulation goes wrong is drawn
- * again.
+/** Random scenes: bodies of several shapes thrown into the middle of a floor, after the Kubric MOVi benchmark (Greff et
+ *  al. 2022). Scene i is a function of (options, i) alone; a scene whose simulation goes wrong is drawn again.
  *
  *  Simulated with gravity along -z; with `canonical` left so, else moved by a random proper motion of E(3) that is
- *  recorded: world = R canonical + s. Lengths m, masses kg, times s. Not collective. */
+ *  recorded: world = R canonical + s. Lengths m, masses kg, times s. Not collective. Errors: none. */
 #pragma once
 
 #include "sim/world.h"

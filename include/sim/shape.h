@@ -1,7 +1,8 @@
 /** Shapes of rigid bodies: what collides, what it weighs and the mesh vertices that stand for it.
  *
  *  Origin at the centre of mass, axis of symmetry along z; lengths in m. Pyramids (3 sides: tetrahedra) and prisms are
- *  convex hulls whose vertices are the mesh; on the round shapes the mesh vertices lie on the surface. */
+ *  convex hulls whose vertices are the mesh; on the round shapes the mesh vertices lie on the surface. Not collective.
+ *  Errors: none. */
 #pragma once
 
 #include <stdint.h>

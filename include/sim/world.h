@@ -2,8 +2,8 @@
  *
  *  Steps of 1/240 s, cut into shorter ones where bodies are about to touch at speed, so that they enter each other by a
  *  few mm at most. Contacts: Coulomb friction along the direction of sliding and Newton's restitution; both
- * coefficients are the product of the two sides'. A body that has been at rest for a while is put to sleep until it is
- * touched.
+ *  coefficients are the product of the two sides'. A body that has been at rest for a while is put to sleep until it is
+ *  touched.
  *
  *  The motion is a function of what was added, in this order: every world is new and ODE's own random numbers are set.
  *  Lengths m, masses kg, times s. Not collective. */

@@ -1,5 +1,5 @@
 /** Arms: an arm of a study is a model plus a training procedure. A new arm is one line in arms[]; a new model is one
- *  ModelKind and its line in the list of nn/model.c. */
+ *  ModelKind and its line in the list of nn/model.c. Not collective. Errors: none. */
 #pragma once
 
 #include "nn/model.h"
@@ -7,9 +7,8 @@
 typedef struct Arm {
     const char *name;
     const ModelKind *kind;
-    bool augment; /* a new element of E(3) for each sample drawn */
-    const char *lr,
-        *lr_exponent; /* defaults of the learning-rate rule; docs/learning-rates.md says how they were found */
+    bool augment;                 /* a new element of E(3) for each sample drawn */
+    const char *lr, *lr_exponent; /* defaults of the learning-rate rule, as docs/learning-rates.md found them */
 } Arm;
 
 extern const Arm arms[];

@@ -1,5 +1,4 @@
-/** The `data` section of a study file: which trajectories, and in which file. Used by `generate` and by a study's run.
- */
+/** The `data` section of a study file: which trajectories, and in which file. `generate` and a study's `run` use it. */
 #pragma once
 
 #include "par/comm.h"

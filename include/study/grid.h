@@ -1,4 +1,4 @@
-/** The grid: from options to cells, with what each will cost. */
+/** The grid: from options to cells, with what each will cost. FLOP as in nn/model.h, seconds of wall time, bytes. */
 #pragma once
 
 #include "study/options.h"

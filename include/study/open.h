@@ -8,13 +8,12 @@ typedef struct Study {
     Dataset *dataset;
     TrainData data;
     Grid grid;
-    bool sampled; /* the dataset does not exist yet: lengths of sequences are taken from a few trajectories made for it
-                   */
+    bool sampled; /* the dataset does not exist yet: a few trajectories made for it give the lengths of sequences */
 } Study;
 
 /** The options of a subcommand: argv[1] is the study file, the rest -key value pairs. The file may hold fit.* keys,
- * which are checked here and used by the fit at the end of `run`. A subcommand with keys of its own reads them between
- * study_load and study_open, which refuses keys that nobody has read. Collective on the world. */
+ *  which are checked here and used by the fit at the end of `run`. A subcommand with keys of its own reads them between
+ *  study_load and study_open, which refuses keys that nobody has read. Collective on the world. */
 Err study_load(int argc, char **argv);
 
 /** With make_data an absent dataset is generated; without, a few trajectories stand in for it. Errors leave nothing to

@@ -1,4 +1,5 @@
-/** Where a result comes from: commit, compiler, flags, libraries, host, ranks, time, and the resolved options. */
+/** Where a result comes from: commit, compiler, flags, libraries, host, ranks, time, and the resolved options
+ *  (docs/results.md). */
 #pragma once
 
 #include "study/options.h"

@@ -7,7 +7,7 @@
 Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data);
 
 /** runs/NAME/results.h5 from the finished cells. Where learning rates were swept, the cell with the lowest validation
- * loss keeps its role and the others get role `lr`. Collective on the world. */
+ *  loss keeps its role and the others get role `lr`. Collective on the world. */
 Err study_gather(Grid *grid, const StudyOptions *options);
 
 /** runs/NAME/results.h5. */

@@ -5,7 +5,7 @@
  *  then training, so a smaller training set is a prefix of a larger one and none meets another.
  *
  *  Which samples make a batch depends on (seed, position in the stream of samples) only: an epoch visits every sample
- * of the training set once, in an order of its own. */
+ *  of the training set once, in an order of its own. */
 #pragma once
 
 #include "base/arena.h"

@@ -1,7 +1,9 @@
-/** AdamW with decoupled weight decay and clipping by the global norm (Loshchilov and Hutter 2019, algorithm 2), over
- * the whole local parameter vector in one pass: g *= min(1, max_grad_norm / (norm + 1e-6)) p *= 1 - lr weight_decay; p
- * -= lr mhat / (sqrt(vhat) + epsilon) The norm is that of the full gradient: shards are summed over tp, replicated
- * tensors count once. */
+/** AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2) with the decay scaled by lr and clipping by the
+ *  global norm, over the whole local parameter vector in one pass:
+ *      g *= min(1, max_grad_norm / (norm + 1e-6))
+ *      p -= lr weight_decay p + lr mhat / (sqrt(vhat) + epsilon)
+ *  with mhat and vhat the moments of g, corrected for their start at zero. The norm is that of the full gradient:
+ *  shards are summed over tp, replicated tensors count once. */
 #pragma once
 
 #include "nn/param.h"
@@ -9,7 +11,7 @@
 
 typedef struct OptimSettings {
     double beta1, beta2, epsilon, weight_decay;
-    double max_grad_norm;
+    double max_grad_norm; /* 2-norm of the full gradient */
 } OptimSettings;
 
 /** First and second moments (zero) and the step count. Not collective. */
@@ -18,9 +20,9 @@ Optim *optim_new(const ParamTable *table, const Comm *tp);
 void optim_free(Optim *optim);
 
 /** One update of theta from grad (complete, summed over dp). Returns the norm of the full gradient before clipping;
- * when it is not finite nothing is changed. Collective on tp. Cost: 16 FLOP and 5 passes of memory an element. */
+ *  when it is not finite nothing is changed. Collective on tp. Cost: 16 FLOP and 5 passes of memory an element. */
 double optim_step(Optim *optim, real *theta, const real *grad, double lr, const OptimSettings *settings);
 
 /** Factor on the peak learning rate at step 0 .. steps-1: linear over the first warmup*steps steps, then a cosine from
- * 1 to final. */
+ *  1 to final. Not collective. */
 double optim_schedule(int64_t step, int64_t steps, double warmup, double final);

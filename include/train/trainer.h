@@ -2,10 +2,10 @@
  *
  *  Loss of a sample: mean over vertices of the squared displacement error, in units of the training set's mean squared
  *  displacement; loss of a set: mean over its samples. So 1 is "nothing moves". Evaluation accumulates in double.
- * Models predict the change of the displacement from one frame to the next, in units of its rms.
+ *  Models predict the change of the displacement from one frame to the next, in units of its rms.
  *
  *  One code path for every layout: samples of a batch are split over dp, the model over tp, gradients are summed over
- * dp block by block while the backward pass still runs. */
+ *  dp block by block while the backward pass still runs. */
 #pragma once
 
 #include "io/results.h"
@@ -42,19 +42,19 @@ typedef struct TrainProgress {
 
 /** Trains and evaluates. Fills of `record` what training decides: parameters, samples, tokens, FLOP, seconds, losses,
  *  outcome, curve_points; `curve` has room for options->evaluations points, of which it fills the rest. The same on
- * every rank of the grid. A loss or gradient that is not finite ends the cell as OUTCOME_DIVERGED. Collective on
- * grid->cell. */
+ *  every rank of the grid. A loss or gradient that is not finite ends the cell as OUTCOME_DIVERGED. Collective on
+ *  grid->cell. */
 void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, const TrainOptions *options,
                 const TrainData *data, const ProcGrid *grid, TrainProgress progress);
 
 /** Bytes a rank needs for the cell. Not collective. */
 int64_t train_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp);
 
-/** Processor seconds of one training step of the job on this rank alone with `samples` samples: the median of a few,
- * after a first. Not collective. */
+/** Processor seconds of one training step of the job on this rank alone with `samples` samples: the least of at
+ *  least 3, and of as many as fit in 0.3 s. Not collective. */
 double train_time_step(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples);
 
-/** Mean tokens of a training sample, and work of a step of `batch` samples of exactly average length. Not collective.
- */
+/** Mean tokens of a training sample, over the first 256 trajectories, and the work of a step of train.batch samples of
+ *  that length. Not collective. */
 double train_mean_tokens(const TrainData *data);
 ModelFlops train_step_flops(const TrainJob *job, const TrainOptions *options, const TrainData *data, int tp);

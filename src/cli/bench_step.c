@@ -56,9 +56,9 @@ typedef struct Bench {
     int64_t *start;
     Packed seqs;
     Tensors in, out, din, dout;
-    double executed; /* FLOP of a step over all ranks */
-    double *pass, *sum, *update,
-        *peak; /* seconds of forward and backward with the sum, of the sum, of the update; GFLOP/s */
+    double executed;             /* FLOP of a step over all ranks */
+    double *pass, *sum, *update; /* seconds of forward and backward with the sum, of the sum, of the update, by round */
+    double *peak;                /* GFLOP/s of a rank, by round */
 } Bench;
 
 static real *normal(int64_t n, uint64_t stream) {

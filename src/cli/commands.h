@@ -1,5 +1,6 @@
-/** The subcommands: one file each (plan.c has status too). Each gets the arguments after its name: an optional file first, then
- *  `-key value` pairs. Returns the user's error or ERR_NONE; `*code` is the exit code where there is no error. */
+/** The subcommands: one file each (plan.c has status too). Each gets the arguments after its name: an optional file
+ *  first, then `-key value` pairs. Returns the user's error or ERR_NONE; `*code` is the exit code where there is no
+ *  error. */
 #pragma once
 
 #include "base/err.h"

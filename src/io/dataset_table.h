@@ -1,5 +1,5 @@
 /** The schema of dataset files, shared by their reader (dataset.c) and writer (dataset_create.c): a set of columns at
- * three levels. The bodies of trajectory 0 come first, then those of 1, and so on; likewise vertices. */
+ *  three levels. The bodies of trajectory 0 come first, then those of 1, and so on; likewise vertices. */
 #pragma once
 
 #include "io/h5.h"

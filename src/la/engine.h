@@ -1,5 +1,5 @@
 /** The engines behind la/gemm. One product for all forms: C (m, n) = op(A) op(B) + beta C with element (i, p) of op(A)
- * at a[i*ra + p*ca] and (p, j) of op(B) at b[p*rb + j*cb]; of each pair of strides one is 1. Private to la. */
+ *  at a[i*ra + p*ca] and (p, j) of op(B) at b[p*rb + j*cb]; of each pair of strides one is 1. Private to la. */
 #pragma once
 
 #include "base/real.h"

@@ -1,10 +1,12 @@
 /** Rigid-body scenes for GATr, as multivectors of one token (a mesh vertex):
- *      0 its position, a point;  1 its velocity, a point at infinity;  2 the floor, a plane;  3 gravity, a point at
- * infinity and as scalars the physical parameters and the one-hot slot of its body. The output is one trivector: its
- * direction part minus its e123 weight times the token's own position is the displacement. That is linear and exactly
- * equivariant under rotations and translations. A reflection takes the embedding of a point to minus that of the moved
- * point, as in the reference, so mirrored scenes are not exact. Units as in nn/model.h. Not collective. Errors: none.
- */
+ *      0 its position, a point;  1 its velocity, a point at infinity;  2 the floor, a plane;  3 gravity, as 1
+ *  and as scalars the physical parameters and the one-hot slot of its body. The output is one trivector: its
+ *  direction part minus its e123 weight times the token's own position is the displacement. That is linear and exactly
+ *  equivariant under rotations and translations. A reflection takes the embedding of a point to minus that of the moved
+ *  point, as in the reference, so mirrored scenes are not exact.
+ *
+ *  The functions are those of ModelKind (nn/model.h), which has units and shapes. Private to nn. Not collective.
+ *  Errors: none. */
 #pragma once
 
 #include "nn/model.h"

@@ -101,6 +101,12 @@ int64_t param_size(const Param *param) {
     return n;
 }
 
+bool param_split(const Param *param) {
+    for (int a = 0; a < param->axes; a++)
+        if (param->axis[a].split) return true;
+    return false;
+}
+
 int64_t param_global(const ParamTable *table, const Param *param, int64_t i) {
     int64_t index[PARAM_AXES] = {0}, global = 0;
     for (int slot = param->axes - 1; slot >= 0; slot--) {
@@ -131,8 +137,6 @@ void param_take(real *theta, const ParamTable *table, const Param *param, const 
 }
 
 void param_give(double *full, const ParamTable *table, const Param *param, const real *theta) {
-    bool split = false;
-    for (int a = 0; a < param->axes; a++) split |= param->axis[a].split;
-    if (!split && table->tp_rank) return;
+    if (!param_split(param) && table->tp_rank) return;
     for (int64_t i = 0; i < param->count; i++) full[param_global(table, param, i)] += (double)theta[param->offset + i];
 }

@@ -41,17 +41,11 @@ static double sum_of_squares(const real *x, int64_t n) {
     return sum;
 }
 
-static bool is_split(const Param *p) {
-    for (int a = 0; a < p->axes; a++)
-        if (p->axis[a].split) return true;
-    return false;
-}
-
 static double global_norm(const Optim *o, const real *grad) {
     double whole = 0, shard = 0;
     for (int t = 0; t < o->table->n; t++) {
         const Param *p = &o->table->at[t];
-        *(is_split(p) ? &shard : &whole) += sum_of_squares(grad + p->offset, p->count);
+        *(param_split(p) ? &shard : &whole) += sum_of_squares(grad + p->offset, p->count);
     }
     comm_sum_f64(o->tp, &shard, 1);
     return sqrt(whole + shard);
