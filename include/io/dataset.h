@@ -52,8 +52,8 @@ Err dataset_settings(char **settings, int64_t *trajectories, const char *path);
 const Trajectory *dataset_get(Dataset *dataset, int64_t i);
 
 /** Writes a new file from trajectories that `make` produces, each rank its own contiguous range in ascending order;
- *  what it points to is used before the next call. Temporary name, checked, renamed; an existing file is never overwritten.
- *  Collective. */
+ *  what it points to is used before the next call. Temporary name, checked, renamed; an existing file is never
+ *  overwritten. Collective. */
 typedef void DatasetMake(void *context, int64_t i, Trajectory *out);
 typedef struct DatasetPlan {
     int64_t trajectories;
