@@ -194,6 +194,40 @@ static void proportional(uint64_t seed) {
     table_free(&t);
 }
 
+/* Every run has twice the parameters of its budget's optimum or more. */
+static void one_sided(void) {
+    const Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
+    Table t = table_new();
+    table_arm(&t, "synthetic");
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 7; j++) {
+            double c = 1e19 * pow(100, i / 4.0), n = cost_allocate(&truth, &cost, c).n * 2 * pow(15, j / 6.0);
+            double d = c / (6 * n), z = 0.001 * rng_normal(5, 1, (uint64_t)t.n);
+            table_add(&t, (Point){.n = n,
+                                  .d = d,
+                                  .c = {c, NAN, NAN},
+                                  .loss = law_loss(&truth, n, d) * exp(z),
+                                  .weight = 1,
+                                  .cell = t.n,
+                                  .final = true});
+        }
+    FitOptions o = {.objective = "log",
+                    .e = "free",
+                    .exponents = "free",
+                    .starts = "few",
+                    .intervals = "auto",
+                    .extrapolation = 10,
+                    .bootstraps = 40};
+    Analysis *a = analysis_new(&t, &o, comm_world());
+    const ArmFit *arm = &a->arm[0];
+    EXPECT(!strncmp(arm->status, "one-sided: D/N", 14), "%s", arm->status);
+    EXPECT(!arm->currency[0].isoflop.ok &&
+               strstr(arm->currency[0].isoflop.curve[0].status, "vertex outside the sampled range"),
+           "%s", arm->currency[0].isoflop.curve[0].status);
+    analysis_free(a);
+    table_free(&t);
+}
+
 /* The whole world and this rank alone agree to the last bit. */
 static void rank_count(void) {
     Table t = surface(&truth, 6, 5, 0.01, 9);
@@ -277,6 +311,7 @@ int main(int argc, char **argv) {
     shared();
     unidentifiable();
     proportional(3);
+    one_sided();
     proportional(4);
     rank_count();
     allocation();

@@ -75,6 +75,7 @@ typedef struct ArmFit {
     double seed_noise; /* standard deviation of log loss between seeds; NaN without repeats */
     int64_t seed_dof;
     char status[ANALYSIS_STATUS];
+    double ratio_lo, ratio_hi; /* D/N of the rows */
     bool identified; /* the rows can tell the coefficients apart: without that no allocation is given */
     double seconds_certificate;
     CurrencyFit currency[CURRENCIES];

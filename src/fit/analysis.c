@@ -163,6 +163,10 @@ static void allocate(BudgetFit *out, const ArmFit *arm, const CurrencyFit *curre
                  beyond, o->extrapolation);
     } else if (beyond > 1) {
         snprintf(out->status, sizeof out->status, "extrapolated %.3g times beyond the data", beyond);
+    } else if (out->at.d / out->at.n < arm->ratio_lo || out->at.d / out->at.n > arm->ratio_hi) {
+        bool few = out->at.d / out->at.n < arm->ratio_lo;
+        snprintf(out->status, sizeof out->status, "one-sided: D/N is %.3g here, %s %.3g in every run",
+                 out->at.d / out->at.n, few ? "at least" : "at most", few ? arm->ratio_lo : arm->ratio_hi);
     } else {
         snprintf(out->status, sizeof out->status, "within the data");
     }
@@ -348,6 +352,8 @@ static void refer(Analysis *a) {
             allocate(&arm->reference, arm, &arm->currency[c], a->reference, &a->options);
         else
             arm->reference = (BudgetFit){.at = {NAN, NAN, NAN, NAN}, .n = {NAN, NAN}, .status = "no compute known"};
+        if (!strcmp(arm->status, "converged") && !strncmp(arm->reference.status, "one-sided", 9))
+            snprintf(arm->status, sizeof arm->status, "%s", arm->reference.status);
     }
 }
 
@@ -400,6 +406,11 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         spread_of_coefficients(arm, &cost);
         measure_noise(arm, table);
         judge(arm);
+        arm->ratio_lo = INFINITY;
+        for (int64_t i = 0; i < arm->rows->n; i++) {
+            const Point *p = &table->at[arm->rows->point[i]];
+            arm->ratio_lo = fmin(arm->ratio_lo, p->d / p->n), arm->ratio_hi = fmax(arm->ratio_hi, p->d / p->n);
+        }
         for (int c = 0; c < CURRENCIES; c++) fit_currency(&arm->currency[c], arm, table, m, c, options);
     }
     if (options->surrogate && table->n >= 10) fit_surrogate(a, comm);
