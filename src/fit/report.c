@@ -142,14 +142,19 @@ static void print_minimum(const ArmFit *arm) {
              g->seconds_fit, g->seconds_varpro, g->seconds_cells, g->seconds_spread, arm->seconds_certificate);
 }
 
+/* Every step-th budget; those in a row that have no allocation for the same reason share a line. */
 static void print_allocations(const BudgetFit *b, int n, int step) {
     for (int i = step / 2; i < n; i += step) {
         const BudgetFit *k = &b[i];
-        if (!isfinite(k->at.n))
-            log_text("    %9.3g  %s", k->at.c, k->status);
-        else
+        int last = i;
+        if (isfinite(k->at.n)) {
             log_text("    %9.3g  %-30s %-30s %-28s %s", k->at.c, ranged("%.3g", k->at.n, k->n),
                      ranged("%.3g", k->at.d, k->d), ranged("%.5g", k->at.loss, k->loss), k->status);
+            continue;
+        }
+        while (last + step < n && !strcmp(b[last + step].status, k->status)) last += step;
+        log_text("    %9.3g  %s%s", k->at.c, last > i ? cell("to %.3g ", b[last].at.c) : "", k->status);
+        i = last;
     }
 }
 
