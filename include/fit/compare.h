@@ -39,7 +39,8 @@ typedef struct CompareArm {
     const char *name;
     const Law *law;
     const Ensemble *spread;
-    int index; /* in the ensemble */
+    int index;  /* in the ensemble */
+    double dof; /* for its percentiles (stats_interval) */
     Cost cost;
     double c_min, c_max;
 } CompareArm;

@@ -115,10 +115,14 @@ static const Law *resampled(const Ensemble *e, int64_t r, int index) {
     return &e->law[r * e->arms + index];
 }
 
-/* The pool that a Huber fit's residuals are drawn from makes up for the degrees of freedom (fit/bootstrap.h). */
+/* Degrees of freedom for percentiles. The pool that a Huber fit's residuals are drawn from makes up for them
+ * (fit/bootstrap.h). */
+static double freedom(const LawGroup *g) {
+    return g->problem.spec.objective == OBJECTIVE_HUBER ? 0 : fmax((double)(g->fit.rows - g->problem.n), 1);
+}
+
 static Interval interval(double *v, int64_t n, const LawGroup *g) {
-    bool huber = g->problem.spec.objective == OBJECTIVE_HUBER;
-    return stats_interval(v, n, huber ? 0 : fmax((double)(g->fit.rows - g->problem.n), 1));
+    return stats_interval(v, n, freedom(g));
 }
 
 static void spread_of_coefficients(ArmFit *arm, const Cost *cost) {
@@ -364,6 +368,7 @@ static CompareArm compare_arm(const Analysis *a, int m, int currency) {
                         .law = &arm->group->fit.law[arm->index],
                         .spread = &arm->group->spread,
                         .index = arm->index,
+                        .dof = freedom(arm->group),
                         .cost = c->cost,
                         .c_min = c->c_min,
                         .c_max = c->c_max};

@@ -49,7 +49,7 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     out->loss_hi = fmin(best_loss(a->law, &a->cost, log(a->c_min)), best_loss(b->law, &b->cost, log(b->c_min)));
     out->loss_lo = fmax(best_loss(a->law, &a->cost, log(a->c_max)), best_loss(b->law, &b->cost, log(b->c_max)));
     bool common = out->loss_lo < out->loss_hi;
-    double *v = MEM_NEW(double, (COMPARE_LOSSES + 2) * n + 1), value[COMPARE_LOSSES + 1];
+    double dof = fmin(a->dof, b->dof), *v = MEM_NEW(double, (COMPARE_LOSSES + 2) * n + 1), value[COMPARE_LOSSES + 1];
     for (int i = 0; i < COMPARE_LOSSES; i++)
         out->at[i].loss =
             common ? exp(log(out->loss_lo) + (log(out->loss_hi) - log(out->loss_lo)) * (i + 0.5) / COMPARE_LOSSES)
@@ -73,10 +73,10 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     for (int i = 0; i <= COMPARE_LOSSES; i++) {
         Multiplier *m = i < COMPARE_LOSSES ? &out->at[i] : &out->mean;
         m->value = common ? value[i] : NAN;
-        m->interval = common ? stats_interval(v + i * n, n, 0) : (Interval){NAN, NAN};
+        m->interval = common ? stats_interval(v + i * n, n, dof) : (Interval){NAN, NAN};
     }
     out->crossover_share = n ? (double)crossings / (double)n : NAN;
-    if (isfinite(at)) out->crossover_interval = stats_interval(cross, crossings, 0);
+    if (isfinite(at)) out->crossover_interval = stats_interval(cross, crossings, dof);
     mem_free(v);
 
     const Multiplier *m = &out->mean;
