@@ -7,32 +7,10 @@
 #include "fit/compare.h"
 #include "fit/cost.h"
 #include "fit/envelope.h"
+#include "fit/fit_options.h"
 #include "fit/isoflop.h"
 #include "fit/law.h"
 #include "fit/surrogate.h"
-#include "par/options.h"
-
-/** Keys fit.*: see analysis_keys in analysis.c for meaning, unit and range. */
-typedef struct FitOptions {
-    char objective[OPTION_TEXT], e[OPTION_TEXT], exponents[OPTION_TEXT], starts[OPTION_TEXT], intervals[OPTION_TEXT],
-        json[OPTION_TEXT];
-    double delta, extrapolation, c_min, c_max;
-    int64_t bootstraps, seed, surrogate_points, surrogate_subset, suggest;
-    double suggest_budget;
-    char suggest_file[OPTION_TEXT], suggest_base[OPTION_TEXT];
-    bool extrapolate, surrogate;
-    RealList budgets[CURRENCIES], isoflop_budgets;
-    WordList arms;
-    char column_n[OPTION_TEXT], column_d[OPTION_TEXT], column_loss[OPTION_TEXT], column_weight[OPTION_TEXT],
-        column_keep[OPTION_TEXT], column_arm[OPTION_TEXT], column_seed[OPTION_TEXT];
-    char column_c[CURRENCIES][OPTION_TEXT];
-} FitOptions;
-
-extern const KeySpec analysis_keys[];
-extern const int n_analysis_keys;
-
-TableColumns analysis_columns(const FitOptions *options);
-TableFilter analysis_filter(const FitOptions *options);
 
 /** What is reported of a law, in this order; the last two are exponents of N*(C) and D*(C) in nominal compute. */
 enum { COEF_E, COEF_A, COEF_B, COEF_ALPHA, COEF_BETA, COEF_N_EXPONENT, COEF_D_EXPONENT, COEFS };
@@ -76,7 +54,7 @@ typedef struct ArmFit {
     int64_t seed_dof;
     char status[ANALYSIS_STATUS];
     double ratio_lo, ratio_hi; /* D/N of the rows */
-    bool identified; /* the rows can tell the coefficients apart: without that no allocation is given */
+    bool identified;           /* the rows can tell the coefficients apart: without that no allocation is given */
     double seconds_certificate;
     CurrencyFit currency[CURRENCIES];
     BudgetFit reference; /* allocation of Analysis.reference */

@@ -13,10 +13,10 @@ Err cmd_fit(int argc, char **argv, int *code) {
     if (!files) return err_user("equiscale fit: want results.h5 or CSV files, then -key value pairs");
     FitOptions options;
     TRY(options_load(NULL, argc - files, argv + files));
-    TRY(options_read(&options, analysis_keys, n_analysis_keys));
+    TRY(options_read(&options, fit_keys, n_fit_keys));
     TRY(options_unknown());
-    TableColumns columns = analysis_columns(&options);
-    TableFilter filter = analysis_filter(&options);
+    TableColumns columns = fit_columns(&options);
+    TableFilter filter = fit_filter(&options);
     Table table = table_new();
     Err err = ERR_NONE;
     for (int i = 1; i <= files && !err.code; i++)

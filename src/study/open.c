@@ -49,7 +49,7 @@ Err study_load(int argc, char **argv) {
         return err_user("equiscale %s: want a study file, such as input/quick.yaml", argv[0]);
     FitOptions fit;
     TRY(options_load(argv[1], argc - 1, argv + 1));
-    return options_read(&fit, analysis_keys, n_analysis_keys);
+    return options_read(&fit, fit_keys, n_fit_keys);
 }
 
 Err study_open(Study *study, bool make_data) {

@@ -180,7 +180,7 @@ char *study_options_help(void) {
     size_t used = 0, size = 1 << 16;
     char *all = mem_alloc(size);
     for (int i = 0; i < KEY_TABLES; i++) used = help_of(all, used, size, t[i].specs, t[i].n);
-    used = help_of(all, used, size, analysis_keys, n_analysis_keys);
+    used = help_of(all, used, size, fit_keys, n_fit_keys);
     help_of(all, used, size, design_keys, n_design_keys);
     return all;
 }
