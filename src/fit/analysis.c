@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/timer.h"
 #include "fit/frontier.h"
+#include "fit/noise.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -183,7 +184,7 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     group->seconds_varpro = timer_now() - start;
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
-        group->uneven = fmin(group->uneven, bootstrap_uneven(&group->problem, &group->fit, m));
+        group->uneven = fmin(group->uneven, noise_uneven(&group->problem, &group->fit, m));
     group->spread_kind = o->intervals[0] == 'r'   ? BOOTSTRAP_RESIDUALS
                          : o->intervals[0] == 's' ? BOOTSTRAP_SCALED
                          : o->intervals[0] == 'c' ? BOOTSTRAP_CELLS
