@@ -39,7 +39,7 @@ typedef struct LawGroup {
     LawProblem problem;
     LawFit fit;
     double seconds_fit, seconds_varpro, seconds_spread, seconds_cells;
-    double uneven;             /* p-value of even noise over (N, D) */
+    double uneven;             /* p-value of even noise over (N, D), of the arm where it is least times their number */
     BootstrapKind spread_kind; /* what intervals come from */
     Ensemble spread, cells;    /* cells: what standard errors come from */
 } LawGroup;

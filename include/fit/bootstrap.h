@@ -2,8 +2,8 @@
  *
  *  cells: configurations (N, D, dataset) are drawn with replacement, and within each its seeds; the standard errors
  *  published for such fits are of this kind.
- *  residuals: the rows and their fitted losses stay, and noise is drawn anew (fit/noise.h), so that few rows stay as well
- *  spread over (N, D) as they were. scaled: the same for noise whose scale differs over (N, D). */
+ *  residuals: the rows and their fitted losses stay, and noise is drawn anew (fit/noise.h), so that few rows stay as
+ *  well spread over (N, D) as they were. scaled: the same for noise whose scale differs over (N, D). */
 #pragma once
 
 #include "fit/law.h"

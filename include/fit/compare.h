@@ -18,7 +18,7 @@ typedef struct Multiplier {
 } Multiplier;
 
 typedef struct Difference {
-    double loss_lo, loss_hi;       /* common range; NaN where there is none */
+    double loss_lo, loss_hi;       /* common range; lo > hi where there is none */
     Multiplier at[COMPARE_LOSSES]; /* evenly spaced in log loss over the range */
     Multiplier mean;               /* geometric mean over the range */
     double crossover;              /* budget; NaN: none within reach */
@@ -39,8 +39,9 @@ typedef struct CompareArm {
     const char *name;
     const Law *law;
     const Ensemble *spread;
-    int index;  /* in the ensemble */
-    double dof; /* for its percentiles (stats_interval) */
+    int index;       /* in the ensemble */
+    double dof;      /* for its percentiles (stats_interval) */
+    bool identified; /* without it nothing is compared */
     Cost cost;
     double c_min, c_max;
 } CompareArm;

@@ -40,7 +40,8 @@ typedef struct IsoFlop {
     int curves, ok; /* ok: curves with a vertex */
     IsoCurve curve[ISO_BUDGETS];
     PowerLaw n, d, loss; /* NaN with fewer than two vertices */
-    double noise;        /* standard deviation of log loss used */
+    double noise;        /* standard deviation of log loss of one run, as used */
+    double seeds;        /* runs averaged in a point, on average */
     int refused;         /* curves without an accepted vertex */
     char status[ISO_STATUS];
 } IsoFlop;

@@ -110,5 +110,8 @@ double law_varpro(Law *law, const LawProblem *problem, const Comm *comm);
  */
 double law_condition(const LawProblem *problem, const double *x);
 
+/** Are most residuals beyond delta, so that a Huber fit is nearly one of least absolute values? */
+bool law_nearly_absolute(const LawProblem *problem, const LawFit *fit);
+
 /** Status of a fit in words, for arm `arm`. */
 void law_status(char *text, size_t size, const LawFit *fit, const LawProblem *problem, int arm);

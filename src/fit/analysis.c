@@ -27,10 +27,10 @@ static const Law *resampled(const Ensemble *e, int64_t r, int index) {
     return &e->law[r * e->arms + index];
 }
 
-/* Degrees of freedom for percentiles. The pool that a Huber fit's residuals are drawn from makes up for them
- * (fit/bootstrap.h). */
+/* Degrees of freedom for percentiles; what is drawn for a fit of nearly absolute values makes up for them
+ * (fit/noise.h). */
 static double freedom(const LawGroup *g) {
-    return g->problem.spec.objective == OBJECTIVE_HUBER ? 0 : fmax((double)(g->fit.rows - g->problem.n), 1);
+    return law_nearly_absolute(&g->problem, &g->fit) ? 0 : fmax((double)(g->fit.rows - g->problem.n), 1);
 }
 
 static Interval interval(double *v, int64_t n, const LawGroup *g) {
@@ -184,7 +184,7 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     group->seconds_varpro = timer_now() - start;
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
-        group->uneven = fmin(group->uneven, noise_uneven(&group->problem, &group->fit, m));
+        group->uneven = fmin(group->uneven, arms * noise_uneven(&group->problem, &group->fit, m));
     group->spread_kind = o->intervals[0] == 'r'   ? BOOTSTRAP_RESIDUALS
                          : o->intervals[0] == 's' ? BOOTSTRAP_SCALED
                          : o->intervals[0] == 'c' ? BOOTSTRAP_CELLS
@@ -267,7 +267,11 @@ static void refer(Analysis *a) {
         if (c < CURRENCIES)
             allocate(&arm->reference, arm, &arm->currency[c], a->reference, &a->options);
         else
-            arm->reference = (BudgetFit){.at = {NAN, NAN, NAN, NAN}, .n = {NAN, NAN}, .status = "no compute known"};
+            arm->reference = (BudgetFit){.at = {NAN, NAN, NAN, NAN},
+                                         .n = {NAN, NAN},
+                                         .d = {NAN, NAN},
+                                         .loss = {NAN, NAN},
+                                         .status = "no compute known"};
         if (!strcmp(arm->status, "converged") && !strncmp(arm->reference.status, "one-sided", 9))
             snprintf(arm->status, sizeof arm->status, "%s", arm->reference.status);
     }
@@ -281,6 +285,7 @@ static CompareArm compare_arm(const Analysis *a, int m, int currency) {
                         .spread = &arm->group->spread,
                         .index = arm->index,
                         .dof = freedom(arm->group),
+                        .identified = arm->identified,
                         .cost = c->cost,
                         .c_min = c->c_min,
                         .c_max = c->c_max};

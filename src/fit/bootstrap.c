@@ -45,11 +45,10 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
         double x[LAW_VARIABLES];
         memcpy(x, fit->x, sizeof x);
         for (int m = 0; m < p.arms; m++) {
-            uint64_t stream = rng_stream("bootstrap", (uint64_t)b); /* the same for all arms: paired */
             if (kind == BOOTSTRAP_CELLS)
-                draw_cells(column[m][0], p.source[m], seed, stream);
+                draw_cells(column[m][0], p.source[m], seed, rng_stream("bootstrap", (uint64_t)b)); /* paired arms */
             else
-                noise_draw(column[m][0], column[m][1], &noise[m], p.source[m], seed, stream);
+                noise_draw(column[m][0], column[m][1], &noise[m], p.source[m], seed, b, m);
         }
         law_refine(x, &p, solver);
         for (int m = 0; m < p.arms; m++) out.law[b * p.arms + m] = law_of(&p, x, m);

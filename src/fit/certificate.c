@@ -55,7 +55,7 @@ static double excess(Profile *f, double *x, double at) {
     return out.f - f->floor - f->allowed;
 }
 
-/* From the minimum outward: doubling steps until the objective has risen enough, then bisection. */
+/* From the minimum outward: growing steps until the objective has risen enough, then bisection. */
 static double side(Profile *f, const double *best, double step) {
     double x[LAW_VARIABLES], kept[LAW_VARIABLES], inside = best[f->v], outside = inside;
     memcpy(x, best, sizeof x);
@@ -129,7 +129,7 @@ static void pulls(Ranked *out, const LawProblem *problem, const LawFit *fit, int
     LawProblem p = *problem;
     const int n = p.n, *slot = p.slot[arm];
     const Law *law = &fit->law[arm];
-    double g[LAW_VARIABLES], own[LAW_COEFFICIENTS], along[LAW_VARIABLES] = {0}, straight[LAW_VARIABLES];
+    double g[LAW_VARIABLES], own[LAW_COEFFICIENTS], along[LAW_VARIABLES] = {0};
     double *h = MEM_NEW(double, n *n), below = cost->mu * law->beta + cost->nu * law->alpha;
     along[slot[LAW_ALPHA]] -= cost->nu * law->beta / (below * below);
     along[slot[LAW_BETA]] += cost->nu * law->alpha / (below * below);
@@ -141,8 +141,7 @@ static void pulls(Ranked *out, const LawProblem *problem, const LawFit *fit, int
         for (int j = 0; j < n; j++) h[i * n + j] = h[j * n + i] = i == j;
         along[i] = 0;
     }
-    memcpy(straight, along, sizeof straight);
-    if (!stats_solve(h, along, n)) memcpy(along, straight, sizeof along);
+    stats_solve(h, along, n); /* of a singular one the gradient itself is left */
     for (int c = 0; c < LAW_COEFFICIENTS; c++) own[c] = slot[c] >= 0 ? fit->x[slot[c]] : -700;
     for (int64_t i = 0; i < problem->source[arm]->n; i++) {
         const KernelRows *k = &problem->rows[arm];
@@ -186,12 +185,13 @@ static void influences(Certificate *out, const LawProblem *problem, const LawFit
         w[i] = kept;
         Law law = law_of(&p, x, arm);
         cost_exponents(&a, &b, &law, cost);
-        out->influence[i] = isfinite(a - a0) ? a - a0 : 1e300;
+        out->influence[i] = isfinite(a - a0) ? a - a0 : INFINITY;
     }
     comm_sum_f64(comm, out->influence, n);
     for (int64_t k = tried; k < n; k++) out->influence[ranked[k].row] = NAN;
     for (int64_t i = 0; i < n; i++)
-        if (!(fabs(out->influence[i]) <= fabs(out->influence[out->worst])) && !isnan(out->influence[i])) out->worst = i;
+        if (isfinite(out->influence[i]) && !(fabs(out->influence[i]) <= fabs(out->influence[out->worst])))
+            out->worst = i;
     minimiser_free(solver);
     mem_free(ranked);
     mem_free(w);

@@ -48,7 +48,7 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     int64_t n = a->spread->n < b->spread->n ? a->spread->n : b->spread->n;
     out->loss_hi = fmin(best_loss(a->law, &a->cost, log(a->c_min)), best_loss(b->law, &b->cost, log(b->c_min)));
     out->loss_lo = fmax(best_loss(a->law, &a->cost, log(a->c_max)), best_loss(b->law, &b->cost, log(b->c_max)));
-    bool common = out->loss_lo < out->loss_hi;
+    bool known = a->identified && b->identified, common = known && out->loss_lo < out->loss_hi;
     double dof = fmin(a->dof, b->dof), *v = MEM_NEW(double, (COMPARE_LOSSES + 2) * n + 1), value[COMPARE_LOSSES + 1];
     for (int i = 0; i < COMPARE_LOSSES; i++)
         out->at[i].loss =
@@ -58,7 +58,7 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     multipliers(value, a->law, &a->cost, b->law, &b->cost, out);
 
     double lo = log(fmin(a->c_min, b->c_min) / reach), hi = log(fmax(a->c_max, b->c_max) * reach);
-    double at = meet(a->law, &a->cost, b->law, &b->cost, lo, hi);
+    double at = !known ? NAN : meet(a->law, &a->cost, b->law, &b->cost, lo, hi);
     out->crossover = exp(at);
     double *cross = v + (COMPARE_LOSSES + 1) * n;
     int64_t crossings = 0;
@@ -76,12 +76,21 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
         m->interval = common ? stats_interval(v + i * n, n, dof) : (Interval){NAN, NAN};
     }
     out->crossover_share = n ? (double)crossings / (double)n : NAN;
-    if (isfinite(at)) out->crossover_interval = stats_interval(cross, crossings, dof);
+    if (isfinite(at) && (double)crossings >= 0.95 * (double)n)
+        out->crossover_interval = stats_interval(cross, crossings, dof);
     mem_free(v);
 
     const Multiplier *m = &out->mean;
+    if (!known) {
+        snprintf(out->status, sizeof out->status, "refused: the law of %s is not identifiable",
+                 a->identified ? b->name : a->name);
+        snprintf(out->crossover_status, sizeof out->crossover_status, "%s", out->status);
+        return;
+    }
     if (!common)
         snprintf(out->status, sizeof out->status, "no loss that both arms reach within their data");
+    else if (isnan(m->interval.lo) || isnan(m->interval.hi))
+        snprintf(out->status, sizeof out->status, "no interval");
     else if (m->interval.lo <= 1 && m->interval.hi >= 1)
         snprintf(out->status, sizeof out->status, "no difference shown: the interval holds 1");
     else
@@ -89,11 +98,11 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     bool first_better = best_loss(a->law, &a->cost, hi) < best_loss(b->law, &b->cost, hi);
     if (!isfinite(at))
         snprintf(out->crossover_status, sizeof out->crossover_status,
-                 "none within a factor %g of the data: %s is better throughout", reach,
-                 first_better ? a->name : b->name);
-    else if (out->crossover_share < 0.95)
+                 "none within a factor %g of the data: %s is better throughout, but in %.0f %% of the resamples", reach,
+                 first_better ? a->name : b->name, 100 * (n ? out->crossover_share : 0));
+    else if (!(out->crossover_share >= 0.95))
         snprintf(out->crossover_status, sizeof out->crossover_status, "uncertain: in %.0f %% of the resamples only",
-                 100 * out->crossover_share);
+                 100 * (n ? out->crossover_share : 0));
     else
         snprintf(out->crossover_status, sizeof out->crossover_status, "%s is better above",
                  first_better ? a->name : b->name);
@@ -106,15 +115,17 @@ void compare_exponents(ExponentTest *out, const LawRows rows[2], const LawSpec *
     if (spec.exponents == LAW_EXPONENTS_SHARED) spec.exponents = LAW_EXPONENTS_FREE;
     if (spec.e == LAW_E_SHARED) spec.e = LAW_E_FREE;
     *out = (ExponentTest){0};
+    if (spec.exponents == LAW_EXPONENTS_TIED) return;
     for (int m = 0; m < 2; m++) {
         LawProblem p = law_problem(&rows[m], 1, &spec);
+        if (rows[m].n <= p.n) return;
         law_fit(&own[m], &p, LAW_STARTS_FEW, comm);
         free_sum += own[m].objective, variables += p.n, total += (double)rows[m].n;
         unit += certificate_unit(&p, &own[m]) * (double)(rows[m].n - p.n);
     }
     out->dof2 = (int)(total - variables);
-    if (spec.exponents == LAW_EXPONENTS_TIED || out->dof2 < 1) return;
     unit /= out->dof2;
+    if (!(unit > 0)) return;
     spec.exponents = LAW_EXPONENTS_SHARED;
     LawProblem joint = law_problem(rows, 2, &spec);
     law_fit(&shared, &joint, LAW_STARTS_FEW, comm);

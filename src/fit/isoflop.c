@@ -15,6 +15,7 @@ static const double at_level = 0.10;  /* ... or this near, when the runs themsel
 
 typedef struct Run {
     double x, y, c, z; /* log N, log D, log C, log loss */
+    double seeds;      /* averaged */
     int group;
 } Run;
 
@@ -48,7 +49,7 @@ static int64_t collect(Run *run, const Table *table, int arm, int currency) {
             mean.z += run[i + members].z, mean.c += run[i + members].c;
             members++;
         }
-        mean.z /= (double)members, mean.c /= (double)members;
+        mean.z /= (double)members, mean.c /= (double)members, mean.seeds = (double)members;
         run[kept++] = mean;
     }
     return kept;
@@ -149,6 +150,7 @@ static void parabola(IsoCurve *curve, double noise) {
         low = fmin(low, u), high = fmax(high, u);
     }
     if (!stats_lsq(c, cov, &s2, x, z, NULL, n, 3)) {
+        curve->p0 = curve->p1 = curve->p2 = curve->curvature = curve->curvature_se = curve->rms = NAN;
         refuse(curve, "sizes too close to tell a parabola");
         return;
     }
@@ -204,7 +206,7 @@ static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
     iso->ok = iso->refused = 0;
     for (int i = 0; i < iso->curves; i++) {
         gather(&iso->curve[i], run, n, tolerance);
-        parabola(&iso->curve[i], iso->noise);
+        parabola(&iso->curve[i], iso->noise > 0 ? iso->noise / sqrt(iso->seeds) : 0);
         iso->ok += iso->curve[i].ok, iso->refused += !iso->curve[i].ok;
     }
     power_law(&iso->n, iso, 0);
@@ -212,40 +214,40 @@ static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
     power_law(&iso->loss, iso, 2);
 }
 
-/* Noise of log loss: what the parabolas leave, pooled over their degrees of freedom, or that between seeds. */
-static double pooled(const IsoFlop *iso) {
+/* What the parabolas leave, pooled over their degrees of freedom. */
+static double pooled(double *dof_out, const IsoFlop *iso) {
     double sum = 0, dof = 0;
     for (int i = 0; i < iso->curves; i++) {
         const IsoCurve *k = &iso->curve[i];
         if (!isfinite(k->rms)) continue;
         sum += k->rms * k->rms * (k->points - 3), dof += k->points - 3;
     }
+    *dof_out = fmax(dof, 1);
     return dof > 0 ? sqrt(sum / dof) : 0;
 }
 
-static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance, int resamples, uint64_t seed,
-                      int arm) {
+static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance, double dof, int resamples,
+                      uint64_t seed, int arm) {
     IsoFlop *trial = MEM_NEW(IsoFlop, 1);
     Run *moved = MEM_NEW(Run, n + 1);
     int columns = 3 + iso->curves;
     double *v = MEM_NEW(double, columns *resamples + 1);
-    int64_t count[3 + ISO_BUDGETS] = {0};
     for (int r = 0; r < resamples; r++) {
         *trial = *iso;
         uint64_t stream = rng_stream("isoflop", (uint64_t)(r * TABLE_ARMS + arm));
         for (int64_t i = 0; i < n; i++) {
             moved[i] = run[i];
-            moved[i].z += iso->noise * rng_normal(seed, stream, (uint64_t)i);
+            moved[i].z += iso->noise / sqrt(run[i].seeds) * rng_normal(seed, stream, (uint64_t)i);
         }
         fit_all(trial, moved, n, tolerance);
         double value[3] = {trial->n.exponent, trial->d.exponent, trial->loss.exponent};
         for (int k = 0; k < columns; k++) {
             double x = k < 3 ? value[k] : trial->curve[k - 3].best_n;
-            if (isfinite(x)) v[k * resamples + count[k]++] = x;
+            v[k * resamples + r] = isfinite(x) ? x : NAN;
         }
     }
     for (int k = 0; k < columns; k++) {
-        Interval i = stats_interval(v + k * resamples, count[k], 0);
+        Interval i = stats_interval(v + k * resamples, resamples, dof);
         if (k < 3)
             (k == 0 ? &iso->n : k == 1 ? &iso->d : &iso->loss)->interval = i;
         else if (iso->curve[k - 3].ok)
@@ -274,9 +276,12 @@ void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const 
     }
     for (int i = 0; i < out->curves; i++) out->curve[i].budget = chosen[i];
     fit_all(out, run, n, tolerance);
-    out->noise = fmax(pooled(out), seed_noise);
+    double dof, spread = pooled(&dof, out);
+    out->seeds = 0;
+    for (int64_t i = 0; i < n; i++) out->seeds += run[i].seeds / (double)n;
+    out->noise = fmax(spread * sqrt(out->seeds), seed_noise);
     fit_all(out, run, n, tolerance);
-    propagate(out, run, n, tolerance, resamples, seed, arm);
+    propagate(out, run, n, tolerance, dof, resamples, seed, arm);
     if (out->ok >= 3)
         snprintf(out->status, sizeof out->status, "%d of %d budgets have a vertex", out->ok, out->curves);
     else

@@ -141,21 +141,24 @@ double law_objective(void *context, const double *x, double *g, double *h) {
 
 /* ---- The direct route. ---- */
 
+static const double far = 0.1; /* where the descent from a start begins: most residuals are within */
+
 /* The size of a residual's pull, for judging gradients: delta, or the root mean square. */
 static double pull(const LawProblem *p, double f) {
     double rms = sqrt(2 * f / p->sum_weight);
     return p->spec.objective == OBJECTIVE_HUBER ? fmin(p->spec.delta, rms) : rms;
 }
 
-/* tight: to the last digit, which costs steps that no longer lower the objective; the winner of the starts gets it. */
-static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver, bool tight) {
+/* Through Huber zones from `widest` down. tight: to the last digit, which costs steps that no longer lower the
+ * objective; the winner of the starts gets it. */
+static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver, double widest, bool tight) {
     LawProblem p = *problem;
     double final_delta = problem->spec.delta;
     bool huber = problem->spec.objective == OBJECTIVE_HUBER;
     double tolerance = (tight ? 1e-14 : huber ? 1e-8 * final_delta : 1e-11) * p.sum_weight;
     p.spec.objective = OBJECTIVE_HUBER;
     minimiser_renew(solver);
-    for (double delta = 0.1; delta > (huber ? final_delta * 1.5 : 0.05); delta *= 0.1) {
+    for (double delta = widest; delta > (huber ? final_delta * 1.5 : 0.05); delta *= 0.1) {
         p.spec.delta = delta;
         /* Tight while it is cheap: far starts crawl out of flat regions only so. */
         minimise(solver, x, p.lo, p.hi, law_objective, &p,
@@ -168,7 +171,8 @@ static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver
 }
 
 double law_refine(double *x, const LawProblem *problem, Minimiser *solver) {
-    return refine(x, problem, solver, false).f;
+    return refine(x, problem, solver, problem->spec.objective == OBJECTIVE_HUBER ? 10 * problem->spec.delta : 0, false)
+        .f;
 }
 
 /* Start s of the published grid, as a law in the units of the table. */
@@ -216,6 +220,10 @@ double law_condition(const LawProblem *problem, const double *x) {
     return p.n <= STATS_MAX ? stats_condition(h, p.n) : NAN;
 }
 
+static bool tied(const LawProblem *p, int arm, int c) {
+    return c == LAW_BETA && p->slot[arm][c] == p->slot[arm][LAW_ALPHA];
+}
+
 /* Starts of several arms that share something: their separate minima, the shared variables the mean of all arms or
  * those of one arm. */
 static int shared_starts(double *starts, const LawProblem *p, const Comm *comm) {
@@ -233,12 +241,12 @@ static int shared_starts(double *starts, const LawProblem *p, const Comm *comm) 
     int users[LAW_VARIABLES] = {0};
     for (int m = 0; m < p->arms; m++)
         for (int c = 0; c < LAW_COEFFICIENTS; c++)
-            if (p->slot[m][c] >= 0) users[p->slot[m][c]]++;
+            if (p->slot[m][c] >= 0 && !tied(p, m, c)) users[p->slot[m][c]]++;
     for (int s = 0; s <= p->arms; s++)
         for (int m = 0; m < p->arms; m++)
             for (int c = 0; c < LAW_COEFFICIENTS; c++) {
                 int v = p->slot[m][c];
-                if (v < 0) continue;
+                if (v < 0 || tied(p, m, c)) continue;
                 if (s == p->arms || users[v] == 1)
                     starts[s * p->n + v] += separate[m][v] / users[v];
                 else if (s == m)
@@ -266,7 +274,7 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
         } else {
             few_start(x, p, s);
         }
-        MinOutcome out = refine(x, p, solver, false);
+        MinOutcome out = refine(x, p, solver, far, false);
         value[s] = isfinite(out.f) ? out.f : 1e300;
         settled[s] = out.converged;
         if (value[s] < best) best = value[s], memcpy(fit->x, x, (size_t)n * sizeof *x);
@@ -282,7 +290,7 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
         fit->others += !same && settled[s] > 0;
     }
 
-    MinOutcome last = refine(fit->x, p, solver, true);
+    MinOutcome last = refine(fit->x, p, solver, far, true);
     fit->objective = last.f, fit->gradient = last.gradient, fit->converged = last.converged;
     for (int i = 0; i < n; i++) {
         double slack = 1e-7 * (p->hi[i] - p->lo[i]);
@@ -295,7 +303,7 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
     mem_free(given);
 }
 
-/* D = constant N^exponent in all rows (to 2 %), the exponent positive: which term is which then cannot be told. */
+/* D = constant N^exponent in all rows (to 2 % rms), the exponent positive: which term is which then cannot be told. */
 static bool follows(double *exponent, const KernelRows *k) {
     double w = 0, mx = 0, my = 0, xx = 0, xy = 0, yy = 0;
     for (int64_t i = 0; i < k->n; i++) w += k->w[i], mx += k->w[i] * k->x[i], my += k->w[i] * k->y[i];
@@ -306,6 +314,20 @@ static bool follows(double *exponent, const KernelRows *k) {
     }
     *exponent = xy / xx;
     return xy > 0 && (yy - xy * xy / xx) / w < 0.02 * 0.02;
+}
+
+bool law_nearly_absolute(const LawProblem *p, const LawFit *fit) {
+    double beyond = 0, rows = 0;
+    for (int m = 0; m < p->arms && p->spec.objective == OBJECTIVE_HUBER; m++) {
+        const KernelRows *k = &p->rows[m];
+        double c[LAW_COEFFICIENTS], *s = MEM_NEW(double, k->n + 1);
+        for (int i = 0; i < LAW_COEFFICIENTS; i++) c[i] = coefficient(p, fit->x, m, i);
+        kernel_predict(s, k, c);
+        for (int64_t i = 0; i < k->n; i++)
+            if (k->w[i] > 0) rows++, beyond += fabs(k->z[i] - log(s[i])) > p->spec.delta;
+        mem_free(s);
+    }
+    return beyond > 0.5 * rows;
 }
 
 void law_status(char *text, size_t size, const LawFit *fit, const LawProblem *p, int arm) {
@@ -320,12 +342,13 @@ void law_status(char *text, size_t size, const LawFit *fit, const LawProblem *p,
             for (int64_t j = 0; j < i && first; j++) first = k->w[j] <= 0 || fabs(v[j] - v[i]) > 1e-3;
             distinct[axis] += first;
         }
-    if (fit->rows < p->n) {
+    bool own = p->arms == 1 || p->spec.exponents != LAW_EXPONENTS_SHARED; /* exponents, not those of other arms */
+    if (fit->rows <= p->n) {
         snprintf(text, size, "not identifiable: %lld rows for %d coefficients", (long long)fit->rows, p->n);
-    } else if (distinct[0] < 3 || distinct[1] < 3) {
+    } else if (own && (distinct[0] < 3 || distinct[1] < 3)) {
         snprintf(text, size, "not identifiable: %d distinct %s, want at least 3", distinct[distinct[0] < 3 ? 0 : 1],
                  distinct[0] < 3 ? "N" : "D");
-    } else if (follows(&exponent, k)) {
+    } else if (own && follows(&exponent, k)) {
         snprintf(text, size, "not identifiable: D follows N^%.2f in all rows", exponent);
     } else if (fit->condition > 1e9) {
         snprintf(text, size, "not identifiable: condition number %.1e", fit->condition);

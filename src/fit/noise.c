@@ -22,7 +22,7 @@ static Hat residuals(double *r, const LawProblem *p, const LawFit *fit, int arm)
     const LawRows *rows = p->source[arm];
     const Law *law = &fit->law[arm];
     Hat h = {.j = MEM_NEW(double, rows->n *LAW_COEFFICIENTS + 1)};
-    int column[LAW_COEFFICIENTS];
+    int column[LAW_COEFFICIENTS] = {0};
     for (int c = 0; c < LAW_COEFFICIENTS; c++) {
         int slot = p->slot[arm][c];
         bool tied = c == LAW_BETA && slot == p->slot[arm][LAW_ALPHA];
@@ -51,25 +51,42 @@ static double taken(const Hat *h, int64_t i, int64_t j) {
     return (i == j) - sum;
 }
 
-/* (I - H)_ij^2 (n, n), or only its share on the diagonal, 1 - H_ii (n). */
+/* (I - H)_ij^2 (n, n), or what it sums to over j, 1 - H_ii (n). */
 static double *squares(const Hat *h, int64_t n, bool full) {
     double *q = MEM_NEW(double, full ? n *n : n + 1);
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = full ? 0 : i; j < (full ? n : i + 1); j++)
-            q[full ? i * n + j : i] = full ? taken(h, i, j) * taken(h, i, j) : fmax(taken(h, i, i), 0.05);
+        for (int64_t j = full ? 0 : i; j < (full ? n : i + 1); j++) {
+            double left = taken(h, i, j);
+            q[full ? i * n + j : i] = full ? left * left : left;
+        }
     return q;
 }
 
-/* v_i = sum_j q_ij s_j^2, and the means of x and y with those weights: half the derivatives of log v_i. */
+/* What log s is linear in: 1, x, y; of many rows x^2, xy, y^2 too. */
+enum { TERMS = 6, TERMS_FEW = 3, TERMS_ROWS = 100 };
+
+static int term_count(int64_t n) {
+    return n < TERMS_ROWS ? TERMS_FEW : TERMS;
+}
+
+static double term(const LawRows *rows, int64_t i, int t) {
+    double x = rows->k.x[i], y = rows->k.y[i];
+    const double value[TERMS] = {1, x, y, x * x, x * y, y * y};
+    return value[t];
+}
+
+/* v_i = sum_j q_ij s_j^2, and the means of the terms with those weights: half the derivatives of log v_i. */
 static void expected(double *v, double *mean, const double *q, const double *scale, const LawRows *rows, bool full) {
+    int terms = term_count(rows->n);
     for (int64_t i = 0; i < rows->n; i++) {
-        double sum = 0, sx = 0, sy = 0;
+        double sum = 0, of[TERMS] = {0};
         for (int64_t j = full ? 0 : i; j < (full ? rows->n : i + 1); j++) {
             double part = q[full ? i * rows->n + j : i] * scale[j] * scale[j];
-            sum += part, sx += part * rows->k.x[j], sy += part * rows->k.y[j];
+            sum += part;
+            for (int t = 0; t < terms; t++) of[t] += part * term(rows, j, t);
         }
-        v[i] = fmax(sum, 1e-300);
-        mean[3 * i] = 1, mean[3 * i + 1] = sx / v[i], mean[3 * i + 2] = sy / v[i];
+        v[i] = fmax(sum, fmax(0.05 * scale[i] * scale[i], 1e-300));
+        for (int t = 0; t < terms; t++) mean[i * terms + t] = of[t] / v[i];
     }
 }
 
@@ -77,16 +94,22 @@ static void expected(double *v, double *mean, const double *q, const double *sca
 static void fit_scale(double *scale, double *v, const double *r, const double *q, const LawRows *rows, bool full,
                       bool uneven) {
     int64_t n = rows->n;
-    double *x = MEM_NEW(double, 4 * n + 1), *y = x + 3 * n, c[3] = {0}, step[3], mean = 0;
+    int terms = term_count(n);
+    double *x = MEM_NEW(double, (TERMS + 1) * n + 1), *y = x + TERMS * n, c[TERMS] = {0}, step[TERMS], mean = 0;
     for (int64_t i = 0; i < n; i++) scale[i] = 1, mean += fabs(r[i]) / (double)n;
     expected(v, x, q, scale, rows, full);
     bool settled = !uneven || !(mean > 0);
     for (int k = 0; k < 100 && !settled; k++) {
+        double most = 0;
         for (int64_t i = 0; i < n; i++) y[i] = fabs(r[i]) / (mean * exp(c[0]) * sqrt(v[i])) - 1;
-        if (!stats_lsq(step, NULL, NULL, x, y, NULL, n, 3)) break;
-        double most = fmax(fabs(step[0]), fmax(fabs(step[1]), fabs(step[2]))), cut = fmin(1, 1 / most);
-        for (int m = 0; m < 3; m++) c[m] += cut * step[m];
-        for (int64_t i = 0; i < n; i++) scale[i] = exp(c[1] * rows->k.x[i] + c[2] * rows->k.y[i]);
+        if (!stats_lsq(step, NULL, NULL, x, y, NULL, n, terms)) break;
+        for (int t = 0; t < terms; t++) most = fmax(most, fabs(step[t]));
+        for (int t = 0; t < terms; t++) c[t] += fmin(1, 1 / most) * step[t];
+        for (int64_t i = 0; i < n; i++) {
+            double log_scale = 0;
+            for (int t = 1; t < terms; t++) log_scale += c[t] * term(rows, i, t);
+            scale[i] = exp(log_scale);
+        }
         expected(v, x, q, scale, rows, full);
         settled = most < 1e-6;
     }
@@ -111,35 +134,37 @@ static double centre(const double *r, int64_t n, double delta) {
 
 /* ---- The distribution to draw from. ---- */
 
+/* A fit of nearly least absolute values passes through as many rows as it has coefficients, and their zeros would make
+ * the errors look too concentrated where its variance comes from. */
+static void leave_out(Noise *noise, int64_t smallest) {
+    int64_t n = noise->n;
+    double *sorted = MEM_NEW(double, n + 1);
+    noise->drawn = MEM_NEW(bool, n + 1);
+    for (int64_t i = 0; i < n; i++) sorted[i] = fabs(noise->unit[i]);
+    stats_sort(sorted, n);
+    double least = smallest > 0 && n > 2 * smallest ? sorted[smallest - 1] : -1;
+    for (int64_t i = 0; i < n; i++) noise->drawn[i] = fabs(noise->unit[i]) > least;
+    mem_free(sorted);
+}
+
 /* The kernel estimate of Silverman (1986, eq. 3.31), shrunk to keep the variance. */
 static void smoothing(Noise *noise) {
     int64_t n = noise->n;
     double *sorted = MEM_NEW(double, n + 1), variance = 0;
-    memcpy(sorted, noise->unit, (size_t)n * sizeof *sorted);
-    for (int64_t i = 0; i < n; i++) variance += sorted[i] * sorted[i] / (double)n;
-    stats_sort(sorted, n);
-    double quartiles = (stats_quantile(sorted, n, 0.75) - stats_quantile(sorted, n, 0.25)) / 1.349;
-    noise->width = n ? 0.9 * fmin(sqrt(variance), quartiles) * pow((double)n, -0.2) : 0;
-    noise->shrink = variance > 0 ? 1 / sqrt(1 + noise->width * noise->width / variance) : 1;
-    mem_free(sorted);
-}
-
-static void fill_pool(Noise *noise, int64_t without) {
-    int64_t n = noise->n;
-    double *sorted = MEM_NEW(double, n + 1);
-    noise->pool = MEM_NEW(double, n + 1);
-    for (int64_t i = 0; i < n; i++) sorted[i] = fabs(noise->unit[i]);
-    stats_sort(sorted, n);
-    double least = without > 0 && n > 2 * without ? sorted[without - 1] : -1;
+    int64_t kept = 0;
     for (int64_t i = 0; i < n; i++)
-        if (fabs(noise->unit[i]) > least) noise->pool[noise->pools++] = noise->unit[i];
-    if (!noise->pools) noise->pool[noise->pools++] = 0;
+        if (noise->drawn[i]) sorted[kept++] = noise->unit[i];
+    for (int64_t i = 0; i < kept; i++) variance += sorted[i] * sorted[i] / (double)kept;
+    stats_sort(sorted, kept);
+    double quartiles = (stats_quantile(sorted, kept, 0.75) - stats_quantile(sorted, kept, 0.25)) / 1.349;
+    noise->width = kept ? 0.9 * fmin(sqrt(variance), quartiles) * pow((double)n, -0.2) : 0;
+    noise->shrink = variance > 0 ? 1 / sqrt(1 + noise->width * noise->width / variance) : 1;
     mem_free(sorted);
 }
 
 Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     const LawRows *rows = p->source[arm];
-    bool huber = p->spec.objective == OBJECTIVE_HUBER, full = uneven && !huber && rows->n <= NOISE_ROWS;
+    bool huber = law_nearly_absolute(p, fit), full = uneven && !huber && rows->n <= NOISE_ROWS;
     Noise noise = {.n = rows->n, .fitted = MEM_NEW(double, 4 * rows->n + 1)};
     noise.scale = noise.fitted + rows->n, noise.unit = noise.scale + rows->n;
     double *v = noise.unit + rows->n;
@@ -147,12 +172,12 @@ Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     double *q = squares(&hat, rows->n, full);
     fit_scale(noise.scale, v, noise.unit, q, rows, full, uneven);
     for (int64_t i = 0; i < rows->n; i++) noise.unit[i] /= sqrt(v[i]);
-    double middle = centre(noise.unit, rows->n, huber ? p->spec.delta : INFINITY);
+    double middle = centre(noise.unit, rows->n, p->spec.objective == OBJECTIVE_HUBER ? p->spec.delta : INFINITY);
     for (int64_t i = 0; i < rows->n; i++) {
         noise.unit[i] -= middle;
         noise.fitted[i] = log(law_loss(&fit->law[arm], exp(rows->k.x[i] + rows->x0), exp(rows->k.y[i] + rows->y0)));
     }
-    fill_pool(&noise, huber ? hat.q : 0);
+    leave_out(&noise, huber ? hat.q : 0);
     smoothing(&noise);
     mem_free(q);
     mem_free(hat.j);
@@ -161,16 +186,23 @@ Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
 
 void noise_free(Noise *noise) {
     mem_free(noise->fitted);
-    mem_free(noise->pool);
+    mem_free(noise->drawn);
     *noise = (Noise){0};
 }
 
-void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows, uint64_t seed, uint64_t stream) {
+void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows, uint64_t seed, int64_t resample,
+                int arm) {
+    uint64_t rows_of = rng_stream("bootstrap", (uint64_t)resample),
+             own = rng_stream("smoothing", (uint64_t)(resample * TABLE_ARMS + arm));
     for (int64_t i = 0; i < noise->n; i++) {
-        uint64_t element = 2 * (uint64_t)i;
-        double r = noise->pool[rng_below(seed, stream, element, noise->pools)];
-        r = noise->shrink * noise->scale[i] * (r + noise->width * rng_normal(seed, stream, element + 1));
-        z[i] = noise->fitted[i] + r / sqrt(rows->k.w[i]);
+        int64_t from;
+        uint64_t element = (uint64_t)i;
+        do {
+            from = rng_below(seed, rows_of, element, noise->n);
+            element += (uint64_t)noise->n;
+        } while (!noise->drawn[from]);
+        double r = noise->unit[from] + noise->width * rng_normal(seed, own, (uint64_t)i);
+        z[i] = noise->fitted[i] + noise->shrink * noise->scale[i] * r / sqrt(rows->k.w[i]);
         loss[i] = exp(z[i]);
     }
 }
@@ -178,22 +210,25 @@ void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows
 double noise_uneven(const LawProblem *p, const LawFit *fit, int arm) {
     const LawRows *rows = p->source[arm];
     int64_t n = rows->n;
+    int terms = term_count(n);
     Noise noise = noise_of(p, fit, arm, false);
-    double *x = MEM_NEW(double, 4 * n + 1), *y = x + 3 * n, c[3], explained = 0, mean = 0, total = 0, floor = 0;
+    double *x = MEM_NEW(double, (TERMS + 1) * n + 1), *y = x + TERMS * n, c[TERMS], explained = 0, mean = 0, total = 0,
+           floor = 0;
     for (int64_t i = 0; i < n; i++) floor += 1e-3 * fabs(noise.unit[i]) / (double)n;
     for (int64_t i = 0; i < n; i++) {
-        x[3 * i] = 1, x[3 * i + 1] = rows->k.x[i], x[3 * i + 2] = rows->k.y[i];
+        for (int t = 0; t < terms; t++) x[i * terms + t] = term(rows, i, t);
         y[i] = sqrt(fabs(noise.unit[i]) + floor);
         mean += y[i] / (double)n;
     }
     double p_value = 1;
-    if (floor > 0 && n > 8 && stats_lsq(c, NULL, NULL, x, y, NULL, n, 3)) {
+    if (floor > 0 && n > 8 && stats_lsq(c, NULL, NULL, x, y, NULL, n, terms)) {
         for (int64_t i = 0; i < n; i++) {
-            double e = c[0] + c[1] * x[3 * i + 1] + c[2] * x[3 * i + 2] - mean;
+            double e = -mean;
+            for (int t = 0; t < terms; t++) e += c[t] * x[i * terms + t];
             explained += e * e, total += (y[i] - mean) * (y[i] - mean);
         }
-        double dof = (double)n - 3;
-        p_value = stats_f_sf(explained / 2 / ((total - explained) / dof), 2, dof);
+        double dof = (double)(n - terms);
+        p_value = stats_f_sf(explained / (terms - 1) / ((total - explained) / dof), terms - 1, dof);
     }
     mem_free(x);
     noise_free(&noise);

@@ -146,6 +146,7 @@ double stats_quantile(const double *sorted, int64_t n, double probability) {
     double at = fmin(fmax(probability, 0), 1) * (double)(n - 1);
     int64_t i = (int64_t)at;
     if (i >= n - 1) return sorted[n - 1];
+    if (sorted[i] == sorted[i + 1]) return sorted[i]; /* both may be infinite */
     return sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]);
 }
 
