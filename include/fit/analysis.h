@@ -1,5 +1,5 @@
 /** Everything `equiscale fit` finds in a table: laws, allocations, isoFLOP curves, with intervals and status, for each
- * arm and currency; printed for people and written as JSON (docs/fitting.md has the schema). */
+ *  arm and currency; printed for people and written as JSON (docs/fitting.md has the schema). */
 #pragma once
 
 #include "fit/bootstrap.h"

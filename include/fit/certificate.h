@@ -1,6 +1,6 @@
 /** What the law of one arm should be believed: profile intervals, the pull of its rows, and what the answer would have
- * been under other choices. Where arms share E or exponents, all of them are fitted again each time: a shared
- * coefficient moves in all arms together, objectives change for all, and rows are left out of this arm alone. */
+ *  been under other choices. Where arms share E or exponents, all of them are fitted again each time: a shared
+ *  coefficient moves in all arms together, objectives change for all, and rows are left out of this arm alone. */
 #pragma once
 
 #include "fit/cost.h"
@@ -39,6 +39,6 @@ void certificate_free(Certificate *certificate);
 void certificate_add(Certificate *certificate, const Sensitivity *row);
 
 /** The rise of the objective that counts as one unit of chi-square (F over its degrees of freedom): residual variance
- * over 2 for least squares; E psi^2 / (2 E psi') for Huber, E psi' from the smoothed density of the residuals
- * (Ronchetti 1997 on robust likelihood-ratio tests). Not collective. */
+ *  over 2 for least squares; E psi^2 / (2 E psi') for Huber, E psi' from the smoothed density of the residuals
+ *  (Ronchetti 1997 on robust likelihood-ratio tests). Not collective. */
 double certificate_unit(const LawProblem *problem, const LawFit *fit);

@@ -1,10 +1,10 @@
 /** The difference between two arms under their laws, in each currency.
  *
  *  Compute multiplier at equal loss: C_second(loss) / C_first(loss) along both compute-optimal frontiers, over the
- * losses that both reach within their data; below 1 the second arm needs less. Paired: resample r draws the same row
- * numbers in both arms, so what matched cells share cancels. Crossover: the budget at which the frontiers meet.
- * Exponents: F test of alpha and beta shared against free (likelihood ratio; for Huber the robust one of
- * certificate_unit). */
+ *  losses that both reach within their data; below 1 the second arm needs less. Paired: resample r draws the same row
+ *  numbers in both arms, so what matched cells share cancels. Crossover: the budget at which the frontiers meet.
+ *  Exponents: F test of alpha and beta shared against free (likelihood ratio; for Huber the robust one of
+ *  certificate_unit). */
 #pragma once
 
 #include "fit/bootstrap.h"

@@ -1,8 +1,8 @@
 /** What a planned grid of runs will tell, before it is run: losses of an assumed law with noise are made up for its
- * cells and fitted, many times over, and the spread of the exponents and of the allocation is what to expect.
+ *  cells and fitted, many times over, and the spread of the exponents and of the allocation is what to expect.
  *
  *  The assumed law is given by its exponents, E and the loss in the middle of the grid (geometric means of N and D),
- * where the two terms are taken to be equal. */
+ *  where the two terms are taken to be equal. */
 #pragma once
 
 #include "fit/cost.h"

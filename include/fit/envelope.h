@@ -1,7 +1,7 @@
 /** The lower envelope of learning curves (Hoffmann et al. 2022, approach 1): in each interval of log C the run of least
  *  loss, finished or not, and power laws of its N and D. A run that has not ended its schedule lies above the loss that
- * a schedule of that length would have reached, so the envelope is too high and its N biased; `caveat` says how much of
- * it is such points. Not collective. */
+ *  a schedule of that length would have reached, so the envelope is too high and its N biased; `caveat` says how much
+ *  of it is such points. Not collective. */
 #pragma once
 
 #include "fit/table.h"

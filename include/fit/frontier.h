@@ -1,5 +1,5 @@
 /** The compute-optimal frontier of the surrogate: at each budget the size of least predicted loss along C(N, D) =
- * budget, within the sampled range of N and D. Intervals: minima of samples from the posterior. Collective. */
+ *  budget, within the sampled range of N and D. Intervals: minima of samples from the posterior. Collective. */
 #pragma once
 
 #include "fit/cost.h"
@@ -20,8 +20,7 @@ int frontier_line(SurrogatePlace *place, const Cost *cost, double budget, const 
 void frontier_surrogate(BudgetFit *budget, int count, const Surrogate *s, int arm, const Cost *cost,
                         const Extent *extent, int samples, uint64_t seed);
 
-/** Samples (samples, m) of a posterior given by mean and covariance . Not collective.
- */
+/** Samples (samples, m) of a posterior given by mean and covariance. Not collective. */
 void frontier_sample(double *out, const double *mean, const double *covariance, int m, int samples, uint64_t seed,
                      uint64_t stream);
 

@@ -1,10 +1,10 @@
 /** isoFLOP curves (Hoffmann et al. 2022, approach 2): at each budget, log loss against log N is a parabola; its vertex
- * is the compute-optimal size, and power laws through the vertices give the exponents without assuming a law of (N, D).
+ *  is the compute-optimal size, and power laws through the vertices give the exponents without a law of (N, D).
  *
  *  Runs of one size at several lengths are interpolated onto the budget (quadratic in log C through the three nearest,
  *  never extrapolated); a run that was made at the budget is taken as it is. The noise of log loss is the residual of
- * the parabolas, or that between seeds if larger; it is propagated by refitting everything to perturbed losses. Not
- * collective; the same on every rank. */
+ *  the parabolas, or that between seeds if larger; it is propagated by refitting everything to perturbed losses. Not
+ *  collective; the same on every rank. */
 #pragma once
 
 #include "fit/stats.h"
@@ -47,6 +47,6 @@ typedef struct IsoFlop {
 } IsoFlop;
 
 /** budgets: n_budgets of them, or 0: chosen from the data. seed_noise: standard deviation of log loss between seeds, 0
- * if unknown. */
+ *  if unknown. */
 void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const double *budgets, int n_budgets,
                  double seed_noise, int resamples, uint64_t seed);

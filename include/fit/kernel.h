@@ -1,7 +1,7 @@
 /** The sum that every fit of a law minimises, with its gradient and Hessian: one pass over the rows, vectorised.
  *
- *      S_i = e^(p0 - p3 x_i) + e^(p1 - p4 y_i) + e^p2           p = (a, b, e, alpha, beta)      Hoffmann et al. 2022,
- * eq. 10 f = sum_i w_i rho(r_i)                                    x = log N - x0,  y = log D - y0
+ *      S_i = e^(p0 - p3 x_i) + e^(p1 - p4 y_i) + e^p2      p = (a, b, e, alpha, beta), Hoffmann et al. 2022, eq. 10
+ *      f = sum_i w_i rho(r_i)                              x = log N - x0,  y = log D - y0
  *
  *  huber: r = log L - log S, rho(r) = r^2/2 for |r| <= delta, else delta (|r| - delta/2).  log: the same with
  *  delta = infinity.  loss: r = L - S, rho = r^2/2.  The centres x0, y0 make a and b the logarithms of the two terms in
@@ -37,6 +37,6 @@ typedef struct KernelQuadratic {
 
 /** The sum as a function of c alone, S = A e^(-alpha x) + B e^(-beta y) + E: returns f(c), and two quadratic models of
  *  it with its gradient at c: its Taylor polynomial, and the weighted least squares of L on S. The first may be
- * concave, the second lies above f but for what log S is curved. */
+ *  concave, the second lies above f but for what log S is curved. */
 double kernel_linear(KernelQuadratic *taylor, KernelQuadratic *above, const KernelRows *rows, Objective objective,
                      double delta, const double *basis_a, const double *basis_b, const double c[3]);

@@ -6,8 +6,8 @@
  *  and a plain descent stalls in its creases. Starts: the published grid of 4500, spread over the ranks.
  *
  *  Variable projection (Golub and Pereyra 1973): a search in the exponents of all arms, and in E where arms share it;
- * the other E, A, B >= 0 of each arm come from non-negative least squares, reweighted until they are the minimum of a
- * Huber or log objective. Both must meet. */
+ *  the other E, A, B >= 0 of each arm come from non-negative least squares, reweighted until they are the minimum of a
+ *  Huber or log objective. Both must meet. */
 #pragma once
 
 #include "fit/kernel.h"
@@ -106,8 +106,7 @@ double law_refine(double *x, const LawProblem *problem, struct Minimiser *solver
  *  the objective. Starts spread over the ranks; collective. */
 double law_varpro(Law *law, const LawProblem *problem, const Comm *comm);
 
-/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite where singular. Not collective.
- */
+/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite if singular. Not collective. */
 double law_condition(const LawProblem *problem, const double *x);
 
 /** Are most residuals beyond delta, so that a Huber fit is nearly one of least absolute values? */

@@ -23,8 +23,8 @@ typedef struct Minimiser Minimiser;
 Minimiser *minimiser_new(int n, bool hessian);
 
 /** Forgets earlier solves: TAO's methods keep scalings and sizes from one to the next, and results would depend on
- * which solves a rank has done before. Call it before each piece of work that is to give the same on any rank; its cost
- * is that of making TAO's objects, more than a small fit. */
+ *  which solves a rank has done before. Call it before each piece of work that is to be the same on any rank; its cost
+ *  is that of making TAO's objects, more than a small fit. */
 void minimiser_renew(Minimiser *m);
 void minimiser_free(Minimiser *m);
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /** Eigenvalues (n, ascending) and, unless NULL, eigenvectors (n, n; column k belongs to value k) of a symmetric matrix,
- * by Jacobi rotations. n at most STATS_MAX. */
+ *  by Jacobi rotations. n at most STATS_MAX. */
 enum { STATS_MAX = 80 };
 void stats_eigen(double *value, double *vector, const double *a, int n);
 
@@ -30,9 +30,9 @@ typedef struct Interval {
 } Interval;
 
 /** Percentiles 2.5 and 97.5 of resampled values (sorted in place; those that are not numbers are dropped, and more than
- * 5 % of them leave no interval), as order statistics of type 6, moved outward as far as Student's t with `dof` degrees
- * of freedom exceeds the normal distribution (Hesterberg 2015, The American Statistician 69, section 4.3); dof = 0:
- * not. */
+ *  5 % of them leave no interval), as order statistics of type 6, moved outward as far as Student's t with `dof`
+ *  degrees of freedom exceeds the normal distribution (Hesterberg 2015, The American Statistician 69, section 4.3); dof = 0:
+ *  not. */
 Interval stats_interval(double *values, int64_t n, double dof);
 double stats_sd(const double *values, int64_t n);
 

@@ -5,11 +5,11 @@
  *               + f(log N, log D, arm) + [unfinished] h(log N, log D, arm) + run + noise
  *
  *  f and h have Matern 5/2 kernels of the same two widths (twice differentiable: smoother ones claim too much); arms
- * are coupled by a correlation rho. h is what an unfinished schedule adds, so that learning curves inform f without
- * being taken for finished runs; `run` is what all points of one run share. The hyperparameters maximise the marginal
- * likelihood (TAO, analytic gradient) on at most `subset` points; the prediction uses all points. Kernel matrix and
- * factor are spread block-cyclically (la/dist.h). Cost: n^3/3 FLOP and 8 n^2 bytes over all ranks. Results agree to
- * rounding for any number of ranks. */
+ *  are coupled by a correlation rho. h is what an unfinished schedule adds, so that learning curves inform f without
+ *  being taken for finished runs; `run` is what all points of one run share. The hyperparameters maximise the marginal
+ *  likelihood (TAO, analytic gradient) on at most `subset` points; the prediction uses all points. Kernel matrix and
+ *  factor are spread block-cyclically (la/dist.h). Cost: n^3/3 FLOP and 8 n^2 bytes over all ranks. Results agree to
+ *  rounding for any number of ranks. */
 #pragma once
 
 #include "fit/table.h"
@@ -43,7 +43,7 @@ Surrogate *surrogate_new(const Table *table, int64_t max_points, int64_t subset,
 void surrogate_free(Surrogate *s);
 
 /** log loss of finished runs of `arm` at m places: mean (m) and covariance (m, m), of f, without run and noise, the
- * same on every rank. Collective. */
+ *  same on every rank. Collective. */
 typedef struct SurrogatePlace {
     double n, d;
     int arm;
@@ -53,8 +53,8 @@ void surrogate_predict(double *mean, double *covariance, const Surrogate *s, con
 /** Variance of log loss that a new run adds to f: run and noise. */
 double surrogate_noise(const Surrogate *s);
 
-/** Negative log marginal likelihood of the first `subset` points with its gradient: a MinFunction. Collective on comm.
- */
+/** Negative log marginal likelihood of the first `subset` points with its gradient: a MinFunction.
+ *  Collective on comm. */
 typedef struct SurrogateLikelihood {
     const Surrogate *s;
     const Comm *comm;

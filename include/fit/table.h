@@ -3,7 +3,7 @@
  *  N: trainable parameters. D: training samples of a results file, whatever unit the D column of a CSV has. C in three
  *  currencies: nominal FLOP, executed FLOP, core-seconds; a CSV without a compute column gets nominal C = 6 N D.
  *  `final` points are finished runs: laws and isoFLOP curves are fitted to them. The others are points of learning
- * curves of unfinished schedules, which only the envelope and the surrogate use. */
+ *  curves of unfinished schedules, which only the envelope and the surrogate use. */
 #pragma once
 
 #include "base/err.h"
@@ -70,7 +70,7 @@ void table_free(Table *table);
 
 /** Appends a file: `*.h5` is read as results, anything else as CSV (comment lines start with #, the first other line
  *  names the columns). The root reads, all ranks end with the same table. Errors name file, line and column.
- * Collective. */
+ *  Collective. */
 Err table_add_file(Table *table, const char *path, const TableColumns *columns, const TableFilter *filter,
                    const Comm *comm);
 
