@@ -7,7 +7,7 @@
  *  Uneven noise: log s_j is linear in log N_j and log D_j, of 100 rows or more quadratic, with coefficients from the
  *  sizes of the residuals (scoring of the gamma model with a log link, variance as the square of the mean). For fits of
  *  nearly absolute values, whose residuals H does not describe, and for more than NOISE_ROWS rows, the sum is taken as
- *  s_i^2 (1 - H_ii). Of arms that share coefficients H is that of each alone. Not collective. */
+ *  s_i^2 (1 - H_ii). Not collective. */
 #pragma once
 
 #include "fit/law.h"

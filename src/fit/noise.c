@@ -9,7 +9,8 @@
 
 /* ---- Residuals and what the fit took from them. ---- */
 
-/* H = J (J'J)^-1 J' over the coefficients that the fit was free to choose. */
+/* H = J (J'J)^-1 J' over the coefficients that the fit was free to choose, of the rows of one arm: the columns of J in
+ * which the arm has a part, and their block of the inverse, which is that of all arms that share something. */
 typedef struct Hat {
     int q;
     double *j; /* (n, q) */
@@ -17,29 +18,48 @@ typedef struct Hat {
     bool regular;
 } Hat;
 
-/* Residuals of log loss times root weight, and their hat matrix. */
+/* Residual of log loss times root weight, and its derivatives to the coefficients. */
+static double residual(double d[LAW_COEFFICIENTS], const LawRows *rows, const Law *law, int64_t i) {
+    double x = rows->k.x[i], y = rows->k.y[i], root = sqrt(rows->k.w[i]);
+    double ta = exp(law->a - law->alpha * (x + rows->x0)), tb = exp(law->b - law->beta * (y + rows->y0)),
+           e = exp(law->e), s = ta + tb + e;
+    const double of_log_s[LAW_COEFFICIENTS] = {ta / s, tb / s, e / s, -x * ta / s, -y * tb / s};
+    for (int c = 0; c < LAW_COEFFICIENTS; c++) d[c] = root * of_log_s[c];
+    return root * (rows->k.z[i] - log(s));
+}
+
 static Hat residuals(double *r, const LawProblem *p, const LawFit *fit, int arm) {
-    const LawRows *rows = p->source[arm];
-    const Law *law = &fit->law[arm];
-    Hat h = {.j = MEM_NEW(double, rows->n *LAW_COEFFICIENTS + 1)};
-    int column[LAW_COEFFICIENTS] = {0};
+    Hat h = {.j = MEM_NEW(double, p->source[arm]->n *LAW_COEFFICIENTS + 1)};
+    int column[LAW_VARIABLES], all = 0, own[LAW_COEFFICIENTS];
+    for (int v = 0; v < p->n; v++) column[v] = fit->at_bound[v] ? -1 : all++;
+    double *gram = MEM_NEW(double, all *all + 1), d[LAW_COEFFICIENTS];
+    for (int m = 0; m < p->arms; m++)
+        for (int64_t i = 0; i < p->source[m]->n; i++) {
+            residual(d, p->source[m], &fit->law[m], i);
+            for (int k = 0; k < LAW_COEFFICIENTS * LAW_COEFFICIENTS; k++) {
+                int a = p->slot[m][k / LAW_COEFFICIENTS], b = p->slot[m][k % LAW_COEFFICIENTS];
+                if (a >= 0 && b >= 0 && column[a] >= 0 && column[b] >= 0)
+                    gram[column[a] * all + column[b]] += d[k / LAW_COEFFICIENTS] * d[k % LAW_COEFFICIENTS];
+            }
+        }
+    for (int k = 0; k < all; k++) gram[k * all + k] *= 1 + 1e-10;
+    h.regular = stats_invert(gram, all);
+
+    int of[LAW_COEFFICIENTS]; /* coefficient -> column of h.j */
     for (int c = 0; c < LAW_COEFFICIENTS; c++) {
-        int slot = p->slot[arm][c];
-        bool tied = c == LAW_BETA && slot == p->slot[arm][LAW_ALPHA];
-        column[c] = slot < 0 || fit->at_bound[slot] ? -1 : tied ? column[LAW_ALPHA] : h.q++;
+        int slot = p->slot[arm][c], at = slot < 0 ? -1 : column[slot];
+        of[c] = -1;
+        for (int k = 0; k < h.q && at >= 0; k++)
+            if (own[k] == at) of[c] = k;
+        if (at >= 0 && of[c] < 0) own[h.q] = at, of[c] = h.q++;
     }
-    for (int64_t i = 0; i < rows->n; i++) {
-        double ta = exp(law->a - law->alpha * (rows->k.x[i] + rows->x0)),
-               tb = exp(law->b - law->beta * (rows->k.y[i] + rows->y0)), e = exp(law->e), s = ta + tb + e;
-        double d[LAW_COEFFICIENTS] = {ta / s, tb / s, e / s, -rows->k.x[i] * ta / s, -rows->k.y[i] * tb / s};
-        double root = sqrt(rows->k.w[i]), *j = h.j + i * h.q;
-        r[i] = root * (rows->k.z[i] - log(s));
+    for (int k = 0; k < h.q * h.q; k++) h.inverse[k] = gram[own[k / h.q] * all + own[k % h.q]];
+    for (int64_t i = 0; i < p->source[arm]->n; i++) {
+        r[i] = residual(d, p->source[arm], &fit->law[arm], i);
         for (int c = 0; c < LAW_COEFFICIENTS; c++)
-            if (column[c] >= 0) j[column[c]] += root * d[c];
-        for (int k = 0; k < h.q * h.q; k++) h.inverse[k] += j[k / h.q] * j[k % h.q];
+            if (of[c] >= 0) h.j[i * h.q + of[c]] += d[c];
     }
-    for (int k = 0; k < h.q; k++) h.inverse[k * h.q + k] *= 1 + 1e-10;
-    h.regular = stats_invert(h.inverse, h.q);
+    mem_free(gram);
     return h;
 }
 
@@ -169,7 +189,8 @@ Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     noise.scale = noise.fitted + rows->n, noise.unit = noise.scale + rows->n;
     double *v = noise.unit + rows->n;
     Hat hat = residuals(noise.unit, p, fit, arm);
-    double *q = squares(&hat, rows->n, full);
+    double *q = squares(&hat, rows->n, full), fitted = 0;
+    for (int64_t i = 0; i < rows->n; i++) fitted += 1 - taken(&hat, i, i);
     fit_scale(noise.scale, v, noise.unit, q, rows, full, uneven);
     for (int64_t i = 0; i < rows->n; i++) noise.unit[i] /= sqrt(v[i]);
     double middle = centre(noise.unit, rows->n, p->spec.objective == OBJECTIVE_HUBER ? p->spec.delta : INFINITY);
@@ -177,7 +198,7 @@ Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
         noise.unit[i] -= middle;
         noise.fitted[i] = log(law_loss(&fit->law[arm], exp(rows->k.x[i] + rows->x0), exp(rows->k.y[i] + rows->y0)));
     }
-    leave_out(&noise, huber ? hat.q : 0);
+    leave_out(&noise, huber ? lround(fitted) : 0);
     smoothing(&noise);
     mem_free(q);
     mem_free(hat.j);
