@@ -30,7 +30,7 @@ static double residual(double d[LAW_COEFFICIENTS], const LawRows *rows, const La
 
 static Hat residuals(double *r, const LawProblem *p, const LawFit *fit, int arm) {
     Hat h = {.j = MEM_NEW(double, p->source[arm]->n *LAW_COEFFICIENTS + 1)};
-    int column[LAW_VARIABLES], all = 0, own[LAW_COEFFICIENTS];
+    int column[LAW_VARIABLES] = {0}, all = 0, own[LAW_COEFFICIENTS] = {0};
     for (int v = 0; v < p->n; v++) column[v] = fit->at_bound[v] ? -1 : all++;
     double *gram = MEM_NEW(double, all *all + 1), d[LAW_COEFFICIENTS];
     for (int m = 0; m < p->arms; m++)
