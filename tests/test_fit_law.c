@@ -164,6 +164,18 @@ static void unidentifiable(void) {
     }
 }
 
+static FitOptions few_starts(const char *objective) {
+    FitOptions o = {.delta = 1e-3,
+                    .e = "free",
+                    .exponents = "free",
+                    .starts = "few",
+                    .intervals = "auto",
+                    .extrapolation = 10,
+                    .bootstraps = 40};
+    snprintf(o.objective, sizeof o.objective, "%s", objective);
+    return o;
+}
+
 /* D = 20 N: which term is which cannot be told. Solves of a chain differ in what lies on bounds. */
 static void proportional(uint64_t seed) {
     Table t = table_new();
@@ -178,14 +190,7 @@ static void proportional(uint64_t seed) {
                               .cell = i,
                               .final = true});
     }
-    FitOptions o = {.objective = "huber",
-                    .delta = 1e-3,
-                    .e = "free",
-                    .exponents = "free",
-                    .starts = "few",
-                    .intervals = "auto",
-                    .extrapolation = 10,
-                    .bootstraps = 40};
+    FitOptions o = few_starts("huber");
     Analysis *a = analysis_new(&t, &o, comm_world());
     EXPECT(!strcmp(a->arm[0].status, "not identifiable: D follows N^1.00 in all rows"), "%s", a->arm[0].status);
     const BudgetFit *budget = &a->arm[0].currency[0].budget[0];
@@ -211,13 +216,7 @@ static void one_sided(void) {
                                   .cell = t.n,
                                   .final = true});
         }
-    FitOptions o = {.objective = "log",
-                    .e = "free",
-                    .exponents = "free",
-                    .starts = "few",
-                    .intervals = "auto",
-                    .extrapolation = 10,
-                    .bootstraps = 40};
+    FitOptions o = few_starts("log");
     Analysis *a = analysis_new(&t, &o, comm_world());
     const ArmFit *arm = &a->arm[0];
     EXPECT(!strncmp(arm->status, "one-sided: D/N", 14), "%s", arm->status);
