@@ -39,6 +39,7 @@ typedef struct LawGroup {
     LawProblem problem;
     LawFit fit;
     double seconds_fit, seconds_varpro, seconds_spread, seconds_cells;
+    double dof;                /* for percentiles (stats_interval); 0: what is drawn makes up for it (fit/noise.h) */
     double uneven;             /* p-value of even noise over (N, D), of the arm where it is least times their number */
     BootstrapKind spread_kind; /* what intervals come from */
     Ensemble spread, cells;    /* cells: what standard errors come from */

@@ -27,14 +27,8 @@ static const Law *resampled(const Ensemble *e, int64_t r, int index) {
     return &e->law[r * e->arms + index];
 }
 
-/* Degrees of freedom for percentiles; what is drawn for a fit of nearly absolute values makes up for them
- * (fit/noise.h). */
-static double freedom(const LawGroup *g) {
-    return law_nearly_absolute(&g->problem, &g->fit) ? 0 : fmax((double)(g->fit.rows - g->problem.n), 1);
-}
-
 static Interval interval(double *v, int64_t n, const LawGroup *g) {
-    return stats_interval(v, n, freedom(g));
+    return stats_interval(v, n, g->dof);
 }
 
 static void spread_of_coefficients(ArmFit *arm, const Cost *cost) {
@@ -182,6 +176,7 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     LawFit *fit = &group->fit;
     if (fit->rows > group->problem.n) fit->varpro = law_varpro(fit->varpro_law, &group->problem, comm);
     group->seconds_varpro = timer_now() - start;
+    group->dof = law_nearly_absolute(&group->problem, fit) ? 0 : fmax((double)(fit->rows - group->problem.n), 1);
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
         group->uneven = fmin(group->uneven, arms * noise_uneven(&group->problem, &group->fit, m));
@@ -284,7 +279,7 @@ static CompareArm compare_arm(const Analysis *a, int m, int currency) {
                         .law = &arm->group->fit.law[arm->index],
                         .spread = &arm->group->spread,
                         .index = arm->index,
-                        .dof = freedom(arm->group),
+                        .dof = arm->group->dof,
                         .identified = arm->identified,
                         .cost = c->cost,
                         .c_min = c->c_min,

@@ -163,7 +163,9 @@ static void leave_out(Noise *noise, int64_t smallest) {
     for (int64_t i = 0; i < n; i++) sorted[i] = fabs(noise->unit[i]);
     stats_sort(sorted, n);
     double least = smallest > 0 && n > 2 * smallest ? sorted[smallest - 1] : -1;
-    for (int64_t i = 0; i < n; i++) noise->drawn[i] = fabs(noise->unit[i]) > least;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) kept += noise->drawn[i] = fabs(noise->unit[i]) > least;
+    for (int64_t i = 0; i < n && !kept; i++) noise->drawn[i] = true; /* all of one size */
     mem_free(sorted);
 }
 
