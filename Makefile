@@ -19,20 +19,23 @@ B := build/$(MODE)$(if $(filter double,$(PRECISION)),-double)
 export MPIEXEC
 
 # ---- Layers, lowest first: what each may include (it may always include itself). `make lint` enforces this list. ----
-LAYERS := base par la io sim nn train fit study cli
+LAYERS := base par math la io sim nn train fit infer verify study cli
 USES_base :=
 USES_par := base
+USES_math := base
 USES_la := base par
 USES_io := base par
 USES_sim := base
 USES_nn := base par la
 USES_train := base par la io nn
-USES_fit := base par la io
-USES_study := base par la io sim nn train fit
-USES_cli := base par la io sim nn train fit study
+USES_fit := base par math la io
+USES_infer := base par math io fit
+USES_verify := base par math fit
+USES_study := base par la io sim nn train fit infer
+USES_cli := base par math la io sim nn train fit infer verify study
 # Foreign headers, each seen by one layer (mpi.h and hdf5.h by what par/comm_mpi.h serves).
 FOREIGN := Random123=base mpi.h=par petscsys.h=par yaml.h=par blis.h=la libxsmm.h=la hdf5.h=io ode/ode.h=sim \
-           petsctao.h=fit
+           petsctao.h=math
 
 # ---- Libraries. A multiarch Debian has no pkg-config file for BLIS; ScaLAPACK's asks for a blas.pc. ----
 MULTIARCH := $(shell gcc -print-multiarch)
@@ -97,7 +100,7 @@ $(B)/obj/%.o: %.c
 # The commit is compiled into one object only, so that a new commit rebuilds little.
 $(B)/obj/src/study/provenance.o: CFLAGS_src/study/provenance = -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(OPT_$(MODE))"'
 # Sums over rows that vectorise, exp and log from libmvec: this file alone may assume finite numbers.
-$(B)/obj/src/fit/kernel.o: CFLAGS_src/fit/kernel = -ffast-math
+$(B)/obj/src/fit/law_sum.o: CFLAGS_src/fit/law_sum = -ffast-math
 
 $(B)/libequiscale.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)

@@ -2,8 +2,8 @@
 /* Arms beside each other: known multiplier, crossover and exponents; certificates against refits; the envelope. */
 #include "base/rng.h"
 #include "check.h"
-#include "fit/analysis.h"
-#include "fit/minimise.h"
+#include "infer/analysis.h"
+#include "math/minimise.h"
 
 static const Law first = {.a = 6.2, .b = 7.6, .e = 0.3, .alpha = 0.35, .beta = 0.37};
 

@@ -1,7 +1,7 @@
 // TEST n=1,2
 /* Designs: a grid tells the exponents apart, one line of equal D/N does not, and the spread is that of real fits. */
 #include "check.h"
-#include "fit/design.h"
+#include "infer/design.h"
 
 static DesignOptions options(void) {
     return (DesignOptions){.alpha = 0.35,

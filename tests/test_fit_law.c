@@ -3,7 +3,7 @@
  */
 #include "base/rng.h"
 #include "check.h"
-#include "fit/analysis.h"
+#include "infer/analysis.h"
 #include "fit/bootstrap.h"
 #include "fit/cost.h"
 

@@ -4,7 +4,7 @@
 #include "check.h"
 #include "fit/frontier.h"
 #include "fit/law.h"
-#include "fit/suggest.h"
+#include "infer/suggest.h"
 
 static const Law truth = {.a = 3.9, .b = 4.2, .e = -1.5, .alpha = 0.5, .beta = 0.5};
 

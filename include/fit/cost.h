@@ -9,7 +9,7 @@
 #pragma once
 
 #include "fit/law.h"
-#include "fit/stats.h"
+#include "math/stats.h"
 #include "fit/table.h"
 
 typedef struct Cost {

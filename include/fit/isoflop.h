@@ -7,7 +7,7 @@
  *  collective; the same on every rank. */
 #pragma once
 
-#include "fit/stats.h"
+#include "math/stats.h"
 #include "fit/table.h"
 
 #include <stddef.h>

@@ -10,7 +10,7 @@
  *  Huber or log objective. Both must meet. */
 #pragma once
 
-#include "fit/kernel.h"
+#include "fit/law_sum.h"
 #include "fit/table.h"
 #include "par/comm.h"
 

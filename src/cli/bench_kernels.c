@@ -3,7 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/timer.h"
-#include "fit/stats.h"
+#include "math/stats.h"
 #include "la/brgemm.h"
 #include "la/gemm.h"
 #include "la/pga.h"

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/timer.h"
-#include "fit/stats.h"
+#include "math/stats.h"
 #include "la/flops.h"
 #include "nn/model.h"
 #include "train/optim.h"

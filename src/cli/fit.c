@@ -2,7 +2,7 @@
 #include "commands.h"
 #include "suggest.h"
 
-#include "fit/analysis.h"
+#include "infer/analysis.h"
 #include "par/comm.h"
 #include "par/options.h"
 

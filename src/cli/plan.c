@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "fit/design.h"
+#include "infer/design.h"
 #include "study/open.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "fit/suggest.h"
+#include "infer/suggest.h"
 #include "study/arm.h"
 
 #include <errno.h>

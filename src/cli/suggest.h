@@ -1,6 +1,6 @@
 /** fit -suggest K: prints the cells to run next and writes them as a study file. Collective. */
 #pragma once
 
-#include "fit/analysis.h"
+#include "infer/analysis.h"
 
 Err suggest_write(const Analysis *analysis);

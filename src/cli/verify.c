@@ -2,7 +2,7 @@
 #include "commands.h"
 
 #include "base/log.h"
-#include "fit/verify.h"
+#include "verify/verify.h"
 #include "par/comm.h"
 
 Err cmd_verify(int argc, char **argv, int *code) {

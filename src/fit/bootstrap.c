@@ -2,7 +2,7 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
-#include "fit/minimise.h"
+#include "math/minimise.h"
 #include "fit/noise.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "fit/cost.h"
 
 #include "base/arena.h"
-#include "fit/stats.h"
+#include "math/stats.h"
 
 #include <math.h>
 

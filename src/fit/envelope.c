@@ -1,6 +1,6 @@
 #include "fit/envelope.h"
 
-#include "fit/stats.h"
+#include "math/stats.h"
 
 #include <math.h>
 #include <stdio.h>

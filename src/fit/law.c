@@ -2,8 +2,8 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "fit/minimise.h"
-#include "fit/stats.h"
+#include "math/minimise.h"
+#include "math/stats.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
-#include "fit/stats.h"
+#include "math/stats.h"
 
 #include <math.h>
 #include <string.h>

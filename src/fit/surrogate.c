@@ -3,8 +3,8 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "base/timer.h"
-#include "fit/minimise.h"
-#include "fit/stats.h"
+#include "math/minimise.h"
+#include "math/stats.h"
 
 #include <math.h>
 #include <stdio.h>

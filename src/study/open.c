@@ -1,6 +1,6 @@
 #include "study/open.h"
 
-#include "fit/analysis.h"
+#include "infer/analysis.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #include "study/options.h"
 
 #include "base/arena.h"
-#include "fit/analysis.h"
-#include "fit/design.h"
+#include "infer/analysis.h"
+#include "infer/design.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* What a fit says to programs; docs/fitting.md has the schema. */
-#include "fit/analysis.h"
+#include "infer/analysis.h"
 
-#include "fit/json.h"
+#include "io/json.h"
 
 #include <errno.h>
 #include <math.h>

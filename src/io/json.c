@@ -1,4 +1,4 @@
-#include "fit/json.h"
+#include "io/json.h"
 
 #include <inttypes.h>
 #include <math.h>

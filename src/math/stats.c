@@ -1,4 +1,4 @@
-#include "fit/stats.h"
+#include "math/stats.h"
 
 #include "base/err.h"
 

@@ -1,10 +1,10 @@
 /* Tables of three studies: over-training, width and depth, repeated data. */
-#include "fit/verify_case.h"
+#include "verify/verify_case.h"
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "fit/repeat.h"
-#include "fit/stats.h"
+#include "verify/repeat.h"
+#include "math/stats.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-#include "fit/repeat.h"
+#include "verify/repeat.h"
 
-#include "fit/minimise.h"
+#include "math/minimise.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "fit/suggest.h"
+#include "infer/suggest.h"
 
 #include "base/arena.h"
 #include "base/rng.h"

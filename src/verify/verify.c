@@ -1,4 +1,4 @@
-#include "fit/verify_case.h"
+#include "verify/verify_case.h"
 
 #include "base/log.h"
 

@@ -3,11 +3,11 @@
 #pragma once
 
 #include "fit/bootstrap.h"
-#include "fit/certificate.h"
-#include "fit/compare.h"
+#include "infer/certificate.h"
+#include "infer/compare.h"
 #include "fit/cost.h"
 #include "fit/envelope.h"
-#include "fit/fit_options.h"
+#include "infer/fit_options.h"
 #include "fit/isoflop.h"
 #include "fit/law.h"
 #include "fit/surrogate.h"
@@ -88,7 +88,7 @@ typedef struct Analysis {
 Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm *comm);
 void analysis_free(Analysis *analysis);
 
-/** For people, on the root: a line an arm, then the details (report.c). */
+/** For people, on the root: a line an arm, then the details (report_text.c). */
 void analysis_print(const Analysis *analysis);
-/** For programs, written under a temporary name and renamed (export.c). Collective. */
+/** For programs, written under a temporary name and renamed (report_json.c). Collective. */
 Err analysis_json(const Analysis *analysis, const char *path, const Comm *comm);

@@ -1,7 +1,7 @@
-#include "fit/certificate.h"
+#include "infer/certificate.h"
 
 #include "base/arena.h"
-#include "fit/minimise.h"
+#include "math/minimise.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* What a fit says to people: first one line an arm and what arms need beside each other, then everything, arm by arm.
  */
-#include "fit/analysis.h"
+#include "infer/analysis.h"
 
 #include "base/log.h"
 

@@ -3,8 +3,8 @@
 #include "fit/law.h"
 
 #include "base/arena.h"
-#include "fit/minimise.h"
-#include "fit/stats.h"
+#include "math/minimise.h"
+#include "math/stats.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-#include "fit/compare.h"
+#include "infer/compare.h"
 
 #include "base/arena.h"
-#include "fit/certificate.h"
+#include "infer/certificate.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Hoffmann et al. 2022, Fig. 4, read off and fitted again by Besiroglu et al. 2024 (Epoch AI, arXiv 2404.10102) and
  * others. */
-#include "fit/verify_case.h"
+#include "verify/verify_case.h"
 
 #include "base/arena.h"
 #include "base/log.h"

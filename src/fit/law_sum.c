@@ -1,6 +1,6 @@
 /* Compiled with -ffast-math, so that the sums vectorise and exp and log come from libmvec; nothing here may see an
  * infinity or a NaN that matters. */
-#include "fit/kernel.h"
+#include "fit/law_sum.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
-#include "fit/design.h"
+#include "infer/design.h"
 
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/rng.h"
-#include "fit/minimise.h"
+#include "math/minimise.h"
 
 #include <math.h>
 #include <stddef.h>

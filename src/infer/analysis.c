@@ -1,4 +1,4 @@
-#include "fit/analysis.h"
+#include "infer/analysis.h"
 
 #include "base/arena.h"
 #include "base/timer.h"

@@ -1,4 +1,4 @@
-#include "fit/minimise.h"
+#include "math/minimise.h"
 
 #include "base/arena.h"
 #include "base/err.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "fit/law.h"
-#include "fit/verify.h"
+#include "verify/verify.h"
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "fit/fit_options.h"
+#include "infer/fit_options.h"
 
 #include <stddef.h>
 #include <string.h>
