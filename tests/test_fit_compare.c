@@ -51,7 +51,8 @@ static void multiplier(void) {
     for (int c = 0; c < CURRENCIES; c++) {
         const Difference *d = &a->comparison[0].currency[c];
         EXPECT(d->mean.interval.lo < 1 / 3.0 && 1 / 3.0 < d->mean.interval.hi && fabs(log(3 * d->mean.value)) < 0.2,
-               "%s: multiplier %g [%g, %g]", currency_name[c], d->mean.value, d->mean.interval.lo, d->mean.interval.hi);
+               "%s: multiplier %g [%g, %g]", currencies[c].name, d->mean.value, d->mean.interval.lo,
+               d->mean.interval.hi);
         EXPECT(!strcmp(d->status, "second needs less compute"), "%s", d->status);
     }
     EXPECT(a->comparison[0].exponents.p > 0.01, "equal exponents: p = %g", a->comparison[0].exponents.p);

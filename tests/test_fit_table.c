@@ -11,14 +11,14 @@ static void results(void) {
         snprintf(c->arm, sizeof c->arm, i % 2 ? "gatr" : "transformer");
         snprintf(c->role, sizeof c->role, i == 4 ? "data" : "grid");
         c->parameters = 1000 * (i + 1), c->samples = 6400, c->dataset = i == 5 ? 100 : 5000, c->seed = i;
-        c->flop_nominal = 1e9 * (i + 1), c->flop_executed = 1.1e9, c->core_seconds = 3;
+        for (int k = 0; k < CURRENCIES; k++) c->compute[k] = 1e9 * (i + 1) + k;
         c->loss = i == 3 ? NAN : 0.5, c->outcome = i == 3 ? OUTCOME_DIVERGED : OUTCOME_DONE;
     }
-    CurvePoint curve[4] = {
-        {.cell = 0, .samples = 0, .loss = 1},
-        {.cell = 0, .samples = 3200, .flop_nominal = 5e8, .flop_executed = 5e8, .core_seconds = 1, .loss = 0.6},
-        {.cell = 0, .samples = 6400, .loss = 0.5},
-        {.cell = 4, .samples = 3200, .loss = 0.6}};
+    CurvePoint curve[4] = {{.cell = 0, .samples = 0, .loss = 1},
+                           {.cell = 0, .samples = 3200, .loss = 0.6},
+                           {.cell = 0, .samples = 6400, .loss = 0.5},
+                           {.cell = 4, .samples = 3200, .loss = 0.6}};
+    for (int k = 0; k < CURRENCIES; k++) curve[1].compute[k] = 5e8 + k;
     Results r = {.cells = 6, .points = 4, .cell = cell, .curve = curve};
     Table t = table_new();
     TableFilter all = {0};
@@ -26,7 +26,8 @@ static void results(void) {
     EXPECT(!err.code && t.n == 4 && t.arms == 2, "%s: %lld points", err.text, (long long)t.n);
     EXPECT(t.left_out.role == 1 && t.left_out.dataset == 1 && t.left_out.outcome == 1, "left out");
     EXPECT(t.at[3].final == false && t.at[3].d == 3200 && t.at[3].cell == 0 && t.at[2].n == 3000, "curve point");
-    EXPECT(t.has[0] && t.has[1] && t.has[2], "currencies");
+    for (int k = 0; k < CURRENCIES; k++)
+        EXPECT(t.has[k] && t.at[2].c[k] == 3e9 + k && t.at[3].c[k] == 5e8 + k, "%s", currencies[k].name);
     r.cells = 0;
     err = table_add_results(&t, &r, &all, "empty.h5");
     EXPECT(err.code == EXIT_USER && strstr(err.text, "empty.h5"), "%s", err.text);

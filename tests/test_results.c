@@ -13,6 +13,7 @@ static Results example(int64_t cells) {
     Results r = {.cells = cells, .digest = 0x8000000000000123u, .study = "quick"};
     r.cell = MEM_NEW(CellRecord, cells + 1);
     r.curve = MEM_NEW(CurvePoint, 5 * cells + 1);
+    r.measure = MEM_NEW(MeasureRow, 2 * cells + 1);
     for (int64_t i = 0; i < cells; i++) {
         CellRecord *c = &r.cell[i];
         snprintf(c->id, sizeof c->id, "gatr-w8x2-n%lld", (long long)i);
@@ -21,7 +22,7 @@ static Results example(int64_t cells) {
         c->width = 8 + i;
         c->parameters = 1000 * i;
         c->samples = (int64_t)1 << 40;
-        c->flop_nominal = 1e19 / 3;
+        for (int k = 0; k < CURRENCIES; k++) c->compute[k] = 1e19 / (3 + k);
         c->loss = i == 1 ? NAN : 0.1 + 1.0 / (double)(i + 1);
         c->outcome = i == 1 ? OUTCOME_DIVERGED : OUTCOME_DONE;
         c->attempts = 1;
@@ -29,14 +30,24 @@ static Results example(int64_t cells) {
         for (int64_t k = 0; k < c->curve_points; k++)
             r.curve[r.points++] =
                 (CurvePoint){.cell = i, .step = 10 * k, .samples = 1e3, .loss = 1.0 / 3, .train_loss = NAN, .lr = 1e-3};
+        for (int64_t k = 0; k < i % 3; k++)
+            r.measure[r.measures++] = (MeasureRow){.cell = i,
+                                                   .step = 10,
+                                                   .measure = "equivariance",
+                                                   .layer = k - 1,
+                                                   .element = "so3",
+                                                   .value = 1.0 / 7,
+                                                   .se = NAN,
+                                                   .samples = 100 + k};
     }
     return r;
 }
 
 static bool same(const Results *a, const Results *b) {
-    bool equal =
-        a->cells == b->cells && a->points == b->points && a->digest == b->digest && !strcmp(a->study, b->study);
-    return equal && !memcmp(a->cell, b->cell, (size_t)a->cells * sizeof *a->cell) &&
+    bool equal = a->cells == b->cells && a->points == b->points && a->measures == b->measures &&
+                 a->digest == b->digest && !strcmp(a->study, b->study);
+    return equal && !memcmp(a->measure, b->measure, (size_t)a->measures * sizeof *a->measure) &&
+           !memcmp(a->cell, b->cell, (size_t)a->cells * sizeof *a->cell) &&
            !memcmp(a->curve, b->curve, (size_t)a->points * sizeof *a->curve);
 }
 
@@ -120,6 +131,46 @@ static void full_disk(const Comm *w) {
     results_free(&old);
 }
 
+/* A file from before the table of measures and the columns that came later: no rows, and the stated fallback. */
+static void earlier(void) {
+    char command[512];
+    Results all = example(13), got;
+    Err err = results_write_cell(test_file("earlier.h5"), &all, provenance);
+    EXPECT(!err.code, "%s", err.text);
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 -c \"import h5py\n"
+             "f = h5py.File('%s', 'r+')\n"
+             "del f['measures'], f['cells/core_seconds'], f['curves/core_seconds']\"",
+             test_file("earlier.h5"));
+    EXPECT(system(command) == 0, "%s", command);
+    for (int64_t i = 0; i < all.cells; i++) all.cell[i].compute[CURRENCY_CORE_SECONDS] = NAN;
+    for (int64_t p = 0; p < all.points; p++) all.curve[p].compute[CURRENCY_CORE_SECONDS] = NAN;
+    all.measures = 0;
+    err = results_read(&got, test_file("earlier.h5"));
+    EXPECT(!err.code && same(&got, &all), "%s", err.text);
+    results_free(&got);
+    results_free(&all);
+}
+
+/* Rows of two files one after the other, their curves and measures pointing at the right cells. */
+static void appended(const Comm *w) {
+    Results all = {0}, five = example(5);
+    if (comm_rank(w) == 0) {
+        results_append(&all, &five);
+        results_append(&all, &five);
+    }
+    results_bcast(&all, w);
+    EXPECT(all.cells == 10 && all.points == 2 * five.points && all.measures == 2 * five.measures, "sizes");
+    for (int64_t p = 0; p < all.points; p++)
+        EXPECT(all.curve[p].cell == five.curve[p % five.points].cell + p / five.points * 5, "point %lld", (long long)p);
+    for (int64_t m = 0; m < all.measures; m++)
+        EXPECT(all.measure[m].cell == five.measure[m % five.measures].cell + m / five.measures * 5 &&
+                   all.measure[m].value == 1.0 / 7,
+               "measure %lld", (long long)m);
+    results_free(&five);
+    results_free(&all);
+}
+
 static void damage(void) {
     enum { TRIALS = 300 };
     Results one = example(5);
@@ -158,6 +209,10 @@ static void tools(void) {
              "c = f['cells']\n"
              "assert c['id'][3] == b'gatr-w8x2-n3' and c['width'][3] == 11 and math.isnan(c['loss'][1])\n"
              "assert c['flop_nominal'].attrs['unit'] == b'FLOP' and c['samples'].attrs['description']\n"
+             "n = c.attrs['currencies'].decode().split(',')\n"
+             "assert n[0] == 'flop_nominal' and f['curves'].attrs['currencies'].decode().split(',') == n\n"
+             "assert all(c[k].attrs['currency'] and c[k].attrs['title'] and k in f['curves'] for k in n)\n"
+             "assert f['measures/measure'][0] == b'equivariance' and f['measures/se'].attrs['description']\n"
              "assert f['provenance'].attrs['commit'] == b'1234abc'\n"
              "assert len(f['curves/step']) == c['curve_points'][:].sum()\"",
              test_file("results.h5"));
@@ -173,6 +228,8 @@ int main(int argc, char **argv) {
     cells();
     gathered(w);
     full_disk(w);
+    appended(w);
+    if (comm_rank(w) == 0) earlier();
     if (comm_size(w) == 1) damage();
     if (comm_rank(w) == 0) tools();
     return test_end();

@@ -68,8 +68,8 @@ static void layouts(const ModelKind *kind, bool augment, const TrainData *data) 
         }
         EXPECT(worst <= bound, "%s %d x %d differs by %g", kind->name, layout[l][0], layout[l][1], worst);
         EXPECT(record.tokens == first.tokens && record.parameters == first.parameters, "tokens, parameters");
-        EXPECT(fabs(record.flop_nominal / first.flop_nominal - 1) < 1e-12, "nominal FLOP %g %g", record.flop_nominal,
-               first.flop_nominal);
+        EXPECT(fabs(record.compute[CURRENCY_NOMINAL] / first.compute[CURRENCY_NOMINAL] - 1) < 1e-12,
+               "nominal FLOP %g %g", record.compute[CURRENCY_NOMINAL], first.compute[CURRENCY_NOMINAL]);
     }
     if (comm_rank(comm_world()) == 0) printf("measured %s: layouts differ by %.1e\n", kind->name, worst);
 }

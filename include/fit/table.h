@@ -14,9 +14,6 @@
 #include <stdint.h>
 
 enum { TABLE_ARMS = 16, TABLE_NAME = 48 };
-enum { CURRENCY_NOMINAL, CURRENCY_EXECUTED, CURRENCY_CORE_SECONDS, CURRENCIES };
-extern const char *const currency_name[CURRENCIES];
-extern const char *const currency_unit[CURRENCIES];
 
 typedef struct Point {
     double n, d;

@@ -62,10 +62,15 @@ Err h5_reserve(H5File *file, int64_t bytes);
 /** A new group. */
 Err h5_group(H5File *file, const char *name);
 
+/** Whether the file holds a group or dataset of that path, whose parent exists. */
+Err h5_exists(bool *there, H5File *file, const char *path);
+
 /** A new column of `rows` rows; with rows == 0 it grows by h5_extend. */
 Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t rows);
 /** Opens a column and checks that it holds numbers (text) of that shape; rows is what the file has. */
 Err h5_column_open(H5Data *data, H5File *file, const H5Column *column);
+/** The error of a file without that column. */
+Err h5_missing(const H5File *file, const H5Column *column);
 void h5_column_close(H5Data *data);
 Err h5_extend(H5Data *data, int64_t rows);
 

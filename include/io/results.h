@@ -1,12 +1,15 @@
-/** What finished cells leave behind. One struct, one field table, two kinds of file in the same format
- *  `equiscale-results-1`: a small one a cell, written by its leader and committed whole, and results.h5, gathered from
- *  them with parallel HDF5. Group /cells has one dataset a column (attributes unit, description), group /curves the
- *  learning curves of all cells, /provenance text attributes.
+/** What finished cells leave behind. One struct and one field table for each of three tables, two kinds of file in the
+ *  same format `equiscale-results-1`: a small one per cell, written by its leader and committed whole, and results.h5,
+ *  gathered from them with parallel HDF5. Group /cells has one dataset per column (attributes unit, description),
+ *  group /curves the learning curves of all cells, group /measures what was measured on finished models, /provenance
+ *  text attributes. The columns of compute currencies say so (attributes currency, title) and stand in the attribute
+ *  `currencies` of their group.
  *
  *  Errors name the file, and the column where it is one. */
 #pragma once
 
 #include "base/err.h"
+#include "io/currency.h"
 #include "par/comm.h"
 
 #include <stdint.h>
@@ -27,31 +30,41 @@ typedef struct CellRecord {
     int64_t seed;
     double lr; /* peak learning rate */
     int64_t dp, tp;
-    double flop_nominal;    /* C: reference's convention, see nn/model.h */
-    double flop_executed;   /* C: what the kernels did */
-    double core_seconds;    /* C: wall seconds of training times ranks */
-    double seconds;         /* wall seconds of training */
-    double loss;            /* on the fixed test set, at the end; NaN when diverged */
-    double loss_initial;    /* the same before training */
-    double validation_loss; /* on the validation set, at the end: decides between learning rates */
+    double compute[CURRENCIES]; /* C: of training, in the units of io/currency.h; NaN where it was not measured */
+    double seconds;             /* wall seconds of training */
+    double loss;                /* on the fixed test set, at the end; NaN when diverged */
+    double loss_initial;        /* the same before training */
+    double validation_loss;     /* on the validation set, at the end: decides between learning rates */
     int64_t outcome, attempts;
     int64_t curve_points;
 } CellRecord;
 
 typedef struct CurvePoint {
-    int64_t cell;                                     /* row in /cells */
-    int64_t step;                                     /* optimiser steps done */
-    double samples;                                   /* training samples seen */
-    double flop_nominal, flop_executed, core_seconds; /* spent so far */
-    double loss;                                      /* on the fixed test set */
-    double train_loss;                                /* mean over the steps since the last point */
+    int64_t cell;               /* row in /cells */
+    int64_t step;               /* optimiser steps done */
+    double samples;             /* training samples seen */
+    double compute[CURRENCIES]; /* spent so far; NaN where it was not measured */
+    double loss;                /* on the fixed test set */
+    double train_loss;          /* mean over the steps since the last point */
     double lr;
 } CurvePoint;
 
+/** One number that a measurement found on a model. */
+typedef struct MeasureRow {
+    int64_t cell;               /* row in /cells */
+    int64_t step;               /* optimiser steps done */
+    char measure[RESULTS_NAME]; /* name of the measurement */
+    int64_t layer;              /* point on the residual stream, from 0; -1: the output */
+    char element[RESULTS_NAME]; /* group element or other case: so3, mirror */
+    double value, se;           /* in the unit that the measurement says; standard error, NaN where there is none */
+    int64_t samples;            /* independent samples behind it */
+} MeasureRow;
+
 typedef struct Results {
-    int64_t cells, points;
+    int64_t cells, points, measures;
     CellRecord *cell;
-    CurvePoint *curve; /* ordered by cell, then step */
+    CurvePoint *curve;   /* ordered by cell, then step */
+    MeasureRow *measure; /* ordered by cell; none in files from before there was the table */
     char study[RESULTS_NAME];
     uint64_t digest; /* of the study's options that decide results */
 } Results;
@@ -62,6 +75,12 @@ Err results_write_cell(const char *path, const Results *one, const char *provena
 /** Reads either kind of file with the serial driver. Not collective. results_free gives back the arrays. */
 Err results_read(Results *out, const char *path);
 void results_free(Results *results);
+
+/** Appends all cells of `one` with their curves and measures. Not collective. */
+void results_append(Results *to, const Results *one);
+
+/** Afterwards every rank has what the root has; the others pass nothing that they own. Collective. */
+void results_bcast(Results *results, const Comm *comm);
 
 /** results.h5 from the same Results on every rank, written collectively with parallel HDF5 in equal shares of rows,
  *  checked, renamed into place. Collective. */

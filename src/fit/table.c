@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const currency_name[CURRENCIES] = {"nominal", "executed", "core_seconds"};
-const char *const currency_unit[CURRENCIES] = {"FLOP", "FLOP", "core-seconds"};
-
 Table table_new(void) {
-    return (Table){.has = {true, true, true}};
+    Table table = {0};
+    for (int c = 0; c < CURRENCIES; c++) table.has[c] = true;
+    return table;
 }
 
 void table_free(Table *table) {
@@ -134,7 +133,8 @@ static Err read_row(Table *table, const Csv *csv, char *line, const TableColumns
     if (n == 1 && !*field[0]) return ERR_NONE;
     if (n != csv->columns)
         return err_user("%s:%d: %d fields: want %d as in the header", csv->path, csv->line, n, csv->columns);
-    Point p = {.weight = 1, .final = true, .cell = table->cells, .c = {NAN, NAN, NAN}};
+    Point p = {.weight = 1, .final = true, .cell = table->cells};
+    for (int c = 0; c < CURRENCIES; c++) p.c[c] = NAN;
     double keep = 1, seed = 0, width = 0, depth = 0;
     if (csv->keep >= 0) {
         if (!strcasecmp(field[csv->keep], "false"))
@@ -220,52 +220,54 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
     for (int64_t i = 0; i < results->cells && !err.code; i++) {
         const CellRecord *r = &results->cell[i];
         LeftOut *out = &table->left_out;
-        int64_t *why = !same(r->role, "grid")               ? &out->role
-                       : r->dataset != largest              ? &out->dataset
-                       : !wanted_arm(filter, r->arm)        ? &out->arm
-                       : r->outcome != OUTCOME_DONE         ? &out->outcome
-                       : !isfinite(r->loss) || r->loss <= 0 ? &out->loss
-                       : !in_range(filter, r->flop_nominal) ? &out->range
-                                                            : NULL;
+        int64_t *why = !same(r->role, "grid")                            ? &out->role
+                       : r->dataset != largest                           ? &out->dataset
+                       : !wanted_arm(filter, r->arm)                     ? &out->arm
+                       : r->outcome != OUTCOME_DONE                      ? &out->outcome
+                       : !isfinite(r->loss) || r->loss <= 0              ? &out->loss
+                       : !in_range(filter, r->compute[CURRENCY_NOMINAL]) ? &out->range
+                                                                         : NULL;
         if (why) {
             ++*why;
             continue;
         }
         used[i] = true;
         arm[i] = table_arm(table, r->arm);
+        Point p = {.n = (double)r->parameters,
+                   .d = (double)r->samples,
+                   .loss = r->loss,
+                   .weight = 1,
+                   .seed = r->seed,
+                   .dataset = r->dataset,
+                   .cell = first_cell + i,
+                   .batch = r->batch,
+                   .width = (int)r->width,
+                   .depth = (int)r->depth,
+                   .heads = (int)r->heads,
+                   .arm = arm[i],
+                   .final = true};
+        memcpy(p.c, r->compute, sizeof p.c);
         if (arm[i] < 0)
             err = err_user("%s: arm %s: want at most %d arms", path, r->arm, TABLE_ARMS);
         else
-            table_add(table, (Point){.n = (double)r->parameters,
-                                     .d = (double)r->samples,
-                                     .c = {r->flop_nominal, r->flop_executed, r->core_seconds},
-                                     .loss = r->loss,
-                                     .weight = 1,
-                                     .seed = r->seed,
-                                     .dataset = r->dataset,
-                                     .cell = first_cell + i,
-                                     .batch = r->batch,
-                                     .width = (int)r->width,
-                                     .depth = (int)r->depth,
-                                     .heads = (int)r->heads,
-                                     .arm = arm[i],
-                                     .final = true});
+            table_add(table, p);
     }
     for (int64_t i = 0; i < results->points && !err.code; i++) {
         const CurvePoint *q = &results->curve[i];
         if (q->cell < 0 || q->cell >= results->cells || !used[q->cell]) continue;
         const CellRecord *r = &results->cell[q->cell];
         if (!isfinite(q->loss) || q->loss <= 0 || q->samples <= 0 || q->samples >= (double)r->samples) continue;
-        table_add(table, (Point){.n = (double)r->parameters,
-                                 .d = q->samples,
-                                 .c = {q->flop_nominal, q->flop_executed, q->core_seconds},
-                                 .loss = q->loss,
-                                 .weight = 1,
-                                 .seed = r->seed,
-                                 .dataset = r->dataset,
-                                 .cell = first_cell + q->cell,
-                                 .arm = arm[q->cell],
-                                 .final = false});
+        Point p = {.n = (double)r->parameters,
+                   .d = q->samples,
+                   .loss = q->loss,
+                   .weight = 1,
+                   .seed = r->seed,
+                   .dataset = r->dataset,
+                   .cell = first_cell + q->cell,
+                   .arm = arm[q->cell],
+                   .final = false};
+        memcpy(p.c, q->compute, sizeof p.c);
+        table_add(table, p);
     }
     if (!err.code && table->n == before)
         err =

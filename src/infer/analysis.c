@@ -241,7 +241,7 @@ static void certify(const Analysis *a, ArmFit *arm, const Comm *comm) {
                      {"envelope", k->envelope.n_exponent, k->envelope.d_exponent},
                      {"surrogate", lawfree_exponent(k), NAN}};
         for (int i = c == a->reference_currency; i < 4; i++) { /* there the law is the first row */
-            snprintf(row.what, sizeof row.what, "%s, %s", found[i].what, currency_name[c]);
+            snprintf(row.what, sizeof row.what, "%s, %s", found[i].what, currencies[c].name);
             row.a = found[i].a, row.b = found[i].b;
             if (isfinite(row.a)) certificate_add(&arm->certificate, &row);
         }

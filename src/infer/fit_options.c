@@ -7,6 +7,12 @@
     { name, type, offsetof(FitOptions, member), fallback, lo, hi, choices, unit, help }
 #define COLUMN(name, member, fallback, help) KEY("fit.columns." name, KEY_WORD, member, fallback, 0, 0, NULL, "1", help)
 
+/* Of each currency beside nominal compute. */
+#define BUDGETS(word, name, column, title, amount, unit, description)                                                  \
+    KEY("fit.budgets_" name, KEY_REALS, budgets[CURRENCY_##word], "", 1e-300, 1e300, NULL, unit, "the same in " amount),
+#define COMPUTE(word, name, column, title, amount, unit, description)                                                  \
+    COLUMN(name, column_c[CURRENCY_##word], "", "CSV column of " amount "; empty: none"),
+
 const KeySpec fit_keys[] = {
     KEY("fit.objective", KEY_WORD, objective, "huber", 0, 0, "huber|log|loss", "1",
         "sum of Huber on log residuals, least squares on log loss, or on loss"),
@@ -24,12 +30,8 @@ const KeySpec fit_keys[] = {
     KEY("fit.seed", KEY_INT, seed, "1", 0, 9e15, NULL, "1", "of the resamples"),
     KEY("fit.budgets", KEY_REALS, budgets[CURRENCY_NOMINAL], "", 1e-300, 1e300, NULL, "FLOP",
         "nominal budgets to allocate; empty: powers of ten in reach"),
-    KEY("fit.budgets_executed", KEY_REALS, budgets[CURRENCY_EXECUTED], "", 1e-300, 1e300, NULL, "FLOP",
-        "the same in executed FLOP"),
-    KEY("fit.budgets_core_seconds", KEY_REALS, budgets[CURRENCY_CORE_SECONDS], "", 1e-300, 1e300, NULL, "core-seconds",
-        "the same in core-seconds"),
-    KEY("fit.isoflop_budgets", KEY_REALS, isoflop_budgets, "", 1e-300, 1e300, NULL, "FLOP",
-        "nominal budgets of isoFLOP curves; empty: from the data"),
+    CURRENCY_ROWS_BESIDE(BUDGETS) KEY("fit.isoflop_budgets", KEY_REALS, isoflop_budgets, "", 1e-300, 1e300, NULL,
+                                      "FLOP", "nominal budgets of isoFLOP curves; empty: from the data"),
     KEY("fit.extrapolation", KEY_REAL, extrapolation, "10", 1, 1e300, NULL, "1",
         "largest factor in C beyond the data at which an allocation is given"),
     KEY("fit.extrapolate", KEY_BOOL, extrapolate, "false", 0, 0, NULL, "1", "give allocations beyond that factor too"),
@@ -49,9 +51,8 @@ const KeySpec fit_keys[] = {
     COLUMN("arm", column_arm, "", "CSV column of the arm's name; empty: the file's name"),
     COLUMN("seed", column_seed, "", "CSV column of the seed; empty: none"),
     COLUMN("c", column_c[CURRENCY_NOMINAL], "", "CSV column of nominal C; empty: 6 N D"),
-    COLUMN("executed", column_c[CURRENCY_EXECUTED], "", "CSV column of executed FLOP; empty: none"),
-    COLUMN("core_seconds", column_c[CURRENCY_CORE_SECONDS], "", "CSV column of core-seconds; empty: none"),
-    KEY("suggest", KEY_INT, suggest, "0", 0, 64, NULL, "cells", "propose so many cells to run next; 0: none"),
+    CURRENCY_ROWS_BESIDE(COMPUTE)
+        KEY("suggest", KEY_INT, suggest, "0", 0, 64, NULL, "cells", "propose so many cells to run next; 0: none"),
     KEY("suggest.budget", KEY_REAL, suggest_budget, "0", 0, 1e300, NULL, "FLOP",
         "nominal budget whose allocation they are to pin down; 0: the largest run's"),
     KEY("suggest.file", KEY_WORD, suggest_file, "suggest.yaml", 0, 0, NULL, "1", "study file to write; must not exist"),
@@ -62,14 +63,15 @@ const KeySpec fit_keys[] = {
 const int n_fit_keys = sizeof fit_keys / sizeof *fit_keys;
 
 TableColumns fit_columns(const FitOptions *o) {
-    return (TableColumns){.n = o->column_n,
-                          .d = o->column_d,
-                          .loss = o->column_loss,
-                          .weight = o->column_weight,
-                          .keep = o->column_keep,
-                          .arm = o->column_arm,
-                          .seed = o->column_seed,
-                          .c = {o->column_c[0], o->column_c[1], o->column_c[2]}};
+    TableColumns columns = {.n = o->column_n,
+                            .d = o->column_d,
+                            .loss = o->column_loss,
+                            .weight = o->column_weight,
+                            .keep = o->column_keep,
+                            .arm = o->column_arm,
+                            .seed = o->column_seed};
+    for (int c = 0; c < CURRENCIES; c++) columns.c[c] = o->column_c[c];
+    return columns;
 }
 
 TableFilter fit_filter(const FitOptions *o) {

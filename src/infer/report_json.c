@@ -111,8 +111,8 @@ static void json_envelope(Json *j, const Envelope *e) {
 }
 
 static void json_currency(Json *j, const CurrencyFit *c, int which) {
-    json_object(j, currency_name[which]);
-    json_text(j, "unit", currency_unit[which]);
+    json_object(j, currencies[which].name);
+    json_text(j, "unit", currencies[which].unit);
     json_number(j, "kappa", exp(c->cost.log_kappa));
     json_number(j, "mu", c->cost.mu);
     json_number(j, "nu", c->cost.nu);
@@ -141,7 +141,7 @@ static void json_points(Json *j, const Analysis *a, const ArmFit *arm) {
         json_number(j, "N", p->n);
         json_number(j, "D", p->d);
         for (int c = 0; c < CURRENCIES; c++)
-            if (a->table->has[c]) json_number(j, currency_name[c], p->c[c]);
+            if (a->table->has[c]) json_number(j, currencies[c].name, p->c[c]);
         json_number(j, "loss", p->loss);
         json_number(j, "fitted", law_loss(law, p->n, p->d));
         json_number(j, "weight", p->weight);
@@ -261,7 +261,7 @@ static void json_comparison(Json *j, const Analysis *a, const Comparison *p) {
     for (int c = 0; c < CURRENCIES; c++) {
         const Difference *d = &p->currency[c];
         if (!a->table->has[c]) continue;
-        json_object(j, currency_name[c]);
+        json_object(j, currencies[c].name);
         json_text(j, "status", d->status);
         json_pair(j, "loss_range", d->loss_lo, d->loss_hi);
         json_number(j, "multiplier", d->mean.value);

@@ -62,8 +62,6 @@ static void print_head(const Analysis *a) {
     print_left_out(&a->table->left_out);
 }
 
-static const char *const in[CURRENCIES] = {"nominal FLOP", "executed FLOP", "core-seconds"};
-
 /* ---- Arms beside each other. ---- */
 
 static int name_width(const Analysis *a) {
@@ -75,7 +73,7 @@ static int name_width(const Analysis *a) {
 static void print_arms(const Analysis *a) {
     char title[64];
     int c = a->reference_currency;
-    snprintf(title, sizeof title, "N* at %s %s", cell("%.3g", a->reference), c < 0 ? "" : in[c]);
+    snprintf(title, sizeof title, "N* at %s %s", cell("%.3g", a->reference), c < 0 ? "" : currencies[c].amount);
     log_text("\n  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a), "arm", "E", "A", "B", "alpha", "beta",
              "a of N* ~ C^a [95 %]", title, "status");
     for (int m = 0; m < a->arms; m++) {
@@ -94,7 +92,7 @@ static void print_multipliers(const Analysis *a) {
     char line[512];
     size_t at = (size_t)snprintf(line, sizeof line, "  %-*s", name_width(a), "arm");
     for (int c = 0; c < CURRENCIES; c++)
-        if (a->table->has[c]) at += (size_t)snprintf(line + at, sizeof line - at, "  %-24s", in[c]);
+        if (a->table->has[c]) at += (size_t)snprintf(line + at, sizeof line - at, "  %-24s", currencies[c].amount);
     log_text("\n  compute for the same loss as %s, as a multiple of its compute [95 %%]; p of equal exponents",
              a->table->arm[0]);
     log_text("%s  p", line);
@@ -184,13 +182,14 @@ static void print_isoflop(const IsoFlop *iso, const char *currency) {
 static void print_currency(const CurrencyFit *c, int which) {
     if (!c->known) return;
     const Envelope *e = &c->envelope;
-    log_text("\n  allocation in %s, C = %.3g N^%.3f D^%.3f: N* ~ C^%s, D* ~ C^%s", in[which], exp(c->cost.log_kappa),
-             c->cost.mu, c->cost.nu, ranged("%.3f", c->a, c->a_interval), ranged("%.3f", c->b, c->b_interval));
+    log_text("\n  allocation in %s, C = %.3g N^%.3f D^%.3f: N* ~ C^%s, D* ~ C^%s", currencies[which].amount,
+             exp(c->cost.log_kappa), c->cost.mu, c->cost.nu, ranged("%.3f", c->a, c->a_interval),
+             ranged("%.3f", c->b, c->b_interval));
     log_text("    %9s  %-30s %-30s %-28s %s", "C", "N* [95 %]", "D* [95 %]", "loss [95 %]", "status");
     print_allocations(c->budget, c->budgets, 1);
     if (c->lawfrees) log_text("   no law assumed (Gaussian process):");
     print_allocations(c->lawfree, c->lawfrees, 4);
-    print_isoflop(&c->isoflop, in[which]);
+    print_isoflop(&c->isoflop, currencies[which].amount);
     if (isfinite(e->n_exponent))
         log_text("\n  lower envelope: %d points, N ~ C^%.3f (s.e. %.3f), D ~ C^%.3f (s.e. %.3f); %s", e->points,
                  e->n_exponent, e->n_se, e->d_exponent, e->d_se, e->caveat);
@@ -235,10 +234,10 @@ static void print_comparison(const Analysis *a, const Comparison *p) {
         const Difference *d = &p->currency[c];
         if (!a->table->has[c]) continue;
         if (isfinite(d->mean.value))
-            log_text("  %s: compute for equal loss %s times over losses %.4g to %.4g; %s", in[c],
+            log_text("  %s: compute for equal loss %s times over losses %.4g to %.4g; %s", currencies[c].amount,
                      ranged("%.3g", d->mean.value, d->mean.interval), d->loss_lo, d->loss_hi, d->status);
         else
-            log_text("  %s: %s", in[c], d->status);
+            log_text("  %s: %s", currencies[c].amount, d->status);
         if (isfinite(d->crossover))
             log_text("    crossover at C = %s: %s", ranged("%.3g", d->crossover, d->crossover_interval),
                      d->crossover_status);

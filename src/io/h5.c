@@ -208,6 +208,12 @@ Err h5_group(H5File *file, const char *name) {
     return written(file, name, id);
 }
 
+Err h5_exists(bool *there, H5File *file, const char *path) {
+    int64_t found = tried(H5Lexists(file->id, path, H5P_DEFAULT));
+    *there = found > 0;
+    return found < 0 ? unreadable(file, path) : ERR_NONE;
+}
+
 /* ---- Columns. ---- */
 
 static hid_t text_type(size_t bytes) {
@@ -293,13 +299,17 @@ static Err check_column(H5Data *data) {
     return err_user("%s: %s: want the shape (%s)", data->file->path, c->name, shape);
 }
 
+Err h5_missing(const H5File *file, const H5Column *column) {
+    return err_user("%s: %s: no such dataset, or a damaged one: want %s", file->path, column->name,
+                    column->description);
+}
+
 Err h5_column_open(H5Data *data, H5File *file, const H5Column *column) {
     *data = (H5Data){.file = file, .column = column};
     data->id = H5Dopen2(file->id, column->name, H5P_DEFAULT);
     if (data->id < 0) {
         data->id = 0;
-        return err_user("%s: %s: no such dataset, or a damaged one: want %s", file->path, column->name,
-                        column->description);
+        return h5_missing(file, column);
     }
     Err err = check_column(data);
     if (err.code) h5_column_close(data);

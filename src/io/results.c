@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,14 +18,30 @@
 typedef struct Field {
     H5Column column;
     size_t offset;
+    const char *fallback;     /* what a file without the column means, as text; NULL: a file must have it */
+    const Currency *currency; /* that the column counts compute in; NULL: another column */
 } Field;
 
 #define CELL(member, type, unit, description)                                                                          \
-    { {"/cells/" #member, type, {0}, unit, description, 0}, offsetof(CellRecord, member) }
+    { {"/cells/" #member, type, {0}, unit, description, 0}, offsetof(CellRecord, member), NULL, NULL }
 #define CELL_TEXT(member, size, description)                                                                           \
-    { {"/cells/" #member, H5_TEXT, {0}, "1", description, size}, offsetof(CellRecord, member) }
+    { {"/cells/" #member, H5_TEXT, {0}, "1", description, size}, offsetof(CellRecord, member), NULL, NULL }
+#define CELL_COMPUTE(word, name, column, title, amount, unit, description)                                             \
+    {{"/cells/" column, H5_F64, {0}, unit, "C: training compute " description, 0},                                     \
+     offsetof(CellRecord, compute[CURRENCY_##word]),                                                                   \
+     "nan",                                                                                                            \
+     &currencies[CURRENCY_##word]},
 #define CURVE(member, type, unit, description)                                                                         \
-    { {"/curves/" #member, type, {0}, unit, description, 0}, offsetof(CurvePoint, member) }
+    { {"/curves/" #member, type, {0}, unit, description, 0}, offsetof(CurvePoint, member), NULL, NULL }
+#define CURVE_COMPUTE(word, name, column, title, amount, unit, description)                                            \
+    {{"/curves/" column, H5_F64, {0}, unit, "training compute so far " description, 0},                                \
+     offsetof(CurvePoint, compute[CURRENCY_##word]),                                                                   \
+     "nan",                                                                                                            \
+     &currencies[CURRENCY_##word]},
+#define MEASURE(member, type, unit, description)                                                                       \
+    { {"/measures/" #member, type, {0}, unit, description, 0}, offsetof(MeasureRow, member), NULL, NULL }
+#define MEASURE_TEXT(member, description)                                                                              \
+    { {"/measures/" #member, H5_TEXT, {0}, "1", description, RESULTS_NAME}, offsetof(MeasureRow, member), NULL, NULL }
 
 static const Field cell_fields[] = {
     CELL_TEXT(id, RESULTS_ID, "name of the cell, unique in the study"),
@@ -43,10 +60,7 @@ static const Field cell_fields[] = {
     CELL(lr, H5_F64, "1", "peak learning rate"),
     CELL(dp, H5_I64, "ranks", "data-parallel ranks"),
     CELL(tp, H5_I64, "ranks", "tensor-parallel ranks"),
-    CELL(flop_nominal, H5_F64, "FLOP", "C: training compute by the reference's convention"),
-    CELL(flop_executed, H5_F64, "FLOP", "C: training compute that the kernels did"),
-    CELL(core_seconds, H5_F64, "s", "C: wall time of training times ranks"),
-    CELL(seconds, H5_F64, "s", "wall time of training"),
+    CURRENCY_ROWS(CELL_COMPUTE) CELL(seconds, H5_F64, "s", "wall time of training"),
     CELL(loss, H5_F64, "1", "test loss at the end, relative to no motion; NaN when diverged"),
     CELL(loss_initial, H5_F64, "1", "test loss before training"),
     CELL(validation_loss, H5_F64, "1", "validation loss at the end"),
@@ -59,33 +73,59 @@ static const Field curve_fields[] = {
     CURVE(cell, H5_I64, "1", "row of the cell in /cells, from 0"),
     CURVE(step, H5_I64, "1", "optimiser steps done"),
     CURVE(samples, H5_F64, "samples", "training samples seen"),
-    CURVE(flop_nominal, H5_F64, "FLOP", "training compute so far by the reference's convention"),
-    CURVE(flop_executed, H5_F64, "FLOP", "training compute so far that the kernels did"),
-    CURVE(core_seconds, H5_F64, "s", "wall time of training so far times ranks"),
-    CURVE(loss, H5_F64, "1", "test loss, relative to no motion"),
+    CURRENCY_ROWS(CURVE_COMPUTE) CURVE(loss, H5_F64, "1", "test loss, relative to no motion"),
     CURVE(train_loss, H5_F64, "1", "mean training loss since the last point"),
     CURVE(lr, H5_F64, "1", "learning rate"),
+};
+
+static const Field measure_fields[] = {
+    MEASURE(cell, H5_I64, "1", "row of the cell in /cells, from 0"),
+    MEASURE(step, H5_I64, "1", "optimiser steps done"),
+    MEASURE_TEXT(measure, "name of the measurement"),
+    MEASURE(layer, H5_I64, "1", "point on the residual stream, from 0; -1: the output"),
+    MEASURE_TEXT(element, "group element or other case"),
+    MEASURE(value, H5_F64, "1", "what was found"),
+    MEASURE(se, H5_F64, "1", "its standard error; NaN where there is none"),
+    MEASURE(samples, H5_I64, "samples", "independent samples behind it"),
 };
 
 typedef struct TableSpec {
     const char *group;
     const Field *fields;
     int n_fields;
-    size_t record; /* bytes of the struct of a row */
+    size_t record;   /* bytes of the struct of a row */
+    size_t rows, at; /* where Results has the number of rows, and their array */
+    bool optional;   /* absent in files from before there was the table, which means no rows */
 } TableSpec;
 
-enum { CELLS, CURVES, TABLES };
+#define TABLE(group, fields, Record, rows, at, optional)                                                               \
+    {                                                                                                                  \
+        group, fields, sizeof(fields) / sizeof *(fields), sizeof(Record), offsetof(Results, rows),                     \
+            offsetof(Results, at), optional                                                                            \
+    }
+enum { CELLS, CURVES, MEASURES, TABLES };
 static const TableSpec tables[TABLES] = {
-    {"/cells", cell_fields, sizeof cell_fields / sizeof *cell_fields, sizeof(CellRecord)},
-    {"/curves", curve_fields, sizeof curve_fields / sizeof *curve_fields, sizeof(CurvePoint)},
+    [CELLS] = TABLE("/cells", cell_fields, CellRecord, cells, cell, false),
+    [CURVES] = TABLE("/curves", curve_fields, CurvePoint, points, curve, false),
+    [MEASURES] = TABLE("/measures", measure_fields, MeasureRow, measures, measure, true),
 };
 
 static int64_t rows_of(const Results *r, int table) {
-    return table == CELLS ? r->cells : r->points;
+    int64_t rows;
+    memcpy(&rows, (const char *)r + tables[table].rows, sizeof rows);
+    return rows;
 }
 
+/* Pointers of different types, so they are copied as bytes. */
 static void *records_of(const Results *r, int table) {
-    return table == CELLS ? (void *)r->cell : (void *)r->curve;
+    void *records;
+    memcpy(&records, (const char *)r + tables[table].at, sizeof records);
+    return records;
+}
+
+static void set_table(Results *r, int table, void *records, int64_t rows) {
+    memcpy((char *)r + tables[table].at, &records, sizeof records);
+    memcpy((char *)r + tables[table].rows, &rows, sizeof rows);
 }
 
 /* Between records and one column: out of the records, or back into them. */
@@ -121,8 +161,21 @@ static Err write_table(H5File *file, const TableSpec *t, const Results *r, int t
         mem_free(column);
         h5_column_close(&data);
         TRY(err);
+        if (f->currency) TRY(h5_set_text(file, f->column.name, "currency", f->currency->name));
+        if (f->currency) TRY(h5_set_text(file, f->column.name, "title", f->currency->title));
     }
     return ERR_NONE;
+}
+
+/* Which columns of the group count compute, in the order of currencies[]. */
+static Err write_currencies(H5File *file, const char *group) {
+    char list[512] = "";
+    for (int c = 0; c < CURRENCIES; c++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", used ? "," : "", currencies[c].column);
+        CHECK(strlen(list) < sizeof list - 1, "%d currencies", CURRENCIES);
+    }
+    return h5_set_text(file, group, "currencies", list);
 }
 
 /* Lines `name = value` as attributes of one group. */
@@ -158,7 +211,8 @@ static Err write_all(H5File *file, const Results *r, const char *provenance) {
     TRY(h5_set_text(file, "/", "digest", digest));
     TRY(write_provenance(file, provenance));
     for (int t = 0; t < TABLES; t++) TRY(write_table(file, &tables[t], r, t));
-    return ERR_NONE;
+    TRY(write_currencies(file, "/cells"));
+    return write_currencies(file, "/curves");
 }
 
 static Err write_file(const char *temp, const Results *r, const char *provenance, const Comm *comm) {
@@ -171,31 +225,77 @@ static Err write_file(const char *temp, const Results *r, const char *provenance
 
 /* ---- Reading. ---- */
 
-static Err read_table(Results *r, int table, H5File *file) {
-    const TableSpec *t = &tables[table];
-    char *records = NULL;
-    int64_t rows = 0;
+enum { RESULTS_ROWS = 100000000 }; /* most rows of a table: 10 GB of records */
+
+/* Whether the file has the column; an error where it lacks one that it must have. */
+static Err has_column(bool *there, H5File *file, const Field *f) {
+    TRY(h5_exists(there, file, f->column.name));
+    return *there || f->fallback ? ERR_NONE : h5_missing(file, &f->column);
+}
+
+/* Rows of a table: every column is opened before memory is taken for any. */
+static Err count_rows(int64_t *rows, const TableSpec *t, H5File *file) {
+    *rows = -1;
+    const char *lead = t->fields[0].column.name;
     for (int k = 0; k < t->n_fields; k++) {
         const Field *f = &t->fields[k];
+        bool there;
+        TRY(has_column(&there, file, f));
+        if (!there) continue;
         H5Data data;
         TRY(h5_column_open(&data, file, &f->column));
-        if (k == 0) {
-            rows = data.rows < 100000000 ? data.rows : -1;
-            if (rows >= 0) records = mem_alloc((size_t)rows * t->record + 1);
-            if (table == CELLS) r->cells = rows, r->cell = (CellRecord *)(void *)records;
-            if (table == CURVES) r->points = rows, r->curve = (CurvePoint *)(void *)records;
-        }
-        Err err = ERR_NONE;
-        if (data.rows != rows)
-            err = err_user("%s: %s: has %lld rows: want as many as %s, at most 100000000", file->path, f->column.name,
-                           (long long)data.rows, t->fields[0].column.name);
-        void *column = err.code ? NULL : mem_alloc((size_t)rows * h5_row_bytes(&f->column) + 1);
-        if (!err.code) err = h5_read(&data, column, 0, rows);
-        if (!err.code) copy_column(column, records, f, t->record, rows, true);
-        mem_free(column);
+        int64_t found = data.rows;
         h5_column_close(&data);
-        TRY(err);
+        if (*rows < 0) *rows = found;
+        if (found != *rows || found > RESULTS_ROWS)
+            return err_user("%s: %s: shapes of the columns differ: has %lld rows: want %lld as %s, at most %d",
+                            file->path, f->column.name, (long long)found, (long long)*rows, lead, RESULTS_ROWS);
     }
+    return ERR_NONE;
+}
+
+/* What a file without the column means, in every row. */
+static void fill_column(void *column, const Field *f, int64_t rows) {
+    size_t bytes = h5_row_bytes(&f->column);
+    char *at = column;
+    for (int64_t i = 0; i < rows; i++, at += bytes) {
+        int64_t whole = strtoll(f->fallback, NULL, 10);
+        double number = strtod(f->fallback, NULL);
+        if (f->column.type == H5_TEXT)
+            strncpy(at, f->fallback, bytes);
+        else
+            memcpy(at, f->column.type == H5_F64 ? (void *)&number : (void *)&whole, bytes);
+    }
+}
+
+static Err read_column(char *records, const TableSpec *t, const Field *f, int64_t rows, H5File *file) {
+    bool there;
+    TRY(has_column(&there, file, f));
+    void *column = mem_alloc((size_t)rows * h5_row_bytes(&f->column) + 1);
+    Err err = ERR_NONE;
+    if (there) {
+        H5Data data;
+        err = h5_column_open(&data, file, &f->column);
+        if (!err.code) err = h5_read(&data, column, 0, rows);
+        h5_column_close(&data);
+    } else {
+        fill_column(column, f, rows);
+    }
+    if (!err.code) copy_column(column, records, f, t->record, rows, true);
+    mem_free(column);
+    return err;
+}
+
+static Err read_table(Results *r, int table, H5File *file) {
+    const TableSpec *t = &tables[table];
+    bool there = true;
+    if (t->optional) TRY(h5_exists(&there, file, t->group));
+    if (!there) return ERR_NONE;
+    int64_t rows;
+    TRY(count_rows(&rows, t, file));
+    char *records = mem_alloc((size_t)rows * t->record + 1);
+    set_table(r, table, records, rows);
+    for (int k = 0; k < t->n_fields; k++) TRY(read_column(records, t, &t->fields[k], rows, file));
     return ERR_NONE;
 }
 
@@ -214,6 +314,10 @@ static Err check_tables(const Results *r, const char *path) {
                 return err_user("%s: /curves/cell: row %lld holds %lld: want %lld", path, (long long)point,
                                 (long long)r->curve[point].cell, (long long)i);
     }
+    for (int64_t i = 0; i < r->measures; i++)
+        if (r->measure[i].cell < 0 || r->measure[i].cell >= r->cells)
+            return err_user("%s: /measures/cell: row %lld holds %lld: want a row of /cells", path, (long long)i,
+                            (long long)r->measure[i].cell);
     if (point == r->points) return ERR_NONE;
     return err_user("%s: /cells/curve_points: the sum is %lld: want %lld, the rows of /curves", path, (long long)point,
                     (long long)r->points);
@@ -263,9 +367,34 @@ Err results_read(Results *out, const char *path) {
 }
 
 void results_free(Results *r) {
-    mem_free(r->cell);
-    mem_free(r->curve);
+    for (int t = 0; t < TABLES; t++) mem_free(records_of(r, t));
     *r = (Results){0};
+}
+
+void results_append(Results *to, const Results *one) {
+    int64_t before[TABLES];
+    for (int t = 0; t < TABLES; t++) {
+        before[t] = rows_of(to, t);
+        int64_t more = rows_of(one, t);
+        size_t record = tables[t].record;
+        char *records = mem_grow(records_of(to, t), (size_t)(before[t] + more) * record + 1);
+        if (more) memcpy(records + (size_t)before[t] * record, records_of(one, t), (size_t)more * record);
+        set_table(to, t, records, before[t] + more);
+    }
+    for (int64_t p = before[CURVES]; p < to->points; p++) to->curve[p].cell += before[CELLS];
+    for (int64_t m = before[MEASURES]; m < to->measures; m++) to->measure[m].cell += before[CELLS];
+}
+
+void results_bcast(Results *r, const Comm *comm) {
+    bool root = comm_rank(comm) == 0;
+    Results mine = *r;
+    comm_bcast(comm, r, sizeof *r, 0);
+    for (int t = 0; t < TABLES; t++) {
+        int64_t rows = rows_of(r, t);
+        size_t bytes = (size_t)rows * tables[t].record;
+        set_table(r, t, root ? records_of(&mine, t) : mem_alloc(bytes + 1), rows);
+        comm_bcast(comm, records_of(r, t), bytes, 0);
+    }
 }
 
 /* ---- The two kinds of file. ---- */
@@ -285,7 +414,8 @@ Err results_write_cell(const char *path, const Results *one, const char *provena
 static Err verify(const char *temp, const Results *want) {
     Results got = {0};
     TRY(results_read(&got, temp));
-    bool same = got.cells == want->cells && got.points == want->points && got.digest == want->digest;
+    bool same = got.digest == want->digest;
+    for (int t = 0; t < TABLES; t++) same = same && rows_of(&got, t) == rows_of(want, t);
     for (int t = 0; t < TABLES && same; t++)
         for (int k = 0; k < tables[t].n_fields && same; k++) {
             const Field *f = &tables[t].fields[k];

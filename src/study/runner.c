@@ -107,7 +107,7 @@ static void report(Run *run, const Cell *cell, double wall) {
     clock_text(left, done == run->n_todo ? 0 : time_left(run, (double)expected, (double)spent));
     snprintf(loss, sizeof loss, r->outcome == OUTCOME_DONE ? "loss %.5f" : "diverged", r->loss);
     log_event("%3lld/%d  %-46s %-12s  %6.1f GFLOP/s  %6.1f s  left %s", (long long)done, run->n_todo, r->id, loss,
-              r->flop_executed / r->seconds / 1e9, wall, left);
+              r->compute[CURRENCY_EXECUTED] / r->seconds / 1e9, wall, left);
 }
 
 /* ---- Cells. ---- */
@@ -232,15 +232,8 @@ static Err read_all(Results *all, const Grid *grid, const StudyOptions *options)
         Results one = {0};
         cell_path(path, sizeof path, options, cell, "h5");
         TRY(results_read(&one, path));
-        all->cell = mem_grow(all->cell, (size_t)(all->cells + 1) * sizeof *all->cell);
-        all->curve = mem_grow(all->curve, (size_t)(all->points + one.points) * sizeof *all->curve);
-        all->cell[all->cells] = one.cell[0];
-        memcpy(all->cell[all->cells].role, cell->record.role, sizeof cell->record.role);
-        for (int64_t p = 0; p < one.points; p++) {
-            all->curve[all->points] = one.curve[p];
-            all->curve[all->points++].cell = all->cells;
-        }
-        all->cells++;
+        memcpy(one.cell[0].role, cell->record.role, sizeof cell->record.role);
+        results_append(all, &one);
         results_free(&one);
     }
     return ERR_NONE;
@@ -255,15 +248,7 @@ Err study_gather(Grid *grid, const StudyOptions *options) {
     err = comm_agree(world, err);
     if (!err.code) {
         if (comm_rank(world) == 0) choose_rates(&all);
-        int64_t sizes[2] = {all.cells, all.points};
-        comm_bcast(world, sizes, sizeof sizes, 0);
-        if (comm_rank(world)) {
-            all.cells = sizes[0], all.points = sizes[1];
-            all.cell = mem_alloc((size_t)all.cells * sizeof *all.cell);
-            all.curve = mem_alloc((size_t)all.points * sizeof *all.curve);
-        }
-        comm_bcast(world, all.cell, (size_t)all.cells * sizeof *all.cell, 0);
-        comm_bcast(world, all.curve, (size_t)all.points * sizeof *all.curve, 0);
+        results_bcast(&all, world);
         char path[1024], *provenance = provenance_text(options, world);
         study_results_path(path, sizeof path, options);
         err = results_gather(path, &all, provenance, world);

@@ -174,9 +174,9 @@ static void add_point(Trainer *t, CurvePoint *p, const Spent *spent, int64_t ste
     comm_max_f64(t->grid->cell, &seconds, 1);
     *p = (CurvePoint){.step = step,
                       .samples = (double)(step * batch),
-                      .flop_nominal = sum[0],
-                      .flop_executed = sum[1],
-                      .core_seconds = seconds * comm_size(t->grid->cell),
+                      .compute = {[CURRENCY_NOMINAL] = sum[0],
+                                  [CURRENCY_EXECUTED] = sum[1],
+                                  [CURRENCY_CORE_SECONDS] = seconds * comm_size(t->grid->cell)},
                       .train_loss = sum[2],
                       .lr = lr};
     p->loss = evaluate(t, SAMPLES_TEST, t->data->test_samples);
@@ -230,12 +230,12 @@ void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, cons
     double sum[3] = {spent.nominal, spent.executed, spent.tokens};
     comm_sum_f64(grid->dp, sum, 3);
     comm_max_f64(grid->cell, &spent.seconds, 1);
-    record->flop_nominal = sum[0];
-    record->flop_executed = sum[1];
+    record->compute[CURRENCY_NOMINAL] = sum[0];
+    record->compute[CURRENCY_EXECUTED] = sum[1];
     record->tokens = (int64_t)sum[2];
     record->samples = step * options->batch;
     record->seconds = spent.seconds;
-    record->core_seconds = spent.seconds * comm_size(grid->cell);
+    record->compute[CURRENCY_CORE_SECONDS] = spent.seconds * comm_size(grid->cell);
     record->loss = record->outcome == OUTCOME_DONE ? curve[record->curve_points - 1].loss : NAN;
     record->validation_loss =
         record->outcome == OUTCOME_DONE ? evaluate(&t, SAMPLES_VALIDATION, data->validation_samples) : NAN;
