@@ -1,7 +1,7 @@
-# equiscale: make study | make test | make build | make lint | make format | make help
+# equiscale: make | make study | make test | make install PREFIX=DIR | make lint | make format | make help
 #
 #   MODE=opt|debug|asan      PRECISION=single|double      V=1: show commands      make print-VARIABLE
-#   config.mk, if present, is read first: a site's compilers, paths and flags go there.
+#   config.mk, if present, is read first: a site's compilers, paths and flags go there, and stand (docs/portability.md).
 
 -include config.mk
 
@@ -11,12 +11,14 @@ MPICC ?= mpicc
 MPIEXEC ?= mpiexec
 PKG_CONFIG ?= pkg-config
 # The interpreter that has h5py and matplotlib: Debian's, not the first python3 on the PATH.
-PYTHON ?= /usr/bin/python3
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 STUDY ?= input/quick.yaml
 RANKS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
 
 B := build/$(MODE)$(if $(filter double,$(PRECISION)),-double)
-export MPIEXEC
+export MPIEXEC PYTHON
 
 # ---- Layers, lowest first: what each may include (it may always include itself). `make lint` enforces this list. ----
 LAYERS := base par math la io sim nn train fit infer verify study cli
@@ -37,30 +39,50 @@ USES_cli := base par math la io sim nn train fit infer verify study
 FOREIGN := Random123=base mpi.h=par petscsys.h=par yaml.h=par blis.h=la libxsmm.h=la hdf5.h=io ode/ode.h=sim \
            petsctao.h=math
 
-# ---- Libraries. A multiarch Debian has no pkg-config file for BLIS; ScaLAPACK's asks for a blas.pc. ----
-MULTIARCH := $(shell gcc -print-multiarch)
-BLIS_CFLAGS ?= -isystem /usr/include/$(MULTIARCH)/blis-serial
-BLIS_LIBS ?= -L/usr/lib/$(MULTIARCH)/blis-serial -Wl,-rpath,/usr/lib/$(MULTIARCH)/blis-serial -lblis
-SCALAPACK_LIBS ?= -lscalapack-openmpi
-PKGS := ompi-c petsc hdf5-openmpi ode yaml-0.1
-# libxsmm is optional: XSMM=no builds without it.
-XSMM ?= yes
-XSMM_CFLAGS := $(if $(filter yes,$(XSMM)),-DEQ_XSMM)
+# ---- Libraries. pkg-config knows a library under one of several names; the first that is there is taken. ----
+first_known = $(firstword $(foreach p,$(1),$(if $(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null && echo yes),$(p))))
+# The same, or the first name where none is there, so that an error names it.
+library = $(or $(call first_known,$(1)),$(firstword $(1)))
+
+MULTIARCH ?= $(shell gcc -print-multiarch 2>/dev/null)
+# What an MPI wrapper adds; a plain compiler says nothing, and then pkg-config is asked for MPI.
+MPI_SHOW := $(shell $(MPICC) -show 2>/dev/null)
+MPI_PKG ?= $(if $(MPI_SHOW),,$(call first_known,ompi-c mpich))
+# Debian's names of libraries that depend on MPI end in that of the MPI: the wrapper's first.
+FAMILIES := $(if $(findstring mpich,$(MPI_SHOW)),mpich openmpi,openmpi mpich)
+PKGS ?= $(MPI_PKG) $(call library,petsc PETSc) $(call library,$(FAMILIES:%=hdf5-%) hdf5) ode yaml-0.1
+PKGS := $(PKGS)
+
+# A multiarch Debian has no pkg-config file for BLIS, and ScaLAPACK's asks for a blas.pc that it may not have.
+BLIS_DEBIAN := $(wildcard /usr/lib/$(MULTIARCH)/blis-serial)
+BLIS_CFLAGS ?= $(if $(BLIS_DEBIAN),-isystem /usr/include/$(MULTIARCH)/blis-serial,$(shell $(PKG_CONFIG) --cflags blis \
+                 2>/dev/null))
+BLIS_LIBS ?= $(if $(BLIS_DEBIAN),-L$(BLIS_DEBIAN) -Wl$(COMMA)-rpath$(COMMA)$(BLIS_DEBIAN)) -lblis
+SCALAPACK_DEBIAN := $(wildcard $(FAMILIES:%=/usr/lib/$(MULTIARCH)/libscalapack-%.so))
+SCALAPACK_LIBS ?= $(firstword $(patsubst lib%.so,-l%,$(notdir $(SCALAPACK_DEBIAN))) -lscalapack)
+COMMA := ,
+# libxsmm is optional, and an x86 matter: XSMM=no builds without it.
+XSMM ?= $(if $(filter x86_64,$(shell uname -m)),yes,no)
+XSMM_CFLAGS ?= $(if $(filter yes,$(XSMM)),-DEQ_XSMM)
 XSMM_LIBS ?= $(if $(filter yes,$(XSMM)),-lxsmm -lxsmmnoblas)
 
 # ISO C turns fused multiply-add off unless asked.
-CSTD := -std=c11 -D_GNU_SOURCE -ffp-contract=fast
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
+CSTD ?= -std=c11 -D_GNU_SOURCE -ffp-contract=fast
+WARN ?= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
 ARCH ?= -march=native
-OPT_opt := -O3 $(ARCH) -fno-math-errno -fno-trapping-math -fopenmp-simd -DNDEBUG
-OPT_debug := -O1 -g3 $(ARCH) -fno-omit-frame-pointer -fopenmp-simd
-OPT_asan := $(OPT_debug) -fsanitize=address,undefined -fno-sanitize-recover=undefined
-COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-CFLAGS_ALL = $(CSTD) $(WARN) $(OPT_$(MODE)) -Iinclude $(BLIS_CFLAGS) $(XSMM_CFLAGS) \
-             $(shell $(PKG_CONFIG) --cflags $(PKGS)) $(if $(filter double,$(PRECISION)),-DEQ_DOUBLE) $(CFLAGS)
+OPT_opt ?= -O3 $(ARCH) -fno-math-errno -fno-trapping-math -fopenmp-simd -DNDEBUG
+OPT_debug ?= -O1 -g3 $(ARCH) -fno-omit-frame-pointer -fopenmp-simd
+OPT_asan ?= $(OPT_debug) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+PKGS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKGS_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+CFLAGS_ALL = $(CSTD) $(WARN) $(OPT_$(MODE)) -Iinclude $(BLIS_CFLAGS) $(XSMM_CFLAGS) $(PKGS_CFLAGS) \
+             $(if $(filter double,$(PRECISION)),-DEQ_DOUBLE) $(CFLAGS)
 # -lblis stands first, so that LAPACK, ScaLAPACK and PETSc take their BLAS from it.
-LIBS_ALL = $(BLIS_LIBS) $(XSMM_LIBS) $(SCALAPACK_LIBS) $(shell $(PKG_CONFIG) --libs $(PKGS)) -llapack -ldl -lm \
-           $(LDFLAGS)
+LIBS_ALL = $(BLIS_LIBS) $(XSMM_LIBS) $(SCALAPACK_LIBS) $(PKGS_LIBS) -llapack -ldl -lm $(LDFLAGS)
+
+# What is built: a release archive has no history and carries its commit in a file (.gitattributes).
+VERSION := $(shell cat VERSION)
+COMMIT := $(shell grep -v Format .commit || git describe --always --dirty 2>/dev/null || echo unknown)
 
 LIB_SRC := $(foreach l,$(filter-out cli,$(LAYERS)),$(wildcard src/$(l)/*.c))
 CLI_SRC := $(wildcard src/cli/*.c)
@@ -71,38 +93,63 @@ TESTS := $(TEST_SRC:tests/%.c=$(B)/tests/%)
 SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(wildcard tests/*.h)
 
 Q := $(if $(V),,@)
-.PHONY: study test build deps lint format clean help
+.DEFAULT_GOAL := build
+.PHONY: build study test check tests deps info install uninstall lint format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-study: build ## install, build, run $(STUDY), fit, draw
-	$(Q)jobs/study.sh $(RANKS) $(STUDY)
+build: $(B)/equiscale ## the program, build/MODE/equiscale; installs nothing
 
-test: build ## install, build, run every test in both precisions
+study: deps ## install, build, run $(STUDY), fit, draw
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)EQUISCALE=$(B)/equiscale jobs/study.sh $(RANKS) $(STUDY)
+
+test: ## install, build, run every test in both precisions
+	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh test
 	$(Q)$(MAKE) --no-print-directory PRECISION=double tests
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(MAKE) --no-print-directory PRECISION=single tests
 	$(Q)tests/run.sh build/$(MODE) build/$(MODE)-double
 
-build: deps ## programs into build/MODE/
-	$(Q)$(MAKE) --no-print-directory $(B)/equiscale
+check: tests ## build and run every test in this precision; installs nothing
+	$(Q)tests/run.sh $(B)
 
 deps: ## install what is missing (Debian); elsewhere say what to load
-	$(Q)MULTIARCH=$(MULTIARCH) PYTHON=$(PYTHON) jobs/deps.sh
+	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh
 
-.PHONY: tests
 tests: $(B)/equiscale $(TESTS)
 
-$(B)/obj/%.o: %.c
+# ---- Compiling. What a build depends on beside its sources stands in files that change only when it does. ----
+$(B)/flags: export STAMP = $(MPICC) $(CFLAGS_ALL) $(LIBS_ALL) \
+                            $(foreach f,$(filter-out src/study/provenance,$(LIB_SRC:%.c=%)),$(FLAGS_$(f)))
+$(B)/commit: export STAMP = $(VERSION) $(COMMIT)
+$(B)/objects: export STAMP = $(LIB_OBJ)
+stamp = { printf '%s\n' "$$STAMP"; $(1); } >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(B)/flags: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)command -v $(firstword $(MPICC)) >/dev/null || { echo "equiscale: no compiler $(MPICC): make deps, or set MPICC" \
+	    "in config.mk" >&2; exit 2; }
+	$(Q)for p in $(PKGS); do $(PKG_CONFIG) --print-errors --exists $$p && continue; echo "equiscale: pkg-config does" \
+	    "not know $$p: make deps, or set PKG_CONFIG_PATH, or PKGS in config.mk" >&2; exit 2; done
+	$(Q)$(call stamp,$(MPICC) --version)
+
+$(B)/commit $(B)/objects: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)$(call stamp,:)
+
+$(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC   $(B)/$*.o")
-	$(Q)$(MPICC) $(CFLAGS_ALL) $(CFLAGS_$*) -MMD -MP -c $< -o $@
+	$(Q)$(MPICC) $(CFLAGS_ALL) $(FLAGS_$*) -MMD -MP -c $< -o $@
 
-# The commit is compiled into one object only, so that a new commit rebuilds little.
-$(B)/obj/src/study/provenance.o: CFLAGS_src/study/provenance = -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(OPT_$(MODE))"'
+# Files with flags of their own: FLAGS_ and the path without its suffix.
 # Sums over rows that vectorise, exp and log from libmvec: this file alone may assume finite numbers.
-$(B)/obj/src/fit/law_sum.o: CFLAGS_src/fit/law_sum = -ffast-math
+FLAGS_src/fit/law_sum := -ffast-math
+# The commit is compiled into one object only, so that a new commit rebuilds little.
+FLAGS_src/study/provenance = -DEQ_VERSION='"$(VERSION)"' -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(strip $(OPT_$(MODE)) $(CFLAGS))"'
+$(B)/obj/src/study/provenance.o: $(B)/commit
 
-$(B)/libequiscale.a: $(LIB_OBJ)
+$(B)/libequiscale.a: $(LIB_OBJ) $(B)/objects
 	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
 $(B)/equiscale: $(CLI_OBJ) $(B)/libequiscale.a
@@ -114,13 +161,25 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libequiscale.a
 	$(if $(V),,@echo "  LD   $@")
 	$(Q)$(MPICC) $(OPT_$(MODE)) $< $(B)/libequiscale.a $(LIBS_ALL) -o $@
 
+info: ## what was found, where, which version
+	$(Q)PKG_CONFIG='$(PKG_CONFIG)' MPICC='$(MPICC)' PKGS='$(PKGS)' BLIS='$(BLIS_CFLAGS) $(BLIS_LIBS)' \
+	    SCALAPACK='$(SCALAPACK_LIBS)' XSMM='$(XSMM) $(XSMM_LIBS)' ARCH='$(ARCH)' BUILD='$(B)' \
+	    VERSION='$(VERSION) ($(COMMIT))' jobs/info.sh
+
+# ---- Installing: nothing outside DESTDIR and PREFIX is touched. ----
+install: $(B)/equiscale ## program, inputs, report, man page, completion under PREFIX, within DESTDIR
+	$(Q)PROGRAM=$(B)/equiscale VERSION='$(VERSION)' jobs/install.sh install "$(DESTDIR)$(PREFIX)" "$(PREFIX)"
+
+uninstall: ## remove what install put there
+	$(Q)jobs/install.sh uninstall "$(DESTDIR)$(PREFIX)" "$(PREFIX)"
+
 lint: ## layering, foreign headers, formatting, cppcheck, self-contained headers
-	$(Q)MULTIARCH=$(MULTIARCH) PYTHON=$(PYTHON) jobs/deps.sh lint
+	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh lint
 	$(Q)LAYERS="$(LAYERS)" $(foreach l,$(LAYERS),USES_$(l)="$(USES_$(l))") FOREIGN="$(FOREIGN)" \
 	    FLAGS="$(CFLAGS_ALL)" CC="$(MPICC)" tests/lint.sh $(SOURCES)
 
 format: ## clang-format every source
-	$(Q)MULTIARCH=$(MULTIARCH) PYTHON=$(PYTHON) jobs/deps.sh lint
+	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh lint
 	$(Q)clang-format -i $(SOURCES)
 
 clean:

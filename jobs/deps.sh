@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what is missing from Debian's packages; does nothing, fast, where all is there.
-# On a system without apt it says what to load. Called by `make deps`.
+# A site with a config.mk has said where its libraries are: nothing is installed. On a system without apt it says what to
+# load. Called by `make deps`; jobs/deps.sh lint|test looks for what `make lint` and `make test` need beside.
 set -u
+[ -f config.mk ] && exit 0
 multiarch=${MULTIARCH:-$(gcc -print-multiarch)}
-python=${PYTHON:-/usr/bin/python3}
 
 # package = a file that it brings
 wanted="
@@ -23,25 +24,31 @@ liblapack-dev=/usr/lib/$multiarch/liblapack.so
 python3-h5py=/usr/lib/python3/dist-packages/h5py
 python3-matplotlib=/usr/lib/python3/dist-packages/matplotlib
 "
-# jobs/deps.sh lint: what `make lint` and `make format` need beside.
-if [ "${1:-}" = lint ]; then wanted="clang-format=/usr/bin/clang-format cppcheck=/usr/bin/cppcheck $wanted"; fi
+case ${1:-} in
+lint) wanted="clang-format=/usr/bin/clang-format cppcheck=/usr/bin/cppcheck $wanted" ;;
+test) wanted="help2man=/usr/bin/help2man qemu-user=/usr/bin/qemu-x86_64 clang=/usr/bin/clang $wanted" ;;
+esac
 missing=
 for entry in $wanted; do [ -e "${entry#*=}" ] || missing="$missing ${entry%%=*}"; done
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
-    [ -f config.mk ] && exit 0 # the site has said where its libraries are
     cat >&2 <<EOF
-equiscale: this system has no apt-get. Load or build: Open MPI, PETSc 3.18 or later (real, with libyaml), parallel HDF5,
+equiscale: this system has no apt-get. Load or build: Open MPI, PETSc 3.18 or later (real, double), parallel HDF5,
 ScaLAPACK, BLIS, libxsmm, ODE, Random123, libyaml, and for figures python3 with h5py and matplotlib. With Spack:
-  spack install openmpi petsc+mpi+hdf5 hdf5+mpi netlib-scalapack blis libxsmm ode random123 libyaml py-h5py py-matplotlib
-Then put their flags into config.mk: BLIS_CFLAGS, BLIS_LIBS, SCALAPACK_LIBS, XSMM_LIBS, PYTHON, CFLAGS, LDFLAGS.
+  spack install openmpi petsc+mpi~complex hdf5+mpi netlib-scalapack blis libxsmm random123 libyaml py-h5py py-matplotlib
+(ODE is not in Spack: packages/spack has a recipe for it and for equiscale itself.) Then put their flags into config.mk:
+PKGS, BLIS_CFLAGS, BLIS_LIBS, SCALAPACK_LIBS, XSMM_LIBS, PYTHON, CFLAGS, LDFLAGS; docs/portability.md has examples.
 EOF
     exit 2
 fi
 
 sudo=
 if [ "$(id -u)" != 0 ]; then sudo="sudo -E"; fi
+if [ -n "$sudo" ] && ! command -v sudo >/dev/null; then
+    echo "equiscale: want these packages, and no sudo is here to install them: apt-get install$missing" >&2
+    exit 2
+fi
 log=$(mktemp)
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive

@@ -11,4 +11,6 @@ export PMIX_MCA_psec=${PMIX_MCA_psec:-native}
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_base_warn_component_unused=0 OMPI_MCA_orte_execute_quiet=1
 # Ranks that wait must not take the core from ranks that work.
 if [ "$ranks" -gt "$(nproc)" ]; then export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none; fi
-exec "${MPIEXEC:-mpiexec}" -n "$ranks" "$@"
+# MPIEXEC may hold options too: "mpiexec --oversubscribe".
+# shellcheck disable=SC2086
+exec ${MPIEXEC:-mpiexec} -n "$ranks" "$@"

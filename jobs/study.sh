@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 ranks=$1 study=$2
 program=${EQUISCALE:-build/opt/equiscale}
-python=${PYTHON:-/usr/bin/python3}
+python=${PYTHON:-python3}
 folder=$(sed -nE 's/^ +folder: *([^ #]+).*/\1/p' "$study" | head -n 1)
 folder=${folder:-runs}/$(sed -nE 's/^ +name: *([^ #]+).*/\1/p' "$study" | head -n 1)
 jobs/local.sh "$ranks" "$program" run "$study"

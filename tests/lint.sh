@@ -46,6 +46,6 @@ cppcheck --quiet --std=c11 -Iinclude --enable=warning,portability --inline-suppr
     --suppress=missingIncludeSystem --suppress=preprocessorErrorDirective --suppress=nullPointerRedundantCheck \
     --suppress=nullPointerArithmeticRedundantCheck --suppress=returnDanglingLifetime src || complain "cppcheck"
 
-for script in jobs/*.sh tests/*.sh .ci/run; do bash -n "$script" || complain "$script"; done
+for script in jobs/*.sh tests/*.sh packages/equiscale-report packages/completion.bash .ci/run; do bash -n "$script" || complain "$script"; done
 [ $bad = 0 ] && echo "lint: clean"
 exit $bad
