@@ -1,0 +1,373 @@
+#include "io/csv.h"
+
+#include "base/arena.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include <csv.h>
+#include <zlib.h>
+
+/* libcsv calls back for every field and at the end of every row. The text is handed to it line by line, so that a row
+ * is known by the line it starts on. */
+struct CsvRow {
+    struct csv_parser parser;
+    size_t at, body;         /* of the text: the next line; the first one below the header */
+    int64_t line, body_line; /* their numbers, from 1 */
+    bool ended;              /* the row is complete */
+    int fields, room;        /* of this row; that `offset` and `field` have room for */
+    size_t *offset;          /* (fields) of the store, which may still move */
+    char **field;            /* (fields) */
+    char *store;             /* the fields one after the other, each ended by NUL */
+    size_t used, size;       /* bytes of it */
+    bool blanks;             /* any run of blanks is one separator */
+};
+
+/* ---- The whole text. ---- */
+
+enum { BLOCK = 1 << 16 };
+
+static Err read_text(Csv *csv) {
+    struct stat about;
+    if (stat(csv->path, &about)) return err_user("%s: %s: want a readable table", csv->path, strerror(errno));
+    if (S_ISDIR(about.st_mode)) return err_user("%s: a folder: want a file", csv->path);
+    gzFile file = gzopen(csv->path, "rb");
+    if (!file) return err_user("%s: %s: want a readable table", csv->path, strerror(errno));
+    size_t size = 0;
+    int got = 0;
+    do {
+        csv->bytes += (size_t)got;
+        if (csv->bytes + BLOCK >= size) {
+            size = 2 * size + 2 * BLOCK;
+            csv->text = mem_grow(csv->text, size);
+        }
+        got = gzread(file, csv->text + csv->bytes, BLOCK);
+    } while (got > 0);
+    csv->text[csv->bytes] = 0;
+    /* A gzip file that was cut short reads as a shorter text; only the state tells. */
+    int state;
+    const char *why = gzerror(file, &state);
+    Err err = ERR_NONE;
+    if (state == Z_ERRNO) why = strerror(errno);
+    if (got < 0 || state != Z_OK) err = err_user("%s: %s: want a whole, readable file", csv->path, why);
+    gzclose(file);
+    return err;
+}
+
+static const char mark[] = "\357\273\277"; /* byte order mark of UTF-8 */
+
+/* Where the text begins, past a byte order mark, and past blanks. */
+static size_t past_mark(const Csv *csv) {
+    return strncmp(csv->text, mark, strlen(mark)) ? 0 : strlen(mark);
+}
+
+static const char *first_letter(const Csv *csv) {
+    const char *text = csv->text + past_mark(csv);
+    return text + strspn(text, " \t\r\n");
+}
+
+/* Files of other kinds, known by how they begin, and what makes them a table: `before` PATH `after`. */
+static Err refuse_other_kinds(const Csv *csv) {
+    static const char pandas[] = "CSV, as from python3 -c \"import pandas; pandas.read_";
+    static const char index[] = ").to_csv('table.csv', index=False)\"";
+    static const struct {
+        const char *begin, *what, *before, *after;
+    } kinds[] = {
+        {"PAR1", "Parquet", "parquet('", "'"},
+        {"ARROW1", "Arrow", "feather('", "'"},
+        {"{", "JSON", "json('", "', lines=True"},
+        {"[", "JSON", "json('", "'"},
+        {"PK\003\004", "a spreadsheet or an archive", NULL, "it saved or unpacked as CSV"},
+        {"\320\317\021\340", "a spreadsheet", NULL, "it saved as CSV"},
+        {"BZh", "compressed with bzip2", NULL, "it unpacked, by bzip2 -d"},
+        {"\3757zXZ", "compressed with xz", NULL, "it unpacked, by xz -d"},
+        {"\050\265\057\375", "compressed with zstd", NULL, "it unpacked, by zstd -d"},
+        {"\037\213", "compressed twice", NULL, "it unpacked, by gzip -d"},
+        {"\211HDF", "HDF5 inside gzip", NULL, "it unpacked, by gzip -d"},
+        {"\377\376", "UTF-16", NULL, "UTF-8, as from iconv -f UTF-16 -t UTF-8"},
+        {"\376\377", "UTF-16", NULL, "UTF-8, as from iconv -f UTF-16 -t UTF-8"},
+        {"%PDF", "PDF", NULL, "the table as CSV"},
+        {"<", "a web page", NULL, "the table itself, as CSV"},
+    };
+    const char *start = first_letter(csv);
+    for (int i = 0; i < (int)(sizeof kinds / sizeof *kinds); i++) {
+        if (strncmp(start, kinds[i].begin, strlen(kinds[i].begin))) continue;
+        if (!kinds[i].before) return err_user("%s: %s: want %s", csv->path, kinds[i].what, kinds[i].after);
+        return err_user("%s: %s: want %s%s%s%s%s", csv->path, kinds[i].what, pandas, kinds[i].before, csv->path,
+                        kinds[i].after, index);
+    }
+    return ERR_NONE;
+}
+
+/* Number of the line that holds byte `at`. */
+static int64_t line_of(const Csv *csv, size_t at) {
+    int64_t line = 1;
+    for (size_t i = 0; i < at; i++) line += csv->text[i] == '\n';
+    return line;
+}
+
+static Err check_text(const Csv *csv) {
+    TRY(refuse_other_kinds(csv));
+    const char *nul = memchr(csv->text, 0, csv->bytes);
+    if (nul)
+        return err_user("%s:%lld: a NUL byte: want text", csv->path,
+                        (long long)line_of(csv, (size_t)(nul - csv->text)));
+    if (!*first_letter(csv)) return err_user("%s: the file is empty: want column names, then rows", csv->path);
+    return ERR_NONE;
+}
+
+/* ---- One row. ---- */
+
+static void make_room(struct CsvRow *row, int fields) {
+    if (fields <= row->room) return;
+    row->room = 2 * fields + 64;
+    row->offset = mem_grow(row->offset, (size_t)row->room * sizeof *row->offset);
+    row->field = mem_grow(row->field, (size_t)row->room * sizeof *row->field);
+}
+
+static void on_field(void *text, size_t bytes, void *context) {
+    struct CsvRow *row = context;
+    if (row->blanks && !bytes) return;
+    make_room(row, row->fields + 1);
+    if (row->used + bytes + 1 > row->size) {
+        row->size = 2 * (row->used + bytes + 1);
+        row->store = mem_grow(row->store, row->size);
+    }
+    char *to = row->store + row->used;
+    memcpy(to, text, bytes);
+    to[bytes] = 0;
+    row->offset[row->fields++] = row->used;
+    row->used += bytes + 1;
+}
+
+static void on_row(int end, void *context) {
+    struct CsvRow *row = context;
+    (void)end;
+    row->ended = true;
+}
+
+/* Bytes of the line at `at` with what ends it: LF, CR LF or CR. */
+static size_t line_length(const char *at) {
+    size_t n = strcspn(at, "\r\n");
+    if (at[n] == '\r' && at[n + 1] == '\n') return n + 2;
+    return at[n] ? n + 1 : n;
+}
+
+static bool is_blank(const char *at, size_t bytes) {
+    return strspn(at, " \t\r\n") >= bytes;
+}
+
+/* Fields that follow one another into row->field; no field at the end of the text. */
+static Err read_fields(Csv *csv) {
+    struct CsvRow *row = csv->row;
+    bool begun = false;
+    row->fields = 0;
+    row->used = 0;
+    row->ended = false;
+    while (!row->ended && row->at < csv->bytes) {
+        const char *text = csv->text + row->at;
+        size_t bytes = line_length(text);
+        bool skip = !begun && (*text == '#' || is_blank(text, bytes));
+        if (!begun) csv->line = row->line;
+        row->at += bytes;
+        row->line++;
+        if (skip) continue;
+        begun = true;
+        if (csv_parse(&row->parser, text, bytes, on_field, on_row, row) != bytes)
+            return err_user("%s:%lld: a quotation mark inside a field: want \"...\" around it, and \"\" for each",
+                            csv->path, (long long)row->line - 1);
+    }
+    if (begun && !row->ended && csv_fini(&row->parser, on_field, on_row, row))
+        return err_user("%s:%lld: a quotation mark that is never closed: want \" at the end of the field", csv->path,
+                        (long long)csv->line);
+    for (int i = 0; i < row->fields; i++) row->field[i] = row->store + row->offset[i];
+    return ERR_NONE;
+}
+
+static bool all_empty(char **field, int from, int to) {
+    for (int i = from; i < to; i++)
+        if (*field[i]) return false;
+    return true;
+}
+
+static bool repeats_header(const Csv *csv) {
+    for (int i = 0; i < csv->columns; i++)
+        if (strcmp(csv->row->field[i], csv->name[i])) return false;
+    return true;
+}
+
+/* As many fields as the header has: columns without a name may be missing, empty ones too many. */
+static Err fit_to_header(const Csv *csv) {
+    struct CsvRow *row = csv->row;
+    bool fine = row->fields >= csv->columns ? all_empty(row->field, csv->columns, row->fields)
+                                            : all_empty(csv->name, row->fields, csv->columns);
+    if (!fine)
+        return err_user("%s:%lld: %d fields: want %d as in the header", csv->path, (long long)csv->line, row->fields,
+                        csv->columns);
+    static char nothing[] = "";
+    make_room(row, csv->columns);
+    while (row->fields < csv->columns) row->field[row->fields++] = nothing;
+    return ERR_NONE;
+}
+
+Err csv_next(Csv *csv, bool *more) {
+    struct CsvRow *row = csv->row;
+    *more = true;
+    for (;;) {
+        TRY(read_fields(csv));
+        *more = row->fields > 0;
+        if (!*more) return ERR_NONE;
+        if (all_empty(row->field, 0, row->fields)) continue;
+        TRY(fit_to_header(csv));
+        if (!repeats_header(csv)) break;
+        csv->headers++;
+    }
+    csv->field = row->field;
+    return ERR_NONE;
+}
+
+void csv_rewind(Csv *csv) {
+    csv->row->at = csv->row->body;
+    csv->row->line = csv->row->body_line;
+    csv->headers = 0;
+}
+
+/* ---- The header. ---- */
+
+/* The separator that the header at `text` has most of outside quotes; blanks where it has none. */
+static char separator_of(const char *text) {
+    static const char candidate[] = "\t;,|";
+    int count[sizeof candidate] = {0};
+    bool quoted = false;
+    for (; *text && (quoted || !strchr("\r\n", *text)); text++) {
+        const char *found = strchr(candidate, *text);
+        if (*text == '"') quoted = !quoted;
+        if (found && !quoted) count[found - candidate]++;
+    }
+    int best = 0;
+    for (int i = 1; candidate[i]; i++)
+        if (count[i] > count[best]) best = i;
+    return count[best] ? candidate[best] : ' ';
+}
+
+static void start_parser(Csv *csv) {
+    struct CsvRow *row = csv->row;
+    CHECK(csv_init(&row->parser, CSV_STRICT | CSV_STRICT_FINI) == 0, "libcsv");
+    csv_set_realloc_func(&row->parser, mem_grow);
+    csv_set_free_func(&row->parser, mem_free);
+    csv_set_delim(&row->parser, (unsigned char)csv->separator);
+    row->blanks = csv->separator == ' ';
+}
+
+static bool is_number(const char *text) {
+    char *end;
+    strtod(text, &end);
+    return end != text && !*end;
+}
+
+static bool all_numbers(const struct CsvRow *row) {
+    for (int i = 0; i < row->fields; i++)
+        if (!is_number(row->field[i])) return false;
+    return true;
+}
+
+static void keep_names(Csv *csv) {
+    struct CsvRow *row = csv->row;
+    csv->columns = row->fields;
+    csv->name = MEM_NEW(char *, row->fields + 1);
+    for (int i = 0; i < row->fields; i++) {
+        csv->name[i] = MEM_NEW(char, strlen(row->field[i]) + 1);
+        strcpy(csv->name[i], row->field[i]);
+        for (char *c = csv->name[i]; *c; c++)
+            if (iscntrl((unsigned char)*c)) *c = ' ';
+    }
+}
+
+/* Over what stands above the header to its line; `comment`: the last comment above it, NULL for none. */
+static void skip_to_header(Csv *csv, const char **comment) {
+    struct CsvRow *row = csv->row;
+    *comment = NULL;
+    while (row->at < csv->bytes) {
+        const char *text = csv->text + row->at;
+        size_t bytes = line_length(text);
+        bool says = !strncasecmp(text, "sep=", 4) && strchr(",;\t| ", text[4]) && text[4];
+        /* A column may be called "#". */
+        bool commented = *text == '#' && !strchr(",;\t|", text[1]);
+        if (says) csv->separator = text[4];
+        if (commented) *comment = text;
+        if (!says && !commented && !is_blank(text, bytes)) return;
+        row->at += bytes;
+        row->line++;
+    }
+}
+
+/* Where the first row holds numbers alone, the comment above it may name the columns (as numpy.savetxt writes it). */
+static Err read_names(Csv *csv, const char *comment) {
+    struct CsvRow *row = csv->row;
+    size_t first = row->at;
+    int64_t first_line = row->line;
+    /* The header itself may begin with #, which the rows' reader takes for a comment. */
+    static char hash[] = "#";
+    bool hashed = csv->text[first] == '#';
+    if (hashed) csv->text[first] = ' ';
+    TRY(read_fields(csv));
+    if (hashed) row->field[0] = hash;
+    if (!all_numbers(row)) {
+        keep_names(csv);
+        return ERR_NONE;
+    }
+    int fields = row->fields;
+    int64_t line = csv->line;
+    if (comment) {
+        row->at = (size_t)(comment + 1 - csv->text);
+        TRY(read_fields(csv));
+        row->at = first;
+        row->line = first_line;
+        if (row->fields == fields && !all_numbers(row)) {
+            keep_names(csv);
+            return ERR_NONE;
+        }
+    }
+    return err_user("%s:%lld: numbers where the header should be: want a line that names the columns", csv->path,
+                    (long long)line);
+}
+
+static Err read_header(Csv *csv) {
+    struct CsvRow *row = csv->row;
+    const char *comment;
+    row->at = past_mark(csv);
+    skip_to_header(csv, &comment);
+    if (row->at == csv->bytes) return err_user("%s: no header line: want column names, then rows", csv->path);
+    if (!csv->separator) csv->separator = separator_of(csv->text + row->at);
+    start_parser(csv);
+    TRY(read_names(csv, comment));
+    row->body = row->at;
+    row->body_line = row->line;
+    return ERR_NONE;
+}
+
+Err csv_open(Csv *csv, const char *path) {
+    *csv = (Csv){.path = path};
+    csv->row = MEM_NEW(struct CsvRow, 1);
+    csv->row->line = 1;
+    TRY(read_text(csv));
+    TRY(check_text(csv));
+    return read_header(csv);
+}
+
+void csv_close(Csv *csv) {
+    if (csv->separator) csv_free(&csv->row->parser);
+    for (int i = 0; i < csv->columns; i++) mem_free(csv->name[i]);
+    mem_free(csv->name);
+    mem_free(csv->row->offset);
+    mem_free(csv->row->field);
+    mem_free(csv->row->store);
+    mem_free(csv->row);
+    mem_free(csv->text);
+    *csv = (Csv){0};
+}

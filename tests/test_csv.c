@@ -1,0 +1,158 @@
+// TEST n=1
+/* Delimited text as people have it: what is read, row by row, and what is refused in one line. */
+#include "check.h"
+#include "io/csv.h"
+
+/* The header and the rows as one text: fields between bars, rows between slashes, each after its line. */
+static Err read_all(char *out, size_t size, const char *path) {
+    Csv csv;
+    bool more = true;
+    size_t used = 0;
+    out[0] = 0;
+    Err err = csv_open(&csv, path);
+    for (int pass = 0; pass < 2 && !err.code; pass++) {
+        used = 0;
+        for (int i = 0; i < csv.columns; i++)
+            used += (size_t)snprintf(out + used, size - used, "%s%s", i ? "|" : "", csv.name[i]);
+        for (;;) {
+            err = csv_next(&csv, &more);
+            if (err.code || !more) break;
+            used += (size_t)snprintf(out + used, size - used, "/%lld:", (long long)csv.line);
+            for (int i = 0; i < csv.columns; i++)
+                used += (size_t)snprintf(out + used, size - used, "%s%s", i ? "|" : "", csv.field[i]);
+        }
+        csv_rewind(&csv);
+    }
+    csv_close(&csv);
+    return err;
+}
+
+static void expect_bytes(const char *text, size_t bytes, const char *want) {
+    char out[4096];
+    test_write(test_file("t.csv"), text, bytes);
+    Err err = read_all(out, sizeof out, test_file("t.csv"));
+    EXPECT(!err.code && !strcmp(out, want), "%s\n  got  %s %s\n  want %s", text, out, err.text, want);
+}
+
+static void expect(const char *text, const char *want) {
+    expect_bytes(text, strlen(text), want);
+}
+
+static void readable(void) {
+    const char *plain = "a|b|c/2:1|2|3/3:4|5|6";
+    expect("a,b,c\n1,2,3\n4,5,6\n", plain);
+    expect("a,b,c\n1,2,3\n4,5,6", plain);
+    expect("a,b,c\r\n1,2,3\r\n4,5,6\r\n", plain);
+    expect("a,b,c\r1,2,3\r4,5,6\r", plain);
+    expect("a,b,c\r\n1,2,3\n4,5,6\r", plain);
+    expect("\357\273\277a,b,c\n1,2,3\n4,5,6\n", plain);
+    expect("\357\273\277a;b;c\r\n1;2;3\r\n4;5;6\r\n", plain);
+    expect("a\tb\tc\n1\t2\t3\n4\t5\t6\n", plain);
+    expect("a|b|c\n1|2|3\n4|5|6\n", plain);
+    expect("a b  c\n1   2 3\n  4 5 6 \n", plain);
+    expect("\"a\", b ,\"c\"\n \"1\" ,2,3\n4, 5 ,6\n", plain);
+    expect("a,b,c,\n1,2,3,\n4,5,6,\n", "a|b|c|/2:1|2|3|/3:4|5|6|");
+    expect("a,b,c\n1,2,3,,\n4,5,6,\n", plain);
+    expect("a,b,c,,\n1,2,3\n4,5,6\n", "a|b|c||/2:1|2|3||/3:4|5|6||");
+    expect("a,b,c\n\n1,2,3\n , ,\n,,\n\n4,5,6\n\n", "a|b|c/3:1|2|3/7:4|5|6");
+    expect("# first\n\na,b,c\n# second\n1,2,3\n#4,5,6\n", "a|b|c/5:1|2|3");
+    expect("sep=;\r\na;b,c\r\n1;2\r\n", "a|b,c/3:1|2");
+    expect("a,b,c\n1,2,3\na,b,c\n4,5,6\n", "a|b|c/2:1|2|3/4:4|5|6");
+    expect("a,b\n\"x, \"\"y\"\"\nz\",2\n3,4\n", "a|b/2:x, \"y\"\nz|2/4:3|4");
+    expect("\"a\nb\",c\n1,2\n", "a b|c/3:1|2");
+    expect("#,b\n1,2\n", "#|b/2:1|2");
+    expect("# made by x\n# a,b\n1,2\n3,4\n", "a|b/3:1|2/4:3|4");
+    expect("a\n1\n2\n", "a/2:1/3:2");
+}
+
+/* Longer and wider than any buffer might be. */
+static void large(void) {
+    enum { COLUMNS = 3000, ROWS = 40, LONG = 300000 };
+    char *text = MEM_NEW(char, COLUMNS *(ROWS + 1) * 8 + LONG + 10);
+    size_t at = 0;
+    for (int i = 0; i <= ROWS; i++)
+        for (int j = 0; j < COLUMNS; j++)
+            at += (size_t)sprintf(text + at, "%s%d%s", i ? "" : "c", i * 100 + j % 10, j + 1 < COLUMNS ? "," : "\n");
+    memset(text + at, 'x', LONG);
+    memset(text + at + LONG, ',', COLUMNS - 1);
+    test_write(test_file("wide.csv"), text, at + LONG + COLUMNS - 1);
+    Csv csv;
+    bool more = true;
+    int rows = 0;
+    Err err = csv_open(&csv, test_file("wide.csv"));
+    EXPECT(!err.code && csv.columns == COLUMNS, "%s: %d columns", err.text, csv.columns);
+    for (;;) {
+        err = csv_next(&csv, &more);
+        if (err.code || !more) break;
+        if (++rows <= ROWS) EXPECT(atoi(csv.field[COLUMNS - 1]) == rows * 100 + 9, "%s", csv.field[COLUMNS - 1]);
+        if (rows > ROWS) EXPECT(strlen(csv.field[0]) == LONG, "%zu letters", strlen(csv.field[0]));
+    }
+    EXPECT(!err.code && rows == ROWS + 1, "%s: %d rows", err.text, rows);
+    csv_close(&csv);
+    mem_free(text);
+}
+
+static void packed(void) {
+    char command[512], out[256];
+    test_write(test_file("p.csv"), "a,b\n1,2\n", 8);
+    snprintf(command, sizeof command, "gzip -k %s", test_file("p.csv"));
+    EXPECT(system(command) == 0, "%s", command);
+    Err err = read_all(out, sizeof out, test_file("p.csv.gz"));
+    EXPECT(!err.code && !strcmp(out, "a|b/2:1|2"), "%s %s", out, err.text);
+    size_t bytes;
+    char *whole = test_read(test_file("p.csv.gz"), &bytes);
+    test_write(test_file("cut.gz"), whole, bytes - 9);
+    mem_free(whole);
+    err = read_all(out, sizeof out, test_file("cut.gz"));
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "want a whole"), "cut short: %s %s", out, err.text);
+}
+
+static void refuse(const char *text, size_t bytes, const char *want) {
+    char out[4096];
+    test_write(test_file("t.csv"), text, bytes);
+    Err err = read_all(out, sizeof out, test_file("t.csv"));
+    EXPECT(err.code == EXIT_USER && strstr(err.text, want) && strstr(err.text, "t.csv") && !strchr(err.text, '\n'),
+           "want %s\n  got %s %s", want, err.text, out);
+}
+
+static void refused(void) {
+    const struct {
+        const char *text, *want;
+    } bad[] = {
+        {"", "empty"},
+        {" \n\n", "empty"},
+        {"# only\n# comments\n", "no header"},
+        {"a,b\n1\n", ":2: 1 fields: want 2"},
+        {"a,b\n1,2,3\n", ":2: 3 fields: want 2"},
+        {"a,b\n1,2\n\n\"3,4\n5,6\n", ":4: a quotation mark that is never closed"},
+        {"a,b\n\"3,4\n5\"x,6\n", ":3: a quotation mark inside"},
+        {"a,b\n3\" disk,4\n", ":2: a quotation mark inside"},
+        {"1,2\n3,4\n", ":1: numbers where the header"},
+        {"PAR1....", "read_parquet('"},
+        {"{\"a\": 1}\n{\"a\": 2}\n", "lines=True"},
+        {"[{\"a\": 1}]\n", "read_json('"},
+        {"PK\003\004xx", "spreadsheet"},
+        {"\211HDF\r\n", "HDF5"},
+        {"BZh91", "bzip2 -d"},
+        {"\377\376a", "iconv"},
+        {"<!DOCTYPE html>", "web page"},
+    };
+    for (int i = 0; i < (int)(sizeof bad / sizeof *bad); i++) refuse(bad[i].text, strlen(bad[i].text), bad[i].want);
+    refuse("a,b\n1,2\n3,\0004\n5,6\n", 16, ":3: a NUL byte");
+    refuse("\377\376a\0,\0b\0\n\0", 10, "UTF-16");
+    char out[64];
+    Err err = read_all(out, sizeof out, test_folder);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "a folder"), "%s", err.text);
+    err = read_all(out, sizeof out, test_file("nowhere"));
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "nowhere: No such file"), "%s", err.text);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    test_folder_new();
+    readable();
+    large();
+    packed();
+    refused();
+    return test_end();
+}
