@@ -13,14 +13,17 @@
 
 typedef struct Comm Comm;
 
-/** Starts MPI and PETSc's options database; comm_stop ends both. Log speaks on rank 0 of the world. PETSc takes what it
- *  knows from the command line; options_load (par/options.h) reads the rest. */
+/** Starts MPI and PETSc's options database; comm_stop ends both. Log speaks on rank 0 of the world. PETSc is given none
+ *  of the command line: options_load (par/options.h) reads it, after the study file. */
 void comm_start(int *argc, char ***argv);
 void comm_stop(void);
 
 /** The whole job, and this rank alone. Owned by par. Not collective. */
 const Comm *comm_world(void);
 const Comm *comm_self(void);
+
+/** Ranks of the job on this rank's node. Not collective. */
+int comm_node_ranks(void);
 
 /** Name and version of the MPI and PETSc libraries, one line. Not collective. */
 void comm_library(char *text, size_t size);

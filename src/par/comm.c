@@ -15,6 +15,7 @@ struct Comm {
 };
 
 static Comm world, self;
+static int node_ranks;
 
 #ifdef EQ_DOUBLE
 #define MPI_REAL_TYPE MPI_DOUBLE
@@ -46,6 +47,10 @@ void comm_start(int *argc, char ***argv) {
     MPI_CALL(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
     world = comm_of(MPI_COMM_WORLD);
     self = comm_of(MPI_COMM_SELF);
+    MPI_Comm node;
+    MPI_CALL(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+    MPI_CALL(MPI_Comm_size(node, &node_ranks));
+    MPI_CALL(MPI_Comm_free(&node));
     err_on_abort(abort_job, world.rank);
     log_init(world.rank == 0);
     /* The command line is read by options_load, after the study file; PETSc itself gets none of it. */
@@ -67,6 +72,10 @@ const Comm *comm_world(void) {
 
 const Comm *comm_self(void) {
     return &self;
+}
+
+int comm_node_ranks(void) {
+    return node_ranks;
 }
 
 void comm_library(char *text, size_t size) {
