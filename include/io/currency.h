@@ -12,7 +12,9 @@
 #define CURRENCY_ROWS_BESIDE(ROW)                                                                                      \
     ROW(EXECUTED, "executed", "flop_executed", "executed compute", "executed FLOP", "FLOP", "that the kernels did")    \
     ROW(CORE_SECONDS, "core_seconds", "core_seconds", "measured time", "core-seconds", "core-seconds",                 \
-        "as wall time of training times ranks")
+        "as wall time of training times ranks")                                                                        \
+    ROW(JOULES, "joules", "joules", "measured energy", "joules", "J",                                                  \
+        "as energy of the nodes, NaN where they do not say")
 
 enum {
 #define CURRENCY_WORD(word, ...) CURRENCY_##word,

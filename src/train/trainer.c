@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 
+#include "base/energy.h"
 #include "base/timer.h"
 #include "train/optim.h"
 
@@ -157,7 +158,16 @@ static double gradient(Trainer *t, int64_t batch) {
 /* What has been spent, on this rank until it is summed. */
 typedef struct Spent {
     double seconds, nominal, executed, tokens;
+    Energy energy; /* of the node, while training */
 } Spent;
+
+/* J of the cell so far. Every rank of the job takes an equal share of what its node has used, so that each node is
+ * counted once, whatever cells it is at; NaN where a node does not say. Collective on the cell. */
+static double joules_of(const Spent *spent, const ProcGrid *grid) {
+    double joules = spent->energy.joules / comm_node_ranks();
+    comm_sum_f64(grid->cell, &joules, 1);
+    return joules;
+}
 
 /* Step k has a curve point when steps / 2^j = k for some j < points. */
 static bool has_point(int64_t step, int64_t steps, int64_t points) {
@@ -176,7 +186,8 @@ static void add_point(Trainer *t, CurvePoint *p, const Spent *spent, int64_t ste
                       .samples = (double)(step * batch),
                       .compute = {[CURRENCY_NOMINAL] = sum[0],
                                   [CURRENCY_EXECUTED] = sum[1],
-                                  [CURRENCY_CORE_SECONDS] = seconds * comm_size(t->grid->cell)},
+                                  [CURRENCY_CORE_SECONDS] = seconds * comm_size(t->grid->cell),
+                                  [CURRENCY_JOULES] = joules_of(spent, t->grid)},
                       .train_loss = sum[2],
                       .lr = lr};
     p->loss = evaluate(t, SAMPLES_TEST, t->data->test_samples);
@@ -200,7 +211,8 @@ void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, cons
     record->outcome = OUTCOME_DONE;
     record->curve_points = 0;
     record->loss_initial = evaluate(&t, SAMPLES_TEST, data->test_samples);
-    Spent spent = {0};
+    Spent spent = {.energy = energy_open()};
+    energy_start(&spent.energy);
     double since = 0; /* training loss since the last point */
     int64_t since_steps = 0, step = 0;
     while (step < job->steps) {
@@ -214,19 +226,23 @@ void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, cons
         spent.nominal += work.nominal;
         spent.executed += work.executed;
         spent.tokens += (double)t.batch.start[count];
+        energy_poll(&spent.energy);
         step++, since_steps++;
         if (!isfinite(norm)) {
             record->outcome = OUTCOME_DIVERGED;
             break;
         }
         if (has_point(step, job->steps, options->evaluations)) {
+            energy_stop(&spent.energy);
             add_point(&t, &curve[record->curve_points++], &spent, step, options->batch, since / (double)since_steps,
                       lr);
             since = 0, since_steps = 0;
+            energy_start(&spent.energy);
         }
         if (progress.step) progress.step(progress.context, step, job->steps);
     }
 
+    energy_stop(&spent.energy);
     double sum[3] = {spent.nominal, spent.executed, spent.tokens};
     comm_sum_f64(grid->dp, sum, 3);
     comm_max_f64(grid->cell, &spent.seconds, 1);
@@ -236,6 +252,7 @@ void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, cons
     record->samples = step * options->batch;
     record->seconds = spent.seconds;
     record->compute[CURRENCY_CORE_SECONDS] = spent.seconds * comm_size(grid->cell);
+    record->compute[CURRENCY_JOULES] = joules_of(&spent, grid);
     record->loss = record->outcome == OUTCOME_DONE ? curve[record->curve_points - 1].loss : NAN;
     record->validation_loss =
         record->outcome == OUTCOME_DONE ? evaluate(&t, SAMPLES_VALIDATION, data->validation_samples) : NAN;
