@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <petscsys.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct Comm {
@@ -42,6 +43,17 @@ static Comm comm_of(MPI_Comm mpi) {
     return c;
 }
 
+/* PETSc without what would steer it unseen: neither the environment nor a .petscrc in the home or the working folder,
+ * and nothing of the command line, which options_load reads after the study file. */
+static void start_petsc(char *program) {
+    char *arguments[] = {program, "-skip_petscrc", "-no_signal_handler", NULL}, **args = arguments;
+    int n = 3;
+    unsetenv("PETSC_OPTIONS");
+    unsetenv("PETSC_OPTIONS_YAML");
+    CHECK(PetscInitialize(&n, &args, NULL, NULL) == 0, "PETSc does not start");
+    CHECK(PetscOptionsClear(NULL) == 0, "PETSc has options");
+}
+
 void comm_start(int *argc, char ***argv) {
     int provided;
     MPI_CALL(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
@@ -53,11 +65,7 @@ void comm_start(int *argc, char ***argv) {
     MPI_CALL(MPI_Comm_free(&node));
     err_on_abort(abort_job, world.rank);
     log_init(world.rank == 0);
-    /* The command line is read by options_load, after the study file; PETSc itself gets none of it. */
-    int none = 1;
-    char *name[] = {(*argv)[0], NULL}, **args = name;
-    PetscOptionsSetValue(NULL, "-no_signal_handler", "1");
-    CHECK(PetscInitialize(&none, &args, NULL, NULL) == 0, "PETSc does not start");
+    start_petsc((*argv)[0]);
 }
 
 void comm_stop(void) {
