@@ -143,8 +143,8 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(MPICC) $(CFLAGS_ALL) $(FLAGS_$*) -MMD -MP -c $< -o $@
 
 # Files with flags of their own: FLAGS_ and the path without its suffix.
-# Sums over rows that vectorise, exp and log from libmvec: this file alone may assume finite numbers.
-FLAGS_src/fit/law_sum := -ffast-math
+# Sums over rows that vectorise, exp and log from libmvec: these files alone may assume finite numbers.
+$(foreach f,$(wildcard src/fit/*_sum.c),$(eval FLAGS_$(f:%.c=%) := -ffast-math))
 # The commit is compiled into one object only, so that a new commit rebuilds little.
 FLAGS_src/study/provenance = -DEQ_VERSION='"$(VERSION)"' -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(strip $(OPT_$(MODE)) $(CFLAGS))"'
 $(B)/obj/src/study/provenance.o: $(B)/commit

@@ -5,7 +5,7 @@
 #include "infer/analysis.h"
 #include "math/minimise.h"
 
-static const Law first = {.a = 6.2, .b = 7.6, .e = 0.3, .alpha = 0.35, .beta = 0.37};
+static const Law first = {.kind = &law_chinchilla, .a = 6.2, .b = 7.6, .e = 0.3, .alpha = 0.35, .beta = 0.37};
 
 static Table two_arms(const Law *second, double noise) {
     Table t = table_new();
@@ -48,20 +48,24 @@ static void multiplier(void) {
     FitOptions o = options();
     Analysis *a = analysis_new(&t, &o, comm_world());
     EXPECT(a->comparisons == 1, "%d pairs", a->comparisons);
+    int known = 0;
     for (int c = 0; c < CURRENCIES; c++) {
         const Difference *d = &a->comparison[0].currency[c];
+        if (!t.has[c]) continue;
+        known++;
         EXPECT(d->mean.interval.lo < 1 / 3.0 && 1 / 3.0 < d->mean.interval.hi && fabs(log(3 * d->mean.value)) < 0.2,
                "%s: multiplier %g [%g, %g]", currencies[c].name, d->mean.value, d->mean.interval.lo,
                d->mean.interval.hi);
         EXPECT(!strcmp(d->status, "second needs less compute"), "%s", d->status);
     }
+    EXPECT(known == 3, "%d currencies", known);
     EXPECT(a->comparison[0].exponents.p > 0.01, "equal exponents: p = %g", a->comparison[0].exponents.p);
     analysis_free(a);
     table_free(&t);
 }
 
 static void crossing(void) {
-    Law second = {.a = 7.8, .b = 9.2, .e = 0.3, .alpha = 0.45, .beta = 0.45};
+    Law second = {.kind = &law_chinchilla, .a = 7.8, .b = 9.2, .e = 0.3, .alpha = 0.45, .beta = 0.45};
     Table t = two_arms(&second, 0.002);
     Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
     double lo = log(1e15), hi = log(1e22);
@@ -223,7 +227,7 @@ static void many_rows(void) {
     LawRows rows = law_rows(&t, 0);
     Comm *alone = comm_split(comm_world(), comm_rank(comm_world()));
     for (int objective = OBJECTIVE_HUBER; objective <= OBJECTIVE_LOG; objective++) {
-        LawSpec spec = {.objective = objective, .delta = 1e-3};
+        LawSpec spec = {.kind = &law_chinchilla, .objective = objective, .delta = 1e-3};
         LawProblem p = law_problem(&rows, 1, &spec);
         LawFit fit;
         law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());

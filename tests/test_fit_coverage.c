@@ -10,7 +10,7 @@
 #include "check.h"
 #include "infer/analysis.h"
 
-static const Law truth = {.a = 6.18, .b = 7.64, .e = 0.599, .alpha = 0.348, .beta = 0.366};
+static const Law truth = {.kind = &law_chinchilla, .a = 6.18, .b = 7.64, .e = 0.599, .alpha = 0.348, .beta = 0.366};
 static const Cost cost = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /* C = 6 N D */
 
 enum { ALLOCATED = 3, COLUMNS = COEFS + ALLOCATED };

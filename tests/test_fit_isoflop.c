@@ -1,9 +1,10 @@
 /* isoFLOP curves: vertices and exponents of a known law, interpolation, and the designs that are refused. */
 #include "check.h"
 #include "fit/cost.h"
+#include "fit/law.h"
 #include "fit/isoflop.h"
 
-static const Law truth = {.a = 6.2, .b = 7.6, .e = 0.6, .alpha = 0.36, .beta = 0.36};
+static const Law truth = {.kind = &law_chinchilla, .a = 6.2, .b = 7.6, .e = 0.6, .alpha = 0.36, .beta = 0.36};
 
 static void add(Table *t, double n, double d, double loss) {
     table_add(

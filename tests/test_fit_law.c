@@ -7,7 +7,7 @@
 #include "fit/bootstrap.h"
 #include "fit/cost.h"
 
-static const Law truth = {.a = 6.2, .b = 7.6, .e = 0.6, .alpha = 0.35, .beta = 0.37};
+static const Law truth = {.kind = &law_chinchilla, .a = 6.2, .b = 7.6, .e = 0.6, .alpha = 0.35, .beta = 0.37};
 
 static Table surface(const Law *law, int sizes, int lengths, double noise, uint64_t seed) {
     Table t = table_new();
@@ -29,8 +29,10 @@ static void derivatives(void) {
     LawRows rows = law_rows(&t, 0);
     for (int objective = 0; objective < 3; objective++)
         for (int tied = 0; tied < 2; tied++) {
-            LawSpec spec = {
-                .objective = objective, .delta = 0.03, .exponents = tied ? LAW_EXPONENTS_TIED : LAW_EXPONENTS_FREE};
+            LawSpec spec = {.kind = &law_chinchilla,
+                            .objective = objective,
+                            .delta = 0.03,
+                            .exponents = tied ? LAW_EXPONENTS_TIED : LAW_EXPONENTS_FREE};
             LawProblem p = law_problem(&rows, 1, &spec);
             double x[5] = {0.3, -0.2, 0.5, 0.4, 0.3}, g[5], h[25], up[5], down[5], none[25], worst = 0;
             law_objective(&p, x, g, h);
@@ -56,7 +58,7 @@ static void recovery(void) {
     Table t = surface(&truth, 6, 6, 0, 0);
     LawRows rows = law_rows(&t, 0);
     for (int objective = 0; objective < 3; objective++) {
-        LawSpec spec = {.objective = objective, .delta = 1e-3};
+        LawSpec spec = {.kind = &law_chinchilla, .objective = objective, .delta = 1e-3};
         LawProblem p = law_problem(&rows, 1, &spec);
         LawFit fit;
         law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
@@ -101,7 +103,8 @@ static void projection(void) {
                 for (int arms = 1; arms <= 3; arms += 2) {
                     bool joint = e == LAW_E_SHARED || exponents == LAW_EXPONENTS_SHARED;
                     if (joint != (arms > 1)) continue;
-                    LawSpec spec = {.objective = objective, .delta = 1e-3, .e = e, .exponents = exponents};
+                    LawSpec spec = {
+                        .kind = &law_chinchilla, .objective = objective, .delta = 1e-3, .e = e, .exponents = exponents};
                     LawProblem p = law_problem(rows, arms, &spec);
                     LawFit fit;
                     law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
@@ -131,7 +134,8 @@ static void shared(void) {
         table_add(&t, u.at[i]);
     }
     LawRows rows[2] = {law_rows(&t, 0), law_rows(&t, 1)};
-    LawSpec spec = {.objective = OBJECTIVE_LOG, .e = LAW_E_SHARED, .exponents = LAW_EXPONENTS_SHARED};
+    LawSpec spec = {
+        .kind = &law_chinchilla, .objective = OBJECTIVE_LOG, .e = LAW_E_SHARED, .exponents = LAW_EXPONENTS_SHARED};
     LawProblem p = law_problem(rows, 2, &spec);
     EXPECT(p.n == 7, "%d variables", p.n);
     LawFit fit;
@@ -152,7 +156,7 @@ static void unidentifiable(void) {
     for (int i = 0; i < 2; i++) {
         Table t = surface(&truth, design[i].sizes, design[i].lengths, 0.001, 5);
         LawRows rows = law_rows(&t, 0);
-        LawSpec spec = {.objective = OBJECTIVE_HUBER, .delta = 1e-3};
+        LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_HUBER, .delta = 1e-3};
         LawProblem p = law_problem(&rows, 1, &spec);
         LawFit fit;
         law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
@@ -231,7 +235,7 @@ static void one_sided(void) {
 static void rank_count(void) {
     Table t = surface(&truth, 6, 5, 0.01, 9);
     LawRows rows = law_rows(&t, 0);
-    LawSpec spec = {.objective = OBJECTIVE_HUBER, .delta = 1e-3};
+    LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_HUBER, .delta = 1e-3};
     LawProblem p = law_problem(&rows, 1, &spec);
     LawFit fit[2];
     Ensemble e[2];
@@ -248,6 +252,27 @@ static void rank_count(void) {
     comm_free(alone);
     law_rows_free(&rows);
     table_free(&t);
+}
+
+/* A law without a closed form is searched along the budget, and says the same. */
+static void searched(const Law *law, const Cost *cost) {
+    LawKind open_kind = *law->kind;
+    open_kind.additive = NULL;
+    Law open_law = *law;
+    open_law.kind = &open_kind;
+    Cost middle = *cost;
+    middle.log_middle = log(1e20);
+    double a, b, open_a, open_b;
+    cost_exponents(&a, &b, law, &middle);
+    cost_exponents(&open_a, &open_b, &open_law, &middle);
+    EXPECT(fabs(a - open_a) < 1e-5 && fabs(b - open_b) < 1e-5, "%s: a %g, searched %g", law->kind->name, a, open_a);
+    for (double c = 1e16; c < 1e24; c *= 100) {
+        Allocation closed = cost_allocate(law, &middle, c), found = cost_allocate(&open_law, &middle, c);
+        EXPECT(fabs(log(found.n / closed.n)) < 1e-5 && fabs(found.loss / closed.loss - 1) < 1e-12,
+               "%s: N* %g, searched %g", law->kind->name, closed.n, found.n);
+        double reached = cost_to_reach(&open_law, &middle, closed.loss);
+        EXPECT(fabs(log(reached / c)) < 1e-6, "%s: %g reaches the loss of %g", law->kind->name, reached, c);
+    }
 }
 
 /* N*(C), D*(C) against a search along the budget, with a cost that is not N D. */
@@ -267,6 +292,7 @@ static void allocation(void) {
     Allocation ten = cost_allocate(&truth, &cost, 10 * c);
     EXPECT(fabs(log10(ten.n / a.n) - en) < 1e-9 && fabs(log10(ten.d / a.d) - ed) < 1e-9, "exponents");
     EXPECT(fabs(cost_to_reach(&truth, &cost, a.loss) / c - 1) < 1e-9, "inverse");
+    searched(&truth, &cost);
     Table t = surface(&truth, 3, 3, 0, 0);
     for (int64_t i = 0; i < t.n; i++) t.at[i].c[0] = cost_of(&cost, t.at[i].n, t.at[i].d);
     Cost got = cost_fit(&t, 0, 0);
@@ -288,7 +314,7 @@ static void chinchilla(void) {
     Err err = table_add_file(&t, path, &columns, &filter, comm_world());
     EXPECT(!err.code && t.n == 240 && t.left_out.keep == 5, "%s", err.text);
     LawRows rows = law_rows(&t, 0);
-    LawSpec spec = {.objective = OBJECTIVE_HUBER, .delta = 1e-3};
+    LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_HUBER, .delta = 1e-3};
     LawProblem p = law_problem(&rows, 1, &spec);
     LawFit fit;
     law_fit(&fit, &p, LAW_STARTS_GRID, comm_world());

@@ -6,7 +6,7 @@
 #include "fit/law.h"
 #include "infer/suggest.h"
 
-static const Law truth = {.a = 3.9, .b = 4.2, .e = -1.5, .alpha = 0.5, .beta = 0.5};
+static const Law truth = {.kind = &law_chinchilla, .a = 3.9, .b = 4.2, .e = -1.5, .alpha = 0.5, .beta = 0.5};
 
 /* Two arms, 8 x 8 runs with curves of four earlier points that lie above what a finished run would reach. */
 static Table runs(bool curves, double noise) {

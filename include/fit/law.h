@@ -1,29 +1,21 @@
-/** The scaling law L(N, D) = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, approach 3), fitted to one arm or to
- *  several that share E or exponents.
+/** Fits of a law to the rows of one arm, or of several that share E or exponents.
  *
- *  Direct: all coefficients at once as (log A, log B, log E, alpha, beta), exact Hessian, from each start first with a
- *  wide Huber zone and then with narrower ones down to delta: at delta = 1e-3 the sum is nearly one of absolute values
- *  and a plain descent stalls in its creases. Starts: the published grid of 4500, spread over the ranks.
+ *  Direct: all coefficients at once, exact Hessian, from each start first with a wide Huber zone and then with narrower
+ *  ones down to delta: at delta = 1e-3 the sum is nearly one of absolute values and a plain descent stalls in its
+ *  creases. Starts: the law's grid, spread over the ranks, or a few of the size of the data.
  *
- *  Variable projection (Golub and Pereyra 1973): a search in the exponents of all arms, and in E where arms share it;
- *  the other E, A, B >= 0 of each arm come from non-negative least squares, reweighted until they are the minimum of a
- *  Huber or log objective. Both must meet. */
+ *  Variable projection (Golub and Pereyra 1973): a search in those coefficients in which the law is not linear, of all
+ *  arms, and in E where arms share it; the others of each arm come from non-negative least squares, reweighted until
+ *  they are the minimum of a Huber or log objective. Both must meet. */
 #pragma once
 
-#include "fit/law_sum.h"
+#include "fit/law_kind.h"
+#include "fit/law_rows.h"
 #include "fit/table.h"
 #include "par/comm.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/** A law; logs because A may be anything. e = -INFINITY: E = 0. */
-typedef struct Law {
-    double a, b, e; /* log A, log B, log E */
-    double alpha, beta;
-} Law;
-
-double law_loss(const Law *law, double n, double d);
 
 /** E: irreducible loss. */
 typedef enum LawE { LAW_E_FREE, LAW_E_ZERO, LAW_E_SHARED } LawE;
@@ -31,28 +23,12 @@ typedef enum LawE { LAW_E_FREE, LAW_E_ZERO, LAW_E_SHARED } LawE;
 typedef enum LawExponents { LAW_EXPONENTS_FREE, LAW_EXPONENTS_TIED, LAW_EXPONENTS_SHARED } LawExponents;
 
 typedef struct LawSpec {
+    const LawKind *kind;
     Objective objective;
     double delta; /* of the Huber function, in log loss */
     LawE e;
     LawExponents exponents;
 } LawSpec;
-
-/** The rows of one arm as the kernel wants them. */
-typedef struct LawRows {
-    KernelRows k;
-    int64_t n;       /* without the padding */
-    double x0, y0;   /* centres of log N and log D */
-    int64_t *point;  /* (n) index into the table */
-    int64_t configs; /* distinct (N, D, dataset) */
-    int64_t *config; /* (n) which one: rows of one config differ in their seeds */
-    int64_t *first;  /* (configs + 1) rows of config k: member[first[k]] .. member[first[k+1] - 1] */
-    int64_t *member; /* (n) */
-    double *store;   /* owned */
-} LawRows;
-
-/** The final points of an arm. */
-LawRows law_rows(const Table *table, int arm);
-void law_rows_free(LawRows *rows);
 
 /** A minimisation problem over the laws of `arms` arms: which coefficients are variables, and their bounds. */
 enum { LAW_VARIABLES = LAW_COEFFICIENTS * TABLE_ARMS };
@@ -60,7 +36,7 @@ typedef struct LawProblem {
     LawSpec spec;
     int arms, n;                            /* n variables */
     int slot[TABLE_ARMS][LAW_COEFFICIENTS]; /* variable of a coefficient; -1: fixed */
-    KernelRows rows[TABLE_ARMS];
+    LawColumns rows[TABLE_ARMS];            /* what is fitted: a resample changes its columns, not its source */
     const LawRows *source[TABLE_ARMS];
     double x0[TABLE_ARMS], y0[TABLE_ARMS];
     double lo[LAW_VARIABLES], hi[LAW_VARIABLES]; /* of the variables, centred */
@@ -68,11 +44,15 @@ typedef struct LawProblem {
     int64_t n_rows;
 } LawProblem;
 
+/** Keeps pointers to the rows. Not collective, as all but the searches below. */
 LawProblem law_problem(const LawRows *rows, int arms, const LawSpec *spec);
 
 /** Between the variables and the law of one arm. law_variables sets only the variables that this arm has a part in. */
 Law law_of(const LawProblem *problem, const double *x, int arm);
 void law_variables(double *x, const LawProblem *problem, int arm, const Law *law);
+
+/** c (LAW_COEFFICIENTS): the coefficients of an arm at the variables x, those that are fixed included; all finite. */
+void law_coefficients(double *c, const LawProblem *problem, const double *x, int arm);
 
 /** The objective: a MinFunction; the context is a LawProblem. */
 double law_objective(void *problem, const double *x, double *g, double *h);
@@ -106,11 +86,13 @@ double law_refine(double *x, const LawProblem *problem, struct Minimiser *solver
  *  the objective. Starts spread over the ranks; collective. */
 double law_varpro(Law *law, const LawProblem *problem, const Comm *comm);
 
-/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite if singular. Not collective. */
+/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite if singular, NaN with more than
+ *  STATS_MAX variables. */
 double law_condition(const LawProblem *problem, const double *x);
 
 /** Are most residuals beyond delta, so that a Huber fit is nearly one of least absolute values? */
 bool law_nearly_absolute(const LawProblem *problem, const LawFit *fit);
 
-/** Status of a fit in words, for arm `arm`. */
-void law_status(char *text, size_t size, const LawFit *fit, const LawProblem *problem, int arm);
+/** Status of a fit, for arm `arm`, and in words. */
+typedef enum LawVerdict { LAW_CONVERGED, LAW_NOT_CONVERGED, LAW_AT_BOUND, LAW_NOT_IDENTIFIABLE } LawVerdict;
+LawVerdict law_status(char *text, size_t size, const LawFit *fit, const LawProblem *problem, int arm);

@@ -77,3 +77,8 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
 /** Appends one point. arm: the index of its name, made if new; -1 when there are more than TABLE_ARMS. */
 int table_arm(Table *table, const char *name);
 void table_add(Table *table, Point point);
+
+/** Is point i a finished run of the arm? Laws, costs and isoFLOP curves are fitted to these. */
+static inline bool table_final(const Table *table, int64_t i, int arm) {
+    return table->at[i].arm == arm && table->at[i].final;
+}

@@ -21,6 +21,18 @@ static void draw_cells(double *w, const LawRows *rows, uint64_t seed, uint64_t s
     }
 }
 
+/* Every rank gets the laws that one of them has found; the others hold zeros. */
+static void share(Law *law, int64_t n, const LawKind *kind, const Comm *comm) {
+    double *c = MEM_NEW(double, n *LAW_COEFFICIENTS + 1);
+    for (int64_t i = 0; i < n; i++) law_centred(c + i * LAW_COEFFICIENTS, &law[i], 0, 0);
+    comm_sum_f64(comm, c, n * LAW_COEFFICIENTS);
+    for (int64_t i = 0; i < n; i++) {
+        const double *k = c + i * LAW_COEFFICIENTS;
+        law[i] = (Law){k[LAW_A], k[LAW_B], k[LAW_E], k[LAW_ALPHA], k[LAW_BETA], kind};
+    }
+    mem_free(c);
+}
+
 Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapKind kind, int64_t resamples,
                         uint64_t seed, const Comm *comm) {
     Ensemble out = {.n = resamples, .arms = problem->arms};
@@ -55,7 +67,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
     }
     minimiser_free(solver);
     for (int m = 0; m < p.arms; m++) mem_free(column[m][0]), noise_free(&noise[m]);
-    comm_sum_f64(comm, (double *)out.law, resamples * p.arms * (int64_t)(sizeof(Law) / sizeof(double)));
+    share(out.law, resamples * p.arms, p.spec.kind, comm);
     return out;
 }
 

@@ -11,7 +11,7 @@ Extent extent_of(const Table *table, int arm) {
     Extent e = {INFINITY, 0, INFINITY, 0};
     for (int64_t i = 0; i < table->n; i++) {
         const Point *p = &table->at[i];
-        if (p->arm != arm || !p->final) continue;
+        if (!table_final(table, i, arm)) continue;
         e.n_min = fmin(e.n_min, p->n), e.n_max = fmax(e.n_max, p->n);
         e.d_min = fmin(e.d_min, p->d), e.d_max = fmax(e.d_max, p->d);
     }

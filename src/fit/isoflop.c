@@ -35,7 +35,7 @@ static int64_t collect(Run *run, const Table *table, int arm, int currency) {
     int64_t n = 0;
     for (int64_t i = 0; i < table->n; i++) {
         const Point *p = &table->at[i];
-        if (p->arm != arm || !p->final || !(p->c[currency] > 0)) continue;
+        if (!table_final(table, i, arm) || !(p->c[currency] > 0)) continue;
         run[n++] = (Run){.x = log(p->n), .y = log(p->d), .c = log(p->c[currency]), .z = log(p->loss)};
     }
     qsort(run, (size_t)n, sizeof *run, by_size);

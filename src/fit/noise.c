@@ -20,11 +20,11 @@ typedef struct Hat {
 
 /* Residual of log loss times root weight, and its derivatives to the coefficients. */
 static double residual(double d[LAW_COEFFICIENTS], const LawRows *rows, const Law *law, int64_t i) {
-    double x = rows->k.x[i], y = rows->k.y[i], root = sqrt(rows->k.w[i]);
-    double ta = exp(law->a - law->alpha * (x + rows->x0)), tb = exp(law->b - law->beta * (y + rows->y0)),
-           e = exp(law->e), s = ta + tb + e;
-    const double of_log_s[LAW_COEFFICIENTS] = {ta / s, tb / s, e / s, -x * ta / s, -y * tb / s};
-    for (int c = 0; c < LAW_COEFFICIENTS; c++) d[c] = root * of_log_s[c];
+    double p[LAW_COEFFICIENTS];
+    double root = sqrt(rows->k.w[i]);
+    law_centred(p, law, rows->x0, rows->y0);
+    double s = law->kind->loss(d, p, rows->k.x[i], rows->k.y[i]);
+    for (int c = 0; c < LAW_COEFFICIENTS; c++) d[c] *= root / s;
     return root * (rows->k.z[i] - log(s));
 }
 

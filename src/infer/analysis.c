@@ -18,8 +18,10 @@ static const Cost six_nd = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /
 /* ---- Numbers of one law, and their spread over resamples. ---- */
 
 static void coefficients(double value[COEFS], const Law *law, const Cost *cost) {
-    value[COEF_E] = exp(law->e), value[COEF_A] = exp(law->a), value[COEF_B] = exp(law->b);
-    value[COEF_ALPHA] = law->alpha, value[COEF_BETA] = law->beta;
+    law_factors(&value[COEF_A], &value[COEF_B], law);
+    value[COEF_E] = exp(law->e);
+    value[COEF_ALPHA] = law->alpha;
+    value[COEF_BETA] = law->beta;
     cost_exponents(&value[COEF_N_EXPONENT], &value[COEF_D_EXPONENT], law, cost);
 }
 
@@ -155,9 +157,11 @@ static void judge(ArmFit *arm) {
     law_status(arm->status, sizeof arm->status, &arm->group->fit, &arm->group->problem, arm->index);
     arm->identified = strncmp(arm->status, "not identifiable", 16);
     if (strcmp(arm->status, "converged")) return;
+    const LawCoefficient *bound = arm->group->problem.spec.kind->coefficient;
     for (int k = COEF_ALPHA; k <= COEF_BETA; k++) {
+        const LawCoefficient *b = &bound[k == COEF_ALPHA ? LAW_ALPHA : LAW_BETA];
         Interval i = arm->interval[k];
-        if (isfinite(i.lo) && (i.lo <= 1e-6 || i.hi >= 5 - 1e-6 || i.hi - i.lo > 2 * arm->value[k])) {
+        if (isfinite(i.lo) && (i.lo <= b->lo + 1e-6 || i.hi >= b->hi - 1e-6 || i.hi - i.lo > 2 * arm->value[k])) {
             snprintf(arm->status, sizeof arm->status, "not identifiable: interval of %s is [%.3g, %.3g]", coef_name[k],
                      i.lo, i.hi);
             return;

@@ -14,14 +14,13 @@ double certificate_unit(const LawProblem *p, const LawFit *fit) {
     double dof = fmax((double)p->n_rows - p->n, 1);
     if (p->spec.objective != OBJECTIVE_HUBER) return fit->objective / dof;
     double delta = p->spec.delta, square = 0, slope = 0;
-    double *r = MEM_NEW(double, 2 * p->n_rows + 2 * KERNEL_ROWS * p->arms),
-           *sorted = r + p->n_rows + KERNEL_ROWS * p->arms;
+    double *r = MEM_NEW(double, 2 * p->n_rows + 2 * LAW_PAD * p->arms), *sorted = r + p->n_rows + LAW_PAD * p->arms;
     int64_t n = 0;
     for (int m = 0; m < p->arms; m++) {
-        const KernelRows *k = &p->rows[m];
+        const LawColumns *k = &p->rows[m];
         double c[LAW_COEFFICIENTS];
-        for (int i = 0; i < LAW_COEFFICIENTS; i++) c[i] = p->slot[m][i] >= 0 ? fit->x[p->slot[m][i]] : -700;
-        kernel_predict(sorted, k, c);
+        law_coefficients(c, p, fit->x, m);
+        law_predict(sorted, p->spec.kind, k, c);
         for (int64_t i = 0; i < k->n; i++)
             if (k->w[i] > 0) r[n++] = (k->z[i] - log(sorted[i])) * sqrt((double)p->n_rows / dof);
     }
@@ -77,7 +76,8 @@ static double side(Profile *f, const double *best, double step) {
 /* Where the profile of coefficient c of an arm ends, below (direction -1) or above (1). */
 static double profile_end(const LawProblem *problem, const LawFit *fit, int arm, int c, int direction) {
     int v = problem->slot[arm][c];
-    if (v < 0) return 0; /* E fixed at 0 */
+    if (v < 0) return 0;                                                        /* E fixed at 0 */
+    if (problem->spec.kind->factors && c != LAW_E && c < LAW_ALPHA) return NAN; /* no variable of the search */
     Profile f = {.p = *problem, .v = v, .floor = fit->objective};
     f.allowed =
         certificate_unit(problem, fit) * stats_f_quantile(0.95, 1, fmax((double)problem->n_rows - problem->n, 1));
@@ -85,7 +85,7 @@ static double profile_end(const LawProblem *problem, const LawFit *fit, int arm,
     memcpy(best, fit->x, sizeof best);
     /* A and B are held at N = 1 and D = 1, not in the middle of the data: the rows of the arm move there. */
     if (c == LAW_A || c == LAW_B) {
-        KernelRows *k = &f.p.rows[arm];
+        LawColumns *k = &f.p.rows[arm];
         double shift = c == LAW_A ? f.p.x0[arm] : f.p.y0[arm];
         x = MEM_NEW(double, k->n);
         for (int64_t i = 0; i < k->n; i++) x[i] = (c == LAW_A ? k->x[i] : k->y[i]) + (k->w[i] > 0 ? shift : 0);
@@ -123,16 +123,29 @@ static int descending(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
+/* How a of N* ~ C^a changes with the variables, by central differences. */
+static void slope_of_exponent(double *slope, const LawProblem *p, const double *x, int arm, const Cost *cost) {
+    const double step = 1e-6; /* of coefficients of order 1: half the digits */
+    for (int v = 0; v < p->n; v++) {
+        double moved[LAW_VARIABLES], a[2], b;
+        memcpy(moved, x, sizeof moved);
+        for (int side = 0; side < 2; side++) {
+            moved[v] = x[v] + (side ? step : -step);
+            Law law = law_of(p, moved, arm);
+            cost_exponents(&a[side], &b, &law, cost);
+        }
+        slope[v] = isfinite(a[1] - a[0]) ? (a[1] - a[0]) / (2 * step) : 0;
+    }
+}
+
 /* The rows of an arm by what leaving them out should do to a: to first order the variables move by H^-1 times the
  * gradient of the row. H is that of least squares, from which Huber's differs by a factor at most. */
 static void pulls(Ranked *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost) {
     LawProblem p = *problem;
     const int n = p.n, *slot = p.slot[arm];
-    const Law *law = &fit->law[arm];
     double g[LAW_VARIABLES], own[LAW_COEFFICIENTS], along[LAW_VARIABLES] = {0};
-    double *h = MEM_NEW(double, n *n), below = cost->mu * law->beta + cost->nu * law->alpha;
-    along[slot[LAW_ALPHA]] -= cost->nu * law->beta / (below * below);
-    along[slot[LAW_BETA]] += cost->nu * law->alpha / (below * below);
+    double *h = MEM_NEW(double, n *n);
+    slope_of_exponent(along, problem, fit->x, arm, cost);
     if (p.spec.objective == OBJECTIVE_HUBER) p.spec.objective = OBJECTIVE_LOG;
     law_objective(&p, fit->x, g, h);
     for (int i = 0; i < n; i++) {
@@ -142,12 +155,12 @@ static void pulls(Ranked *out, const LawProblem *problem, const LawFit *fit, int
         along[i] = 0;
     }
     stats_solve(h, along, n); /* of a singular one the gradient itself is left */
-    for (int c = 0; c < LAW_COEFFICIENTS; c++) own[c] = slot[c] >= 0 ? fit->x[slot[c]] : -700;
+    law_coefficients(own, problem, fit->x, arm);
     for (int64_t i = 0; i < problem->source[arm]->n; i++) {
-        const KernelRows *k = &problem->rows[arm];
-        KernelRows row = {.n = 1, .x = k->x + i, .y = k->y + i, .z = k->z + i, .loss = k->loss + i, .w = k->w + i};
+        const LawColumns *k = &problem->rows[arm];
+        LawColumns row = {.n = 1, .x = k->x + i, .y = k->y + i, .z = k->z + i, .loss = k->loss + i, .w = k->w + i};
         double gc[LAW_COEFFICIENTS] = {0}, change = 0;
-        kernel_sum(&row, problem->spec.objective, problem->spec.delta, own, gc, NULL);
+        problem->spec.kind->sum->objective(&row, problem->spec.objective, problem->spec.delta, own, gc, NULL);
         for (int c = 0; c < LAW_COEFFICIENTS; c++)
             if (slot[c] >= 0) change += gc[c] * along[slot[c]];
         out[i] = (Ranked){fabs(change), i};

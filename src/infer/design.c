@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "fit/law.h"
 #include "math/minimise.h"
 
 #include <math.h>
@@ -30,7 +31,8 @@ static Law assumed(const DesignArm *arm, const DesignOptions *o) {
     double x = 0, y = 0, term = log(0.5 * (o->loss - o->e));
     for (int64_t i = 0; i < arm->cells; i++)
         x += log(arm->n[i]) / (double)arm->cells, y += log(arm->d[i]) / (double)arm->cells;
-    return (Law){.a = term + o->alpha * x,
+    return (Law){.kind = &law_chinchilla,
+                 .a = term + o->alpha * x,
                  .b = term + o->beta * y,
                  .e = o->e > 0 ? log(o->e) : -INFINITY,
                  .alpha = o->alpha,
@@ -38,7 +40,8 @@ static Law assumed(const DesignArm *arm, const DesignOptions *o) {
 }
 
 static LawSpec spec_of(const DesignOptions *o) {
-    return (LawSpec){.objective = o->objective[0] == 'h'         ? OBJECTIVE_HUBER
+    return (LawSpec){.kind = &law_chinchilla,
+                     .objective = o->objective[0] == 'h'         ? OBJECTIVE_HUBER
                                   : !strcmp(o->objective, "log") ? OBJECTIVE_LOG
                                                                  : OBJECTIVE_LOSS,
                      .delta = 1e-3,

@@ -80,6 +80,7 @@ TableFilter fit_filter(const FitOptions *o) {
 
 LawSpec fit_spec(const FitOptions *o) {
     return (LawSpec){
+        .kind = &law_chinchilla,
         .objective = o->objective[0] == 'h'         ? OBJECTIVE_HUBER
                      : !strcmp(o->objective, "log") ? OBJECTIVE_LOG
                                                     : OBJECTIVE_LOSS,

@@ -153,8 +153,8 @@ static void json_points(Json *j, const Analysis *a, const ArmFit *arm) {
 }
 
 static void json_certificate(Json *j, const ArmFit *arm) {
-    static const char *const name[LAW_COEFFICIENTS] = {"A", "B", "E", "alpha", "beta"};
     const LawGroup *g = arm->group;
+    const LawCoefficient *coefficient = g->problem.spec.kind->coefficient;
     const LawFit *fit = &g->fit;
     const Certificate *c = &arm->certificate;
     json_object(j, "certificate");
@@ -170,7 +170,7 @@ static void json_certificate(Json *j, const ArmFit *arm) {
     json_array(j, "at_bound");
     for (int k = 0; k < LAW_COEFFICIENTS; k++) {
         int v = g->problem.slot[arm->index][k];
-        if (v >= 0 && fit->at_bound[v]) json_text(j, NULL, name[k]);
+        if (v >= 0 && fit->at_bound[v]) json_text(j, NULL, coefficient[k].name);
     }
     json_end_array(j);
     json_text(j, "intervals_by", spread_name[g->spread_kind]);
@@ -180,7 +180,7 @@ static void json_certificate(Json *j, const ArmFit *arm) {
     json_number(j, "varpro", fit->varpro);
     json_number(j, "varpro_gap", c->varpro_gap);
     json_object(j, "profile");
-    for (int k = 0; k < LAW_COEFFICIENTS; k++) json_interval(j, name[k], c->profile[k]);
+    for (int k = 0; k < LAW_COEFFICIENTS; k++) json_interval(j, coefficient[k].name, c->profile[k]);
     json_end_object(j);
     json_number(j, "reference_budget", c->budget);
     json_array(j, "sensitivity");

@@ -56,8 +56,8 @@ static void print_head(const Analysis *a) {
     static const char *const e[] = {"", ", E = 0", ", E shared"};
     static const char *const exponents[] = {"", ", alpha = beta", ", exponents shared"};
     const LawSpec *s = &a->spec;
-    log_text("%lld points, %d arm%s; law L = E + A/N^alpha + B/D^beta%s%s; %s%s", (long long)a->table->n, a->arms,
-             a->arms == 1 ? "" : "s", e[s->e], exponents[s->exponents], objective[s->objective],
+    log_text("%lld points, %d arm%s; law L = %s%s%s; %s%s", (long long)a->table->n, a->arms, a->arms == 1 ? "" : "s",
+             s->kind->formula, e[s->e], exponents[s->exponents], objective[s->objective],
              s->objective == OBJECTIVE_HUBER ? cell(", delta %g", s->delta) : "");
     print_left_out(&a->table->left_out);
 }

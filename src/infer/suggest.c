@@ -23,7 +23,7 @@ typedef struct Search {
 static bool was_run(const Table *table, int arm, double n, double d) {
     for (int64_t i = 0; i < table->n; i++) {
         const Point *p = &table->at[i];
-        if (p->arm == arm && p->final && fabs(log(p->n / n)) < 0.01 && fabs(log(p->d / d)) < 0.1) return true;
+        if (table_final(table, i, arm) && fabs(log(p->n / n)) < 0.01 && fabs(log(p->d / d)) < 0.1) return true;
     }
     return false;
 }
@@ -33,7 +33,7 @@ static void add_candidates(Search *s, const Table *table, int arm, const Extent 
     int64_t start = s->m;
     for (int64_t i = 0; i < table->n; i++) {
         const Point *p = &table->at[i];
-        bool known = p->arm != arm || !p->final;
+        bool known = !table_final(table, i, arm);
         for (int64_t k = start; k < s->m && !known; k++) known = fabs(log(s->place[k].n / p->n)) < 0.01;
         if (known || s->m - start + LENGTHS > CANDIDATES) continue;
         for (int j = 0; j < LENGTHS; j++) {

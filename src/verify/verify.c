@@ -87,7 +87,7 @@ double case_objective(const Case *c, const Law *law) {
 /* ---- Made up here. ---- */
 
 void verify_synthetic(Verify *v, const Comm *comm) {
-    const Law truth = {.a = 6, .b = 7.5, .e = 0.5, .alpha = 0.34, .beta = 0.38};
+    const Law truth = {.kind = &law_chinchilla, .a = 6, .b = 7.5, .e = 0.5, .alpha = 0.34, .beta = 0.38};
     verify_heading(v, "made up here", "synthetic law, 8 x 8 runs, no noise");
     Table t = table_new();
     table_arm(&t, "synthetic");
@@ -104,7 +104,7 @@ void verify_synthetic(Verify *v, const Comm *comm) {
     static const char *const name[] = {"Huber", "least squares on log loss", "least squares on loss"};
     LawRows rows = law_rows(&t, 0);
     for (int objective = 0; objective < 3; objective++) {
-        LawSpec spec = {.objective = objective, .delta = 1e-3};
+        LawSpec spec = {.kind = &law_chinchilla, .objective = objective, .delta = 1e-3};
         LawProblem p = law_problem(&rows, 1, &spec);
         LawFit fit;
         law_fit(&fit, &p, LAW_STARTS_FEW, comm);

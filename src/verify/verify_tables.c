@@ -24,7 +24,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"hot",
          220,
          1e-4,
-         {5.457499, 14.971974, 0.766317, 0.298918, 0.692833},
+         {5.457499, 14.971974, 0.766317, 0.298918, 0.692833, &law_chinchilla},
          0.0002076018,
          0.0002075051556,
          0.29279,
@@ -32,7 +32,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"hot",
          220,
          1e-3,
-         {5.361340, 15.415995, 0.762264, 0.292869, 0.712872},
+         {5.361340, 15.415995, 0.762264, 0.292869, 0.712872, &law_chinchilla},
          0.0019816129,
          0.001981612809,
          0.29289,
@@ -40,7 +40,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"cool_begin",
          199,
          1e-4,
-         {5.655360, 14.949866, 0.778059, 0.311385, 0.691095},
+         {5.655360, 14.949866, 0.778059, 0.311385, 0.691095, &law_chinchilla},
          0.0002035445,
          0.000203536383,
          0.31039,
@@ -48,7 +48,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"cool_begin",
          199,
          1e-3,
-         {5.659725, 14.702613, 0.777281, 0.311704, 0.680042},
+         {5.659725, 14.702613, 0.777281, 0.311704, 0.680042, &law_chinchilla},
          0.0019515326,
          0.001951532467,
          0.31176,
@@ -56,7 +56,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"cool_end",
          199,
          1e-4,
-         {5.362796, 14.971768, 0.745889, 0.297013, 0.690399},
+         {5.362796, 14.971768, 0.745889, 0.297013, 0.690399, &law_chinchilla},
          0.0002059406,
          0.0002047790676,
          0.30064,
@@ -64,7 +64,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"cool_end",
          199,
          1e-3,
-         {5.419716, 12.513900, 0.729786, 0.300273, 0.580241},
+         {5.419716, 12.513900, 0.729786, 0.300273, 0.580241, &law_chinchilla},
          0.0019640865,
          0.001964086431,
          0.30036,
@@ -72,7 +72,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"lr_ablation_hot",
          200,
          1e-4,
-         {5.875264, 14.909443, 0.796704, 0.327797, 0.677693},
+         {5.875264, 14.909443, 0.796704, 0.327797, 0.677693, &law_chinchilla},
          0.0002059023,
          0.0002058420824,
          0.32956,
@@ -80,7 +80,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"lr_ablation_hot",
          200,
          1e-3,
-         {5.838151, 14.307317, 0.791125, 0.325467, 0.651264},
+         {5.838151, 14.307317, 0.791125, 0.325467, 0.651264, &law_chinchilla},
          0.0019728624,
          0.001972862397,
          0.32552,
@@ -88,7 +88,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"hot_sampled_like_chinchilla",
          24,
          1e-4,
-         {4.994693, 9.839641, 0.713156, 0.284507, 0.449416},
+         {4.994693, 9.839641, 0.713156, 0.284507, 0.449416, &law_chinchilla},
          2.25732e-05,
          2.257192154e-05,
          0.28470,
@@ -96,7 +96,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"hot_sampled_like_chinchilla",
          24,
          1e-3,
-         {4.838594, 10.026769, 0.709529, 0.275106, 0.458095},
+         {4.838594, 10.026769, 0.709529, 0.275106, 0.458095, &law_chinchilla},
          0.0002173794,
          0.0002173788089,
          0.27624,
@@ -104,7 +104,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"slim_chinchilla",
          28,
          1e-4,
-         {5.015468, 9.910007, 0.567063, 0.276441, 0.473818},
+         {5.015468, 9.910007, 0.567063, 0.276441, 0.473818, &law_chinchilla},
          1.33978e-05,
          1.303638028e-05,
          0.20113,
@@ -112,7 +112,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"slim_chinchilla",
          28,
          1e-3,
-         {4.069000, 10.981174, 0.468450, 0.213776, 0.526007},
+         {4.069000, 10.981174, 0.468450, 0.213776, 0.526007, &law_chinchilla},
          0.0001204363,
          0.0001204360379,
          0.21404,
@@ -120,7 +120,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"hot_100b+",
          770,
          1e-4,
-         {4.876177, 12.698406, 0.665523, 0.257555, 0.590932},
+         {4.876177, 12.698406, 0.665523, 0.257555, 0.590932, &law_chinchilla},
          0.00069233,
          0.0006923289079,
          0.25769,
@@ -128,7 +128,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         {"hot_100b+",
          770,
          1e-3,
-         {4.900842, 12.850969, 0.668162, 0.259113, 0.597268},
+         {4.900842, 12.850969, 0.668162, 0.259113, 0.597268, &law_chinchilla},
          0.0065925344,
          0.006592534165,
          0.25916,
@@ -139,7 +139,7 @@ static Err gemstones_laws(Verify *v, const char *path, const Comm *comm) {
         verify_heading(v, "McLeish", "gemstones, %s, Huber on log loss, delta %g", published[i].subset,
                        published[i].delta);
         TRY(case_open(&c, &(CaseRows){.path = path, .arm_column = "subset", .arm = published[i].subset},
-                      (LawSpec){.delta = published[i].delta}, LAW_STARTS_FEW, comm));
+                      (LawSpec){.kind = &law_chinchilla, .delta = published[i].delta}, LAW_STARTS_FEW, comm));
         verify_close(v, published[i].rows, (double)c.rows.n, 0, "rows");
         verify_close(v, published[i].stored, case_objective(&c, &published[i].law), 4e-6 * published[i].stored,
                      "objective at the published point");
@@ -259,7 +259,7 @@ Err verify_gadre(Verify *v, const char *path, const Comm *comm) {
         {"c4_original", 1.51, 141, 190, 0.121, 1.50826, 141.3, 189.52, 0.12124, 4.141e-4, 6e9, 8e9, 20, 0.0430, 1e-4},
         {"rpj", 1.84, 212, 367, 0.136, 1.83665, 212.2, 366.69, 0.13643, 4.256e-4, 6e9, 8e9, 20, 0.007320, 1e-6},
         {"rw_original", 1.73, 157, 246, 0.127, 1.73446, 157.1, 246.21, 0.12720, 8.244e-5, 0, 0, 0, 0, 0}};
-    const LawSpec spec = {.objective = OBJECTIVE_LOSS, .exponents = LAW_EXPONENTS_TIED};
+    const LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOSS, .exponents = LAW_EXPONENTS_TIED};
     Table all = table_new();
     TableColumns columns = {.n = "N", .d = "D", .loss = "loss_c4_val", .arm = "dataset"};
     TRY(table_add_file(&all, path, &columns, &(TableFilter){0}, comm));
@@ -305,10 +305,11 @@ Err verify_gadre(Verify *v, const char *path, const Comm *comm) {
 
 static Err muennighoff_plain(Verify *v, const char *path, const Comm *comm) {
     Case c;
-    const Law own = {6.4526014, 8.022968, 0.63987476, 0.3595363, 0.3595363};
+    const Law own = {6.4526014, 8.022968, 0.63987476, 0.3595363, 0.3595363, &law_chinchilla};
     verify_heading(v, "Muennighoff", "muennighoff_datablations, runs with at most 2.5 epochs, tied exponents, Huber");
     TRY(case_open(&c, &(CaseRows){.path = path, .keep = "fit62"},
-                  (LawSpec){.delta = 1e-3, .exponents = LAW_EXPONENTS_TIED}, LAW_STARTS_FEW, comm));
+                  (LawSpec){.kind = &law_chinchilla, .delta = 1e-3, .exponents = LAW_EXPONENTS_TIED}, LAW_STARTS_FEW,
+                  comm));
     verify_close(v, 62, (double)c.rows.n, 0, "rows");
     verify_close(v, 0.0012, case_objective(&c, &own), 5e-5, "objective at the published point");
     verify_close(v, own.alpha, c.law.alpha, 1e-3, "alpha = beta");
@@ -326,7 +327,7 @@ static Err muennighoff_plain(Verify *v, const char *path, const Comm *comm) {
 }
 
 static void muennighoff_repeat(Verify *v, const RepeatRows *rows) {
-    const Law base = {6.255414, 7.3049974, 0.6254804, 0.3526596, 0.3526596};
+    const Law base = {6.255414, 7.3049974, 0.6254804, 0.3526596, 0.3526596, &law_chinchilla};
     const double delta = 1e-3, star[2] = {15.387756, 5.309743};
     double at[2] = {star[0], star[1]}, published = repeat_objective(rows, &base, delta, star[0], star[1], NULL);
     verify_close(v, 182, (double)rows->n, 0, "rows");

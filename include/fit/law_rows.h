@@ -1,0 +1,21 @@
+/** The rows of one arm as fits of a law want them. */
+#pragma once
+
+#include "fit/law_kind.h"
+#include "fit/table.h"
+
+typedef struct LawRows {
+    LawColumns k;    /* with the padding; within `store` */
+    int64_t n;       /* without it */
+    double x0, y0;   /* means of log N and log D, from which k.x and k.y count */
+    int64_t *point;  /* (n) index into the table; owned, as all arrays */
+    int64_t configs; /* distinct (N, D, dataset) */
+    int64_t *config; /* (n) which one: rows of one config differ in their seeds */
+    int64_t *first;  /* (configs + 1) rows of config k: member[first[k]] .. member[first[k+1] - 1] */
+    int64_t *member; /* (n) */
+    double *store;
+} LawRows;
+
+/** The final points of an arm. Not collective. */
+LawRows law_rows(const Table *table, int arm);
+void law_rows_free(LawRows *rows);

@@ -1,0 +1,53 @@
+/* L = E + A / N^alpha + B / D^beta                              Hoffmann et al. 2022, approach 3 */
+#include "law_sum.h"
+
+#include <math.h>
+
+static double loss(double *d, const double *p, double x, double y) {
+    double e = exp(p[LAW_E]);
+    double of_n = exp(p[LAW_A] - p[LAW_ALPHA] * x);
+    double of_d = exp(p[LAW_B] - p[LAW_BETA] * y);
+    if (d) {
+        d[LAW_A] = of_n;
+        d[LAW_B] = of_d;
+        d[LAW_E] = e;
+        d[LAW_ALPHA] = -x * of_n;
+        d[LAW_BETA] = -y * of_d;
+    }
+    return e + of_n + of_d;
+}
+
+/* The grid of the paper: log A and log B from 0 to 25, log E from -1 to 1, exponents from 0 to 2. */
+enum { EXPONENTS = 5, ERRORS = 5, FACTORS = 6, STARTS = EXPONENTS * EXPONENTS * ERRORS * FACTORS * FACTORS };
+
+static void start(Law *law, int s) {
+    law->alpha = 0.5 * (s % EXPONENTS);
+    s /= EXPONENTS;
+    law->beta = 0.5 * (s % EXPONENTS);
+    s /= EXPONENTS;
+    law->e = 0.5 * (s % ERRORS) - 1;
+    s /= ERRORS;
+    law->a = 5 * (s % FACTORS);
+    law->b = 5 * (s / FACTORS);
+}
+
+static Law additive(const Law *law) {
+    return *law;
+}
+
+/* Exponents up to 5; a term may vanish to e^-25 of the loss, or E to e^-12 of it: such ends are reported as bounds. */
+const LawKind law_chinchilla = {
+    .name = "chinchilla",
+    .formula = "E + A/N^alpha + B/D^beta",
+    .coefficient = {[LAW_A] = {"A", -25, 40, true},
+                    [LAW_B] = {"B", -25, 40, true},
+                    [LAW_E] = {"E", -12, 0, true},
+                    [LAW_ALPHA] = {"alpha", 0, 5, false},
+                    [LAW_BETA] = {"beta", 0, 5, false}},
+    .loss = loss,
+    .sum = &law_chinchilla_sum,
+    .starts = STARTS,
+    .start = start,
+    .linear = {[LAW_A] = true, [LAW_B] = true, [LAW_E] = true},
+    .additive = additive,
+};

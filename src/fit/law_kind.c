@@ -1,0 +1,32 @@
+#include "fit/law_kind.h"
+
+#include <math.h>
+#include <stddef.h>
+
+const LawKind *const law_kinds[LAW_KINDS] = {&law_chinchilla};
+
+double law_loss(const Law *law, double n, double d) {
+    double p[LAW_COEFFICIENTS];
+    law_centred(p, law, 0, 0);
+    return law->kind->loss(NULL, p, log(n), log(d));
+}
+
+void law_centred(double *p, const Law *law, double x0, double y0) {
+    p[LAW_A] = law->a - law->alpha * x0;
+    p[LAW_B] = law->b - law->beta * y0;
+    p[LAW_E] = law->e;
+    p[LAW_ALPHA] = law->alpha;
+    p[LAW_BETA] = law->beta;
+}
+
+void law_factors(double *a, double *b, const Law *law) {
+    double log_a = law->a;
+    double log_b = law->b;
+    if (law->kind->factors) law->kind->factors(&log_a, &log_b, law);
+    *a = exp(log_a);
+    *b = exp(log_b);
+}
+
+void law_predict(double *out, const LawKind *kind, const LawColumns *rows, const double *p) {
+    for (int64_t i = 0; i < rows->n; i++) out[i] = kind->loss(NULL, p, rows->x[i], rows->y[i]);
+}
