@@ -1,0 +1,246 @@
+#include "train/act.h"
+
+#include "base/rng.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Motions. ---- */
+
+Motion motion_identity(void) {
+    return (Motion){.a = {1, 0, 0, 0, 1, 0, 0, 0, 1}, .orthogonal = true};
+}
+
+Motion motion_haar(uint64_t seed, uint64_t stream, uint64_t element) {
+    Motion m = {.orthogonal = true};
+    rng_rotation(m.a, seed, stream, element);
+    return m;
+}
+
+Motion motion_about(const double axis[3], double angle) {
+    double length = sqrt(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2]);
+    double x = axis[0] / length, y = axis[1] / length, z = axis[2] / length;
+    double c = cos(angle), s = sin(angle), k = 1 - c;
+    return (Motion){.a = {c + k * x * x, k * x * y - s * z, k * x * z + s * y,  /**/
+                          k * y * x + s * z, c + k * y * y, k * y * z - s * x,  /**/
+                          k * z * x - s * y, k * z * y + s * x, c + k * z * z}, /**/
+                    .orthogonal = true};
+}
+
+Motion motion_mirrored(const Motion *motion) {
+    Motion m = *motion;
+    for (int i = 0; i < 9; i++) m.a[i] = -m.a[i];
+    for (int i = 0; i < 3; i++) m.s[i] = -m.s[i];
+    return m;
+}
+
+/* out = x y, 4x4. */
+static void multiply(double out[16], const double x[16], const double y[16]) {
+    double z[16] = {0};
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 4; k++)
+            for (int j = 0; j < 4; j++) z[4 * i + j] += x[4 * i + k] * y[4 * k + j];
+    memcpy(out, z, sizeof z);
+}
+
+/* Adds f to x[i][j] and sign f to x[j][i]. */
+static void add_pair(double x[16], int i, int j, double f, double sign) {
+    x[4 * i + j] += f;
+    x[4 * j + i] += sign * f;
+}
+
+/* t sum_i w[i] G_i as a 4x4 matrix (L, l; 0, 0). */
+static void algebra_element(double x[16], const double w[MOTION_GENERATORS], double t) {
+    const double half = t * sqrt(0.5), third = t * sqrt(1.0 / 3), sixth = t * sqrt(1.0 / 6);
+    memset(x, 0, 16 * sizeof *x);
+    for (int i = 0; i < 3; i++) {
+        int j = (i + 1) % 3, k = (i + 2) % 3;
+        add_pair(x, k, j, half * w[i], -1);
+        add_pair(x, k, j, half * w[3 + i], 1);
+        x[4 * i + i] += third * w[8];
+        x[4 * i + 3] += t * w[9 + i];
+    }
+    x[0] += half * w[6] + sixth * w[7];
+    x[5] += sixth * w[7] - half * w[6];
+    x[10] -= 2 * sixth * w[7];
+}
+
+/* Scaling and squaring (Moler and Van Loan 2003, method 3) with a Taylor sum: at norms up to 1/4 the terms left out
+ * are below 0.25^13 / 13! = 2e-18. */
+static void exponential(double out[16], const double x[16]) {
+    enum { TERMS = 12 };
+    const double largest = 0.25;
+    double norm = 0, y[16], term[16], sum[16];
+    for (int i = 0; i < 16; i++) norm += x[i] * x[i];
+    norm = sqrt(norm);
+    int squarings = norm > largest ? (int)ceil(log2(norm / largest)) : 0;
+    for (int i = 0; i < 16; i++) {
+        y[i] = ldexp(x[i], -squarings);
+        term[i] = sum[i] = i % 5 == 0;
+    }
+    for (int n = 1; n <= TERMS; n++) {
+        multiply(term, term, y);
+        for (int i = 0; i < 16; i++) {
+            term[i] /= n;
+            sum[i] += term[i];
+        }
+    }
+    for (int n = 0; n < squarings; n++) multiply(sum, sum, sum);
+    memcpy(out, sum, sizeof sum);
+}
+
+Motion motion_exp(const double w[MOTION_GENERATORS], double t) {
+    enum { FIRST_SHEAR = 3, FIRST_SHIFT = 9 };
+    double x[16];
+    Motion m = {.orthogonal = true};
+    for (int i = FIRST_SHEAR; i < FIRST_SHIFT; i++) m.orthogonal &= w[i] == 0;
+    algebra_element(x, w, t);
+    exponential(x, x);
+    for (int i = 0; i < 3; i++) {
+        memcpy(m.a + 3 * i, x + 4 * i, 3 * sizeof *m.a);
+        m.s[i] = x[4 * i + 3];
+    }
+    return m;
+}
+
+Motion motion_product(const Motion *second, const Motion *first) {
+    Motion m = *first;
+    act_pose(m.a, m.s, second);
+    m.orthogonal = first->orthogonal && second->orthogonal;
+    return m;
+}
+
+/* A^-T: the cofactors over the determinant, or A itself where it is orthogonal. */
+static void inverse_transpose(double out[9], const Motion *m) {
+    const double *a = m->a;
+    if (m->orthogonal) {
+        memcpy(out, a, sizeof m->a);
+        return;
+    }
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) {
+            int i1 = (i + 1) % 3, i2 = (i + 2) % 3, j1 = (j + 1) % 3, j2 = (j + 2) % 3;
+            out[3 * i + j] = a[3 * i1 + j1] * a[3 * i2 + j2] - a[3 * i1 + j2] * a[3 * i2 + j1];
+        }
+    double determinant = a[0] * out[0] + a[1] * out[1] + a[2] * out[2];
+    for (int i = 0; i < 9; i++) out[i] /= determinant;
+}
+
+Motion motion_inverse(const Motion *motion) {
+    Motion m = {.orthogonal = motion->orthogonal};
+    double dual[9];
+    inverse_transpose(dual, motion);
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) {
+            m.a[3 * i + j] = dual[3 * j + i];
+            m.s[i] -= dual[3 * j + i] * motion->s[j];
+        }
+    return m;
+}
+
+Motion motion_scaled(const Motion *motion, double unit) {
+    Motion m = *motion;
+    for (int i = 0; i < 9; i++) m.a[i] *= unit;
+    m.orthogonal = motion->orthogonal && unit == 1;
+    return m;
+}
+
+/* ---- One thing. ---- */
+
+void act_pose(double r[9], double t[3], const Motion *motion) {
+    double moved[9] = {0}, at[3];
+    memcpy(at, motion->s, sizeof at);
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++) {
+            double a = motion->a[3 * i + k];
+            at[i] += a * t[k];
+            for (int j = 0; j < 3; j++) moved[3 * i + j] += a * r[3 * k + j];
+        }
+    memcpy(r, moved, sizeof moved);
+    memcpy(t, at, sizeof at);
+}
+
+static double dot(const double x[3], const double y[3]) {
+    return x[0] * y[0] + x[1] * y[1] + x[2] * y[2];
+}
+
+static void apply(double out[3], const double a[9], const double v[3]) {
+    double x[3];
+    for (int i = 0; i < 3; i++) x[i] = dot(a + 3 * i, v);
+    memcpy(out, x, sizeof x);
+}
+
+void act_vector(double out[3], const double v[3], const Motion *motion) {
+    apply(out, motion->a, v);
+}
+
+void act_direction(double out[3], const double v[3], const Motion *motion) {
+    double x[3];
+    apply(x, motion->a, v);
+    double size = sqrt(motion->orthogonal ? dot(v, v) : dot(x, x)), scale = size > 0 ? 1 / size : 0;
+    for (int i = 0; i < 3; i++) out[i] = x[i] * scale;
+}
+
+void act_plane(double out[4], const double plane[4], const Motion *motion) {
+    double dual[9], n[3], scale = 1;
+    inverse_transpose(dual, motion);
+    apply(n, dual, plane);
+    if (!motion->orthogonal) scale = 1 / sqrt(dot(n, n));
+    double height = plane[3] - dot(n, motion->s);
+    for (int i = 0; i < 3; i++) out[i] = n[i] * scale;
+    out[3] = height * scale;
+}
+
+/* ---- Packed scenes. ---- */
+
+void act_layout(MovedScenes *moved, int64_t max_tokens, int max_sequences, Arena *arena) {
+    moved->position = ARENA_TAKE(arena, real, 3 * max_tokens);
+    moved->velocity = ARENA_TAKE(arena, real, 3 * max_tokens);
+    moved->floor = ARENA_TAKE(arena, real, 4 * max_sequences);
+    moved->gravity = ARENA_TAKE(arena, real, 3 * max_sequences);
+}
+
+static void widen(double *to, const real *from, int n) {
+    for (int i = 0; i < n; i++) to[i] = (double)from[i];
+}
+
+static void narrow(real *to, const double *from, int n) {
+    for (int i = 0; i < n; i++) to[i] = (real)from[i];
+}
+
+void act_scene(MovedScenes *to, const SceneBatch *from, const Motion *motion, bool per_sequence) {
+    const Packed *seqs = &from->seqs;
+    for (int q = 0; q < seqs->n; q++) {
+        const Motion *g = motion + (per_sequence ? q : 0);
+        double x[4];
+        for (int64_t t = seqs->start[q]; t < seqs->start[q + 1]; t++) {
+            widen(x, from->position + 3 * t, 3);
+            act_vector(x, x, g);
+            for (int i = 0; i < 3; i++) to->position[3 * t + i] = (real)(x[i] + g->s[i]);
+        }
+        widen(x, from->floor + 4 * q, 4);
+        act_plane(x, x, g);
+        narrow(to->floor + 4 * q, x, 4);
+        widen(x, from->gravity + 3 * q, 3);
+        act_direction(x, x, g);
+        narrow(to->gravity + 3 * q, x, 3);
+    }
+    act_out(to->velocity, from->velocity, seqs, motion, per_sequence);
+    to->scenes = *from;
+    to->scenes.position = to->position;
+    to->scenes.velocity = to->velocity;
+    to->scenes.floor = to->floor;
+    to->scenes.gravity = to->gravity;
+}
+
+void act_out(real *y, const real *x, const Packed *seqs, const Motion *motion, bool per_sequence) {
+    for (int q = 0; q < seqs->n; q++) {
+        const Motion *g = motion + (per_sequence ? q : 0);
+        double v[3];
+        for (int64_t t = seqs->start[q]; t < seqs->start[q + 1]; t++) {
+            widen(v, x + 3 * t, 3);
+            act_vector(v, v, g);
+            narrow(y + 3 * t, v, 3);
+        }
+    }
+}
