@@ -41,6 +41,9 @@ int dataset_frames(const Dataset *dataset);
 double dataset_frame_time(const Dataset *dataset); /* s between frames */
 int dataset_max_bodies(const Dataset *dataset);
 int64_t dataset_max_vertices(const Dataset *dataset);
+/** Bytes that a rank holds of a file of `trajectories` trajectories like these, opened with `memory`: exact for this file
+ *  when all of it is in memory; an estimate from means when it is another, or read on demand. */
+int64_t dataset_bytes(const Dataset *dataset, int64_t trajectories, int64_t memory);
 /** Of the generator settings and sizes: two studies on equal data agree. */
 uint64_t dataset_digest(const Dataset *dataset);
 

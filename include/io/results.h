@@ -14,7 +14,8 @@
 
 #include <stdint.h>
 
-enum { RESULTS_NAME = 32, RESULTS_ID = 96 }; /* bytes of names and identities, the final zero included */
+enum { RESULTS_NAME = 32, RESULTS_ID = 96, RESULTS_NUMBERS = 192 }; /* bytes of text, the final zero included */
+enum { CURVE_NUMBERS = 12 }; /* numbers of a training procedure at a curve point */
 enum { OUTCOME_DONE = 0, OUTCOME_DIVERGED = 1, OUTCOME_FAILED = 2 };
 
 typedef struct CellRecord {
@@ -37,6 +38,7 @@ typedef struct CellRecord {
     double validation_loss;     /* on the validation set, at the end: decides between learning rates */
     int64_t outcome, attempts;
     int64_t curve_points;
+    char numbers[RESULTS_NUMBERS]; /* names of the numbers in CurvePoint.procedure, by comma; empty: it has none */
 } CellRecord;
 
 typedef struct CurvePoint {
@@ -47,6 +49,7 @@ typedef struct CurvePoint {
     double loss;                /* on the fixed test set */
     double train_loss;          /* mean over the steps since the last point */
     double lr;
+    double procedure[CURVE_NUMBERS]; /* what the training procedure tells of itself; NaN beyond its own numbers */
 } CurvePoint;
 
 /** One number that a measurement found on a model. */

@@ -218,11 +218,31 @@ static void describe(const Dataset *d, Trajectory *t, int64_t i, const float *po
     memcpy(t->frame_shift, (double *)d->at[SHIFT] + 3 * i, sizeof t->frame_shift);
 }
 
+/* Bytes of so many poses, vertices with their owners, and trajectories. */
+static double motion_bytes(double poses, double vertices, double trajectories) {
+    return poses * 7 * sizeof(float) + vertices * (3 * sizeof(float) + sizeof(int32_t)) +
+           trajectories * sizeof(Trajectory);
+}
+
+int64_t dataset_bytes(const Dataset *d, int64_t trajectories, int64_t memory) {
+    double times = (double)trajectories / (double)d->size, columns = 0;
+    double bodies = (double)d->first[BODY][d->size], vertices = (double)d->first[VERTEX][d->size];
+    for (int c = 0; c < COLUMNS; c++) {
+        int level = dataset_schema[c].level;
+        double rows = (double)(level == TRAJECTORY ? d->size : d->first[level][d->size]);
+        if (!streamed(c)) columns += rows * (double)h5_row_bytes(&d->table.column[c]);
+    }
+    columns += 2.0 * sizeof(int64_t) * (double)d->size; /* first */
+    double whole = times * motion_bytes(bodies * d->frames, vertices, (double)d->size);
+    double run = (double)run_bodies(d), poses = 2 * run * d->frames; /* as read, and by frame */
+    double run_bytes = motion_bytes(poses, run * vertices / bodies, 1);
+    return (int64_t)sizeof *d + (int64_t)(times * columns + (whole <= (double)memory ? whole : run_bytes));
+}
+
 /* All of it into memory, or a look at this rank's share. */
 static Err read_motion(Dataset *d, const Comm *comm, int64_t memory) {
     int64_t bodies = d->first[BODY][d->size], vertices = d->first[VERTEX][d->size];
-    double bytes = (double)bodies * d->frames * 28 + (double)vertices * 16 + (double)d->size * sizeof(Trajectory);
-    d->whole = bytes <= (double)memory;
+    d->whole = motion_bytes((double)(bodies * d->frames), (double)vertices, (double)d->size) <= (double)memory;
     int64_t from = 0, to = d->size, room = run_bodies(d), points = 0;
     if (!d->whole) {
         from = d->size * comm_rank(comm) / comm_size(comm);

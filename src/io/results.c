@@ -67,6 +67,10 @@ static const Field cell_fields[] = {
     CELL(outcome, H5_I64, "1", "0 done, 1 diverged, 2 failed"),
     CELL(attempts, H5_I64, "1", "how often the cell was started"),
     CELL(curve_points, H5_I64, "1", "rows of /curves that belong to the cell"),
+    {{"/cells/numbers", H5_TEXT, {0}, "1", "names of the numbers in /curves/procedure, by comma", RESULTS_NUMBERS},
+     offsetof(CellRecord, numbers),
+     "",
+     NULL},
 };
 
 static const Field curve_fields[] = {
@@ -76,6 +80,10 @@ static const Field curve_fields[] = {
     CURRENCY_ROWS(CURVE_COMPUTE) CURVE(loss, H5_F64, "1", "test loss, relative to no motion"),
     CURVE(train_loss, H5_F64, "1", "mean training loss since the last point"),
     CURVE(lr, H5_F64, "1", "learning rate"),
+    {{"/curves/procedure", H5_F64, {CURVE_NUMBERS}, "1", "numbers of the training procedure; NaN: it has no more", 0},
+     offsetof(CurvePoint, procedure),
+     "nan",
+     NULL},
 };
 
 static const Field measure_fields[] = {
@@ -254,17 +262,17 @@ static Err count_rows(int64_t *rows, const TableSpec *t, H5File *file) {
     return ERR_NONE;
 }
 
-/* What a file without the column means, in every row. */
+/* What a file without the column means, in every entry of every row. */
 static void fill_column(void *column, const Field *f, int64_t rows) {
-    size_t bytes = h5_row_bytes(&f->column);
-    char *at = column;
-    for (int64_t i = 0; i < rows; i++, at += bytes) {
-        int64_t whole = strtoll(f->fallback, NULL, 10);
-        double number = strtod(f->fallback, NULL);
-        if (f->column.type == H5_TEXT)
-            strncpy(at, f->fallback, bytes);
+    int64_t whole = strtoll(f->fallback, NULL, 10);
+    double number = strtod(f->fallback, NULL);
+    bool text = f->column.type == H5_TEXT;
+    size_t bytes = (size_t)rows * h5_row_bytes(&f->column), entry = text ? f->column.text : sizeof number;
+    for (char *at = column; at < (char *)column + bytes; at += entry) {
+        if (text)
+            strncpy(at, f->fallback, entry);
         else
-            memcpy(at, f->column.type == H5_F64 ? (void *)&number : (void *)&whole, bytes);
+            memcpy(at, f->column.type == H5_F64 ? (void *)&number : (void *)&whole, entry);
     }
 }
 
