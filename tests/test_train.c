@@ -1,58 +1,24 @@
 // TEST double n=1,2,4
 // TEST single n=2
 /* Training: the loss of a cell does not depend on its layout; batches on nothing but seed and position; augmentation is
- * an isometry; a diverging cell is recorded as one; the gradient of the whole chain is the difference quotient of the
- * loss. */
-#include "check.h"
-#include "study/data_options.h"
-#include "train/trainer.h"
+ * an isometry; a diverging cell is recorded as one; forecasts of memory are what is taken. */
+#include "fixture.h"
 
-enum { STEPS = 10, POINTS = 8 };
+#include "train/forecast.h"
+#include "train/optim.h"
 
-static const TrainOptions options = {.batch = 8,
-                                     .warmup = 0.2,
-                                     .final_lr = 0.01,
-                                     .weight_decay = 0.01,
-                                     .beta1 = 0.9,
-                                     .beta2 = 0.99,
-                                     .epsilon = 1e-8,
-                                     .clip = 1,
-                                     .evaluations = POINTS};
+enum { POINTS = FIXTURE_POINTS };
 
-static TrainJob job_of(const ModelKind *kind, bool augment, const TrainData *data, double lr) {
-    TrainJob job = {.kind = kind, .augment = augment, .steps = STEPS, .dataset = 8, .seed = 3, .lr = lr};
-    job.shape = (ModelShape){.depth = 2, .heads = 4, .increase = 2};
-    kind->scene_shape(&job.shape, data->slots);
-    job.shape.width = job.shape.in_mv ? 8 : 16;
-    job.shape.width_s = job.shape.in_mv ? 8 : 0;
-    return job;
-}
-
-/* Trains on the first dp x tp ranks of the world; the curve is sent to every rank. */
-static void train_on(CurvePoint *curve, CellRecord *record, const TrainJob *job, const TrainData *data, int dp,
-                     int tp) {
-    const Comm *world = comm_world();
-    Comm *cell = comm_split(world, comm_rank(world) < dp * tp ? 0 : -1);
-    if (cell) {
-        ProcGrid grid = procgrid_new(cell, dp, tp);
-        train_cell(record, curve, job, &options, data, &grid, (TrainProgress){0});
-        procgrid_free(&grid);
-        comm_free(cell);
-    }
-    comm_bcast(world, curve, POINTS * sizeof *curve, 0);
-    comm_bcast(world, record, sizeof *record, 0);
-}
-
-static void layouts(const ModelKind *kind, bool augment, const TrainData *data) {
+static void layouts(const ModelKind *kind, const Procedure *procedure, const TrainData *data) {
     static const int layout[][2] = {{1, 1}, {2, 1}, {1, 2}, {2, 2}, {4, 1}, {1, 4}};
     CurvePoint serial[POINTS] = {0};
     CellRecord first = {0};
-    TrainJob job = job_of(kind, augment, data, 1e-2);
+    TrainJob job = fixture_job(kind, procedure, data, 1e-2);
     double worst = 0, bound = REAL_EPSILON < 1e-10 ? 1e-10 : 1e-4;
     for (int l = 0; l < 6 && layout[l][0] * layout[l][1] <= comm_size(comm_world()); l++) {
         CurvePoint curve[POINTS] = {0};
         CellRecord record = {0};
-        train_on(curve, &record, &job, data, layout[l][0], layout[l][1]);
+        fixture_train(curve, &record, &job, data, layout[l][0], layout[l][1]);
         EXPECT(record.outcome == OUTCOME_DONE && record.curve_points == 4, "outcome %lld, %lld points",
                (long long)record.outcome, (long long)record.curve_points);
         if (l == 0) {
@@ -77,14 +43,23 @@ static void layouts(const ModelKind *kind, bool augment, const TrainData *data) 
 static void diverges(const TrainData *data) {
     CurvePoint curve[POINTS] = {0};
     CellRecord record = {0};
-    TrainJob job = job_of(&transformer_kind, false, data, 1e30);
-    train_on(curve, &record, &job, data, 1, 1);
+    TrainJob job = fixture_job(&transformer_kind, &procedure_plain, data, 1e30);
+    fixture_train(curve, &record, &job, data, 1, 1);
     EXPECT(record.outcome == OUTCOME_DIVERGED && isnan(record.loss), "outcome %lld, loss %g", (long long)record.outcome,
            record.loss);
 }
 
 static double squared_length(const real *x) {
     return (double)x[0] * x[0] + (double)x[1] * x[1] + (double)x[2] * x[2];
+}
+
+static const SampleStream samples = {SAMPLES_TRAIN, 4, 9};
+
+static void fill(Batch *batch, const Procedure *procedure, const TrainData *data, int64_t first, int n) {
+    ProcedureRun run;
+    procedure_start(&run, procedure, NULL, &samples, data, NULL);
+    procedure_fill(&run, batch, first, n);
+    procedure_end(&run);
 }
 
 static void batches(const TrainData *data) {
@@ -95,18 +70,17 @@ static void batches(const TrainData *data) {
     Arena arena = arena_new(count.peak);
     batch_layout(&whole, data, 12, &arena);
     batch_layout(&part, data, 5, &arena);
-    for (int augment = 0; augment < 2; augment++) {
-        SampleStream stream = {SAMPLES_TRAIN, 4, 9, augment};
-        batch_fill(&whole, data, &stream, 100, 12);
-        batch_fill(&part, data, &stream, 104, 5);
+    const Procedure *one_view[] = {&procedure_plain, &procedure_augmented};
+    for (int p = 0; p < 2; p++) {
+        fill(&whole, one_view[p], data, 100, 12);
+        fill(&part, one_view[p], data, 104, 5);
         int64_t tokens = part.start[5], at = whole.start[4];
         EXPECT(whole.start[9] - at == tokens, "a part of a batch has the same samples");
         EXPECT(!memcmp(part.position, whole.position + 3 * at, (size_t)(3 * tokens) * sizeof(real)), "positions");
         EXPECT(!memcmp(part.target, whole.target + 3 * at, (size_t)(3 * tokens) * sizeof(real)), "targets");
     }
-    SampleStream plain = {SAMPLES_TRAIN, 4, 9, false}, moved = {SAMPLES_TRAIN, 4, 9, true};
-    batch_fill(&whole, data, &plain, 0, 5);
-    batch_fill(&part, data, &moved, 0, 5);
+    fill(&whole, &procedure_plain, data, 0, 5);
+    fill(&part, &procedure_augmented, data, 0, 5);
     double worst = 0, turned = 0;
     for (int64_t t = 0; t < part.start[5]; t++) {
         worst = fmax(worst, fabs(squared_length(whole.position + 3 * t) - squared_length(part.position + 3 * t)));
@@ -120,36 +94,61 @@ static void batches(const TrainData *data) {
     int64_t epoch = 4 * (dataset_frames(data->dataset) - 2);
     for (int e = 0; e < 2; e++)
         for (int64_t i = 0; i < epoch; i++) {
-            batch_fill(&part, data, &plain, e * epoch + i, 1);
+            batch_fill(&part, data, &samples, e * epoch + i, 1);
             for (int64_t t = 0; t < part.start[1]; t++) sums[e] += squared_length(part.target + 3 * t);
         }
     EXPECT(fabs(sums[0] / sums[1] - 1) < 1e3 * REAL_EPSILON, "epochs %g %g", sums[0], sums[1]);
     arena_free(&arena);
 }
 
+/* What a forecast says is what is taken: of the dataset in memory, and of a model with its buffers and moments. */
+static void memory(const TrainData *data) {
+    size_t before = mem_live();
+    Dataset *again;
+    Err err = dataset_open(&again, test_file("data.h5"), comm_world(), INT64_MAX);
+    CHECK(!err.code, "%s", err.text);
+    double took = (double)(mem_live() - before);
+    int64_t n = dataset_size(again), many = 1000 * n;
+    double said = (double)dataset_bytes(again, n, INT64_MAX), each = said - (double)dataset_bytes(again, 0, INT64_MAX);
+    EXPECT(fabs(took / said - 1) < 0.05, "dataset: %.0f bytes taken, %.0f forecast", took, said);
+    double whole = (double)dataset_bytes(again, many, INT64_MAX), demand = (double)dataset_bytes(again, many, 1 << 20);
+    EXPECT(fabs((whole - said) / each - 999) < 1, "a thousand times it takes %.0f bytes", whole);
+    EXPECT(demand > 1 << 20 && demand < whole / 2, "read on demand: %.0f bytes of %.0f", demand, whole);
+    dataset_close(again);
+
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    for (int k = 0; k < n_model_kinds; k++) {
+        TrainJob job = fixture_job(model_kinds[k], &procedure_plain, data, 1e-2);
+        Pass pass;
+        before = mem_live();
+        pass_init(&pass, job.kind, &job.shape, 1, (int)fixture_options.batch, data, &alone);
+        Optim *optim = optim_new(&pass.model->table, alone.tp);
+        took = (double)(mem_live() - before);
+        said = (double)forecast_bytes(&job, &fixture_options, data, 1, 1);
+        EXPECT(fabs(took / said - 1) < 0.01, "%s: %.0f bytes taken, %.0f forecast", job.kind->name, took, said);
+        TrainData loaded = *data;
+        loaded.dataset_bytes = 12345678;
+        said = (double)forecast_bytes(&job, &fixture_options, &loaded, 1, 1) - said;
+        EXPECT(said == 12345678, "the dataset is counted: %.0f", said);
+        optim_free(optim);
+        pass_free(&pass);
+    }
+    procgrid_free(&alone);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
-    DataOptions few;
-    Err err = options_load(NULL, 1, argv);
-    if (!err.code) err = options_read(&few, data_keys, n_data_keys);
-    CHECK(!err.code, "%s", err.text);
-    snprintf(few.path, sizeof few.path, "%s", test_file("data.h5"));
-    few.trajectories = 16;
-    few.frames = 8;
-    err = data_make(&few, comm_world());
-    CHECK(!err.code, "%s", err.text);
-    Dataset *dataset;
+    Dataset *dataset = fixture_dataset(argv);
     TrainData data;
-    err = dataset_open(&dataset, few.path, comm_world(), INT64_MAX);
-    CHECK(!err.code, "%s", err.text);
     EXPECT(train_data_init(&data, dataset, 4, 2, 100, 10, 10).code == EXIT_USER, "too few trajectories are refused");
-    err = train_data_init(&data, dataset, 4, 2, 8, 10, 10);
-    CHECK(!err.code, "%s", err.text);
+    data = fixture_data(dataset);
 
     batches(&data);
-    for (int k = 0; k < n_model_kinds; k++) layouts(model_kinds[k], k == 0, &data);
+    for (int k = 0; k < n_model_kinds; k++)
+        layouts(model_kinds[k], k == 0 ? &procedure_augmented : &procedure_plain, &data);
     diverges(&data);
+    memory(&data);
     dataset_close(dataset);
     return test_end();
 }

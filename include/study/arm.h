@@ -1,13 +1,14 @@
 /** Arms: an arm of a study is a model plus a training procedure. A new arm is one line in arms[]; a new model is one
- *  ModelKind and its line in the list of nn/model.c. Not collective. Errors: none. */
+ *  ModelKind and its line in the list of nn/model.c, a new procedure one Procedure and its line in the list of
+ *  train/procedure.c. Not collective. Errors: none. */
 #pragma once
 
-#include "nn/model.h"
+#include "train/procedure.h"
 
 typedef struct Arm {
     const char *name;
     const ModelKind *kind;
-    bool augment;                 /* a new element of E(3) for each sample drawn */
+    const Procedure *procedure;
     const char *lr, *lr_exponent; /* defaults of the learning-rate rule, as docs/learning-rates.md found them */
 } Arm;
 

@@ -6,7 +6,7 @@
 #include "study/data_options.h"
 #include "train/trainer.h"
 
-enum { STUDY_ARMS = 16, STUDY_KINDS = 8 };
+enum { STUDY_ARMS = 16, STUDY_KINDS = 8, STUDY_PROCEDURES = 16 };
 
 /** Sizes of a model, keys `<model>.*`: entry i of every list belongs to size i. */
 typedef struct SizeOptions {
@@ -31,8 +31,9 @@ typedef struct StudyOptions {
     int64_t data_memory; /* MiB */
     int64_t dp, tp;
     bool fit;
-    SizeOptions sizes[STUDY_KINDS]; /* in the order of model_kinds */
-    RateOptions rates[STUDY_ARMS];  /* in the order of arms */
+    SizeOptions sizes[STUDY_KINDS];                /* in the order of model_kinds */
+    RateOptions rates[STUDY_ARMS];                 /* in the order of arms */
+    ProcedureOptions procedures[STUDY_PROCEDURES]; /* keys `<procedure>.*`, in the order of procedures */
     TrainOptions train;
     DataOptions data;
 } StudyOptions;
@@ -42,6 +43,9 @@ Err study_options_read(StudyOptions *out);
 
 /** Trajectories of the largest training set, which the grid uses. */
 int64_t study_options_trajectories(const StudyOptions *options);
+
+/** The struct that the keys of a procedure have filled. Not collective. */
+const void *study_options_procedure(const StudyOptions *options, const Procedure *procedure);
 
 /** All keys with their values, one a line; mem_free it. */
 char *study_options_text(const StudyOptions *options);

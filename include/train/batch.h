@@ -11,8 +11,8 @@
 #include "base/arena.h"
 #include "io/dataset.h"
 #include "nn/model.h"
+#include "train/act.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /** Units, measured once on the first training trajectories of the study, so that the losses of all cells compare. The
@@ -30,6 +30,7 @@ typedef struct TrainData {
     int64_t test_samples, validation_samples;
     int slots; /* one-hot width: the largest number of bodies in the dataset */
     DataScale scale;
+    int64_t dataset_bytes; /* that the dataset takes on each rank; filled by who opened it, for forecast_bytes */
 } TrainData;
 
 /** Cuts the dataset and measures the scale on at most 256 training trajectories. Errors: too few trajectories for the
@@ -39,27 +40,36 @@ Err train_data_init(TrainData *data, Dataset *dataset, int64_t test, int64_t val
 
 typedef enum SampleRange { SAMPLES_TRAIN, SAMPLES_VALIDATION, SAMPLES_TEST } SampleRange;
 
-/** What decides a sample, with its position in the stream, and how it is shown. */
+/** What decides a sample, with its position in the stream. */
 typedef struct SampleStream {
     SampleRange range;
     int64_t trajectories; /* size of the training set; the other ranges are fixed */
     uint64_t seed;
-    bool augment; /* a new element of O(3) for each sample drawn; a translation has no effect on a centred scene */
 } SampleStream;
 
+/** Sequences, each a view of a sample. One sample may stand in a batch in several views. */
 typedef struct Batch {
     SceneBatch scenes;
     const real *target; /* (tokens, 3) displacement to the next frame, in units of scale.step */
     const real *weight; /* (sequences) 1 / tokens of the sequence */
+    real *loss_weight;  /* (sequences) factor on the mean squared error of the view in the loss; 1 as a rule */
     int64_t *start;
     real *position, *velocity, *body, *floor, *gravity, *displacement, *token_weight;
     int32_t *slot;
     int64_t max_tokens;
-    int max_samples;
+    int max_sequences; /* that fit */
 } Batch;
 
-/** Buffers for up to max_samples scenes. Called twice, to count and to place. */
-void batch_layout(Batch *batch, const TrainData *data, int max_samples, Arena *arena);
+/** Buffers for up to max_sequences sequences. Called twice, to count and to place. */
+void batch_layout(Batch *batch, const TrainData *data, int max_sequences, Arena *arena);
 
-/** Samples first .. first+n-1 of the stream. Not collective. */
+/** Takes out all sequences. Not collective. */
+void batch_clear(Batch *batch, const TrainData *data);
+
+/** Appends the sample at `position` of the stream under the motion `view` (its shift in units of scale.step, about the
+ *  mean vertex). The motion is applied to poses in double, before vertices are formed. Not collective. */
+void batch_add(Batch *batch, const TrainData *data, const SampleStream *stream, int64_t position, const Motion *view,
+               double loss_weight);
+
+/** Samples first .. first+n-1 of the stream as they are, and nothing else. Not collective. */
 void batch_fill(Batch *batch, const TrainData *data, const SampleStream *stream, int64_t first, int n);

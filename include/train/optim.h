@@ -18,6 +18,7 @@ typedef struct OptimSettings {
 typedef struct Optim Optim;
 Optim *optim_new(const ParamTable *table, const Comm *tp);
 void optim_free(Optim *optim);
+int64_t optim_bytes(const ParamTable *table); /* that optim_new takes */
 
 /** One update of theta from grad (complete, summed over dp). Returns the norm of the full gradient before clipping;
  *  when it is not finite nothing is changed. Collective on tp. Cost: 16 FLOP and 5 passes of memory an element. */

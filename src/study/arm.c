@@ -3,9 +3,9 @@
 #include <string.h>
 
 const Arm arms[] = {
-    {"transformer", &transformer_kind, false, "4e-3", "0.4"},
-    {"transformer_augmented", &transformer_kind, true, "4e-3", "0.4"},
-    {"gatr", &gatr_kind, false, "6e-3", "0.5"},
+    {"transformer", &transformer_kind, &procedure_plain, "4e-3", "0.4"},
+    {"transformer_augmented", &transformer_kind, &procedure_augmented, "4e-3", "0.4"},
+    {"gatr", &gatr_kind, &procedure_plain, "6e-3", "0.5"},
 };
 const int n_arms = sizeof arms / sizeof *arms;
 

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "train/forecast.h"
 
 #include <math.h>
 #include <signal.h>
@@ -57,7 +58,8 @@ static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, C
     Cell *cell = &grid->cell[grid->n++];
     *cell = (Cell){.job = {.kind = arm->kind,
                            .shape = shape,
-                           .augment = arm->augment,
+                           .procedure = arm->procedure,
+                           .procedure_options = study_options_procedure(o, arm->procedure),
                            .steps = c.steps,
                            .dataset = c.dataset,
                            .seed = (uint64_t)c.seed,
@@ -82,10 +84,10 @@ static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, C
     r->lr = lr;
     r->dp = o->dp;
     r->tp = o->tp;
-    ModelFlops step = train_step_flops(&cell->job, &o->train, data, (int)o->tp);
+    ModelFlops step = forecast_flops(&cell->job, &o->train, data, (int)o->tp);
     cell->flop_nominal = step.nominal * (double)c.steps;
     cell->flop_executed = step.executed * (double)c.steps;
-    cell->bytes = train_bytes(&cell->job, &o->train, data, (int)o->dp, (int)o->tp);
+    cell->bytes = forecast_bytes(&cell->job, &o->train, data, (int)o->dp, (int)o->tp);
 }
 
 static bool present(const Grid *grid, const char *id) {
@@ -175,7 +177,7 @@ void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, c
         if (sizes++ % comm_size(comm) != comm_rank(comm)) continue;
         int64_t fit = (int64_t)(MOMENT_FLOP / sample_flop(c));
         int samples = (int)(fit < options->train.batch ? fit : options->train.batch);
-        seconds[i] = train_time_step(&c->job, &options->train, data, samples) / samples;
+        seconds[i] = forecast_seconds(&c->job, &options->train, data, samples) / samples;
     }
     comm_sum_f64(comm, seconds, grid->n);
     double evaluated = (double)((options->train.evaluations + 1) * options->test_samples + options->validation_samples);

@@ -56,6 +56,11 @@ Err study_open(Study *study, bool make_data) {
     memset(study, 0, sizeof *study);
     TRY(study_options_read(&study->options));
     Err err = open_data(study, make_data);
+    if (!err.code) {
+        const StudyOptions *o = &study->options;
+        int64_t trajectories = study->sampled ? o->data.trajectories : dataset_size(study->dataset);
+        study->data.dataset_bytes = dataset_bytes(study->dataset, trajectories, o->data_memory << 20);
+    }
     if (!err.code) err = grid_new(&study->grid, &study->options, &study->data);
     if (err.code) study_close(study);
     return err;

@@ -86,13 +86,28 @@ typedef struct KeyTable {
     size_t offset; /* of the struct that it fills, in StudyOptions */
 } KeyTable;
 
-enum { KEY_TABLES = 4 };
-static void key_tables(KeyTable tables[KEY_TABLES]) {
+enum { KEY_TABLES = 4 + STUDY_PROCEDURES };
+
+/* Every table of keys that a study file may hold; returns how many. */
+static int key_tables(KeyTable tables[KEY_TABLES]) {
+    int n = 0;
     make_keys();
-    tables[0] = (KeyTable){study_keys, N_STUDY_KEYS, 0};
-    tables[1] = (KeyTable){made, n_made, 0};
-    tables[2] = (KeyTable){train_keys, n_train_keys, offsetof(StudyOptions, train)};
-    tables[3] = (KeyTable){data_keys, n_data_keys, offsetof(StudyOptions, data)};
+    tables[n++] = (KeyTable){study_keys, N_STUDY_KEYS, 0};
+    tables[n++] = (KeyTable){made, n_made, 0};
+    tables[n++] = (KeyTable){train_keys, n_train_keys, offsetof(StudyOptions, train)};
+    tables[n++] = (KeyTable){data_keys, n_data_keys, offsetof(StudyOptions, data)};
+    CHECK(n_procedures <= STUDY_PROCEDURES, "%d procedures", n_procedures);
+    for (int p = 0; p < n_procedures; p++) {
+        size_t at = offsetof(StudyOptions, procedures) + (size_t)p * sizeof(ProcedureOptions);
+        if (procedures[p]->n_keys) tables[n++] = (KeyTable){procedures[p]->keys, procedures[p]->n_keys, at};
+    }
+    return n;
+}
+
+const void *study_options_procedure(const StudyOptions *options, const Procedure *procedure) {
+    for (int p = 0; p < n_procedures; p++)
+        if (procedures[p] == procedure) return &options->procedures[p];
+    CHECK(false, "procedure %s is not in the list", procedure->name);
 }
 
 static Err check_sizes(const StudyOptions *o, int kind) {
@@ -130,9 +145,9 @@ static Err check_together(const StudyOptions *o) {
 
 Err study_options_read(StudyOptions *out) {
     KeyTable t[KEY_TABLES];
-    key_tables(t);
+    int n = key_tables(t);
     memset(out, 0, sizeof *out);
-    for (int i = 0; i < KEY_TABLES; i++) TRY(options_read((char *)out + t[i].offset, t[i].specs, t[i].n));
+    for (int i = 0; i < n; i++) TRY(options_read((char *)out + t[i].offset, t[i].specs, t[i].n));
     TRY(options_unknown());
     return check_together(out);
 }
@@ -146,9 +161,9 @@ int64_t study_options_trajectories(const StudyOptions *o) {
 
 char *study_options_text(const StudyOptions *options) {
     KeyTable t[KEY_TABLES];
-    key_tables(t);
+    int n = key_tables(t);
     char *all = mem_alloc(1);
-    for (int i = 0; i < KEY_TABLES; i++) {
+    for (int i = 0; i < n; i++) {
         char *text = options_text((const char *)options + t[i].offset, t[i].specs, t[i].n);
         size_t used = strlen(all);
         all = mem_grow(all, used + strlen(text) + 1);
@@ -176,10 +191,10 @@ static size_t help_of(char *text, size_t used, size_t size, const KeySpec *specs
 
 char *study_options_help(void) {
     KeyTable t[KEY_TABLES];
-    key_tables(t);
+    int n = key_tables(t);
     size_t used = 0, size = 1 << 16;
     char *all = mem_alloc(size);
-    for (int i = 0; i < KEY_TABLES; i++) used = help_of(all, used, size, t[i].specs, t[i].n);
+    for (int i = 0; i < n; i++) used = help_of(all, used, size, t[i].specs, t[i].n);
     used = help_of(all, used, size, fit_keys, n_fit_keys);
     help_of(all, used, size, design_keys, n_design_keys);
     return all;

@@ -130,18 +130,19 @@ Err train_data_init(TrainData *data, Dataset *dataset, int64_t test, int64_t val
 
 /* ---- Batches. ---- */
 
-void batch_layout(Batch *b, const TrainData *data, int max_samples, Arena *arena) {
-    b->max_samples = max_samples;
-    b->max_tokens = max_samples * dataset_max_vertices(data->dataset);
-    b->start = ARENA_TAKE(arena, int64_t, max_samples + 1);
+void batch_layout(Batch *b, const TrainData *data, int max_sequences, Arena *arena) {
+    b->max_sequences = max_sequences;
+    b->max_tokens = max_sequences * dataset_max_vertices(data->dataset);
+    b->start = ARENA_TAKE(arena, int64_t, max_sequences + 1);
     b->position = ARENA_TAKE(arena, real, 3 * b->max_tokens);
     b->velocity = ARENA_TAKE(arena, real, 3 * b->max_tokens);
     b->displacement = ARENA_TAKE(arena, real, 3 * b->max_tokens);
     b->body = ARENA_TAKE(arena, real, SCENE_BODY * b->max_tokens);
     b->slot = ARENA_TAKE(arena, int32_t, b->max_tokens);
-    b->floor = ARENA_TAKE(arena, real, 4 * max_samples);
-    b->gravity = ARENA_TAKE(arena, real, 3 * max_samples);
-    b->token_weight = ARENA_TAKE(arena, real, max_samples);
+    b->floor = ARENA_TAKE(arena, real, 4 * max_sequences);
+    b->gravity = ARENA_TAKE(arena, real, 3 * max_sequences);
+    b->token_weight = ARENA_TAKE(arena, real, max_sequences);
+    b->loss_weight = ARENA_TAKE(arena, real, max_sequences);
 }
 
 /* Where the sample at `position` of a stream lies. */
@@ -155,56 +156,31 @@ static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, cons
     *frame = 1 + i % frames;
 }
 
-/* The orthogonal map under which a sample is shown. */
-static void view_of(double view[9], const SampleStream *s, int64_t position) {
-    for (int i = 0; i < 9; i++) view[i] = i % 4 == 0;
-    if (!s->augment) return;
-    uint64_t stream = rng_stream("augment", (uint64_t)position);
-    rng_rotation(view, s->seed, stream, 0);
-    if (rng_uniform(s->seed, stream, 4) < 0.5)
-        for (int i = 0; i < 9; i++) view[i] = -view[i];
+/* pose <- motion (pose - origin) */
+static void show_pose(Pose *p, const Motion *motion, const double origin[3]) {
+    for (int i = 0; i < 3; i++) p->t[i] -= origin[i];
+    act_pose(p->r, p->t, motion);
 }
 
-static void turn(real out[3], const double view[9], const double x[3], double scale) {
-    for (int i = 0; i < 3; i++)
-        out[i] = (real)((view[3 * i] * x[0] + view[3 * i + 1] * x[1] + view[3 * i + 2] * x[2]) * scale);
-}
-
-/* pose <- scale view (pose - origin) */
-static void turn_pose(Pose *p, const double view[9], const double origin[3], double scale) {
-    Pose out = {0};
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 3; k++) {
-            double m = view[3 * i + k] * scale;
-            out.t[i] += m * (p->t[k] - origin[k]);
-            for (int j = 0; j < 3; j++) out.r[3 * i + j] += m * p->r[3 * k + j];
-        }
-    *p = out;
-}
-
-static void fill_one(Batch *b, int q, const TrainData *d, const SampleStream *s, int64_t position) {
-    int64_t trajectory, frame, at = b->start[q];
-    locate(&trajectory, &frame, d, s, position);
-    const Trajectory *tr = dataset_get(d->dataset, trajectory);
-    double view[9], mean[3], raw[MAX_BODIES][SCENE_BODY];
-    double unit = 1 / d->scale.step;
+/* Vertices of the trajectory about `mean` at a frame, under a motion that brings them to the unit of the batch. */
+static void add_vertices(Batch *b, const TrainData *d, const SampleStream *s, int64_t position, const Trajectory *tr,
+                         int64_t frame, const double mean[3], const Motion *motion) {
+    int64_t at = b->start[b->scenes.seqs.n];
+    double raw[MAX_BODIES][SCENE_BODY];
     uint64_t slots = rng_stream("slots", (uint64_t)position);
-    view_of(view, s, position);
-    mean_vertex(mean, tr, frame);
-    body_raw(raw, tr);
-
     Pose before = {0}, now = {0}, next = {0};
     real params[SCENE_BODY] = {0};
     int32_t slot = 0;
+    body_raw(raw, tr);
     for (int64_t v = 0; v < tr->vertices; v++) {
         int body = tr->vertex_body[v];
         if (v == 0 || body != tr->vertex_body[v - 1]) {
             before = pose_at(tr, frame - 1, body);
             now = pose_at(tr, frame, body);
             next = pose_at(tr, frame + 1, body);
-            turn_pose(&before, view, mean, unit);
-            turn_pose(&now, view, mean, unit);
-            turn_pose(&next, view, mean, unit);
+            show_pose(&before, motion, mean);
+            show_pose(&now, motion, mean);
+            show_pose(&next, motion, mean);
             slot = (int32_t)rng_permuted(body, d->slots, s->seed, slots);
             for (int j = 0; j < SCENE_BODY; j++)
                 params[j] = (real)((raw[body][j] - d->scale.body_mean[j]) / d->scale.body_sd[j]);
@@ -221,22 +197,11 @@ static void fill_one(Batch *b, int q, const TrainData *d, const SampleStream *s,
         b->slot[at + v] = slot;
         for (int j = 0; j < SCENE_BODY; j++) b->body[SCENE_BODY * (at + v) + j] = params[j];
     }
-
-    double n[3] = {tr->floor[0], tr->floor[1], tr->floor[2]}, g[3] = {tr->gravity[0], tr->gravity[1], tr->gravity[2]};
-    double height = n[0] * mean[0] + n[1] * mean[1] + n[2] * mean[2] - tr->floor[3];
-    double size = sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2]);
-    turn(b->floor + 4 * q, view, n, 1);
-    b->floor[4 * q + 3] = (real)(height * unit);
-    turn(b->gravity + 3 * q, view, g, size > 0 ? 1 / size : 0);
-    b->token_weight[q] = (real)(1 / (double)tr->vertices);
-    b->start[q + 1] = at + tr->vertices;
 }
 
-void batch_fill(Batch *b, const TrainData *data, const SampleStream *stream, int64_t first, int n) {
-    CHECK(n <= b->max_samples, "%d samples in a batch for %d", n, b->max_samples);
+void batch_clear(Batch *b, const TrainData *data) {
     b->start[0] = 0;
-    for (int q = 0; q < n; q++) fill_one(b, q, data, stream, first + q);
-    b->scenes = (SceneBatch){.seqs = {.n = n, .start = b->start},
+    b->scenes = (SceneBatch){.seqs = {.n = 0, .start = b->start},
                              .slots = data->slots,
                              .position = b->position,
                              .velocity = b->velocity,
@@ -246,4 +211,35 @@ void batch_fill(Batch *b, const TrainData *data, const SampleStream *stream, int
                              .gravity = b->gravity};
     b->target = b->displacement;
     b->weight = b->token_weight;
+}
+
+void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t position, const Motion *view,
+               double loss_weight) {
+    int q = b->scenes.seqs.n;
+    CHECK(q < b->max_sequences, "more than %d sequences in a batch", b->max_sequences);
+    int64_t trajectory, frame;
+    locate(&trajectory, &frame, d, s, position);
+    const Trajectory *tr = dataset_get(d->dataset, trajectory);
+    double unit = 1 / d->scale.step, mean[3];
+    Motion to_unit = motion_scaled(view, unit);
+    mean_vertex(mean, tr, frame);
+    add_vertices(b, d, s, position, tr, frame, mean, &to_unit);
+
+    double n[3] = {tr->floor[0], tr->floor[1], tr->floor[2]}, g[3] = {tr->gravity[0], tr->gravity[1], tr->gravity[2]};
+    double height = n[0] * mean[0] + n[1] * mean[1] + n[2] * mean[2] - tr->floor[3];
+    double plane[4] = {n[0], n[1], n[2], height * unit};
+    act_plane(plane, plane, view);
+    act_direction(g, g, view);
+    for (int i = 0; i < 4; i++) b->floor[4 * q + i] = (real)plane[i];
+    for (int i = 0; i < 3; i++) b->gravity[3 * q + i] = (real)g[i];
+    b->token_weight[q] = (real)(1 / (double)tr->vertices);
+    b->loss_weight[q] = (real)loss_weight;
+    b->start[q + 1] = b->start[q] + tr->vertices;
+    b->scenes.seqs.n = q + 1;
+}
+
+void batch_fill(Batch *b, const TrainData *data, const SampleStream *stream, int64_t first, int n) {
+    Motion as_it_is = motion_identity();
+    batch_clear(b, data);
+    for (int i = 0; i < n; i++) batch_add(b, data, stream, first + i, &as_it_is, 1);
 }

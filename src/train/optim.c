@@ -20,6 +20,10 @@ Optim *optim_new(const ParamTable *table, const Comm *tp) {
     return o;
 }
 
+int64_t optim_bytes(const ParamTable *table) {
+    return (int64_t)sizeof(Optim) + 2 * table->local * (int64_t)sizeof(real);
+}
+
 void optim_free(Optim *optim) {
     if (!optim) return;
     mem_free(optim->m);

@@ -1,0 +1,19 @@
+/** What a cell will cost before it runs: bytes, seconds of a step, FLOP. Every view that the procedure shows of a sample
+ *  is counted. Not collective. */
+#pragma once
+
+#include "train/trainer.h"
+
+/** Bytes that a rank needs for the cell in a dp x tp layout: model, optimiser, buffers, procedure, and the dataset as
+ *  each rank holds it. */
+int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp);
+
+/** Processor seconds of forward and backward pass, batch assembly included, of `samples` samples on this rank alone: the
+ *  least of at least 3 steps, and of as many as fit in 0.3 s. The optimiser's update is not in it. */
+double forecast_seconds(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples);
+
+/** Mean tokens of a training sample, over the first 256 trajectories. */
+double forecast_tokens(const TrainData *data);
+
+/** Work of a step of train.batch samples of that length. */
+ModelFlops forecast_flops(const TrainJob *job, const TrainOptions *options, const TrainData *data, int tp);

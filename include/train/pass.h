@@ -1,0 +1,52 @@
+/** One pass: a model on its process grid with the buffers of a batch; what it predicts, the loss, and its gradient.
+ *
+ *  Loss of a sequence: mean over vertices of the squared displacement error, in units of the training set's mean
+ *  squared displacement. Loss of a batch: sum over its sequences of loss weight times loss, over the number of samples.
+ *  Loss of a held-out set: mean over its samples, each as it is. So 1 is "nothing moves". Sums are in double.
+ *  Models predict the change of the displacement from one frame to the next, in units of its rms.
+ *
+ *  One code path for every layout: samples of a batch are split over dp, the model over tp, gradients are summed over
+ *  dp block by block while the backward pass still runs. */
+#pragma once
+
+#include "train/batch.h"
+
+typedef struct Pass {
+    const ModelKind *kind;
+    const TrainData *data; /* not owned, nor is the grid */
+    const ProcGrid *grid;
+    Model *model;
+    ModelShape shape; /* complete, inputs and outputs too */
+    Batch batch;
+    Tensors in, out, dout;
+    real *prediction;     /* (tokens, 3) displacement in units of scale.step; after pass_gradient its gradient */
+    double *error;        /* (sequences) loss of each sequence of the last pass_loss or pass_gradient, unweighted */
+    CommRequest *request; /* one a gradient block */
+    Arena arena;
+} Pass;
+
+/** A model with parameters from `seed` and room for batches of up to `sequences`. Collective on grid->tp. */
+void pass_init(Pass *pass, const ModelKind *kind, const ModelShape *shape, uint64_t seed, int sequences,
+               const TrainData *data, const ProcGrid *grid);
+void pass_free(Pass *pass);
+
+/** Bytes on one rank that pass_init takes. Not collective. */
+int64_t pass_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int sequences, const TrainData *data);
+
+/** Samples first .. first+count-1 of n that rank r of dp takes: a contiguous run; and the largest such count. Not
+ *  collective. */
+void pass_share(int *first, int *count, int64_t n, int r, int dp);
+int pass_largest_share(int64_t n, int dp);
+
+/** Prediction for scenes that fit the batch. Collective on grid->tp. */
+void pass_predict(Pass *pass, const SceneBatch *scenes);
+
+/** Sum over the sequences of the batch of loss weight times loss, after pass_predict of it. Not collective. */
+double pass_loss(Pass *pass);
+
+/** Gradient of the loss of one batch of `samples` samples over all dp, in model->grad. Returns this rank's share of that
+ *  loss. Collective on grid->cell. */
+double pass_gradient(Pass *pass, int64_t samples);
+
+/** Mean loss over the first samples of a held-out range, shared out over dp. Collective on grid->cell. */
+double pass_evaluate(Pass *pass, SampleRange range, int64_t samples);

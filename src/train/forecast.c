@@ -1,0 +1,58 @@
+#include "train/forecast.h"
+
+#include "base/timer.h"
+#include "train/optim.h"
+
+#include <math.h>
+
+static int64_t moments_bytes(const TrainJob *job, int tp) {
+    ParamTable table = param_table_new(tp, 0);
+    job->kind->params(&table, &job->shape);
+    int64_t bytes = optim_bytes(&table);
+    param_table_free(&table);
+    return bytes;
+}
+
+int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp) {
+    int sequences = procedure_views(job->procedure, job->procedure_options) * pass_largest_share(options->batch, dp);
+    return data->dataset_bytes + pass_bytes(job->kind, &job->shape, tp, sequences, data) + moments_bytes(job, tp) +
+           procedure_bytes(job->procedure, job->procedure_options, data);
+}
+
+double forecast_seconds(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples) {
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    int64_t trajectories = job->dataset < data->train ? job->dataset : data->train; /* a plan may have a few only */
+    SampleStream stream = {SAMPLES_TRAIN, trajectories, job->seed};
+    Pass pass;
+    ProcedureRun procedure;
+    double least = INFINITY;
+    pass_init(&pass, job->kind, &job->shape, job->seed,
+              samples * procedure_views(job->procedure, job->procedure_options), data, &alone);
+    procedure_start(&procedure, job->procedure, job->procedure_options, &stream, data, &alone);
+    double end = timer_cpu() + 0.3; /* kernels are made as they are first met: the first steps are slow */
+    for (int k = 0; k < 3 || (k < 50 && timer_cpu() < end); k++) {
+        double start = timer_cpu();
+        procedure_fill(&procedure, &pass.batch, k * options->batch, samples);
+        pass_gradient(&pass, samples);
+        procedure_after_gradient(&procedure, &pass);
+        least = fmin(least, timer_cpu() - start);
+    }
+    procedure_end(&procedure);
+    pass_free(&pass);
+    procgrid_free(&alone);
+    return least;
+}
+
+double forecast_tokens(const TrainData *data) {
+    enum { TRAJECTORIES = 256 };
+    int64_t n = data->train < TRAJECTORIES ? data->train : TRAJECTORIES, tokens = 0;
+    for (int64_t k = 0; k < n; k++) tokens += dataset_get(data->dataset, data->test + data->validation + k)->vertices;
+    return (double)tokens / (double)n;
+}
+
+ModelFlops forecast_flops(const TrainJob *job, const TrainOptions *options, const TrainData *data, int tp) {
+    int64_t length = (int64_t)(forecast_tokens(data) + 0.5), start[2] = {0, length};
+    ModelFlops one = job->kind->flops(&job->shape, &(Packed){.n = 1, .start = start}, tp, false);
+    double views = (double)(options->batch * procedure_views(job->procedure, job->procedure_options));
+    return (ModelFlops){.nominal = one.nominal * views, .executed = one.executed * views};
+}

@@ -1,0 +1,58 @@
+#include "train/procedure.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const Procedure *const procedures[] = {&procedure_plain, &procedure_augmented};
+const int n_procedures = sizeof procedures / sizeof *procedures;
+
+void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *options, const SampleStream *stream,
+                     const TrainData *data, const ProcGrid *grid) {
+    *run = (ProcedureRun){.procedure = procedure, .options = options, .data = data, .grid = grid, .stream = *stream};
+    if (!procedure->layout) return;
+    Arena count = arena_count();
+    procedure->layout(run, &count);
+    run->arena = arena_new(count.peak);
+    procedure->layout(run, &run->arena);
+}
+
+void procedure_end(ProcedureRun *run) {
+    if (run->procedure->layout) arena_free(&run->arena);
+}
+
+int64_t procedure_bytes(const Procedure *procedure, const void *options, const TrainData *data) {
+    ProcedureRun run = {.procedure = procedure, .options = options, .data = data};
+    Arena count = arena_count();
+    if (procedure->layout) procedure->layout(&run, &count);
+    return (int64_t)count.peak;
+}
+
+int procedure_views(const Procedure *procedure, const void *options) {
+    return procedure->views ? procedure->views(options) : 1;
+}
+
+void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
+    batch_clear(batch, run->data);
+    run->procedure->fill(run, batch, first, n);
+    CHECK(batch->scenes.seqs.n == n * procedure_views(run->procedure, run->options), "procedure %s: %d sequences",
+          run->procedure->name, batch->scenes.seqs.n);
+}
+
+void procedure_after_gradient(ProcedureRun *run, Pass *pass) {
+    if (run->procedure->after_gradient) run->procedure->after_gradient(run, pass);
+}
+
+void procedure_numbers(const ProcedureRun *run, double value[CURVE_NUMBERS]) {
+    for (int i = 0; i < CURVE_NUMBERS; i++) value[i] = NAN;
+    if (run->procedure->numbers) run->procedure->numbers(run, value);
+}
+
+void procedure_names(const Procedure *procedure, char names[RESULTS_NUMBERS]) {
+    size_t used = 0;
+    memset(names, 0, RESULTS_NUMBERS);
+    for (int i = 0; i < CURVE_NUMBERS && procedure->number[i]; i++) {
+        used += (size_t)snprintf(names + used, RESULTS_NUMBERS - used, "%s%s", i ? "," : "", procedure->number[i]);
+        CHECK(used < RESULTS_NUMBERS, "procedure %s: names longer than %d letters", procedure->name, RESULTS_NUMBERS);
+    }
+}
