@@ -31,11 +31,8 @@ static FitOptions options(void) {
                     .extrapolation = 10,
                     .bootstraps = 100,
                     .seed = 1,
-                    .objective = "log",
-                    .e = "free",
-                    .exponents = "free",
-                    .starts = "few",
-                    .intervals = "auto"};
+                    .objective = OBJECTIVE_LOG,
+                    .starts = LAW_STARTS_FEW};
     return o;
 }
 
@@ -151,7 +148,8 @@ static void certificate(void) {
     second.a += 0.4, second.b -= 0.2;
     Table t = two_arms(&second, 0.003);
     FitOptions o = options();
-    strcpy(o.e, "shared"), strcpy(o.exponents, "shared");
+    o.e = LAW_E_SHARED;
+    o.exponents = LAW_EXPONENTS_SHARED;
     Analysis *a = analysis_new(&t, &o, comm_world());
     const LawGroup *g = &a->group[0];
     const LawProblem *p = &g->problem;

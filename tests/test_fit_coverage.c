@@ -89,12 +89,13 @@ int main(int argc, char **argv) {
                     .extrapolation = 10,
                     .bootstraps = argc > 8 ? atoll(argv[8]) : 200,
                     .seed = 1,
-                    .e = "free",
-                    .exponents = "free",
-                    .starts = "few",
-                    .intervals = "auto",
+                    .starts = LAW_STARTS_FEW,
                     .budgets = {{.n = 1, .at = {1e21}}}};
-    snprintf(o.objective, sizeof o.objective, "%s", argv[7]);
+    for (int k = 0; k < 3; k++) {
+        char word[16];
+        options_choice(word, sizeof word, FIT_OBJECTIVES, k);
+        if (!strcmp(word, argv[7])) o.objective = k;
+    }
     double held[COLUMNS] = {0};
     const Comm *w = comm_world();
     for (int64_t r = comm_rank(w); r < repetitions; r += comm_size(w)) repetition(held, r, &plan, &o);

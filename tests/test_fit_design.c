@@ -11,7 +11,7 @@ static DesignOptions options(void) {
                            .noise = 0.005,
                            .simulations = 60,
                            .seed = 2,
-                           .objective = "log"};
+                           .objective = OBJECTIVE_LOG};
 }
 
 static void grid(void) {

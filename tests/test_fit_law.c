@@ -168,16 +168,9 @@ static void unidentifiable(void) {
     }
 }
 
-static FitOptions few_starts(const char *objective) {
-    FitOptions o = {.delta = 1e-3,
-                    .e = "free",
-                    .exponents = "free",
-                    .starts = "few",
-                    .intervals = "auto",
-                    .extrapolation = 10,
-                    .bootstraps = 40};
-    snprintf(o.objective, sizeof o.objective, "%s", objective);
-    return o;
+static FitOptions few_starts(Objective objective) {
+    return (FitOptions){
+        .objective = objective, .delta = 1e-3, .starts = LAW_STARTS_FEW, .extrapolation = 10, .bootstraps = 40};
 }
 
 /* D = 20 N: which term is which cannot be told. Solves of a chain differ in what lies on bounds. */
@@ -194,7 +187,7 @@ static void proportional(uint64_t seed) {
                               .cell = i,
                               .final = true});
     }
-    FitOptions o = few_starts("huber");
+    FitOptions o = few_starts(OBJECTIVE_HUBER);
     Analysis *a = analysis_new(&t, &o, comm_world());
     EXPECT(!strcmp(a->arm[0].status, "not identifiable: D follows N^1.00 in all rows"), "%s", a->arm[0].status);
     const BudgetFit *budget = &a->arm[0].currency[0].budget[0];
@@ -220,7 +213,7 @@ static void one_sided(void) {
                                   .cell = t.n,
                                   .final = true});
         }
-    FitOptions o = few_starts("log");
+    FitOptions o = few_starts(OBJECTIVE_LOG);
     Analysis *a = analysis_new(&t, &o, comm_world());
     const ArmFit *arm = &a->arm[0];
     EXPECT(!strncmp(arm->status, "one-sided: D/N", 14), "%s", arm->status);
@@ -300,6 +293,15 @@ static void allocation(void) {
     table_free(&t);
 }
 
+/* The words of fit.law are the names of the laws, in their order. */
+static void names(void) {
+    for (int k = 0; k < LAW_KINDS; k++) {
+        char word[32];
+        options_choice(word, sizeof word, LAW_NAMES, k);
+        EXPECT(!strcmp(word, law_kinds[k]->name), "fit.law %s is the law %s", word, law_kinds[k]->name);
+    }
+}
+
 static void chinchilla(void) {
     const char *path = "../shared/data/chinchilla.csv";
     FILE *f = fopen(path, "r");
@@ -340,6 +342,7 @@ int main(int argc, char **argv) {
     proportional(4);
     rank_count();
     allocation();
+    names();
     chinchilla();
     return test_end();
 }

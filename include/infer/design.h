@@ -12,7 +12,7 @@
 typedef struct DesignOptions {
     double alpha, beta, e, loss, noise, budget;
     int64_t simulations, seed;
-    char objective[OPTION_TEXT];
+    Objective objective;
 } DesignOptions;
 
 extern const KeySpec design_keys[];

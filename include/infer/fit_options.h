@@ -5,10 +5,28 @@
 #include "fit/table.h"
 #include "par/options.h"
 
+/** The words of enums, in their order. */
+#define FIT_OBJECTIVES "huber|log|loss"
+#define FIT_ERRORS "free|zero|shared"
+#define FIT_EXPONENTS "free|tied|shared"
+
+/** Which resamples intervals come from. auto: of residuals, scaled where the noise is uneven. */
+typedef enum FitIntervals {
+    FIT_INTERVALS_AUTO,
+    FIT_INTERVALS_RESIDUALS,
+    FIT_INTERVALS_SCALED,
+    FIT_INTERVALS_CELLS
+} FitIntervals;
+
 /** Keys fit.*: see fit_keys in fit_options.c for meaning, unit and range. */
 typedef struct FitOptions {
-    char objective[OPTION_TEXT], e[OPTION_TEXT], exponents[OPTION_TEXT], starts[OPTION_TEXT], intervals[OPTION_TEXT],
-        json[OPTION_TEXT];
+    int law; /* index into law_kinds */
+    Objective objective;
+    LawE e;
+    LawExponents exponents;
+    LawStarts starts;
+    FitIntervals intervals;
+    char json[OPTION_TEXT];
     double delta, extrapolation, c_min, c_max;
     int64_t bootstraps, seed, surrogate_points, surrogate_subset, suggest;
     double suggest_budget;

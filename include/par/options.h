@@ -15,13 +15,14 @@
 enum { OPTION_TEXT = 256, OPTION_LIST = 64 };
 
 typedef enum KeyType {
-    KEY_INT,   /* int64_t */
-    KEY_REAL,  /* double */
-    KEY_BOOL,  /* bool; true or false */
-    KEY_WORD,  /* char[OPTION_TEXT]; with `choices`, one of them */
-    KEY_INTS,  /* IntList */
-    KEY_REALS, /* RealList */
-    KEY_WORDS, /* WordList; with `choices`, each one of them */
+    KEY_INT,    /* int64_t */
+    KEY_REAL,   /* double */
+    KEY_BOOL,   /* bool; true or false */
+    KEY_WORD,   /* char[OPTION_TEXT]; with `choices`, one of them */
+    KEY_CHOICE, /* an enum: which of the `choices` it is, from 0 */
+    KEY_INTS,   /* IntList */
+    KEY_REALS,  /* RealList */
+    KEY_WORDS,  /* WordList; with `choices`, each one of them */
 } KeyType;
 
 typedef struct IntList {
@@ -43,7 +44,7 @@ typedef struct KeySpec {
     size_t offset;        /* of the member in the struct that options_read fills */
     const char *fallback; /* default, as text; NULL: the key must be given; lists as "1,2,3", "" is an empty list */
     double lo, hi;        /* inclusive range of numbers (of list entries); lo == hi: any */
-    const char *choices;  /* words allowed, "a|b|c", or NULL */
+    const char *choices;  /* words allowed, "a|b|c", or NULL; of a KEY_CHOICE in the order of its enum */
     const char *unit;     /* "1" when it has none */
     const char *help;     /* meaning, one line */
 } KeySpec;
@@ -60,6 +61,9 @@ Err options_read(void *out, const KeySpec *specs, int n);
 
 /** An error when the file or the command line holds a key that no options_read asked for. Call after the last one. */
 Err options_unknown(void);
+
+/** Word i of choices "a|b|c"; not collective. */
+void options_choice(char *word, size_t size, const char *choices, int i);
 
 /** `key = value  # [unit] help` lines of a filled struct, for provenance; mem_free the result. */
 char *options_text(const void *filled, const KeySpec *specs, int n);

@@ -169,11 +169,22 @@ static void judge(ArmFit *arm) {
     }
 }
 
+static BootstrapKind spread_kind(FitIntervals asked, double uneven_p) {
+    const double surely_uneven = 0.01; /* p-value */
+    switch (asked) {
+    case FIT_INTERVALS_RESIDUALS: return BOOTSTRAP_RESIDUALS;
+    case FIT_INTERVALS_SCALED: return BOOTSTRAP_SCALED;
+    case FIT_INTERVALS_CELLS: return BOOTSTRAP_CELLS;
+    case FIT_INTERVALS_AUTO: break;
+    }
+    return uneven_p < surely_uneven ? BOOTSTRAP_SCALED : BOOTSTRAP_RESIDUALS;
+}
+
 static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Analysis *a, const Comm *comm) {
     const FitOptions *o = &a->options;
     double start = timer_now();
     group->problem = law_problem(rows, arms, &a->spec);
-    law_fit(&group->fit, &group->problem, o->starts[0] == 'g' ? LAW_STARTS_GRID : LAW_STARTS_FEW, comm);
+    law_fit(&group->fit, &group->problem, o->starts, comm);
     uint64_t seed = (uint64_t)o->seed;
     group->seconds_fit = timer_now() - start;
     start = timer_now();
@@ -184,11 +195,7 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
         group->uneven = fmin(group->uneven, arms * noise_uneven(&group->problem, &group->fit, m));
-    group->spread_kind = o->intervals[0] == 'r'   ? BOOTSTRAP_RESIDUALS
-                         : o->intervals[0] == 's' ? BOOTSTRAP_SCALED
-                         : o->intervals[0] == 'c' ? BOOTSTRAP_CELLS
-                         : group->uneven < 0.01   ? BOOTSTRAP_SCALED
-                                                  : BOOTSTRAP_RESIDUALS;
+    group->spread_kind = spread_kind(o->intervals, group->uneven);
     start = timer_now();
     group->spread = bootstrap_laws(&group->problem, &group->fit, group->spread_kind, o->bootstraps, seed, comm);
     group->seconds_spread = timer_now() - start;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "fit/law.h"
+#include "infer/fit_options.h"
 #include "math/minimise.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@ const KeySpec design_keys[] = {
     KEY("budget", KEY_REAL, budget, "0", 0, 1e300, NULL, "FLOP", "budget to allocate; 0: the largest cell's"),
     KEY("simulations", KEY_INT, simulations, "200", 20, 100000, NULL, "1", "simulated refits"),
     KEY("seed", KEY_INT, seed, "1", 0, 9e15, NULL, "1", "of the simulated noise"),
-    KEY("objective", KEY_WORD, objective, "huber", 0, 0, "huber|log|loss", "1", "as fit.objective"),
+    KEY("objective", KEY_CHOICE, objective, "huber", 0, 0, FIT_OBJECTIVES, "1", "as fit.objective"),
 };
 const int n_design_keys = sizeof design_keys / sizeof *design_keys;
 
@@ -40,12 +41,8 @@ static Law assumed(const DesignArm *arm, const DesignOptions *o) {
 }
 
 static LawSpec spec_of(const DesignOptions *o) {
-    return (LawSpec){.kind = &law_chinchilla,
-                     .objective = o->objective[0] == 'h'         ? OBJECTIVE_HUBER
-                                  : !strcmp(o->objective, "log") ? OBJECTIVE_LOG
-                                                                 : OBJECTIVE_LOSS,
-                     .delta = 1e-3,
-                     .e = o->e > 0 ? LAW_E_FREE : LAW_E_ZERO};
+    return (LawSpec){
+        .kind = &law_chinchilla, .objective = o->objective, .delta = 1e-3, .e = o->e > 0 ? LAW_E_FREE : LAW_E_ZERO};
 }
 
 static Table noisy(const DesignArm *arm, const Law *law, double noise, uint64_t seed, int64_t simulation) {

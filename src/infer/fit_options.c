@@ -1,7 +1,6 @@
 #include "infer/fit_options.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #define KEY(name, type, member, fallback, lo, hi, choices, unit, help)                                                 \
     { name, type, offsetof(FitOptions, member), fallback, lo, hi, choices, unit, help }
@@ -14,18 +13,18 @@
     COLUMN(name, column_c[CURRENCY_##word], "", "CSV column of " amount "; empty: none"),
 
 const KeySpec fit_keys[] = {
-    KEY("fit.objective", KEY_WORD, objective, "huber", 0, 0, "huber|log|loss", "1",
+    KEY("fit.law", KEY_CHOICE, law, "chinchilla", 0, 0, LAW_NAMES, "1", "L = E + A/N^alpha + B/D^beta"),
+    KEY("fit.objective", KEY_CHOICE, objective, "huber", 0, 0, FIT_OBJECTIVES, "1",
         "sum of Huber on log residuals, least squares on log loss, or on loss"),
     KEY("fit.delta", KEY_REAL, delta, "1e-3", 1e-6, 10, NULL, "1",
         "where the Huber function turns linear, in log loss"),
-    KEY("fit.e", KEY_WORD, e, "free", 0, 0, "free|zero|shared", "1",
-        "irreducible loss: free, 0, or shared by all arms"),
-    KEY("fit.exponents", KEY_WORD, exponents, "free", 0, 0, "free|tied|shared", "1",
+    KEY("fit.e", KEY_CHOICE, e, "free", 0, 0, FIT_ERRORS, "1", "irreducible loss: free, 0, or shared by all arms"),
+    KEY("fit.exponents", KEY_CHOICE, exponents, "free", 0, 0, FIT_EXPONENTS, "1",
         "alpha and beta: free, equal to each other, or shared by all arms"),
-    KEY("fit.starts", KEY_WORD, starts, "grid", 0, 0, "grid|few", "1",
-        "the published grid of 4500 starts, or 36 of the size of the data"),
+    KEY("fit.starts", KEY_CHOICE, starts, "grid", 0, 0, "grid|few", "1",
+        "the law's grid, of chinchilla the published one of 4500, or 36 of the size of the data"),
     KEY("fit.bootstraps", KEY_INT, bootstraps, "1000", 0, 1000000, NULL, "1", "resamples of each kind"),
-    KEY("fit.intervals", KEY_WORD, intervals, "auto", 0, 0, "auto|residuals|scaled|cells", "1",
+    KEY("fit.intervals", KEY_CHOICE, intervals, "auto", 0, 0, "auto|residuals|scaled|cells", "1",
         "resamples that intervals come from; auto: residuals, or scaled ones where the noise is uneven"),
     KEY("fit.seed", KEY_INT, seed, "1", 0, 9e15, NULL, "1", "of the resamples"),
     KEY("fit.budgets", KEY_REALS, budgets[CURRENCY_NOMINAL], "", 1e-300, 1e300, NULL, "FLOP",
@@ -80,16 +79,5 @@ TableFilter fit_filter(const FitOptions *o) {
 
 LawSpec fit_spec(const FitOptions *o) {
     return (LawSpec){
-        .kind = &law_chinchilla,
-        .objective = o->objective[0] == 'h'         ? OBJECTIVE_HUBER
-                     : !strcmp(o->objective, "log") ? OBJECTIVE_LOG
-                                                    : OBJECTIVE_LOSS,
-        .delta = o->delta,
-        .e = o->e[0] == 'f'   ? LAW_E_FREE
-             : o->e[0] == 'z' ? LAW_E_ZERO
-                              : LAW_E_SHARED,
-        .exponents = o->exponents[0] == 'f'   ? LAW_EXPONENTS_FREE
-                     : o->exponents[0] == 't' ? LAW_EXPONENTS_TIED
-                                              : LAW_EXPONENTS_SHARED,
-    };
+        .kind = law_kinds[o->law], .objective = o->objective, .delta = o->delta, .e = o->e, .exponents = o->exponents};
 }

@@ -9,6 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+static void json_choice(Json *j, const char *key, const char *choices, int i) {
+    char word[OPTION_TEXT];
+    options_choice(word, sizeof word, choices, i);
+    json_text(j, key, word);
+}
+
 static void json_interval(Json *j, const char *key, Interval i) {
     json_pair(j, key, i.lo, i.hi);
 }
@@ -294,9 +300,10 @@ static Err write_json(const Analysis *a, const char *path) {
     if (!j.file) return err_user("%s: %s: want a path that can be written", path, strerror(errno));
     json_object(&j, NULL);
     json_text(&j, "format", "equiscale-fit-1");
-    json_text(&j, "objective", a->options.objective);
-    json_text(&j, "E", a->options.e);
-    json_text(&j, "exponents", a->options.exponents);
+    json_text(&j, "law", a->spec.kind->name);
+    json_choice(&j, "objective", FIT_OBJECTIVES, a->options.objective);
+    json_choice(&j, "E", FIT_ERRORS, a->options.e);
+    json_choice(&j, "exponents", FIT_EXPONENTS, a->options.exponents);
     json_number(&j, "delta", a->options.delta);
     json_int(&j, "bootstraps", a->options.bootstraps);
     json_int(&j, "points", a->table->n);

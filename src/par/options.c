@@ -150,16 +150,30 @@ const char *options_source(void) {
 
 /* ---- Values. ---- */
 
-static bool listed(const char *choices, const char *word) {
+/* Which of the choices the word is; -1: none. */
+static int choice(const char *choices, const char *word) {
     size_t len = strlen(word);
-    for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
-        if (!strncmp(c, word, len) && (c[len] == '|' || c[len] == 0) && len) return true;
-    return false;
+    int i = 0;
+    for (const char *c = choices; c; i++) {
+        const char *next = strchr(c, '|');
+        if (len && !strncmp(c, word, len) && (c[len] == '|' || c[len] == 0)) return i;
+        c = next ? next + 1 : NULL;
+    }
+    return -1;
+}
+
+static bool listed(const char *choices, const char *word) {
+    return choice(choices, word) >= 0;
+}
+
+void options_choice(char *word, size_t size, const char *choices, int i) {
+    for (; i > 0; i--) choices = strchr(choices, '|') + 1;
+    snprintf(word, size, "%.*s", (int)strcspn(choices, "|"), choices);
 }
 
 static Err wanted(const KeySpec *s, const char *value) {
-    static const char *kind[] = {"a whole number", "a number", "true or false", "a word",
-                                 "whole numbers",  "numbers",  "words"};
+    static const char *kind[] = {"a whole number", "a number",      "true or false", "a word",
+                                 "a word",         "whole numbers", "numbers",       "words"};
     bool number = s->type == KEY_INT || s->type == KEY_REAL || s->type == KEY_INTS || s->type == KEY_REALS;
     if (s->choices) return err_user("%s: %s = %s: want one of %s", source, s->key, value, s->choices);
     if (number && s->lo < s->hi)
@@ -188,8 +202,10 @@ static bool store(void *member, const KeySpec *s, int i, const char *text) {
     case KEY_REAL: return number(s, text, false, (double *)member);
     case KEY_BOOL: *(bool *)member = !strcmp(text, "true"); return *(bool *)member || !strcmp(text, "false");
     case KEY_WORD:
-        snprintf(member, OPTION_TEXT, "%s", text);
-        return strlen(text) < OPTION_TEXT && (!s->choices || listed(s->choices, text));
+        if (strlen(text) >= OPTION_TEXT) return false;
+        strcpy(member, text);
+        return !s->choices || listed(s->choices, text);
+    case KEY_CHOICE: *(int *)member = choice(s->choices, text); return *(int *)member >= 0;
     case KEY_INTS:
         if (!number(s, text, true, &x)) return false;
         ((IntList *)member)->at[i] = (int64_t)x;
@@ -260,6 +276,7 @@ char *options_text(const void *filled, const KeySpec *specs, int n) {
             case KEY_REAL: snprintf(piece, sizeof piece, "%.17g", *(const double *)m); break;
             case KEY_BOOL: snprintf(piece, sizeof piece, "%s", *(const bool *)m ? "true" : "false"); break;
             case KEY_WORD: snprintf(piece, sizeof piece, "%s", (const char *)m); break;
+            case KEY_CHOICE: options_choice(piece, sizeof piece, s->choices, *(const int *)m); break;
             case KEY_INTS: snprintf(piece, sizeof piece, "%lld%s", (long long)((const IntList *)m)->at[i], sep); break;
             case KEY_REALS: snprintf(piece, sizeof piece, "%.17g%s", ((const RealList *)m)->at[i], sep); break;
             case KEY_WORDS: snprintf(piece, sizeof piece, "%s%s", ((const WordList *)m)->at[i], sep); break;
