@@ -9,6 +9,12 @@
 
 static const Law truth = {.kind = &law_chinchilla, .a = 6.2, .b = 7.6, .e = 0.6, .alpha = 0.35, .beta = 0.37};
 
+static Law of_kind(const LawKind *kind) {
+    Law law = truth;
+    law.kind = kind;
+    return law;
+}
+
 static Table surface(const Law *law, int sizes, int lengths, double noise, uint64_t seed) {
     Table t = table_new();
     table_arm(&t, "synthetic");
@@ -24,12 +30,23 @@ static Table surface(const Law *law, int sizes, int lengths, double noise, uint6
     return t;
 }
 
-static void derivatives(void) {
+/* The sum and the definition of a law at a row agree, in value and derivatives. */
+static void definition(const LawKind *kind) {
+    const double p[LAW_COEFFICIENTS] = {0.3, -0.2, 0.5, 0.4, 0.3}, x = 0.7, y = -1.3, z = 0, loss = 1, w = 1;
+    const LawColumns row = {.n = 1, .x = &x, .y = &y, .z = &z, .loss = &loss, .w = &w};
+    double d[LAW_COEFFICIENTS], g[LAW_COEFFICIENTS] = {0};
+    double s = kind->loss(d, p, x, y), f = kind->sum->objective(&row, OBJECTIVE_LOSS, 0, p, g, NULL);
+    EXPECT(fabs(f - 0.5 * (1 - s) * (1 - s)) < 1e-13, "%s: sum %g, loss %g", kind->name, f, s);
+    for (int k = 0; k < LAW_COEFFICIENTS; k++)
+        EXPECT(fabs(g[k] + (1 - s) * d[k]) < 1e-13, "%s: derivative %d: %g, %g", kind->name, k, g[k], -(1 - s) * d[k]);
+}
+
+static void derivatives(const LawKind *kind) {
     Table t = surface(&truth, 4, 3, 0.05, 3);
     LawRows rows = law_rows(&t, 0);
     for (int objective = 0; objective < 3; objective++)
         for (int tied = 0; tied < 2; tied++) {
-            LawSpec spec = {.kind = &law_chinchilla,
+            LawSpec spec = {.kind = kind,
                             .objective = objective,
                             .delta = 0.03,
                             .exponents = tied ? LAW_EXPONENTS_TIED : LAW_EXPONENTS_FREE};
@@ -48,29 +65,59 @@ static void derivatives(void) {
                     worst =
                         fmax(worst, fabs((up[l] - down[l]) / (2 * step) - h[k * p.n + l]) / (1 + fabs(h[k * p.n + l])));
             }
-            EXPECT(worst < 1e-6, "objective %d: derivative off by %g", objective, worst);
+            EXPECT(worst < 1e-6, "%s, objective %d: derivative off by %g", kind->name, objective, worst);
         }
     law_rows_free(&rows);
     table_free(&t);
 }
 
-static void recovery(void) {
-    Table t = surface(&truth, 6, 6, 0, 0);
+static void recovery(const LawKind *kind) {
+    Law law = of_kind(kind);
+    Table t = surface(&law, 6, 6, 0, 0);
     LawRows rows = law_rows(&t, 0);
     for (int objective = 0; objective < 3; objective++) {
-        LawSpec spec = {.kind = &law_chinchilla, .objective = objective, .delta = 1e-3};
+        LawSpec spec = {.kind = kind, .objective = objective, .delta = 1e-3};
         LawProblem p = law_problem(&rows, 1, &spec);
         LawFit fit;
         law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
-        double worst = fmax(fabs(fit.law[0].alpha - truth.alpha), fabs(fit.law[0].beta - truth.beta));
-        EXPECT(worst < 1e-6 && fabs(exp(fit.law[0].e) - exp(truth.e)) < 1e-6, "objective %d: exponents off by %g",
-               objective, worst);
-        EXPECT(fit.reached > fit.starts / 2, "%d of %d", fit.reached, fit.starts);
+        double worst = fmax(fabs(fit.law[0].alpha - law.alpha), fabs(fit.law[0].beta - law.beta));
+        EXPECT(worst < 1e-6 && fabs(exp(fit.law[0].e) - exp(law.e)) < 1e-6, "%s, objective %d: exponents off by %g",
+               kind->name, objective, worst);
+        EXPECT(fit.reached > fit.starts / 2, "%s: %d of %d", kind->name, fit.reached, fit.starts);
         char status[128];
         law_status(status, sizeof status, &fit, &p, 0);
         EXPECT(!strcmp(status, "converged"), "%s", status);
+        Law projected;
+        double f = law_varpro(&projected, &p, comm_world());
+        EXPECT(f < 1e-12 && fabs(projected.alpha - law.alpha) < 1e-5 && fabs(projected.beta - law.beta) < 1e-5,
+               "%s, objective %d: by projection %g, alpha %g, beta %g", kind->name, objective, f, projected.alpha,
+               projected.beta);
     }
     law_rows_free(&rows);
+    table_free(&t);
+}
+
+/* With noise the planted coefficients lie within the intervals. (One draw: of 20 intervals one may miss.) */
+static void intervals(const LawKind *kind) {
+    Law law = of_kind(kind);
+    Table t = surface(&law, 7, 7, 0.01, 11);
+    FitOptions o = {.law = 0, .delta = 1e-3, .objective = OBJECTIVE_LOG, .starts = LAW_STARTS_FEW, .bootstraps = 200};
+    while (law_kinds[o.law] != kind) o.law++;
+    o.extrapolation = 10;
+    Analysis *a = analysis_new(&t, &o, comm_world());
+    double value[COEFS];
+    law_factors(&value[COEF_A], &value[COEF_B], &law);
+    value[COEF_E] = exp(law.e);
+    value[COEF_ALPHA] = law.alpha;
+    value[COEF_BETA] = law.beta;
+    cost_exponents(&value[COEF_N_EXPONENT], &value[COEF_D_EXPONENT], &law, &a->arm[0].currency[0].cost);
+    for (int k = 0; k < COEFS; k++) {
+        Interval i = a->arm[0].interval[k];
+        EXPECT(i.lo <= value[k] && value[k] <= i.hi && i.hi > i.lo, "%s: %s %g outside [%g, %g]", kind->name,
+               coef_name[k], value[k], i.lo, i.hi);
+    }
+    EXPECT(!strcmp(a->arm[0].status, "converged"), "%s: %s", kind->name, a->arm[0].status);
+    analysis_free(a);
     table_free(&t);
 }
 
@@ -269,24 +316,25 @@ static void searched(const Law *law, const Cost *cost) {
 }
 
 /* N*(C), D*(C) against a search along the budget, with a cost that is not N D. */
-static void allocation(void) {
+static void allocation(const LawKind *kind) {
+    const Law law = of_kind(kind);
     Cost cost = {.log_kappa = 2, .mu = 0.8, .nu = 1.1};
     double c = 1e20, best = INFINITY, at = 0;
     for (int i = 0; i < 200000; i++) {
         double n = exp(10 + 20.0 * i / 200000), d = exp((log(c) - cost.log_kappa - cost.mu * log(n)) / cost.nu);
-        double loss = law_loss(&truth, n, d);
+        double loss = law_loss(&law, n, d);
         if (loss < best) best = loss, at = n;
     }
-    Allocation a = cost_allocate(&truth, &cost, c);
+    Allocation a = cost_allocate(&law, &cost, c);
     EXPECT(fabs(log(a.n / at)) < 2e-3 && a.loss <= best, "N* %g, search %g", a.n, at);
     EXPECT(fabs(cost_of(&cost, a.n, a.d) / c - 1) < 1e-10, "on the budget");
     double en, ed;
-    cost_exponents(&en, &ed, &truth, &cost);
-    Allocation ten = cost_allocate(&truth, &cost, 10 * c);
+    cost_exponents(&en, &ed, &law, &cost);
+    Allocation ten = cost_allocate(&law, &cost, 10 * c);
     EXPECT(fabs(log10(ten.n / a.n) - en) < 1e-9 && fabs(log10(ten.d / a.d) - ed) < 1e-9, "exponents");
-    EXPECT(fabs(cost_to_reach(&truth, &cost, a.loss) / c - 1) < 1e-9, "inverse");
-    searched(&truth, &cost);
-    Table t = surface(&truth, 3, 3, 0, 0);
+    EXPECT(fabs(cost_to_reach(&law, &cost, a.loss) / c - 1) < 1e-9, "inverse");
+    searched(&law, &cost);
+    Table t = surface(&law, 3, 3, 0, 0);
     for (int64_t i = 0; i < t.n; i++) t.at[i].c[0] = cost_of(&cost, t.at[i].n, t.at[i].d);
     Cost got = cost_fit(&t, 0, 0);
     EXPECT(fabs(got.mu - cost.mu) < 1e-9 && fabs(got.nu - cost.nu) < 1e-9, "mu %g nu %g", got.mu, got.nu);
@@ -332,8 +380,13 @@ static void chinchilla(void) {
 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
-    derivatives();
-    recovery();
+    for (int k = 0; k < LAW_KINDS; k++) {
+        definition(law_kinds[k]);
+        derivatives(law_kinds[k]);
+        recovery(law_kinds[k]);
+        intervals(law_kinds[k]);
+        allocation(law_kinds[k]);
+    }
     projection();
     shared();
     unidentifiable();
@@ -341,7 +394,6 @@ int main(int argc, char **argv) {
     one_sided();
     proportional(4);
     rank_count();
-    allocation();
     names();
     chinchilla();
     return test_end();

@@ -99,5 +99,9 @@ void law_centred(double *p, const Law *law, double x0, double y0);
 /** A and B of the formula. */
 void law_factors(double *a, double *b, const Law *law);
 
+/** The starts of Hoffmann et al. 2022: a and b from 0 to 25, e from -1 to 1, exponents from 0 to 2. */
+enum { LAW_GRID_STARTS = 4500 };
+void law_grid_start(Law *law, int s);
+
 /** S of every row at centred coefficients p; out (rows->n). */
 void law_predict(double *out, const LawKind *kind, const LawColumns *rows, const double *p);

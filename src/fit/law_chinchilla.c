@@ -17,20 +17,6 @@ static double loss(double *d, const double *p, double x, double y) {
     return e + of_n + of_d;
 }
 
-/* The grid of the paper: log A and log B from 0 to 25, log E from -1 to 1, exponents from 0 to 2. */
-enum { EXPONENTS = 5, ERRORS = 5, FACTORS = 6, STARTS = EXPONENTS * EXPONENTS * ERRORS * FACTORS * FACTORS };
-
-static void start(Law *law, int s) {
-    law->alpha = 0.5 * (s % EXPONENTS);
-    s /= EXPONENTS;
-    law->beta = 0.5 * (s % EXPONENTS);
-    s /= EXPONENTS;
-    law->e = 0.5 * (s % ERRORS) - 1;
-    s /= ERRORS;
-    law->a = 5 * (s % FACTORS);
-    law->b = 5 * (s / FACTORS);
-}
-
 static Law additive(const Law *law) {
     return *law;
 }
@@ -46,8 +32,8 @@ const LawKind law_chinchilla = {
                     [LAW_BETA] = {"beta", 0, 5, false}},
     .loss = loss,
     .sum = &law_chinchilla_sum,
-    .starts = STARTS,
-    .start = start,
+    .starts = LAW_GRID_STARTS,
+    .start = law_grid_start,
     .linear = {[LAW_A] = true, [LAW_B] = true, [LAW_E] = true},
     .additive = additive,
 };

@@ -27,6 +27,20 @@ void law_factors(double *a, double *b, const Law *law) {
     *b = exp(log_b);
 }
 
+enum { GRID_EXPONENTS = 5, GRID_ERRORS = 5, GRID_FACTORS = 6 };
+_Static_assert(GRID_EXPONENTS *GRID_EXPONENTS *GRID_ERRORS *GRID_FACTORS *GRID_FACTORS == LAW_GRID_STARTS, "grid");
+
+void law_grid_start(Law *law, int s) {
+    law->alpha = 0.5 * (s % GRID_EXPONENTS);
+    s /= GRID_EXPONENTS;
+    law->beta = 0.5 * (s % GRID_EXPONENTS);
+    s /= GRID_EXPONENTS;
+    law->e = 0.5 * (s % GRID_ERRORS) - 1;
+    s /= GRID_ERRORS;
+    law->a = 5 * (s % GRID_FACTORS);
+    law->b = 5 * (s / GRID_FACTORS);
+}
+
 void law_predict(double *out, const LawKind *kind, const LawColumns *rows, const double *p) {
     for (int64_t i = 0; i < rows->n; i++) out[i] = kind->loss(NULL, p, rows->x[i], rows->y[i]);
 }
