@@ -85,9 +85,9 @@ struct LawKind {
 };
 
 /** The laws there are, in the order of LAW_NAMES. */
-#define LAW_NAMES "chinchilla"
-enum { LAW_KINDS = 1 };
-extern const LawKind law_chinchilla;
+#define LAW_NAMES "chinchilla|kaplan"
+enum { LAW_KINDS = 2 };
+extern const LawKind law_chinchilla, law_kaplan;
 extern const LawKind *const law_kinds[LAW_KINDS];
 
 /** L. */

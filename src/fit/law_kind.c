@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
-const LawKind *const law_kinds[LAW_KINDS] = {&law_chinchilla};
+const LawKind *const law_kinds[LAW_KINDS] = {&law_chinchilla, &law_kaplan};
 
 double law_loss(const Law *law, double n, double d) {
     double p[LAW_COEFFICIENTS];

@@ -101,4 +101,4 @@ LAW_INLINE double law_sum_rows(const LawColumns *rows, Objective objective, doub
 }
 
 /** The sums of the laws. */
-extern const LawSum law_chinchilla_sum;
+extern const LawSum law_chinchilla_sum, law_kaplan_sum;

@@ -13,7 +13,8 @@
     COLUMN(name, column_c[CURRENCY_##word], "", "CSV column of " amount "; empty: none"),
 
 const KeySpec fit_keys[] = {
-    KEY("fit.law", KEY_CHOICE, law, "chinchilla", 0, 0, LAW_NAMES, "1", "L = E + A/N^alpha + B/D^beta"),
+    KEY("fit.law", KEY_CHOICE, law, "chinchilla", 0, 0, LAW_NAMES, "1",
+        "L = E + A/N^alpha + B/D^beta, or E + (A/N^(alpha/beta) + B/D)^beta"),
     KEY("fit.objective", KEY_CHOICE, objective, "huber", 0, 0, FIT_OBJECTIVES, "1",
         "sum of Huber on log residuals, least squares on log loss, or on loss"),
     KEY("fit.delta", KEY_REAL, delta, "1e-3", 1e-6, 10, NULL, "1",
