@@ -2,7 +2,7 @@
 #pragma once
 
 #include "check.h"
-#include "study/data_options.h"
+#include "study/data_make.h"
 #include "train/trainer.h"
 
 enum { FIXTURE_STEPS = 10, FIXTURE_POINTS = 8, FIXTURE_TRAIN = 8 };

@@ -2,6 +2,7 @@
 /* Dataset files: what is written is what is read, equal bytes on any number of ranks, foreign files, broken files. */
 #include "base/rng.h"
 #include "check.h"
+#include "damage.h"
 #include "io/dataset.h"
 
 enum { T = 1300, FRAMES = 500 }; /* blocks of 524 trajectories: two whole ones and a part */
@@ -74,8 +75,8 @@ static void round_trip(const Comm *w) {
         if (err.code) return;
         EXPECT(dataset_size(d) == T && dataset_frames(d) == FRAMES && dataset_max_bodies(d) == 4, "sizes");
         EXPECT(dataset_frame_time(d) == 0.125, "frame time");
-        EXPECT(mode == 0 || digest == dataset_digest(d), "digest");
-        digest = dataset_digest(d);
+        EXPECT(mode == 0 || digest == dataset_digest(d, T), "digest");
+        digest = dataset_digest(d, T);
         int bad = 0;
         for (int64_t k = 0; k < T; k += mode ? 29 : 1) {
             int64_t i = mode ? T - 1 - k : k;
@@ -156,6 +157,17 @@ static void others(const Comm *w) {
         {"f.attrs['frames'] = 2", "attribute frames"},
         {"del f.attrs['frame_time']", "frame_time"},
         {"f.attrs['frame_time'] = -1.0", "attribute frame_time"},
+        {"f.attrs['digest'] = '0123'", "attribute digest = 0123: want 16 digits"},
+        {"f.attrs['digest'] = '0123456789abcdef'", "attribute digest = 0123456789abcdef: that of the arrays is"},
+        {"b['position'][:] = 1", "/bodies/position: nothing moves in any trajectory"},
+        {"del b['mass']; f.create_dataset('bodies/mass', (nb,), 'f4')", "/bodies/mass: holds values never written"},
+        {"del b['mass']; f.create_dataset('bodies/mass', (nb,), 'f4', chunks=(2,))[2:4] = 1",
+         "/bodies/mass: holds values never written: 1 of 3 pieces"},
+        {"del b['mass']; f.create_dataset('bodies/mass', (nb,), 'f4', external=[('raw.bin', 0, 24)])",
+         "/bodies/mass: an external dataset: want contiguous or chunked"},
+        {"m = b.pop('mass'); f['m'] = m; l = h5py.VirtualLayout((nb,), 'f8'); l[:] = h5py.VirtualSource(f['m']); "
+         "f.create_virtual_dataset('bodies/mass', l)",
+         "/bodies/mass: a virtual dataset: want contiguous or chunked"},
     };
     write_foreign(w, test_file("foreign.h5"), "pass");
     Dataset *d;
@@ -188,13 +200,88 @@ static void others(const Comm *w) {
     refused(w, test_file("none.h5"), "no such file");
 }
 
+/* The same numbers in other types, chunks and order of writing are the same data; one other number is not. */
+static void identity(const Comm *w) {
+    static const char *change[] = {
+        "pass",
+        "b['mass'] = b['mass'].astype('f4'); t['bodies'] = t['bodies'].astype('u1')",
+        "m = b.pop('mass'); f.create_dataset('bodies/mass', data=m, chunks=(1,), compression=4, fletcher32=True)",
+        "f.attrs['settings'] = 'another = one'; f.attrs['seed'] = 9",
+        "b['mass'][5] *= 1.001",
+        "b['position'][3, 2, 1] *= 1.001",
+        "v['position'][7, 0] *= 1.001",
+        "t['floor_offset'][1] = 1e-3",
+        "f.attrs['frame_time'] = 0.2",
+        "f.attrs['frames'] = F = 3; b['position'] = b['position'][:, :3]; b['quaternion'] = q[:, :3]",
+    };
+    enum { SAME = 4, CASES = sizeof change / sizeof *change };
+    uint64_t digest[CASES];
+    for (int i = 0; i < CASES; i++) {
+        Dataset *d;
+        write_foreign(w, test_file("content.h5"), change[i]);
+        Err err = dataset_open(&d, test_file("content.h5"), w, i % 2 ? 0 : 1 << 20);
+        EXPECT(!err.code, "%s: %s", change[i], err.text);
+        if (err.code) return;
+        digest[i] = dataset_digest(d, 3);
+        EXPECT((digest[i] == digest[0]) == (i < SAME), "%s: %016llx", change[i], (unsigned long long)digest[i]);
+        /* Nothing that was changed lies in the first trajectory, but time and frames. */
+        static uint64_t prefix;
+        if (i == 0) prefix = dataset_digest(d, 1);
+        EXPECT((dataset_digest(d, 1) == prefix) == (i < CASES - 2), "%s: prefix", change[i]);
+        dataset_close(d);
+    }
+}
+
+/* What our own file says of itself, and a number that was changed in it since, wherever it is read. */
+static void stated(const Comm *w) {
+    char command[512];
+    if (comm_rank(w) == 0) {
+        snprintf(command, sizeof command,
+                 "cp %s %s && /usr/bin/python3 -c \"import h5py\n"
+                 "f = h5py.File('%s', 'r+'); assert len(f.attrs['digest']) == 16; f['bodies/mass'][9] *= 1.0001\"",
+                 test_file("all.h5"), test_file("changed.h5"), test_file("changed.h5"));
+        EXPECT(system(command) == 0, "%s", command);
+    }
+    comm_barrier(w);
+    for (int mode = 0; mode < 2; mode++) {
+        Dataset *d;
+        Err err = dataset_open(&d, test_file("changed.h5"), w, mode ? 0 : 1 << 30);
+        EXPECT(err.code == EXIT_USER && strstr(err.text, "changed after it was written"), "%s", err.text);
+    }
+}
+
+/* Headers with right checksums and wrong contents: refused or read, never the end of the program. */
+static void repaired(void) {
+    enum { TRIALS = 30 };
+    size_t bytes;
+    DatasetPlan plan = {.trajectories = 3, .frames = FRAMES, .frame_time = 0.125, .settings = ""};
+    Err err = dataset_create(test_file("few.h5"), &plan, make, NULL, comm_self());
+    EXPECT(!err.code, "%s", err.text);
+    char *good = test_read(test_file("few.h5"), &bytes), *bad = mem_alloc(bytes);
+    int refused_files = 0;
+    for (int i = 0; i < TRIALS; i++) {
+        memcpy(bad, good, bytes);
+        int headers = damage_repaired((unsigned char *)bad, bytes, rng_stream("repaired", (uint64_t)i));
+        EXPECT(headers > 16, "%d headers", headers);
+        test_write(test_file("bad.h5"), bad, bytes);
+        Dataset *d;
+        err = dataset_open(&d, test_file("bad.h5"), comm_self(), 1 << 30);
+        EXPECT(!err.code || (err.code == EXIT_USER && strstr(err.text, "bad.h5")), "%d %s", err.code, err.text);
+        refused_files += err.code != 0;
+        dataset_close(d);
+    }
+    EXPECT(refused_files > TRIALS / 4, "%d refused", refused_files);
+    mem_free(good);
+    mem_free(bad);
+}
+
 /* Flipped, overwritten and cut files give an error or, where nothing that counts was hit, the same numbers. */
 static void damage(const Comm *w) {
     size_t bytes;
     char *good = test_read(test_file("all.h5"), &bytes), *bad = mem_alloc(bytes);
     Dataset *d;
     Err err = dataset_open(&d, test_file("all.h5"), comm_self(), 1 << 30);
-    uint64_t digest = dataset_digest(d);
+    uint64_t digest = dataset_digest(d, T);
     dataset_close(d);
     char name[32];
     snprintf(name, sizeof name, "damaged-%d.h5", comm_rank(w));
@@ -214,7 +301,7 @@ static void damage(const Comm *w) {
         err = dataset_open(&d, test_file(name), comm_self(), 1 << 30);
         errors += err.code == EXIT_USER && strstr(err.text, name) && !strchr(err.text, '\n');
         if (err.code) continue;
-        bool equal = dataset_digest(d) == digest;
+        bool equal = dataset_digest(d, T) == digest;
         for (int64_t k = 0; k < T && equal; k++) {
             Trajectory x = {0};
             make(NULL, k, &x);
@@ -235,6 +322,9 @@ int main(int argc, char **argv) {
     test_folder_new();
     round_trip(w);
     others(w);
+    stated(w);
+    if (comm_size(w) < 3) identity(w);
     if (comm_size(w) < 3) damage(w);
+    if (comm_size(w) == 1) repaired();
     return test_end();
 }

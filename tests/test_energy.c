@@ -2,7 +2,7 @@
 /* Energy: counters that start again from 0, that are parts of others, that cannot be read; the joules of a cell. */
 #include "base/energy.h"
 #include "check.h"
-#include "study/data_options.h"
+#include "study/data_make.h"
 #include "train/trainer.h"
 
 #include <sys/stat.h>

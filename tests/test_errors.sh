@@ -32,6 +32,15 @@ refuse() {
 }
 study() { sed "$1" "$here/good.yaml" >"$here/bad.yaml"; }
 
+# The file was made by other options than these.
+for command in plan status run generate; do
+    refuse 1 'data.h5: holds data made with data.seed = 1, here it is 99: want' $command "$here/good.yaml" -data_seed 99
+done
+refuse 2 'data.h5: holds data made with data.frames = 6, here it is 7: want' run "$here/good.yaml" -data_frames 7
+refuse 1 'data.h5: holds data made with data.bodies_max = 10, here it is 9: want' plan "$here/good.yaml" -data_bodies_max 9
+refuse 1 'data.h5: holds 8 trajectories: want data.trajectories = 9' plan "$here/good.yaml" -data_trajectories 9
+refuse 1 'data.h5: exists already' generate "$here/good.yaml"
+
 refuse 1 'equiscale: want a command'
 refuse 1 'unknown command frob' frob
 refuse 2 'want a study file' run

@@ -3,7 +3,7 @@
  * smaller ones prefixes of larger ones, and what the options refuse. */
 #include "check.h"
 #include "io/dataset.h"
-#include "study/data_options.h"
+#include "study/data_make.h"
 
 static DataOptions options(const char *name, const char *frame) {
     DataOptions o;
@@ -100,7 +100,7 @@ static void prefix(const Comm *w) {
     EXPECT(!err.code, "%s", err.text);
     err = dataset_open(&b, all.path, w, 1 << 30);
     EXPECT(!err.code, "%s", err.text);
-    EXPECT(dataset_size(a) == 4 && dataset_size(b) == 7 && dataset_digest(a) != dataset_digest(b), "sizes");
+    EXPECT(dataset_size(a) == 4 && dataset_size(b) == 7 && dataset_digest(a, 4) == dataset_digest(b, 4), "sizes");
     for (int i = 0; i < 4; i++) {
         const Trajectory *x = dataset_get(a, i), *y = dataset_get(b, i);
         EXPECT(x->bodies == y->bodies && !memcmp(x->pose, y->pose, 560 * (size_t)x->bodies), "trajectory %d", i);

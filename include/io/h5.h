@@ -45,12 +45,12 @@ typedef struct H5Data {
 
 /** A new file at `path`, collectively on `comm`, or in memory when comm is NULL. */
 Err h5_create(H5File *file, const char *path, const Comm *comm);
-/** An existing file, to be read. Not collective. */
+/** An existing file, to be read. Not collective. Errors: not a file, not HDF5. */
 Err h5_open(H5File *file, const char *path);
-/** HDF5 crashes or hangs on some damaged files that carry no checksums, which ours do. A file of another maker is
- *  therefore read in a child process first: this runs `read` there and gives an error where the child did not end by
- *  itself; whatever `read` returned is left to be found again by the caller. Not collective. */
-Err h5_rehearse(const char *path, Err (*read)(void *context), void *context);
+/** HDF5 crashes or hangs on some damaged files. A file is therefore read in a child process first: this runs `read`
+ *  there, which may open any number of files, and gives an error where the child did not end by itself, naming the file
+ *  that it had opened last; whatever `read` returned is left to be found again by the caller. Not collective. */
+Err h5_rehearse(Err (*read)(void *context), void *context);
 /** A file being written reaches the disk here (not yet synced when parallel). */
 Err h5_close(H5File *file);
 
@@ -67,7 +67,8 @@ Err h5_exists(bool *there, H5File *file, const char *path);
 
 /** A new column of `rows` rows; with rows == 0 it grows by h5_extend. */
 Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t rows);
-/** Opens a column and checks that it holds numbers (text) of that shape; rows is what the file has. */
+/** Opens a column and checks that its values are in the file itself (neither virtual nor external), in a form that this
+ *  HDF5 can read, that they are numbers (text) of that shape, and that all were written; rows is what the file has. */
 Err h5_column_open(H5Data *data, H5File *file, const H5Column *column);
 /** The error of a file without that column. */
 Err h5_missing(const H5File *file, const H5Column *column);

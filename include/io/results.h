@@ -75,8 +75,10 @@ typedef struct Results {
 /** A cell's own file, committed whole: temporary name, fsync, rename, fsync of the folder. Not collective. */
 Err results_write_cell(const char *path, const Results *one, const char *provenance);
 
-/** Reads either kind of file with the serial driver. Not collective. results_free gives back the arrays. */
+/** Reads either kind of file with the serial driver, in a child process first (h5_rehearse); results_load reads at once,
+ *  for callers that have rehearsed. Not collective. results_free gives back the arrays. */
 Err results_read(Results *out, const char *path);
+Err results_load(Results *out, const char *path);
 void results_free(Results *results);
 
 /** Appends all cells of `one` with their curves and measures. Not collective. */

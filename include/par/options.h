@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,7 @@ typedef struct KeySpec {
     const char *choices;  /* words allowed, "a|b|c", or NULL; of a KEY_CHOICE in the order of its enum */
     const char *unit;     /* "1" when it has none */
     const char *help;     /* meaning, one line */
+    const char *before;   /* what a record from before the key means, where that is not the default; else NULL */
 } KeySpec;
 
 /** Reads the study file (NULL: none) and then the command line (argv[0] is skipped; every argument must be a `-key
@@ -67,3 +69,17 @@ void options_choice(char *word, size_t size, const char *choices, int i);
 
 /** `key = value  # [unit] help` lines of a filled struct, for provenance; mem_free the result. */
 char *options_text(const void *filled, const KeySpec *specs, int n);
+
+/** A key whose value is another one in a record than here. */
+typedef struct KeyDifference {
+    const char *key;
+    char there[OPTION_TEXT], here[OPTION_TEXT];
+} KeyDifference;
+
+/** The first of the keys that has another value in `record`, lines as options_text writes them among others, than in the
+ *  filled struct; false: there is none. A key that the record lacks came later, and had the value `before` there, or
+ *  else its default. So the default of a new key is what was done before it, or its row says what was. Not collective. */
+bool options_differ(KeyDifference *difference, const char *record, const void *filled, const KeySpec *specs, int n);
+
+/** The value of a name in a record, mem_free it; NULL: not there. Not collective. */
+char *record_value(const char *record, const char *name);

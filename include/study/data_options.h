@@ -1,7 +1,6 @@
-/** The `data` section of a study file: which trajectories, and in which file. `generate` and a study's `run` use it. */
+/** The `data` section of a study file: which trajectories, and in which file. Not collective. */
 #pragma once
 
-#include "par/comm.h"
 #include "par/options.h"
 
 #include <stdint.h>
@@ -15,13 +14,7 @@ typedef struct DataOptions {
 
 extern const KeySpec data_keys[];
 extern const int n_data_keys;
+enum { DATA_PLACE = 2 }; /* so many of them, the first, do not decide the numbers in the file: path, trajectories */
 
 /** What the keys' ranges cannot say: how values go together. Call after options_read. */
 Err data_check(const DataOptions *options);
-
-/** Makes the file at data.path; one that exists is an error. Collective. */
-Err data_generate(const DataOptions *options, const Comm *comm);
-
-/** Makes the file where there is none. One that is there must hold enough trajectories and, unless someone else wrote
- *  it, come from the same options. Collective. */
-Err data_make(const DataOptions *options, const Comm *comm);

@@ -2,7 +2,7 @@
 #include "commands.h"
 
 #include "par/comm.h"
-#include "study/data_options.h"
+#include "study/data_make.h"
 
 Err cmd_generate(int argc, char **argv, int *code) {
     (void)code;

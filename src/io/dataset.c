@@ -4,8 +4,11 @@
 #include "dataset_table.h"
 #include "io/commit.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct Dataset {
     Table table;
@@ -14,10 +17,12 @@ struct Dataset {
     int frames, max_bodies;
     int64_t max_vertices;
     double frame_time;
-    uint64_t digest;
-    int64_t *first[LEVELS]; /* (size+1) rows of BODY and VERTEX before trajectory i */
-    void *at[COLUMNS];      /* all of the columns without frames and vertices */
-    bool whole;             /* the rest is in memory too, else that of one trajectory */
+    char stated[DATASET_DIGEST]; /* digest of the whole file by its attribute; empty: it states none */
+    uint64_t *digest;            /* (size) of each trajectory; 0 where another rank reads it, until all are known */
+    bool moves;                  /* some body, from one frame to another */
+    int64_t *first[LEVELS];      /* (size+1) rows of BODY and VERTEX before trajectory i */
+    void *at[COLUMNS];           /* all of the columns without frames and vertices */
+    bool whole;                  /* the rest is in memory too, else that of one trajectory */
     float *pose, *vertex;
     int32_t *vertex_body;
     float *scratch; /* positions and quaternions of as many bodies as are read at once */
@@ -82,7 +87,6 @@ static Err check_format(H5File *f) {
 
 static Err read_header(Dataset *d) {
     H5File *f = &d->table.file;
-    char *text;
     TRY(check_format(f));
     int64_t frames;
     TRY(h5_get_i64(&frames, f, "/", "frames"));
@@ -92,14 +96,14 @@ static Err read_header(Dataset *d) {
     if (!(d->frame_time > 0 && d->frame_time <= 1e6))
         return err_user("%s: attribute frame_time = %g: want seconds in (0, 1e6]", d->path, d->frame_time);
     d->frames = (int)frames;
-    d->digest = table_hash(TABLE_HASH_START, &frames, sizeof frames);
-    d->digest = table_hash(d->digest, &d->frame_time, sizeof d->frame_time);
-    if (h5_has(f, "/", "settings")) {
-        TRY(h5_get_text(&text, f, "/", "settings"));
-        d->digest = table_hash(d->digest, text, strlen(text));
-        mem_free(text);
-    }
-    return ERR_NONE;
+    if (!h5_has(f, "/", "digest")) return ERR_NONE;
+    char *text;
+    TRY(h5_get_text(&text, f, "/", "digest"));
+    bool good = strlen(text) == DATASET_DIGEST - 1;
+    Err err = good ? ERR_NONE : err_user("%s: attribute digest = %.40s: want 16 digits", d->path, text);
+    if (good) memcpy(d->stated, text, DATASET_DIGEST);
+    mem_free(text);
+    return err;
 }
 
 /* Opens every column, reads the small ones, and checks that the numbers of rows fit together. */
@@ -134,7 +138,6 @@ static Err read_tables(Dataset *d) {
             return err_user("%s: %s: the sum is %lld: want %lld, the rows of %s", d->path, t->column[c].name,
                             (long long)first[d->size], (long long)rows[level],
                             dataset_schema[level == BODY ? MASS : VERTEX_POSITION].column.name);
-        d->digest = table_hash(d->digest, count, (size_t)d->size * sizeof *count);
     }
     for (int64_t i = 0; i < d->size; i++) {
         int32_t b = ((int32_t *)d->at[BODIES])[i], v = ((int32_t *)d->at[VERTICES])[i];
@@ -167,8 +170,29 @@ static Err check_owners(const Dataset *d, int64_t i, const int32_t *owner) {
                     dataset_schema[VERTEX_BODY].column.name, (long long)i, (long long)bodies - 1);
 }
 
-/* Reads and checks trajectories i .. end-1: poses reordered from bodies to frames, vertices, their owners. */
-static Err load(Dataset *d, int64_t i, int64_t end, float *pose, float *vertex, int32_t *owner) {
+/* Of trajectory i, whose positions, quaternions, vertices and their owners are where the pointers say. */
+static uint64_t digest_of(const Dataset *d, int64_t i, const float *position, const float *quaternion,
+                          const float *vertex, const int32_t *owner) {
+    const int64_t first[LEVELS] = {i, d->first[BODY][i], d->first[VERTEX][i]};
+    const int64_t rows[LEVELS] = {1, d->first[BODY][i + 1] - first[BODY], d->first[VERTEX][i + 1] - first[VERTEX]};
+    const void *row[COLUMNS] = {
+        [POSITION] = position, [QUATERNION] = quaternion, [VERTEX_POSITION] = vertex, [VERTEX_BODY] = owner};
+    for (int c = 0; c < COLUMNS; c++)
+        if (!streamed(c))
+            row[c] =
+                (const char *)d->at[c] + (size_t)first[dataset_schema[c].level] * h5_row_bytes(&d->table.column[c]);
+    return table_digest(&d->table, row, rows);
+}
+
+/* Whether a body's pose is not the same in all frames. */
+static bool body_moves(const float *position, const float *quaternion, int frames) {
+    size_t rest = (size_t)(frames - 1) * sizeof(float);
+    return memcmp(position, position + 3, 3 * rest) || memcmp(quaternion, quaternion + 4, 4 * rest);
+}
+
+/* Reads and checks trajectories i .. end-1: poses reordered from bodies to frames, vertices, their owners; digest
+ * receives that of each. */
+static Err load(Dataset *d, int64_t i, int64_t end, float *pose, float *vertex, int32_t *owner, uint64_t *digest) {
     Table *t = &d->table;
     int64_t b0 = d->first[BODY][i], bodies = d->first[BODY][end] - b0;
     int64_t v0 = d->first[VERTEX][i], vertices = d->first[VERTEX][end] - v0;
@@ -183,12 +207,15 @@ static Err load(Dataset *d, int64_t i, int64_t end, float *pose, float *vertex, 
     TRY(h5_read(&t->data[VERTEX_BODY], owner, v0, vertices));
     TRY(check_range(t, VERTEX_BODY, owner, v0, vertices));
     for (; i < end; i++) {
-        int64_t n = d->first[BODY][i + 1] - d->first[BODY][i];
-        for (int64_t b = 0; b < n; b++)
+        int64_t n = d->first[BODY][i + 1] - d->first[BODY][i], v = d->first[VERTEX][i] - v0;
+        *digest++ = digest_of(d, i, position, quaternion, vertex + 3 * v, owner);
+        for (int64_t b = 0; b < n; b++) {
+            d->moves = d->moves || body_moves(position, quaternion, d->frames);
             for (int f = 0; f < d->frames; f++, position += 3, quaternion += 4) {
                 memcpy(pose + (f * n + b) * 7, position, 3 * sizeof *pose);
                 memcpy(pose + (f * n + b) * 7 + 3, quaternion, 4 * sizeof *pose);
             }
+        }
         pose += n * d->frames * 7;
         TRY(check_owners(d, i, owner));
         owner += d->first[VERTEX][i + 1] - d->first[VERTEX][i];
@@ -232,37 +259,48 @@ int64_t dataset_bytes(const Dataset *d, int64_t trajectories, int64_t memory) {
         double rows = (double)(level == TRAJECTORY ? d->size : d->first[level][d->size]);
         if (!streamed(c)) columns += rows * (double)h5_row_bytes(&d->table.column[c]);
     }
-    columns += 2.0 * sizeof(int64_t) * (double)d->size; /* first */
+    columns += 3.0 * sizeof(int64_t) * (double)d->size; /* first, digest */
     double whole = times * motion_bytes(bodies * d->frames, vertices, (double)d->size);
     double run = (double)run_bodies(d), poses = 2 * run * d->frames; /* as read, and by frame */
     double run_bytes = motion_bytes(poses, run * vertices / bodies, 1);
     return (int64_t)sizeof *d + (int64_t)(times * columns + (whole <= (double)memory ? whole : run_bytes));
 }
 
-/* All of it into memory, or a look at this rank's share. */
-static Err read_motion(Dataset *d, const Comm *comm, int64_t memory) {
+/* Trajectories that this rank reads: all into memory, or a share to look at. */
+static void share_of(int64_t *from, int64_t *to, const Dataset *d, const Comm *comm) {
+    *from = d->whole ? 0 : d->size * comm_rank(comm) / comm_size(comm);
+    *to = d->whole ? d->size : d->size * (comm_rank(comm) + 1) / comm_size(comm);
+}
+
+/* Room for what read_motion reads. */
+static void make_room(Dataset *d, int64_t from, int64_t to) {
     int64_t bodies = d->first[BODY][d->size], vertices = d->first[VERTEX][d->size];
-    d->whole = motion_bytes((double)(bodies * d->frames), (double)vertices, (double)d->size) <= (double)memory;
-    int64_t from = 0, to = d->size, room = run_bodies(d), points = 0;
-    if (!d->whole) {
-        from = d->size * comm_rank(comm) / comm_size(comm);
-        to = d->size * (comm_rank(comm) + 1) / comm_size(comm);
-        points = d->max_vertices;
-        for (int64_t i = from; i < to; i = run_end(d, i)) {
-            int64_t n = d->first[VERTEX][run_end(d, i)] - d->first[VERTEX][i];
-            if (n > points) points = n;
-        }
+    int64_t room = run_bodies(d), points = d->max_vertices;
+    for (int64_t i = from; !d->whole && i < to; i = run_end(d, i)) {
+        int64_t n = d->first[VERTEX][run_end(d, i)] - d->first[VERTEX][i];
+        if (n > points) points = n;
     }
+    d->digest = MEM_NEW(uint64_t, d->size);
     d->scratch = MEM_NEW(float, room * d->frames * 7);
     d->pose = MEM_NEW(float, (d->whole ? bodies : room) * d->frames * 7);
     d->vertex = MEM_NEW(float, (d->whole ? vertices : points) * 3);
     d->vertex_body = MEM_NEW(int32_t, d->whole ? vertices : points);
     d->list = MEM_NEW(Trajectory, d->whole ? d->size : 1);
+}
+
+/* All of it into memory, or a look at this rank's share; brief: at both ends of that. */
+static Err read_motion(Dataset *d, const Comm *comm, int64_t memory, bool brief) {
+    int64_t from, to;
+    double poses = (double)(d->first[BODY][d->size] * d->frames), vertices = (double)d->first[VERTEX][d->size];
+    d->whole = motion_bytes(poses, vertices, (double)d->size) <= (double)memory;
+    share_of(&from, &to, d, comm);
+    make_room(d, from, to);
     for (int64_t i = from, end; i < to; i = end) {
         end = run_end(d, i);
         if (end > to) end = to;
+        if (brief && i > from && end < to) continue;
         int64_t b = d->whole ? d->first[BODY][i] : 0, v = d->whole ? d->first[VERTEX][i] : 0;
-        TRY(load(d, i, end, d->pose + b * d->frames * 7, d->vertex + v * 3, d->vertex_body + v));
+        TRY(load(d, i, end, d->pose + b * d->frames * 7, d->vertex + v * 3, d->vertex_body + v, d->digest + i));
     }
     for (int64_t i = 0; d->whole && i < d->size; i++) {
         int64_t b = d->first[BODY][i], v = d->first[VERTEX][i];
@@ -271,16 +309,39 @@ static Err read_motion(Dataset *d, const Comm *comm, int64_t memory) {
     return ERR_NONE;
 }
 
-static Err open_checked(Dataset *d, const Comm *comm, int64_t memory) {
+static Err open_checked(Dataset *d, const Comm *comm, int64_t memory, bool brief) {
     TRY(h5_open(&d->table.file, d->path));
     TRY(read_header(d));
     TRY(read_tables(d));
-    return read_motion(d, comm, memory);
+    return read_motion(d, comm, memory, brief);
 }
 
-/* On demand and all of it, in a process of its own. */
-static Err rehearsal(void *d) {
-    return open_checked(d, comm_self(), 0);
+/* The digests of all ranks, and whether the file is what it says. Collective. */
+static Err check_content(Dataset *d, const Comm *comm) {
+    int64_t moves = d->moves;
+    comm_max_i64(comm, &moves, 1);
+    if (!d->whole) comm_sum_i64(comm, (int64_t *)d->digest, d->size);
+    if (!moves)
+        return err_user("%s: %s: nothing moves in any trajectory: want data of motion", d->path,
+                        dataset_schema[POSITION].column.name);
+    char found[DATASET_DIGEST];
+    dataset_digest_text(found, dataset_digest(d, d->size));
+    if (!*d->stated || !strcmp(d->stated, found)) return ERR_NONE;
+    return err_user(
+        "%s: attribute digest = %s: that of the arrays is %s: changed after it was written; want the file as "
+        "it was made, or without that attribute",
+        d->path, d->stated, found);
+}
+
+/* Larger files are rehearsed at both ends only. */
+#define REHEARSED_BYTES 1e9
+
+/* Read on demand, in a process of its own. */
+static Err rehearsal(void *context) {
+    Dataset *d = context;
+    struct stat st;
+    bool brief = !stat(d->path, &st) && (double)st.st_size > REHEARSED_BYTES;
+    return open_checked(d, comm_self(), 0, brief);
 }
 
 Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t memory) {
@@ -289,10 +350,11 @@ Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t 
     Err err = strlen(path) < sizeof d->path ? ERR_NONE : err_user("%.80s...: want a shorter path", path);
     if (!err.code) {
         memcpy(d->path, path, strlen(path));
-        if (comm_rank(comm) == 0) err = h5_rehearse(path, rehearsal, d);
+        if (comm_rank(comm) == 0) err = h5_rehearse(rehearsal, d);
     }
     err = comm_agree(comm, err);
-    if (!err.code) err = comm_agree(comm, open_checked(d, comm, memory));
+    if (!err.code) err = comm_agree(comm, open_checked(d, comm, memory, false));
+    if (!err.code) err = check_content(d, comm);
     if (err.code || d->whole) {
         table_close(&d->table);
         h5_close(&d->table.file);
@@ -317,6 +379,7 @@ void dataset_close(Dataset *d) {
     mem_free(d->vertex_body);
     mem_free(d->scratch);
     mem_free(d->list);
+    mem_free(d->digest);
     mem_free(d);
 }
 
@@ -340,29 +403,51 @@ int64_t dataset_max_vertices(const Dataset *d) {
     return d->max_vertices;
 }
 
-uint64_t dataset_digest(const Dataset *d) {
-    return d->digest;
+uint64_t dataset_digest(const Dataset *d, int64_t n) {
+    CHECK(n >= 0 && n <= d->size, "%lld trajectories of %lld", (long long)n, (long long)d->size);
+    return table_combine(d->digest, n, d->frames, d->frame_time);
+}
+
+void dataset_digest_text(char text[DATASET_DIGEST], uint64_t digest) {
+    snprintf(text, DATASET_DIGEST, "%016" PRIx64, digest);
 }
 
 const Trajectory *dataset_get(Dataset *d, int64_t i) {
     CHECK(i >= 0 && i < d->size, "trajectory %lld of %lld", (long long)i, (long long)d->size);
     if (d->whole) return &d->list[i];
-    Err err = load(d, i, i + 1, d->pose, d->vertex, d->vertex_body);
+    uint64_t digest;
+    Err err = load(d, i, i + 1, d->pose, d->vertex, d->vertex_body, &digest);
     CHECK(!err.code, "%s", err.text);
+    CHECK(digest == d->digest[i], "%s: trajectory %lld has changed while in use", d->path, (long long)i);
     describe(d, d->list, i, d->pose, d->vertex, d->vertex_body);
     return d->list;
 }
 
-Err dataset_settings(char **settings, int64_t *trajectories, const char *path) {
+typedef struct Settings {
+    const char *path;
+    char *text;
+    int64_t trajectories;
+} Settings;
+
+static Err read_settings(void *context) {
+    Settings *s = context;
     Table t = {0};
-    *settings = NULL;
     table_shape(&t, 1);
-    Err err = h5_open(&t.file, path);
+    Err err = h5_open(&t.file, s->path);
     if (!err.code) err = check_format(&t.file);
     if (!err.code) err = h5_column_open(&t.data[BODIES], &t.file, &t.column[BODIES]);
-    if (!err.code && h5_has(&t.file, "/", "settings")) err = h5_get_text(settings, &t.file, "/", "settings");
-    *trajectories = t.data[BODIES].rows;
+    if (!err.code && h5_has(&t.file, "/", "settings")) err = h5_get_text(&s->text, &t.file, "/", "settings");
+    s->trajectories = t.data[BODIES].rows;
     table_close(&t);
     h5_close(&t.file);
+    return err;
+}
+
+Err dataset_settings(char **settings, int64_t *trajectories, const char *path) {
+    Settings s = {.path = path};
+    TRY(h5_rehearse(read_settings, &s));
+    Err err = read_settings(&s);
+    *settings = s.text;
+    *trajectories = s.trajectories;
     return err;
 }

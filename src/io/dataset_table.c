@@ -1,5 +1,8 @@
 #include "dataset_table.h"
 
+#include <string.h>
+#include <xxhash.h>
+
 /* A line or two a column; the formatter would make it seven. */
 // clang-format off
 const Spec dataset_schema[COLUMNS] = {
@@ -43,7 +46,15 @@ void table_close(Table *t) {
     for (int c = 0; c < COLUMNS; c++) h5_column_close(&t->data[c]);
 }
 
-uint64_t table_hash(uint64_t h, const void *data, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) h = (h ^ ((const unsigned char *)data)[i]) * 1099511628211u;
-    return h;
+uint64_t table_digest(const Table *t, const void *const row[COLUMNS], const int64_t rows[LEVELS]) {
+    uint64_t part[COLUMNS];
+    for (int c = 0; c < COLUMNS; c++)
+        part[c] = XXH3_64bits(row[c], (size_t)rows[dataset_schema[c].level] * h5_row_bytes(&t->column[c]));
+    return XXH3_64bits(part, sizeof part);
+}
+
+uint64_t table_combine(const uint64_t *digest, int64_t n, int64_t frames, double frame_time) {
+    uint64_t part[3] = {XXH3_64bits(digest, (size_t)n * sizeof *digest), (uint64_t)frames, 0};
+    memcpy(&part[2], &frame_time, sizeof frame_time);
+    return XXH3_64bits(part, sizeof part);
 }

@@ -49,6 +49,10 @@ void table_shape(Table *table, int frames);
 /** Closes the columns, not the file. */
 void table_close(Table *table);
 
-/** FNV-1a over the bytes, continuing from h. */
-uint64_t table_hash(uint64_t h, const void *data, size_t bytes);
-static const uint64_t TABLE_HASH_START = 14695981039346656037u;
+/** XXH3 (xxhash.com) of all that the columns hold of one trajectory, as it is in memory: row[c] points at the first of
+ *  its rows in column c, of which there are rows[level]. So the same numbers in a file of another maker, of another type
+ *  or in other chunks, have the same digest. */
+uint64_t table_digest(const Table *table, const void *const row[COLUMNS], const int64_t rows[LEVELS]);
+
+/** The same of the first n trajectories of a file, from the digests of each. */
+uint64_t table_combine(const uint64_t *digest, int64_t n, int64_t frames, double frame_time);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -82,41 +83,44 @@ static hid_t plain(hid_t class) {
     return plist;
 }
 
-/* The newest version of HDF5's superblock: all metadata behind it have checksums. */
-static bool checksummed(FILE *f) {
-    static const unsigned char magic[9] = "\x89HDF\r\n\x1a\n\x03";
-    unsigned char start[9];
-    return fread(start, 1, sizeof start, f) == sizeof start && !memcmp(start, magic, sizeof magic);
+/* In a child that rehearses, the path of the file opened last, in memory that the parent sees; NULL elsewhere. */
+static char *rehearsed;
+
+enum { REHEARSAL_SECONDS = 20, REHEARSAL_BYTES_A_SECOND = 10000000 }; /* a child that reads slower than this hangs */
+
+/* In the child: a file is about to be opened. */
+static void note_file(const char *path, int64_t bytes) {
+    if (!rehearsed) return;
+    snprintf(rehearsed, COMMIT_PATH, "%s", path);
+    alarm((unsigned)(REHEARSAL_SECONDS + bytes / REHEARSAL_BYTES_A_SECOND));
 }
 
-Err h5_rehearse(const char *path, Err (*read)(void *), void *context) {
-    FILE *f = fopen(path, "rb");
-    bool safe = !f || checksummed(f);
-    struct stat st = {0};
-    if (f) {
-        fstat(fileno(f), &st);
-        fclose(f);
-    }
-    if (safe) return ERR_NONE;
+static void rehearse(Err (*read)(void *), void *context, char *noted) {
+    const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
+    const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    err_on_abort(NULL, 0);
+    rehearsed = noted;
+    if (freopen("/dev/null", "w", stderr)) read(context);
+    _exit(0);
+}
+
+Err h5_rehearse(Err (*read)(void *), void *context) {
+    if (rehearsed) return ERR_NONE; /* this is a child already */
+    char *noted = mmap(NULL, COMMIT_PATH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(noted != MAP_FAILED, "no memory to share with a child process");
     fflush(NULL);
     pid_t child = fork();
     CHECK(child >= 0, "no child process");
-    if (child == 0) {
-        const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
-        for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
-        const struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        err_on_abort(NULL, 0);
-        if (!freopen("/dev/null", "w", stderr)) _exit(0);
-        alarm((unsigned)(20 + st.st_size / 10000000));
-        read(context);
-        _exit(0);
-    }
+    if (child == 0) rehearse(read, context, noted);
     int status;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-    return WIFEXITED(status)
-               ? ERR_NONE
-               : err_user("%s: a damaged HDF5 file: reading it ends in signal %d", path, WTERMSIG(status));
+    Err err = ERR_NONE;
+    if (!WIFEXITED(status))
+        err = err_user("%s: a damaged HDF5 file: reading it ends in signal %d", noted, WTERMSIG(status));
+    munmap(noted, COMMIT_PATH);
+    return err;
 }
 
 /* The memory of a serial file. HDF5 1.10 hands out an image of an open file with a wrong checksum, so the memory itself
@@ -171,7 +175,11 @@ Err h5_create(H5File *file, const char *path, const Comm *comm) {
 Err h5_open(H5File *file, const char *path) {
     quiet();
     *file = (H5File){.path = path};
-    if (access(path, R_OK)) return err_user("%s: no such file, or not readable: want an HDF5 file", path);
+    struct stat st;
+    if (access(path, R_OK) || stat(path, &st))
+        return err_user("%s: no such file, or not readable: want an HDF5 file", path);
+    if (!S_ISREG(st.st_mode)) return err_user("%s: a folder, a pipe or a device: want an HDF5 file", path);
+    note_file(path, st.st_size);
     file->id = tried(H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT));
     return file->id < 0 ? err_user("%s: not an HDF5 file, or a damaged one: %s", path, reason) : ERR_NONE;
 }
@@ -271,7 +279,59 @@ Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t
     return h5_set_text(file, column->name, "description", column->description);
 }
 
+/* Where the values are and how they are packed, before anything is read: HDF5 follows virtual datasets without end. */
+static Err check_layout(const H5Data *data) {
+    const char *path = data->file->path, *name = data->column->name;
+    int64_t id = tried(H5Dget_create_plist(data->id));
+    if (id < 0) return unreadable(data->file, name);
+    hid_t create = (hid_t)id;
+    Err err = ERR_NONE;
+    if (H5Pget_layout(create) == H5D_VIRTUAL)
+        err = err_user("%s: %s: a virtual dataset: want contiguous or chunked", path, name);
+    else if (H5Pget_external_count(create) > 0)
+        err = err_user("%s: %s: an external dataset: want contiguous or chunked", path, name);
+    int filters = H5Pget_nfilters(create);
+    for (int i = 0; i < filters && !err.code; i++) {
+        unsigned flags, config;
+        size_t values = 0;
+        H5Z_filter_t filter = H5Pget_filter2(create, (unsigned)i, &flags, &values, NULL, 0, NULL, &config);
+        if (filter < 0 || H5Zfilter_avail(filter) <= 0)
+            err = err_user("%s: %s: packed by filter %d, which is not here: want none, deflate or Fletcher32", path,
+                           name, (int)filter);
+    }
+    H5_CALL(H5Pclose(create));
+    return err;
+}
+
+/* Chunks that the shape takes; 1 for a dataset in one piece. */
+static hsize_t chunks_wanted(bool *chunked, hid_t create, const hsize_t dims[], int rank) {
+    hsize_t chunk[H5S_MAX_RANK], chunks = 1;
+    *chunked = H5Pget_layout(create) == H5D_CHUNKED;
+    if (*chunked && H5Pget_chunk(create, rank, chunk) == rank)
+        for (int i = 0; i < rank; i++) chunks *= (dims[i] + chunk[i] - 1) / chunk[i];
+    return chunks;
+}
+
+/* HDF5 gives fill values for what nobody wrote: those are no data. */
+static Err check_written(const H5Data *data, hid_t space, const hsize_t dims[], int rank) {
+    if (!data->rows) return ERR_NONE;
+    hid_t create = (hid_t)H5_CALL(H5Dget_create_plist(data->id));
+    bool chunked;
+    hsize_t want = chunks_wanted(&chunked, create, dims, rank), found = 0;
+    H5_CALL(H5Pclose(create));
+    int64_t rc = 0;
+    if (chunked)
+        rc = tried(H5Dget_num_chunks(data->id, space, &found));
+    else
+        found = H5Dget_storage_size(data->id) > 0;
+    if (rc < 0) return unreadable(data->file, data->column->name);
+    if (found >= want) return ERR_NONE;
+    return err_user("%s: %s: holds values never written: %llu of %llu pieces are there", data->file->path,
+                    data->column->name, (unsigned long long)found, (unsigned long long)want);
+}
+
 static Err check_column(H5Data *data) {
+    TRY(check_layout(data));
     const H5Column *c = data->column;
     hid_t type = (hid_t)H5_CALL(H5Dget_type(data->id)), space = (hid_t)H5_CALL(H5Dget_space(data->id));
     H5T_class_t class = H5Tget_class(type);
@@ -289,10 +349,11 @@ static Err check_column(H5Data *data) {
     bool shaped = H5Sget_simple_extent_ndims(space) == rank && H5Sget_simple_extent_dims(space, dims, NULL) == rank;
     for (int i = 1; i < rank && shaped; i++) shaped = dims[i] == expected[i];
     data->rows = (int64_t)dims[0];
+    Err written = fits && shaped && data->rows >= 0 ? check_written(data, space, dims, rank) : ERR_NONE;
     H5_CALL(H5Sclose(space));
     H5_CALL(H5Tclose(type));
     if (!fits) return err_user("%s: %s: want %s (%s)", data->file->path, c->name, want, c->description);
-    if (shaped && data->rows >= 0) return ERR_NONE;
+    if (shaped && data->rows >= 0) return written;
     char shape[64] = "rows";
     for (int i = 0; i < 2 && c->shape[i]; i++)
         snprintf(shape + strlen(shape), sizeof shape - strlen(shape), ", %lld", (long long)c->shape[i]);

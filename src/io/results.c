@@ -314,6 +314,12 @@ static Err check_tables(const Results *r, const char *path) {
         if (c->outcome < OUTCOME_DONE || c->outcome > OUTCOME_FAILED)
             return err_user("%s: /cells/outcome: row %lld holds %lld: want 0, 1 or 2", path, (long long)i,
                             (long long)c->outcome);
+        if (c->parameters <= 0)
+            return err_user("%s: /cells/parameters: parameters of row %lld = %lld: want a positive number", path,
+                            (long long)i, (long long)c->parameters);
+        if (c->outcome == OUTCOME_DONE && c->samples <= 0)
+            return err_user("%s: /cells/samples: samples of row %lld = %lld: want a positive number", path,
+                            (long long)i, (long long)c->samples);
         if (c->curve_points < 0 || c->curve_points > r->points - point)
             return err_user("%s: /cells/curve_points: row %lld holds %lld: want the rows of /curves", path,
                             (long long)i, (long long)c->curve_points);
@@ -365,13 +371,19 @@ static Err read_all(void *context) {
     return err;
 }
 
-Err results_read(Results *out, const char *path) {
+Err results_load(Results *out, const char *path) {
     Reading reading = {out, path};
     *out = (Results){0};
-    TRY(h5_rehearse(path, read_all, &reading));
     Err err = read_all(&reading);
     if (err.code) results_free(out);
     return err;
+}
+
+Err results_read(Results *out, const char *path) {
+    Reading reading = {out, path};
+    *out = (Results){0};
+    TRY(h5_rehearse(read_all, &reading));
+    return results_load(out, path);
 }
 
 void results_free(Results *r) {

@@ -112,7 +112,7 @@ static void add_arm(Grid *grid, const StudyOptions *o, const TrainData *data, in
 
 static uint64_t digest_of(const StudyOptions *o, const TrainData *data) {
     char *train = options_text(&o->train, train_keys, n_train_keys);
-    uint64_t h = rng_stream(train, dataset_digest(data->dataset));
+    uint64_t h = rng_stream(train, dataset_digest(data->dataset, dataset_size(data->dataset)));
     mem_free(train);
     h = rng_stream(REAL_NAME, h);
     int64_t rest[] = {o->test_trajectories, o->validation_trajectories, o->test_samples, o->validation_samples};

@@ -1,6 +1,7 @@
 #include "study/open.h"
 
 #include "infer/analysis.h"
+#include "study/data_make.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static Err open_data(Study *s, bool make) {
     const StudyOptions *o = &s->options;
     bool there = comm_all(world, access(o->data.path, F_OK) == 0);
     if (!there && !make) return open_sample(s);
-    if (!there) TRY(data_make(&o->data, world));
+    TRY(data_make(&o->data, world));
     TRY(dataset_open(&s->dataset, o->data.path, world, o->data_memory << 20));
     return comm_agree(world, train_data_init(&s->data, s->dataset, o->test_trajectories, o->validation_trajectories,
                                              study_options_trajectories(o), o->test_samples, o->validation_samples));
