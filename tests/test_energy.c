@@ -1,9 +1,7 @@
 // TEST n=1,2
 /* Energy: counters that start again from 0, that are parts of others, that cannot be read; the joules of a cell. */
 #include "base/energy.h"
-#include "check.h"
-#include "study/data_make.h"
-#include "train/trainer.h"
+#include "fixture.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,15 +65,14 @@ static void use_energy(void *context, int64_t done, int64_t steps) {
 }
 
 static void training(const TrainData *data) {
-    enum { STEPS = 10, POINTS = 4 };
+    enum { STEPS = FIXTURE_STEPS, POINTS = 4 };
     static char folder[256];
     const Comm *world = comm_world();
     snprintf(folder, sizeof folder, "%s/node", test_folder);
     energy_folder = folder;
-    TrainOptions options = {.batch = 4, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .clip = 1, .evaluations = POINTS};
-    TrainJob job = {.kind = &transformer_kind, .steps = STEPS, .dataset = 8, .seed = 3, .lr = 1e-3};
-    job.shape = (ModelShape){.width = 16, .depth = 1, .heads = 4, .increase = 1};
-    job.kind->scene_shape(&job.shape, data->slots);
+    TrainOptions options = fixture_options;
+    options.evaluations = POINTS;
+    TrainJob job = fixture_job(&transformer_kind, &procedure_plain, data, 1e-3);
     CurvePoint curve[POINTS];
     CellRecord record = {0};
     ProcGrid grid = procgrid_new(world, comm_size(world), 1);
@@ -102,19 +99,8 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
     counters();
-    DataOptions few;
-    Err err = options_load(NULL, 1, argv);
-    if (!err.code) err = options_read(&few, data_keys, n_data_keys);
-    CHECK(!err.code, "%s", err.text);
-    snprintf(few.path, sizeof few.path, "%s", test_file("data.h5"));
-    few.trajectories = 14;
-    few.frames = 8;
-    Dataset *dataset;
-    TrainData data;
-    err = data_make(&few, comm_world());
-    if (!err.code) err = dataset_open(&dataset, few.path, comm_world(), INT64_MAX);
-    if (!err.code) err = train_data_init(&data, dataset, 4, 2, 8, 10, 10);
-    CHECK(!err.code, "%s", err.text);
+    Dataset *dataset = fixture_dataset(argv);
+    TrainData data = fixture_data(dataset);
     training(&data);
     dataset_close(dataset);
     return test_end();

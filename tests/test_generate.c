@@ -123,6 +123,9 @@ static void refused(const Comm *w) {
     err = data_make(&o, w);
     EXPECT(err.code == EXIT_USER && strstr(err.text, "data.speed = 4"), "%s", err.text);
     err = data_generate(&o, w);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "data.speed = 4, here it is 3"), "%s", err.text);
+    o.speed = 4;
+    err = data_generate(&o, w);
     EXPECT(err.code == EXIT_USER && strstr(err.text, "exists already"), "%s", err.text);
 
     o = options("x.h5", "random");
