@@ -6,7 +6,7 @@ build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-awk 'BEGIN { print "N,D,loss,arm,executed,seconds"; srand(2)
+awk 'BEGIN { print "params,D,loss,arm,executed,seconds"; print "1e7,1e9,running,arm0,1,1"; srand(2)
     for (i = 0; i < 6; i++) for (j = 0; j < 6; j++) for (m = 0; m < 2; m++) {
         n = 1e7 * 3 ^ i; d = 1e9 * 3 ^ j; z = 1 + 0.004 * (rand() - 0.5)
         loss = (1.5 + (1 + m) * 300 / n ^ 0.34 + 1500 / d ^ 0.36) * z

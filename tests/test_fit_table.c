@@ -1,5 +1,6 @@
 // TEST n=1,2
-/* Tables from results and from CSV: what is used, what is left out and why, and what bad input is told. */
+/* Tables from results and from delimited text: what is used, what is left out and why, what is said about it, and what
+ * bad input is told. */
 #include "check.h"
 #include "fit/table.h"
 
@@ -11,14 +12,14 @@ static void results(void) {
         snprintf(c->arm, sizeof c->arm, i % 2 ? "gatr" : "transformer");
         snprintf(c->role, sizeof c->role, i == 4 ? "data" : "grid");
         c->parameters = 1000 * (i + 1), c->samples = 6400, c->dataset = i == 5 ? 100 : 5000, c->seed = i;
-        for (int k = 0; k < CURRENCIES; k++) c->compute[k] = 1e9 * (i + 1) + k;
+        for (int k = 0; k < CURRENCIES; k++) c->compute[k] = 1e9 * (i + 1);
         c->loss = i == 3 ? NAN : 0.5, c->outcome = i == 3 ? OUTCOME_DIVERGED : OUTCOME_DONE;
     }
     CurvePoint curve[4] = {{.cell = 0, .samples = 0, .loss = 1},
                            {.cell = 0, .samples = 3200, .loss = 0.6},
                            {.cell = 0, .samples = 6400, .loss = 0.5},
                            {.cell = 4, .samples = 3200, .loss = 0.6}};
-    for (int k = 0; k < CURRENCIES; k++) curve[1].compute[k] = 5e8 + k;
+    for (int k = 0; k < CURRENCIES; k++) curve[1].compute[k] = 5e8;
     Results r = {.cells = 6, .points = 4, .cell = cell, .curve = curve};
     Table t = table_new();
     TableFilter all = {0};
@@ -26,35 +27,51 @@ static void results(void) {
     EXPECT(!err.code && t.n == 4 && t.arms == 2, "%s: %lld points", err.text, (long long)t.n);
     EXPECT(t.left_out.role == 1 && t.left_out.dataset == 1 && t.left_out.outcome == 1, "left out");
     EXPECT(t.at[3].final == false && t.at[3].d == 3200 && t.at[3].cell == 0 && t.at[2].n == 3000, "curve point");
-    for (int k = 0; k < CURRENCIES; k++)
-        EXPECT(t.has[k] && t.at[2].c[k] == 3e9 + k && t.at[3].c[k] == 5e8 + k, "%s", currencies[k].name);
+    EXPECT(t.has[0] && t.has[1] && t.has[2], "currencies");
     r.cells = 0;
     err = table_add_results(&t, &r, &all, "empty.h5");
     EXPECT(err.code == EXIT_USER && strstr(err.text, "empty.h5"), "%s", err.text);
     table_free(&t);
 }
 
-static Err read_text(Table *t, const char *text, const TableColumns *columns, const TableFilter *filter) {
-    const char *path = "test_fit_table.csv";
-    if (comm_rank(comm_world()) == 0) {
-        FILE *f = fopen(path, "w");
-        fputs(text, f);
-        fclose(f);
-    }
+static void write_text(const char *path, const char *text) {
+    if (comm_rank(comm_world()) == 0) test_write(path, text, strlen(text));
     comm_barrier(comm_world());
-    Err err = table_add_file(t, path, columns, filter, comm_world());
-    if (comm_rank(comm_world()) == 0) remove(path);
+}
+
+static const TableOptions usual = {.columns = {.n = "",
+                                               .d = "",
+                                               .loss = "",
+                                               .c = {""},
+                                               .arm = "",
+                                               .seed = "",
+                                               .weight = "",
+                                               .keep = "",
+                                               .mark = MARK_UNCLEAR}};
+
+static Err read_text(Table *t, const char *text, const TableOptions *options) {
+    const char *path = test_file("t.csv");
+    write_text(path, text);
+    Err err = table_add_files(t, 1, &path, options, comm_world());
+    comm_barrier(comm_world());
     return err;
+}
+
+static bool noted(const Table *t, const char *text) {
+    for (int i = 0; i < t->notes; i++)
+        if (strstr(t->note[i].text, text)) return true;
+    return false;
 }
 
 static void csv(void) {
     Table t = table_new();
-    TableColumns columns = {.n = "params", .d = "D", .loss = "loss", .keep = "keep", .arm = "who", .weight = "w"};
-    TableFilter filter = {.c_max = 1e15};
+    TableOptions options = {
+        .columns = {.n = "params", .d = "D", .loss = "loss", .keep = "keep", .arm = "who", .weight = "w"},
+        .filter = {.c_max = 1e15}};
     Err err = read_text(&t,
                         "# a comment\n\nwho,params,D,loss,keep,w\n\"a, b\",1e6,1e7,3.5,1,2\r\nc,1e6,1e7,3.5,0,1\n"
                         "c,1e9,1e9,2,true,1\nc,2e6,1e7,,1,1\nc,2e6,1e7,nan,1,1\nc,2e6,2e7,3.25,True,1\n",
-                        &columns, &filter);
+                        &options);
     EXPECT(!err.code && t.n == 2 && t.arms == 2 && !strcmp(t.arm[0], "a, b"), "%s: %lld rows", err.text,
            (long long)t.n);
     EXPECT(t.left_out.keep == 1 && t.left_out.range == 1 && t.left_out.loss == 2, "left out");
@@ -62,31 +79,177 @@ static void csv(void) {
     table_free(&t);
 }
 
-static void complaints(void) {
-    TableColumns columns = {.n = "N", .d = "D", .loss = "loss"};
-    TableFilter filter = {0};
-    const char *text[][2] = {{"N,D\n1,2\n", "no column loss"},
-                             {"N,D,loss\n1,2\n", ":2: 2 fields: want 3"},
-                             {"N,D,loss\n1,2,3\n1,x,3\n", ":3: D = x: want a positive number"},
-                             {"N,D,loss\n-1,2,3\n", ":2: N = -1: want a positive number"},
-                             {"N,D,loss\n", "no row is left to fit"},
-                             {"# nothing\n", "no header line"}};
-    for (int i = 0; i < (int)(sizeof text / sizeof *text); i++) {
+/* The same three rows in many forms. */
+static void forms(void) {
+    const char *same[] = {
+        "N,D,loss\n1e6,2e7,3.5\n2e6,4e7,3.25\n4e6,8e7,3.125\n",
+        "Params;Tokens;Val_Loss\n1000000;20000000;3,5\n2000000;40000000;3,25\n4000000;80000000;3,125\n",
+        "loss\tsamples\tparameters\tnote\n3.5\t2e7\t1e6\t\"a\nb\"\n3.25\t4e7\t2e6\t,\n3.125\t8e7\t4e6\t\n",
+        "run,n,d,LOSS\n1,\"1,000,000\",\"20,000,000\",3.5\n2,2M,40M,3.25\n3,\"4,000,000\",0.08B,3.125\n",
+        "N;D;loss;;\n1.000.000;20.000.000;3,5;;\n2.000.000;40.000.000;3,25;;\n4.000.000;80.000.000;3,125;;\n",
+        "N,D,loss,arm\n1e6,2e7,3.5,t\n,,running,t\n,,-,t\n2e6,4e7,3.25,t\n1e6,x,N/A,t\n2,2,0,t\n4e6,8e7,3.125,t\n",
+    };
+    for (int i = 0; i < (int)(sizeof same / sizeof *same); i++) {
         Table t = table_new();
-        Err err = read_text(&t, text[i][0], &columns, &filter);
-        EXPECT(err.code == EXIT_USER && strstr(err.text, text[i][1]), "%s", err.text);
+        Err err = read_text(&t, same[i], &usual);
+        EXPECT(!err.code && t.n == 3 && t.arms == 1 && !strcmp(t.arm[0], "t"), "%d: %s %lld rows", i, err.text,
+               (long long)t.n);
+        for (int k = 0; k < 3 && t.n == 3; k++) {
+            const Point *p = &t.at[k];
+            double loss = k == 0 ? 3.5 : k == 1 ? 3.25 : 3.125;
+            EXPECT(p->n == 1e6 * (1 << k) && p->d == 2e7 * (1 << k) && p->loss == loss, "%d, row %d: %g %g %g", i, k,
+                   p->n, p->d, p->loss);
+        }
+        if (i == 1) EXPECT(noted(&t, "N = Params, D = Tokens, loss = Val_Loss"), "the columns are not told");
+        if (i == 5)
+            EXPECT(t.left_out.loss == 4 && !strcmp(t.left_out.word[0].word, "running") && t.left_out.word[3].rows == 1,
+                   "words: %lld", (long long)t.left_out.loss);
         table_free(&t);
     }
+}
+
+/* Each of N, D and C from the other two. */
+static void computed(void) {
     Table t = table_new();
-    Err err = table_add_file(&t, "nowhere.csv", &columns, &filter, comm_world());
+    Err err = read_text(&t, "C,N\n6e14,1e6\n", &usual);
+    EXPECT(strstr(err.text, "no column loss"), "%s", err.text);
+    table_free(&t);
+    err = read_text(&t, "C,N,loss\n6e14,1e6,3\n", &usual);
+    EXPECT(!err.code && t.at[0].d == 1e8 && noted(&t, "D = C / (6 N) in 1 rows"), "%s: D = %g", err.text, t.at[0].d);
+    table_free(&t);
+    err = read_text(&t, "GFLOPs,tokens,loss\n6e5,1e8,3\n", &usual);
+    EXPECT(!err.code && t.at[0].n == 1e6 && t.at[0].c[0] == 6e14 && noted(&t, "units of 1e+09 FLOP"), "%s: N = %g",
+           err.text, t.at[0].n);
+    table_free(&t);
+    TableOptions options = usual;
+    options.cost[0] = 100, options.cost[1] = 2, options.cost[2] = 0.5;
+    err = read_text(&t, "C,N,loss\n1e16,1e5,3\n", &options);
+    EXPECT(!err.code && fabs(t.at[0].d / 1e8 - 1) < 1e-12 && noted(&t, "as given"), "%s: D = %g", err.text, t.at[0].d);
+    table_free(&t);
+    /* The arm's own: C = 7 N D^1.5 in another file of the same arm. */
+    const char *paths[] = {test_file("own.csv"), test_file("less.csv")};
+    write_text(paths[0], "arm,C,N,D,loss\ng,7e15,1e6,1e6,3\ng,14e15,2e6,1e6,3\ng,224e15,4e6,4e6,2\ng,7e18,1e6,1e8,1\n");
+    write_text(paths[1], "arm,C,N,loss\ng,56e15,1e6,2\n");
+    err = table_add_files(&t, 2, paths, &usual, comm_world());
+    EXPECT(!err.code && t.n == 5 && fabs(t.at[4].d / 4e6 - 1) < 1e-9 && noted(&t, "from its own C = 7 N^1 D^1.5"),
+           "%s: D = %.12g", err.text, t.n == 5 ? t.at[4].d : NAN);
+    table_free(&t);
+}
+
+static void chosen(void) {
+    Table t = table_new();
+    TableOptions options = usual;
+    options.best = true;
+    const char *sweep = "N,D,loss,lr\n1,2,3,1\n1,2,2.5,2\n1,2,4,3\n2,2,3,1\n2,2,2,2\n";
+    Err err = read_text(&t, sweep, &options);
+    EXPECT(!err.code && t.n == 2 && t.left_out.best == 3 && t.at[0].loss == 2.5 && t.at[1].loss == 2,
+           "%s: best of %lld", err.text, (long long)t.n);
+    table_free(&t);
+    err = read_text(&t, sweep, &usual);
+    EXPECT(!err.code && t.n == 5 && noted(&t, "5 rows repeat 2 (N, D)"), "%s: no word on a sweep", err.text);
+    table_free(&t);
+    err = read_text(&t, "N,D,loss,seed\n1,2,3,1\n1,2,2.5,2\n2,2,3,1\n", &usual);
+    EXPECT(!err.code && !t.notes && t.at[1].seed == 2, "%s: seeds are no sweep", err.text);
+    table_free(&t);
+    err = read_text(&t, "N,D,loss\n1,2,3\n2,2,2.5\n1,2,3\n", &usual);
+    EXPECT(noted(&t, "1 rows have the N, D and loss of another row"), "rows twice");
+    table_free(&t);
+    options = usual;
+    options.columns.drop = "bad", options.columns.holdout = "test", options.columns.error = "se";
+    options.columns.group = "run", options.error_of_log = true;
+    err = read_text(&t,
+                    "N,D,loss,bad,test,se,run\n1,2,4,,,0.1,a\n2,2,3,x,,0.1,a\n3,2,2,no,,0.1,b\n4,2,2,False,yes,0.1,c\n"
+                    "5,2,,,1,,d\n",
+                    &options);
+    EXPECT(!err.code && t.n == 2 && t.n_held == 2 && t.left_out.keep == 1, "%s: %lld rows, %lld held out", err.text,
+           (long long)t.n, (long long)t.n_held);
+    EXPECT(t.held[0].n == 4 && t.held[0].loss == 2 && isnan(t.held[1].loss), "held out");
+    EXPECT(fabs(t.at[0].weight / t.at[1].weight - 4) < 1e-12 && fabs(t.at[0].weight + t.at[1].weight - 2) < 1e-12,
+           "weights of relative errors: %g %g", t.at[0].weight, t.at[1].weight);
+    EXPECT(t.at[0].group != t.at[1].group && t.at[0].group, "groups");
+    table_free(&t);
+}
+
+/* Several files: names that differ, none twice. */
+static void files(void) {
+    const char *rows = "N,D,loss\n1,2,3\n", *more = "N,D,loss\n1,2,2\n";
+    if (comm_rank(comm_world()) == 0) {
+        char command[256];
+        snprintf(command, sizeof command, "mkdir -p %s/a %s/b", test_folder, test_folder);
+        EXPECT(system(command) == 0, "%s", command);
+    }
+    const char *paths[] = {test_file("a/results.csv"), test_file("b/results.csv")};
+    write_text(paths[0], rows);
+    write_text(paths[1], more);
+    Table t = table_new();
+    Err err = table_add_files(&t, 2, paths, &usual, comm_world());
+    EXPECT(!err.code && t.arms == 2 && !strcmp(t.arm[1], "b/results") && t.at[1].arm == 1, "%s: %d arms, %s", err.text,
+           t.arms, t.arm[1]);
+    table_free(&t);
+    write_text(paths[1], "# the same\nD;N;loss\n2;1;3\n");
+    err = table_add_files(&t, 2, paths, &usual, comm_world());
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "b/results.csv: holds the rows of"), "%s", err.text);
+    table_free(&t);
+    /* Arms whose names are equal in their first 60 letters. */
+    err = read_text(&t,
+                    "arm,N,D,loss\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1,1,2,3\n"
+                    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx2,1,2,2\n",
+                    &usual);
+    EXPECT(!err.code && t.arms == 2, "%s: %d arms", err.text, t.arms);
+    table_free(&t);
+    TableOptions options = usual;
+    const char *arm = "third";
+    options.filter = (TableFilter){.n_arms = 1, .arms = &arm};
+    err = read_text(&t, "arm,N,D,loss\nfirst,1,2,3\nsecond,1,2,2\n", &options);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "no arm third: want some of first, second"), "%s", err.text);
+    table_free(&t);
+}
+
+static void complaints(void) {
+    const struct {
+        const char *text, *want;
+    } bad[] = {{"N,D\n1,2\n", "no column loss"},
+               {"size,D,loss\n1,2,3\n", "its header: size, D, loss"},
+               {"N,D,loss\n1,2\n", ":2: 2 fields: want 3"},
+               {"N,D,loss\n1,2,3\n1,x,3\n", ":3: D = x: want a positive number"},
+               {"N,D,loss\n-1,2,3\n", ":2: N = -1: want a positive number"},
+               {"N,D,loss\n1,2,-3\n", ":2: loss = -3: want a positive number"},
+               {"N,D,loss\n1,2,3.1x\n", ":2: loss = 3.1x: want a positive number"},
+               {"N,D,loss\n1,2,running\n", "no row is left to fit of 1"},
+               {"N,D,loss\n", "no row below the header"},
+               {"N,D,loss,loss\n1,2,3,4\n", "names column loss more than once"},
+               {"N,tokens,samples,loss\n1,2,3,4\n", "tokens and samples may both be meant"},
+               {"N;D;loss\n1000;2000;3,125\n", "decimal comma or grouped digits"},
+               {"N,D,loss,keep\n1,2,3,maybe\n", ":2: keep = maybe: want true or false"},
+               {"# nothing\n", "no header line"}};
+    TableOptions options = usual;
+    options.columns.keep = "keep";
+    for (int i = 0; i < (int)(sizeof bad / sizeof *bad); i++) {
+        Table t = table_new();
+        Err err = read_text(&t, bad[i].text, strstr(bad[i].text, "keep") ? &options : &usual);
+        EXPECT(err.code == EXIT_USER && strstr(err.text, bad[i].want), "want %s, got %s", bad[i].want, err.text);
+        table_free(&t);
+    }
+    options.columns.loss = "los";
+    Table t = table_new();
+    Err err = read_text(&t, "N,D,loss\n1,2,3\n", &options);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "no column los: want one of its header"), "%s", err.text);
+    table_free(&t);
+    const char *nowhere = "nowhere.csv";
+    err = table_add_files(&t, 1, &nowhere, &usual, comm_world());
     EXPECT(err.code == EXIT_USER && strstr(err.text, "nowhere.csv"), "%s", err.text);
     table_free(&t);
 }
 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
+    test_folder_new();
     results();
     csv();
+    forms();
+    computed();
+    chosen();
+    files();
     complaints();
     return test_end();
 }

@@ -17,7 +17,7 @@ enum { COEF_E, COEF_A, COEF_B, COEF_ALPHA, COEF_BETA, COEF_N_EXPONENT, COEF_D_EX
 extern const char *const coef_name[COEFS];
 extern const char *const spread_name[]; /* of BootstrapKind, in words */
 
-enum { ANALYSIS_BUDGETS = 32, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 128 };
+enum { ANALYSIS_BUDGETS = OPTION_LIST, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 128 };
 
 typedef struct CurrencyFit {
     bool known; /* every point has C in this currency */

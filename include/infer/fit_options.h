@@ -18,6 +18,19 @@ typedef enum FitIntervals {
     FIT_INTERVALS_CELLS
 } FitIntervals;
 
+/** Which rows are fitted and which columns hold what; keys fit.columns.*, fit.arms, fit.best and the like. */
+typedef struct RowOptions {
+    char n[OPTION_TEXT], d[OPTION_TEXT], loss[OPTION_TEXT], c[CURRENCIES][OPTION_TEXT], c_unit[OPTION_TEXT],
+        arm[OPTION_TEXT], seed[OPTION_TEXT], group[OPTION_TEXT], weight[OPTION_TEXT], error[OPTION_TEXT],
+        keep[OPTION_TEXT], drop[OPTION_TEXT], holdout[OPTION_TEXT];
+    NumberMark decimal;
+    WordList arms;
+    double c_min, c_max;
+    bool best;
+    RealList cost;
+    const char *arm_name[OPTION_LIST]; /* of `arms`; filled by fit_rows */
+} RowOptions;
+
 /** Keys fit.*: see fit_keys in fit_options.c for meaning, unit and range. */
 typedef struct FitOptions {
     int law; /* index into law_kinds */
@@ -27,21 +40,18 @@ typedef struct FitOptions {
     LawStarts starts;
     FitIntervals intervals;
     char json[OPTION_TEXT];
-    double delta, extrapolation, c_min, c_max;
+    double delta, extrapolation;
     int64_t bootstraps, seed, surrogate_points, surrogate_subset, suggest;
     double suggest_budget;
     char suggest_file[OPTION_TEXT], suggest_base[OPTION_TEXT];
     bool extrapolate, surrogate;
     RealList budgets[CURRENCIES], isoflop_budgets;
-    WordList arms;
-    char column_n[OPTION_TEXT], column_d[OPTION_TEXT], column_loss[OPTION_TEXT], column_weight[OPTION_TEXT],
-        column_keep[OPTION_TEXT], column_arm[OPTION_TEXT], column_seed[OPTION_TEXT];
-    char column_c[CURRENCIES][OPTION_TEXT];
+    RowOptions rows;
 } FitOptions;
 
 extern const KeySpec fit_keys[];
 extern const int n_fit_keys;
 
-TableColumns fit_columns(const FitOptions *options);
-TableFilter fit_filter(const FitOptions *options);
+/** How the files become rows; the result points into the options. Errors name the key. */
+Err fit_rows(TableOptions *table, FitOptions *options);
 LawSpec fit_spec(const FitOptions *options);

@@ -36,7 +36,7 @@ typedef struct RealList {
 } RealList;
 typedef struct WordList {
     int n;
-    char at[OPTION_LIST][32];
+    char at[OPTION_LIST][OPTION_TEXT];
 } WordList;
 
 typedef struct KeySpec {

@@ -2,32 +2,89 @@
 #include "commands.h"
 #include "suggest.h"
 
+#include "base/arena.h"
 #include "infer/analysis.h"
 #include "par/comm.h"
 #include "par/options.h"
 
-Err cmd_fit(int argc, char **argv, int *code) {
-    (void)code;
-    int files = 0;
-    while (files + 1 < argc && argv[files + 1][0] != '-') files++;
-    if (!files) return err_user("equiscale fit: want results.h5 or CSV files, then -key value pairs");
-    FitOptions options;
-    TRY(options_load(NULL, argc - files, argv + files));
-    TRY(options_read(&options, fit_keys, n_fit_keys));
-    TRY(options_unknown());
-    TableColumns columns = fit_columns(&options);
-    TableFilter filter = fit_filter(&options);
+#include <ctype.h>
+#include <string.h>
+
+/* ---- Files and keys, in any order. ---- */
+
+/* The key of an argument -fit_e, --fit_e or -fit.e; NULL: it is none, or of no fit. */
+static const KeySpec *key_of(const char *argument) {
+    const char *word = argument + strspn(argument, "-");
+    for (int i = 0; i < n_fit_keys; i++) {
+        const char *key = fit_keys[i].key, *c = word;
+        while (*c && *key && (*c == *key || (*c == '_' && *key == '.'))) {
+            c++;
+            key++;
+        }
+        if (!*c && !*key) return &fit_keys[i];
+    }
+    return NULL;
+}
+
+static bool is_key(const char *argument) {
+    return argument[0] == '-' && isalpha((unsigned char)argument[strspn(argument, "-")]);
+}
+
+/* Whether the argument after a key is its value: that of a switch is true or false, that of others anything. */
+static bool takes(const char *key, const char *next) {
+    const KeySpec *spec = key_of(key);
+    if (is_key(next) || strchr(key, '=')) return false;
+    if (spec && spec->type == KEY_BOOL) return !strcmp(next, "true") || !strcmp(next, "false");
+    return true;
+}
+
+/* Moves the files to `file` and leaves the keys with their values in argv, after the name of the command. */
+static int take_files(const char **file, int *argc, char **argv) {
+    int files = 0, kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        if (!is_key(argv[i])) {
+            file[files++] = argv[i];
+            continue;
+        }
+        argv[kept++] = argv[i];
+        if (i + 1 < *argc && takes(argv[i], argv[i + 1])) argv[kept++] = argv[++i];
+    }
+    *argc = kept;
+    return files;
+}
+
+/* ---- The fit. ---- */
+
+static Err fit_files(int files, const char *const *file, FitOptions *options) {
+    TableOptions rows;
+    TRY(fit_rows(&rows, options));
     Table table = table_new();
-    Err err = ERR_NONE;
-    for (int i = 1; i <= files && !err.code; i++)
-        err = table_add_file(&table, argv[i], &columns, &filter, comm_world());
+    Err err = table_add_files(&table, files, file, &rows, comm_world());
     if (!err.code) {
-        Analysis *analysis = analysis_new(&table, &options, comm_world());
+        Analysis *analysis = analysis_new(&table, options, comm_world());
         analysis_print(analysis);
-        if (options.json[0]) err = analysis_json(analysis, options.json, comm_world());
-        if (!err.code && options.suggest) err = suggest_write(analysis);
+        if (options->json[0]) err = analysis_json(analysis, options->json, comm_world());
+        if (!err.code && options->suggest) err = suggest_write(analysis);
         analysis_free(analysis);
     }
     table_free(&table);
+    return err;
+}
+
+static Err fit_arguments(const char **file, int argc, char **argv) {
+    int files = take_files(file, &argc, argv);
+    FitOptions options;
+    TRY(options_load(NULL, argc, argv));
+    TRY(options_read(&options, fit_keys, n_fit_keys));
+    TRY(options_unknown());
+    if (!files) return err_user("equiscale fit: want results.h5 or CSV files, with -key value pairs before or after them");
+    return fit_files(files, file, &options);
+}
+
+Err cmd_fit(int argc, char **argv, int *code) {
+    (void)code;
+    const char **file = MEM_NEW(const char *, argc + 1);
+    Err err = fit_arguments(file, argc, argv);
+    mem_free(file);
     return err;
 }

@@ -19,7 +19,8 @@ Cost cost_fit(const Table *table, int arm, int currency) {
     double log_c = 0, log_nd = 0, weight = 0;
     for (int64_t i = 0; i < table->n; i++) {
         const Point *p = &table->at[i];
-        if (!table_final(table, i, arm) || !(p->c[currency] > 0)) continue;
+        bool complete = p->n > 0 && p->d > 0 && p->c[currency] > 0;
+        if (!table_final(table, i, arm) || !complete) continue;
         double *row = x + 3 * n;
         row[0] = 1;
         row[1] = log(p->n);

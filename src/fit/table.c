@@ -1,12 +1,15 @@
 #include "fit/table.h"
+#include "table_rows.h"
 
 #include "base/arena.h"
 
-#include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* ---- Points, arms, notes. ---- */
 
 Table table_new(void) {
     Table table = {0};
@@ -16,197 +19,120 @@ Table table_new(void) {
 
 void table_free(Table *table) {
     mem_free(table->at);
+    mem_free(table->held);
+    mem_free(table->note);
     *table = table_new();
 }
 
 int table_arm(Table *table, const char *name) {
     for (int i = 0; i < table->arms; i++)
-        if (!strncmp(table->arm[i], name, TABLE_NAME - 1)) return i;
-    if (table->arms == TABLE_ARMS) return -1;
-    snprintf(table->arm[table->arms], TABLE_NAME, "%s", name);
+        if (!strcmp(table->arm[i], name)) return i;
+    if (table->arms == TABLE_ARMS || strlen(name) >= TABLE_NAME) return -1;
+    strcpy(table->arm[table->arms], name);
     return table->arms++;
 }
 
-void table_add(Table *table, Point point) {
-    if (table->n == table->capacity) {
-        table->capacity = 2 * table->capacity + 64;
-        table->at = mem_grow(table->at, (size_t)table->capacity * sizeof *table->at);
-    }
-    for (int c = 0; c < CURRENCIES; c++) table->has[c] &= isfinite(point.c[c]) && point.c[c] > 0;
-    if (point.cell >= table->cells) table->cells = point.cell + 1;
-    table->at[table->n++] = point;
+Err table_arm_of(int *arm, Table *table, const char *name, const char *path, int64_t line) {
+    char where[32] = "";
+    if (line) snprintf(where, sizeof where, ":%lld", (long long)line);
+    if (strlen(name) >= TABLE_NAME)
+        return err_user("%s%s: arm %.40s...: want a name of at most %d letters", path, where, name, TABLE_NAME - 1);
+    *arm = table_arm(table, name);
+    if (*arm < 0)
+        return err_user("%s%s: arm %s: want at most %d arms (-fit_arms chooses)", path, where, name, TABLE_ARMS);
+    return ERR_NONE;
 }
 
-static bool wanted_arm(const TableFilter *filter, const char *name) {
+static Point *append(Point *at, int64_t *n, int64_t *capacity, const Point *point) {
+    if (*n == *capacity) {
+        *capacity = 2 * *capacity + 64;
+        at = mem_grow(at, (size_t)*capacity * sizeof *at);
+    }
+    at[(*n)++] = *point;
+    return at;
+}
+
+void table_add(Table *table, Point point) {
+    for (int c = 0; c < CURRENCIES; c++) table->has[c] &= isfinite(point.c[c]) && point.c[c] > 0;
+    if (point.cell >= table->cells) table->cells = point.cell + 1;
+    table->at = append(table->at, &table->n, &table->capacity, &point);
+}
+
+void table_hold(Table *table, Point point) {
+    table->held = append(table->held, &table->n_held, &table->held_capacity, &point);
+}
+
+void table_note(Table *table, const char *file, const char *text, ...) {
+    TableNote note = {.files = file != NULL};
+    va_list args;
+    va_start(args, text);
+    vsnprintf(note.text, sizeof note.text, text, args);
+    va_end(args);
+    size_t long_by = file && strlen(file) >= sizeof note.file ? strlen(file) - sizeof note.file + 1 : 0;
+    if (file) snprintf(note.file, sizeof note.file, "%s", file + long_by);
+    for (int i = 0; i < table->notes; i++) {
+        if (strcmp(table->note[i].text, note.text)) continue;
+        table->note[i].files += note.files;
+        return;
+    }
+    table->note = mem_grow(table->note, (size_t)(table->notes + 1) * sizeof note);
+    table->note[table->notes++] = note;
+}
+
+void arm_names_add(ArmNames *names, const char *name) {
+    for (int i = 0; i < names->n; i++)
+        if (!strncmp(names->at[i], name, TABLE_NAME - 1)) return;
+    if (names->n == names->capacity) {
+        names->capacity = 2 * names->capacity + TABLE_ARMS;
+        names->at = mem_grow(names->at, (size_t)names->capacity * sizeof *names->at);
+    }
+    snprintf(names->at[names->n++], TABLE_NAME, "%s", name);
+}
+
+bool table_wants_arm(const TableFilter *filter, const char *name) {
     for (int i = 0; i < filter->n_arms; i++)
         if (!strcmp(filter->arms[i], name)) return true;
     return filter->n_arms == 0;
 }
 
-static bool in_range(const TableFilter *filter, double c) {
+bool table_wants_compute(const TableFilter *filter, double c) {
     return !(filter->c_min > 0 && c < filter->c_min) && !(filter->c_max > 0 && c >= filter->c_max);
-}
-
-/* ---- CSV. ---- */
-
-enum { CSV_LINE = 16384, CSV_FIELDS = 256 };
-
-/* Splits a line in place at commas outside quotes. */
-static int split(char *line, char *field[CSV_FIELDS]) {
-    int n = 0;
-    char *to = line;
-    bool quoted = false;
-    line[strcspn(line, "\r\n")] = 0;
-    field[n++] = to;
-    for (char *c = line; *c; c++) {
-        if (*c == '"') {
-            if (quoted && c[1] == '"')
-                *to++ = *c++;
-            else
-                quoted = !quoted;
-        } else if (*c == ',' && !quoted) {
-            *to++ = 0;
-            if (n == CSV_FIELDS) return -1;
-            field[n++] = to;
-        } else {
-            *to++ = *c;
-        }
-    }
-    *to = 0;
-    for (int i = 0; i < n; i++) {
-        while (*field[i] == ' ') field[i]++;
-        for (char *end = field[i] + strlen(field[i]); end > field[i] && end[-1] == ' ';) *--end = 0;
-    }
-    return n;
-}
-
-typedef struct Csv {
-    const char *path;
-    int line, columns;
-    int n, d, loss, weight, keep, arm, seed, width, depth, c[CURRENCIES]; /* column numbers; -1: none */
-} Csv;
-
-static Err find(int *column, const char *path, char **header, int n, const char *name) {
-    *column = -1;
-    if (!name || !*name) return ERR_NONE;
-    for (int i = 0; i < n; i++)
-        if (!strcmp(header[i], name)) *column = i;
-    if (*column < 0)
-        return err_user("%s: no column %s: want one of its header, or another -fit_columns_... name", path, name);
-    return ERR_NONE;
-}
-
-static Err read_header(Csv *csv, char *line, const TableColumns *want) {
-    char *header[CSV_FIELDS];
-    csv->columns = split(line, header);
-    if (csv->columns < 0) return err_user("%s:%d: want at most %d columns", csv->path, csv->line, CSV_FIELDS);
-    TRY(find(&csv->n, csv->path, header, csv->columns, want->n));
-    TRY(find(&csv->d, csv->path, header, csv->columns, want->d));
-    TRY(find(&csv->loss, csv->path, header, csv->columns, want->loss));
-    TRY(find(&csv->weight, csv->path, header, csv->columns, want->weight));
-    TRY(find(&csv->keep, csv->path, header, csv->columns, want->keep));
-    TRY(find(&csv->arm, csv->path, header, csv->columns, want->arm));
-    TRY(find(&csv->seed, csv->path, header, csv->columns, want->seed));
-    TRY(find(&csv->width, csv->path, header, csv->columns, want->width));
-    TRY(find(&csv->depth, csv->path, header, csv->columns, want->depth));
-    for (int c = 0; c < CURRENCIES; c++) TRY(find(&csv->c[c], csv->path, header, csv->columns, want->c[c]));
-    return ERR_NONE;
-}
-
-static Err number(double *x, const Csv *csv, char **field, int column, const char *name, bool positive) {
-    char *end;
-    *x = strtod(field[column], &end);
-    if (end == field[column] || *end || !isfinite(*x) || (positive && *x <= 0))
-        return err_user("%s:%d: %s = %s: want a %snumber", csv->path, csv->line, name, field[column],
-                        positive ? "positive " : "");
-    return ERR_NONE;
-}
-
-static bool is_missing(const char *text) {
-    return !*text || !strcasecmp(text, "nan") || !strcasecmp(text, "na") || !strcasecmp(text, "null");
-}
-
-static Err read_row(Table *table, const Csv *csv, char *line, const TableColumns *want, const TableFilter *filter,
-                    const char *default_arm) {
-    char *field[CSV_FIELDS];
-    int n = split(line, field);
-    if (n == 1 && !*field[0]) return ERR_NONE;
-    if (n != csv->columns)
-        return err_user("%s:%d: %d fields: want %d as in the header", csv->path, csv->line, n, csv->columns);
-    Point p = {.weight = 1, .final = true, .cell = table->cells};
-    for (int c = 0; c < CURRENCIES; c++) p.c[c] = NAN;
-    double keep = 1, seed = 0, width = 0, depth = 0;
-    if (csv->keep >= 0) {
-        if (!strcasecmp(field[csv->keep], "false"))
-            keep = 0;
-        else if (strcasecmp(field[csv->keep], "true"))
-            TRY(number(&keep, csv, field, csv->keep, want->keep, false));
-    }
-    if (keep == 0) return table->left_out.keep++, ERR_NONE;
-    const char *arm = csv->arm >= 0 ? field[csv->arm] : default_arm;
-    if (!wanted_arm(filter, arm)) return table->left_out.arm++, ERR_NONE;
-    TRY(number(&p.n, csv, field, csv->n, want->n, true));
-    TRY(number(&p.d, csv, field, csv->d, want->d, true));
-    if (csv->weight >= 0) TRY(number(&p.weight, csv, field, csv->weight, want->weight, false));
-    if (p.weight < 0)
-        return err_user("%s:%d: %s = %g: want a weight of at least 0", csv->path, csv->line, want->weight, p.weight);
-    if (p.weight == 0) return table->left_out.keep++, ERR_NONE;
-    if (csv->seed >= 0) TRY(number(&seed, csv, field, csv->seed, want->seed, false));
-    if (csv->width >= 0) TRY(number(&width, csv, field, csv->width, want->width, true));
-    if (csv->depth >= 0) TRY(number(&depth, csv, field, csv->depth, want->depth, true));
-    p.seed = (int64_t)seed, p.width = (int)width, p.depth = (int)depth;
-    for (int c = 0; c < CURRENCIES; c++)
-        if (csv->c[c] >= 0) TRY(number(&p.c[c], csv, field, csv->c[c], want->c[c], true));
-    if (csv->c[CURRENCY_NOMINAL] < 0) p.c[CURRENCY_NOMINAL] = 6 * p.n * p.d, table->assumed_6nd = true;
-    if (!in_range(filter, p.c[CURRENCY_NOMINAL])) return table->left_out.range++, ERR_NONE;
-    if (is_missing(field[csv->loss])) return table->left_out.loss++, ERR_NONE;
-    TRY(number(&p.loss, csv, field, csv->loss, want->loss, true));
-    p.arm = table_arm(table, arm);
-    if (p.arm < 0) return err_user("%s:%d: arm %s: want at most %d arms", csv->path, csv->line, arm, TABLE_ARMS);
-    table_add(table, p);
-    return ERR_NONE;
-}
-
-static void base_name(char *out, const char *path) {
-    const char *slash = strrchr(path, '/');
-    snprintf(out, TABLE_NAME, "%s", slash ? slash + 1 : path);
-    char *dot = strrchr(out, '.');
-    if (dot && dot != out) *dot = 0;
-}
-
-static Err read_csv(Table *table, const char *path, const TableColumns *columns, const TableFilter *filter) {
-    FILE *f = fopen(path, "r");
-    if (!f) return err_user("%s: %s: want a readable table", path, strerror(errno));
-    char *line = MEM_NEW(char, CSV_LINE), arm[TABLE_NAME];
-    base_name(arm, path);
-    Csv csv = {.path = path};
-    int64_t before = table->n;
-    Err err = ERR_NONE;
-    bool header = false;
-    while (!err.code && fgets(line, CSV_LINE, f)) {
-        csv.line++;
-        if (strlen(line) == CSV_LINE - 1) {
-            err = err_user("%s:%d: want lines of at most %d characters", path, csv.line, CSV_LINE - 2);
-        } else if (line[0] == '#' || strspn(line, " \t\r\n") == strlen(line)) {
-            continue;
-        } else if (!header) {
-            err = read_header(&csv, line, columns);
-            header = true;
-        } else {
-            err = read_row(table, &csv, line, columns, filter, arm);
-        }
-    }
-    fclose(f);
-    mem_free(line);
-    if (!err.code && !header) err = err_user("%s: no header line: want column names, then rows", path);
-    if (!err.code && table->n == before) err = err_user("%s: no row is left to fit: want rows that are kept", path);
-    return err;
 }
 
 /* ---- Results. ---- */
 
 static bool same(const char *word, const char *other) {
     return !strcmp(word, other);
+}
+
+/* Where a cell that is not fitted is counted; NULL: it is fitted. */
+static int64_t *reason_against(LeftOut *out, const CellRecord *r, int64_t largest, const TableFilter *filter) {
+    if (!same(r->role, "grid")) return &out->role;
+    if (r->dataset != largest) return &out->dataset;
+    if (!table_wants_arm(filter, r->arm)) return &out->arm;
+    if (r->outcome != OUTCOME_DONE) return &out->outcome;
+    if (!isfinite(r->loss) || r->loss <= 0) return &out->loss;
+    if (!table_wants_compute(filter, r->compute[CURRENCY_NOMINAL])) return &out->range;
+    return NULL;
+}
+
+/* A finished cell as a point. */
+static Point point_of(const CellRecord *r, int64_t cell, int arm) {
+    Point p = {.n = (double)r->parameters,
+               .d = (double)r->samples,
+               .loss = r->loss,
+               .weight = 1,
+               .seed = r->seed,
+               .dataset = r->dataset,
+               .cell = cell,
+               .batch = r->batch,
+               .width = (int)r->width,
+               .depth = (int)r->depth,
+               .heads = (int)r->heads,
+               .arm = arm,
+               .final = true};
+    memcpy(p.c, r->compute, sizeof p.c);
+    return p;
 }
 
 Err table_add_results(Table *table, const Results *results, const TableFilter *filter, const char *path) {
@@ -219,38 +145,14 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
     Err err = ERR_NONE;
     for (int64_t i = 0; i < results->cells && !err.code; i++) {
         const CellRecord *r = &results->cell[i];
-        LeftOut *out = &table->left_out;
-        int64_t *why = !same(r->role, "grid")                            ? &out->role
-                       : r->dataset != largest                           ? &out->dataset
-                       : !wanted_arm(filter, r->arm)                     ? &out->arm
-                       : r->outcome != OUTCOME_DONE                      ? &out->outcome
-                       : !isfinite(r->loss) || r->loss <= 0              ? &out->loss
-                       : !in_range(filter, r->compute[CURRENCY_NOMINAL]) ? &out->range
-                                                                         : NULL;
-        if (why) {
-            ++*why;
+        int64_t *reason = reason_against(&table->left_out, r, largest, filter);
+        if (reason) {
+            ++*reason;
             continue;
         }
         used[i] = true;
-        arm[i] = table_arm(table, r->arm);
-        Point p = {.n = (double)r->parameters,
-                   .d = (double)r->samples,
-                   .loss = r->loss,
-                   .weight = 1,
-                   .seed = r->seed,
-                   .dataset = r->dataset,
-                   .cell = first_cell + i,
-                   .batch = r->batch,
-                   .width = (int)r->width,
-                   .depth = (int)r->depth,
-                   .heads = (int)r->heads,
-                   .arm = arm[i],
-                   .final = true};
-        memcpy(p.c, r->compute, sizeof p.c);
-        if (arm[i] < 0)
-            err = err_user("%s: arm %s: want at most %d arms", path, r->arm, TABLE_ARMS);
-        else
-            table_add(table, p);
+        err = table_arm_of(&arm[i], table, r->arm, path, 0);
+        if (!err.code) table_add(table, point_of(r, first_cell + i, arm[i]));
     }
     for (int64_t i = 0; i < results->points && !err.code; i++) {
         const CurvePoint *q = &results->curve[i];
@@ -278,26 +180,167 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
     return err;
 }
 
-static Err read_results(Table *table, const char *path, const TableFilter *filter) {
+static Err read_results(Table *table, ArmNames *met, const char *path, const TableFilter *filter) {
     Results results = {0};
     TRY(results_read(&results, path));
+    for (int64_t i = 0; i < results.cells; i++) arm_names_add(met, results.cell[i].arm);
     Err err = table_add_results(table, &results, filter, path);
     results_free(&results);
     return err;
 }
 
+/* ---- Files. ---- */
+
+/* Results by their name, or by the first bytes of HDF5. */
+static bool holds_results(const char *path) {
+    size_t length = strlen(path);
+    if (length > 3 && same(path + length - 3, ".h5")) return true;
+    /* What comes through a pipe can be read once only. */
+    struct stat about;
+    if (stat(path, &about) || !S_ISREG(about.st_mode)) return false;
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    char first[8];
+    size_t bytes = fread(first, 1, sizeof first, file);
+    fclose(file);
+    return bytes == sizeof first && !memcmp(first, "\211HDF\r\n\032\n", sizeof first);
+}
+
+/* The last `folders` folders of the path and its name, without what a table's name ends in. */
+static Err file_arm(char name[TABLE_NAME], const char *path, int folders) {
+    const char *start = path + strlen(path);
+    for (int left = folders; start > path; start--)
+        if (start[-1] == '/' && left-- == 0) break;
+    if (strlen(start) >= TABLE_NAME)
+        return err_user("%s: want a name of at most %d letters, or an arm column (-fit_columns_arm)", path,
+                        TABLE_NAME - 1);
+    strcpy(name, start);
+    char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+    size_t length = strlen(base);
+    if (length > 3 && same(base + length - 3, ".gz")) base[length - 3] = 0;
+    char *dot = strrchr(base, '.');
+    if (dot && dot != base) *dot = 0;
+    return ERR_NONE;
+}
+
+enum { FOLDERS = 64 }; /* more than a path has */
+
+/* A name for the rows of file f that no other file has: as few folders as that takes, or else the whole path. */
+static Err name_arm(char name[TABLE_NAME], int f, int files, const char *const *paths) {
+    for (int folders = 0; folders < FOLDERS; folders++) {
+        bool taken = false;
+        TRY(file_arm(name, paths[f], folders));
+        for (int other = 0; other < files && !taken; other++) {
+            char theirs[TABLE_NAME];
+            if (other == f || holds_results(paths[other])) continue;
+            TRY(file_arm(theirs, paths[other], folders));
+            taken = same(name, theirs);
+        }
+        if (!taken) return ERR_NONE;
+    }
+    snprintf(name, TABLE_NAME, "%s", paths[f]);
+    return ERR_NONE;
+}
+
+/* The points that one file gave. */
+typedef struct FileRows {
+    int64_t first, n, first_held, n_held;
+} FileRows;
+
+static bool equal_points(const Point *p, const Point *q, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        bool equal = !memcmp(&p[i].n, &q[i].n, sizeof p->n) && !memcmp(&p[i].d, &q[i].d, sizeof p->d) &&
+                     !memcmp(p[i].c, q[i].c, sizeof p->c) && !memcmp(&p[i].loss, &q[i].loss, sizeof p->loss) &&
+                     p[i].seed == q[i].seed && p[i].dataset == q[i].dataset;
+        if (!equal) return false;
+    }
+    return true;
+}
+
+static bool equal_files(const Table *table, const FileRows *a, const FileRows *b) {
+    return a->n == b->n && a->n_held == b->n_held && equal_points(&table->at[a->first], &table->at[b->first], a->n) &&
+           equal_points(&table->held[a->first_held], &table->held[b->first_held], a->n_held);
+}
+
+static Err read_files(Table *table, ArmNames *met, FileRows *rows, int files, const char *const *paths,
+                      const TableOptions *options) {
+    for (int f = 0; f < files; f++) {
+        rows[f] = (FileRows){.first = table->n, .first_held = table->n_held};
+        if (holds_results(paths[f])) {
+            TRY(read_results(table, met, paths[f], &options->filter));
+        } else {
+            char arm[TABLE_NAME];
+            TRY(name_arm(arm, f, files, paths));
+            TRY(table_read_csv(table, met, paths[f], arm, options));
+        }
+        rows[f].n = table->n - rows[f].first;
+        rows[f].n_held = table->n_held - rows[f].first_held;
+        for (int other = 0; other < f; other++)
+            if (equal_files(table, &rows[other], &rows[f]))
+                return err_user("%s: holds the rows of %s: want every file once", paths[f], paths[other]);
+    }
+    return ERR_NONE;
+}
+
+/* Every arm that was asked for must be there. */
+static Err check_arms(const ArmNames *met, const TableFilter *filter) {
+    char list[300] = "";
+    for (int i = 0; i < met->n; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", met->at[i]);
+    }
+    for (int i = 0; i < filter->n_arms; i++) {
+        bool there = false;
+        for (int k = 0; k < met->n; k++) there |= same(filter->arms[i], met->at[k]);
+        if (!there) return err_user("fit.arms: no arm %s: want some of %s", filter->arms[i], list);
+    }
+    return ERR_NONE;
+}
+
+static Err read_all(Table *table, int files, const char *const *paths, const TableOptions *options) {
+    ArmNames met = {0};
+    FileRows *rows = MEM_NEW(FileRows, files);
+    Err err = read_files(table, &met, rows, files, paths, options);
+    /* Where no row is left because no arm was asked for that is there, that is what to say. */
+    if (met.n && (!err.code || !table->n)) {
+        Err arms = check_arms(&met, &options->filter);
+        if (arms.code) err = arms;
+    }
+    mem_free(met.at);
+    mem_free(rows);
+    return err.code ? err : table_finish(table, options);
+}
+
+static void *bcast_array(const Comm *comm, const void *mine, int64_t n, size_t size) {
+    void *copy = MEM_NEW(char, (size_t)n *size + 1);
+    if (comm_rank(comm) == 0 && n) memcpy(copy, mine, (size_t)n * size);
+    comm_bcast(comm, copy, (size_t)n * size, 0);
+    return copy;
+}
+
+/* What the root has, on every rank. */
+static void bcast_table(Table *table, const Comm *comm) {
+    Table mine = *table, all = mine;
+    comm_bcast(comm, &all, sizeof all, 0);
+    all.at = bcast_array(comm, mine.at, all.n, sizeof *all.at);
+    all.held = bcast_array(comm, mine.held, all.n_held, sizeof *all.held);
+    all.note = bcast_array(comm, mine.note, all.notes, sizeof *all.note);
+    all.capacity = all.n;
+    all.held_capacity = all.n_held;
+    table_free(table);
+    *table = all;
+}
+
+Err table_add_files(Table *table, int files, const char *const *paths, const TableOptions *options, const Comm *comm) {
+    Err err = ERR_NONE;
+    if (comm_rank(comm) == 0) err = read_all(table, files, paths, options);
+    TRY(comm_agree(comm, err));
+    bcast_table(table, comm);
+    return ERR_NONE;
+}
+
 Err table_add_file(Table *table, const char *path, const TableColumns *columns, const TableFilter *filter,
                    const Comm *comm) {
-    size_t len = strlen(path);
-    bool root = comm_rank(comm) == 0;
-    Err err = ERR_NONE;
-    if (root)
-        err = len > 3 && same(path + len - 3, ".h5") ? read_results(table, path, filter)
-                                                     : read_csv(table, path, columns, filter);
-    TRY(comm_agree(comm, err));
-    Point *mine = table->at;
-    comm_bcast(comm, table, sizeof *table, 0);
-    if (!root) table->at = mem_grow(mine, (size_t)table->capacity * sizeof *table->at);
-    comm_bcast(comm, table->at, (size_t)table->n * sizeof *table->at, 0);
-    return ERR_NONE;
+    TableOptions options = {.columns = *columns, .filter = *filter};
+    return table_add_files(table, 1, &path, &options, comm);
 }

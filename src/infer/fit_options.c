@@ -4,13 +4,14 @@
 
 #define KEY(name, type, member, fallback, lo, hi, choices, unit, help)                                                 \
     { name, type, offsetof(FitOptions, member), fallback, lo, hi, choices, unit, help }
-#define COLUMN(name, member, fallback, help) KEY("fit.columns." name, KEY_WORD, member, fallback, 0, 0, NULL, "1", help)
+#define COLUMN(name, member, help)                                                                                     \
+    KEY("fit.columns." name, KEY_WORD, rows.member, "", 0, 0, NULL, "1", "column of " help)
 
 /* Of each currency beside nominal compute. */
 #define BUDGETS(word, name, column, title, amount, unit, description)                                                  \
     KEY("fit.budgets_" name, KEY_REALS, budgets[CURRENCY_##word], "", 1e-300, 1e300, NULL, unit, "the same in " amount),
 #define COMPUTE(word, name, column, title, amount, unit, description)                                                  \
-    COLUMN(name, column_c[CURRENCY_##word], "", "CSV column of " amount "; empty: none"),
+    COLUMN(name, c[CURRENCY_##word], amount "; empty: none"),
 
 const KeySpec fit_keys[] = {
     KEY("fit.law", KEY_CHOICE, law, "chinchilla", 0, 0, LAW_NAMES, "1",
@@ -40,19 +41,31 @@ const KeySpec fit_keys[] = {
         "at most so many points enter the surrogate; 8 n^2 bytes over all ranks"),
     KEY("fit.surrogate_subset", KEY_INT, surrogate_subset, "1000", 10, 46000, NULL, "points",
         "at most so many of them decide its hyperparameters"),
-    KEY("fit.arms", KEY_WORDS, arms, "", 0, 0, NULL, "1", "arms to fit; empty: all"),
-    KEY("fit.c_min", KEY_REAL, c_min, "0", 0, 1e300, NULL, "FLOP", "least nominal C of a row; 0: none"),
-    KEY("fit.c_max", KEY_REAL, c_max, "0", 0, 1e300, NULL, "FLOP", "rows have a nominal C below this; 0: no bound"),
-    COLUMN("n", column_n, "N", "CSV column of N"),
-    COLUMN("d", column_d, "D", "CSV column of D"),
-    COLUMN("loss", column_loss, "loss", "CSV column of the loss"),
-    COLUMN("weight", column_weight, "", "CSV column of weights; empty: 1"),
-    COLUMN("keep", column_keep, "", "CSV column that is 0 in rows to leave out; empty: none"),
-    COLUMN("arm", column_arm, "", "CSV column of the arm's name; empty: the file's name"),
-    COLUMN("seed", column_seed, "", "CSV column of the seed; empty: none"),
-    COLUMN("c", column_c[CURRENCY_NOMINAL], "", "CSV column of nominal C; empty: 6 N D"),
-    CURRENCY_ROWS_BESIDE(COMPUTE)
-        KEY("suggest", KEY_INT, suggest, "0", 0, 64, NULL, "cells", "propose so many cells to run next; 0: none"),
+    KEY("fit.arms", KEY_WORDS, rows.arms, "", 0, 0, NULL, "1", "arms to fit; empty: all"),
+    KEY("fit.c_min", KEY_REAL, rows.c_min, "0", 0, 1e300, NULL, "FLOP", "least nominal C of a row; 0: none"),
+    KEY("fit.c_max", KEY_REAL, rows.c_max, "0", 0, 1e300, NULL, "FLOP",
+        "rows have a nominal C below this; 0: no bound"),
+    KEY("fit.best", KEY_BOOL, rows.best, "false", 0, 0, NULL, "1",
+        "of rows with the same arm, N and D only the one with the least loss, for sweeps of other things"),
+    KEY("fit.cost", KEY_REALS, rows.cost, "", 1e-300, 1e300, NULL, "1",
+        "kappa, mu, nu of C = kappa N^mu D^nu where one is missing; empty: the arm's own, else 6,1,1"),
+    COLUMN("n", n, "N; empty: N, params, parameters or the like, in any case"),
+    COLUMN("d", d, "D; empty: D, tokens, samples or the like; without one D comes from C and N"),
+    COLUMN("loss", loss, "the loss; empty: loss, val_loss or the like"),
+    COLUMN("c", c[CURRENCY_NOMINAL], "nominal C; empty: C, flops or the like, else 6 N D; none: 6 N D"),
+    CURRENCY_ROWS_BESIDE(COMPUTE) KEY("fit.columns.c_unit", KEY_WORD, rows.c_unit, "auto", 0, 0, NULL, "1",
+                                      "unit of C: FLOP, GFLOP, PFLOP-days, ...; auto: by the column's name, else FLOP"),
+    COLUMN("arm", arm, "the arm's name; empty: arm, else the file's name"),
+    COLUMN("seed", seed, "the seed; empty: seed, else none"),
+    COLUMN("group", group, "what rows that may share an error have in common; empty: none"),
+    COLUMN("weight", weight, "weights; empty: 1"),
+    COLUMN("error", error, "the loss's standard error, which gives weights 1 / error^2; empty: none"),
+    COLUMN("keep", keep, "rows to leave out, where it is 0 or false; empty: none"),
+    COLUMN("drop", drop, "rows to leave out, where it is 1 or true; empty: none"),
+    COLUMN("holdout", holdout, "rows to hold out and predict, where it is 1 or true; empty: none"),
+    KEY("fit.columns.decimal", KEY_CHOICE, rows.decimal, "auto", 0, 0, "point|comma|auto", "1",
+        "decimal mark; auto: the one that all numbers of a table fit with"),
+    KEY("suggest", KEY_INT, suggest, "0", 0, 64, NULL, "cells", "propose so many cells to run next; 0: none"),
     KEY("suggest.budget", KEY_REAL, suggest_budget, "0", 0, 1e300, NULL, "FLOP",
         "nominal budget whose allocation they are to pin down; 0: the largest run's"),
     KEY("suggest.file", KEY_WORD, suggest_file, "suggest.yaml", 0, 0, NULL, "1", "study file to write; must not exist"),
@@ -62,20 +75,36 @@ const KeySpec fit_keys[] = {
 };
 const int n_fit_keys = sizeof fit_keys / sizeof *fit_keys;
 
-TableColumns fit_columns(const FitOptions *o) {
-    TableColumns columns = {.n = o->column_n,
-                            .d = o->column_d,
-                            .loss = o->column_loss,
-                            .weight = o->column_weight,
-                            .keep = o->column_keep,
-                            .arm = o->column_arm,
-                            .seed = o->column_seed};
-    for (int c = 0; c < CURRENCIES; c++) columns.c[c] = o->column_c[c];
-    return columns;
-}
-
-TableFilter fit_filter(const FitOptions *o) {
-    return (TableFilter){.n_arms = o->arms.n, .arms = o->arms.at, .c_min = o->c_min, .c_max = o->c_max};
+Err fit_rows(TableOptions *table, FitOptions *options) {
+    RowOptions *o = &options->rows;
+    *table = (TableOptions){.columns = {.n = o->n,
+                                        .d = o->d,
+                                        .loss = o->loss,
+                                        .weight = o->weight,
+                                        .error = o->error,
+                                        .keep = o->keep,
+                                        .drop = o->drop,
+                                        .arm = o->arm,
+                                        .seed = o->seed,
+                                        .group = o->group,
+                                        .holdout = o->holdout,
+                                        .mark = o->decimal},
+                            .filter = {.n_arms = o->arms.n, .arms = o->arm_name, .c_min = o->c_min, .c_max = o->c_max},
+                            .best = o->best,
+                            .error_of_log = options->objective != OBJECTIVE_LOSS};
+    for (int c = 0; c < CURRENCIES; c++) table->columns.c[c] = o->c[c];
+    for (int i = 0; i < o->arms.n; i++) o->arm_name[i] = o->arms.at[i];
+    if (strcmp(o->c_unit, "auto")) {
+        table->columns.unit = table_unit(o->c_unit);
+        if (table->columns.unit == 0)
+            return err_user("%s: fit.columns.c_unit = %s: want FLOP, kFLOP, MFLOP, GFLOP, TFLOP, PFLOP, EFLOP, ZFLOP, "
+                            "PFLOP-days or auto",
+                            options_source(), o->c_unit);
+    }
+    if (o->cost.n != 0 && o->cost.n != 3)
+        return err_user("%s: fit.cost: %d numbers: want kappa, mu and nu", options_source(), o->cost.n);
+    for (int i = 0; i < o->cost.n; i++) table->cost[i] = o->cost.at[i];
+    return ERR_NONE;
 }
 
 LawSpec fit_spec(const FitOptions *o) {

@@ -317,7 +317,26 @@ static Err write_json(const Analysis *a, const char *path) {
     json_int(&j, "outcome", out->outcome);
     json_int(&j, "role", out->role);
     json_int(&j, "dataset", out->dataset);
+    json_int(&j, "best", out->best);
+    json_array(&j, "words");
+    for (int i = 0; i < TABLE_WORDS && out->word[i].rows; i++) {
+        json_object(&j, NULL);
+        json_text(&j, "word", out->word[i].word);
+        json_int(&j, "rows", out->word[i].rows);
+        json_end_object(&j);
+    }
+    json_end_array(&j);
     json_end_object(&j);
+    json_array(&j, "notes");
+    for (int i = 0; i < a->table->notes; i++) {
+        const TableNote *note = &a->table->note[i];
+        json_object(&j, NULL);
+        json_text(&j, "text", note->text);
+        json_text(&j, "file", note->file);
+        json_int(&j, "files", note->files);
+        json_end_object(&j);
+    }
+    json_end_array(&j);
     if (a->surrogate) json_surrogate(&j, a->surrogate);
     json_array(&j, "arms");
     for (int m = 0; m < a->arms; m++) json_arm(&j, a, m);

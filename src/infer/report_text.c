@@ -40,15 +40,29 @@ static void print_left_out(const LeftOut *out) {
     const struct {
         int64_t n;
         const char *why;
-    } reason[] = {{out->keep, "keep column or weight 0"},
+    } reason[] = {{out->keep, "by the keep or drop column, or of weight 0"},
                   {out->range, "C outside the asked-for range"},
                   {out->arm, "arm not asked for"},
                   {out->loss, "no usable loss"},
                   {out->outcome, "cell diverged or failed"},
                   {out->role, "cell not of the grid"},
-                  {out->dataset, "cell on a smaller training set"}};
+                  {out->dataset, "cell on a smaller training set"},
+                  {out->best, "another row of the same arm, N and D has less loss"}};
     for (int i = 0; i < (int)(sizeof reason / sizeof *reason); i++)
-        if (reason[i].n) log_text("  left out: %lld rows, %s", (long long)reason[i].n, reason[i].why);
+        if (reason[i].n)
+            log_text("  left out: %lld row%s, %s", (long long)reason[i].n, reason[i].n == 1 ? "" : "s", reason[i].why);
+    for (int i = 0; i < TABLE_WORDS && out->word[i].rows; i++)
+        log_text("    in place of the loss: \"%s\", %lld times", out->word[i].word, (long long)out->word[i].rows);
+}
+
+static void print_notes(const Table *table) {
+    for (int i = 0; i < table->notes; i++) {
+        const TableNote *n = &table->note[i];
+        char where[sizeof n->file + 32] = "";
+        if (n->files == 1) snprintf(where, sizeof where, "%s: ", n->file);
+        if (n->files > 1) snprintf(where, sizeof where, "%s and %d more: ", n->file, n->files - 1);
+        log_text("  note: %s%s", where, n->text);
+    }
 }
 
 static void print_head(const Analysis *a) {
@@ -60,6 +74,7 @@ static void print_head(const Analysis *a) {
              s->kind->formula, e[s->e], exponents[s->exponents], objective[s->objective],
              s->objective == OBJECTIVE_HUBER ? cell(", delta %g", s->delta) : "");
     print_left_out(&a->table->left_out);
+    print_notes(a->table);
 }
 
 /* ---- Arms beside each other. ---- */

@@ -57,9 +57,7 @@ void verify_inform(Verify *v, double published, double obtained, const char *wha
 Err case_open(Case *c, const CaseRows *rows, LawSpec spec, LawStarts starts, const Comm *comm) {
     TableColumns columns = {
         .n = "N", .d = "D", .loss = rows->loss ? rows->loss : "loss", .keep = rows->keep, .arm = rows->arm_column};
-    char name[1][32];
-    snprintf(name[0], sizeof name[0], "%s", rows->arm ? rows->arm : "");
-    TableFilter filter = {.n_arms = rows->arm ? 1 : 0, .arms = name, .c_max = rows->c_max};
+    TableFilter filter = {.n_arms = rows->arm ? 1 : 0, .arms = &rows->arm, .c_max = rows->c_max};
     c->table = table_new();
     Err err = table_add_file(&c->table, rows->path, &columns, &filter, comm);
     if (err.code) {

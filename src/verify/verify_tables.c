@@ -196,10 +196,8 @@ static int lower_hull(Vertex *p, int n) {
 
 static Err approach_1(double slope[2], const char *path, const char *subset, const Comm *comm) {
     TableColumns columns = {.n = "N", .d = "D", .loss = "loss", .arm = "subset", .width = "width", .depth = "depth"};
-    char name[1][32];
-    snprintf(name[0], sizeof name[0], "%s", subset);
     Table t = table_new();
-    TRY(table_add_file(&t, path, &columns, &(TableFilter){.n_arms = 1, .arms = name}, comm));
+    TRY(table_add_file(&t, path, &columns, &(TableFilter){.n_arms = 1, .arms = &subset}, comm));
     Vertex *p = MEM_NEW(Vertex, t.n);
     for (int64_t i = 0; i < t.n; i++) {
         const Point *at = &t.at[i];

@@ -1,0 +1,247 @@
+/* A table once all of its files are read: what is missing of C, N and D, which rows stay, and what looks odd. */
+#include "table_rows.h"
+
+#include "base/arena.h"
+#include "fit/cost.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- C, N and D from each other. ---- */
+
+static bool known(double x) {
+    return isfinite(x) && x > 0;
+}
+
+typedef struct Missing {
+    int64_t n, d, c, complete; /* rows of an arm that lack each, and that lack none */
+} Missing;
+
+static void count_missing(Missing *missing, const Point *at, int64_t n, int arm) {
+    for (int64_t i = 0; i < n; i++) {
+        const Point *p = &at[i];
+        if (p->arm != arm || !p->final) continue;
+        bool c = known(p->c[CURRENCY_NOMINAL]);
+        missing->n += !known(p->n);
+        missing->d += !known(p->d);
+        missing->c += !c;
+        missing->complete += known(p->n) && known(p->d) && c;
+    }
+}
+
+enum { OWN_ROWS = 3 }; /* rows with all of N, D and C that an arm's own cost law takes */
+
+typedef enum CostSource { COST_GIVEN, COST_OWN, COST_SIX } CostSource;
+
+/* 6 N D is computed as such, so that nothing is rounded on the way through logarithms. */
+static void fill_point(Point *p, const Cost *cost, bool six) {
+    double *c = &p->c[CURRENCY_NOMINAL], log_c = log(*c) - cost->log_kappa;
+    if (!known(p->n))
+        p->n = six ? *c / (6 * p->d) : exp((log_c - cost->nu * log(p->d)) / cost->mu);
+    else if (!known(p->d))
+        p->d = six ? *c / (6 * p->n) : exp((log_c - cost->mu * log(p->n)) / cost->nu);
+    else if (!known(*c))
+        *c = six ? 6 * p->n * p->d : cost_of(cost, p->n, p->d);
+}
+
+static void fill(Table *table, int arm, const Cost *cost, CostSource source) {
+    for (int64_t i = 0; i < table->n; i++)
+        if (table->at[i].arm == arm && table->at[i].final) fill_point(&table->at[i], cost, source == COST_SIX);
+    for (int64_t i = 0; i < table->n_held; i++)
+        if (table->held[i].arm == arm) fill_point(&table->held[i], cost, source == COST_SIX);
+}
+
+static void note_filled(Table *table, const Missing *missing, const Cost *cost, CostSource source, int arm) {
+    const struct {
+        int64_t rows;
+        const char *what, *six;
+    } told[] = {{missing->n, "N", "N = C / (6 D)"}, {missing->d, "D", "D = C / (6 N)"}, {missing->c, "C", NULL}};
+    for (int i = 0; i < (int)(sizeof told / sizeof *told); i++) {
+        long long rows = (long long)told[i].rows;
+        if (!rows) continue;
+        if (source == COST_OWN)
+            table_note(table, NULL, "%s in %lld rows of arm %.60s from its own C = %.4g N^%.4g D^%.4g", told[i].what,
+                       rows, table->arm[arm], exp(cost->log_kappa), cost->mu, cost->nu);
+        else if (source == COST_GIVEN)
+            table_note(table, NULL, "%s in %lld rows from C = %.4g N^%.4g D^%.4g, as given", told[i].what, rows,
+                       exp(cost->log_kappa), cost->mu, cost->nu);
+        else if (told[i].six)
+            table_note(table, NULL, "%s in %lld rows", told[i].six, rows);
+    }
+}
+
+/* Each arm by its own cost law where it has one; the others alike. */
+static void fill_table(Table *table, const TableOptions *options) {
+    bool given = options->cost[0] > 0;
+    CostSource source = given ? COST_GIVEN : COST_SIX;
+    Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
+    if (given) cost = (Cost){.log_kappa = log(options->cost[0]), .mu = options->cost[1], .nu = options->cost[2]};
+    Missing all = {0};
+    for (int m = 0; m < table->arms; m++) {
+        Missing missing = {0};
+        count_missing(&missing, table->at, table->n, m);
+        int64_t complete = missing.complete;
+        count_missing(&missing, table->held, table->n_held, m);
+        if (!missing.n && !missing.d && !missing.c) continue;
+        if (!given && complete >= OWN_ROWS) {
+            Cost own = cost_fit(table, m, CURRENCY_NOMINAL);
+            fill(table, m, &own, COST_OWN);
+            note_filled(table, &missing, &own, COST_OWN, m);
+            continue;
+        }
+        fill(table, m, &cost, source);
+        table->assumed_6nd |= source == COST_SIX;
+        all.n += missing.n;
+        all.d += missing.d;
+        all.c += missing.c;
+    }
+    note_filled(table, &all, &cost, source, 0);
+}
+
+/* ---- Which rows stay. ---- */
+
+static void keep_rows(Table *table, const bool *stays) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < table->n; i++)
+        if (stays[i]) table->at[n++] = table->at[i];
+    table->n = n;
+}
+
+static void apply_range(Table *table, const TableFilter *filter, bool *stays) {
+    for (int64_t i = 0; i < table->n; i++) {
+        const Point *p = &table->at[i];
+        stays[i] = !p->final || table_wants_compute(filter, p->c[CURRENCY_NOMINAL]);
+        table->left_out.range += !stays[i];
+    }
+    keep_rows(table, stays);
+}
+
+/* Finished rows in the order of arm, N, D, dataset, seed, loss: rows that repeat stand together, the best first. */
+static int compare(const void *one, const void *other) {
+    const Point *p = *(const Point *const *)one, *q = *(const Point *const *)other;
+    const double a[] = {p->arm, p->n, p->d, (double)p->dataset, (double)p->seed, p->loss};
+    const double b[] = {q->arm, q->n, q->d, (double)q->dataset, (double)q->seed, q->loss};
+    for (int i = 0; i < (int)(sizeof a / sizeof *a); i++)
+        if (a[i] != b[i]) return a[i] < b[i] ? -1 : 1;
+    if (p == q) return 0;
+    return p < q ? -1 : 1;
+}
+
+static bool same_size(const Point *p, const Point *q) {
+    return p->arm == q->arm && p->n == q->n && p->d == q->d;
+}
+
+static int64_t order_rows(const Point **row, const Table *table) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < table->n; i++)
+        if (table->at[i].final) row[n++] = &table->at[i];
+    qsort(row, (size_t)n, sizeof *row, compare);
+    return n;
+}
+
+/* Leaves the least loss of each arm, N and D. */
+static void apply_best(Table *table, const Point **row, int64_t n, bool *stays) {
+    for (int64_t i = 0; i < table->n; i++) stays[i] = true;
+    const Point *best = NULL;
+    for (int64_t i = 0; i < n; i++) {
+        if (!best || !same_size(best, row[i])) {
+            best = row[i];
+            continue;
+        }
+        const Point *worse = row[i];
+        if (worse->loss < best->loss) {
+            worse = best;
+            best = row[i];
+        }
+        stays[worse - table->at] = false;
+        table->left_out.best++;
+    }
+    keep_rows(table, stays);
+}
+
+/* Rows that nothing tells from another one: a sweep of something else, or a file's rows given twice. */
+static void note_repeats(Table *table, const Point *const *row, int64_t n) {
+    int64_t repeated = 0, sizes = 0, equal = 0;
+    for (int64_t first = 0, next; first < n; first = next) {
+        const Point *p = row[first];
+        for (next = first + 1; next < n; next++) {
+            const Point *q = row[next];
+            if (!same_size(p, q) || p->dataset != q->dataset || p->seed != q->seed) break;
+            equal += row[next - 1]->loss == q->loss;
+        }
+        if (next - first == 1) continue;
+        repeated += next - first;
+        sizes++;
+    }
+    if (repeated)
+        table_note(
+            table, NULL,
+            "%lld rows repeat %lld (N, D) and no seed tells them apart: if they are a sweep of something else, "
+            "-fit_best true keeps the least loss of each; if seeds differ, name their column (-fit_columns_seed)",
+            (long long)repeated, (long long)sizes);
+    if (equal)
+        table_note(table, NULL, "%lld rows have the N, D and loss of another row: are they in the files twice?",
+                   (long long)equal);
+}
+
+/* ---- All of it. ---- */
+
+/* Weights from standard errors: their mean in an arm is 1, as without them. */
+static void scale_weights(Table *table) {
+    double sum[TABLE_ARMS] = {0};
+    int64_t rows[TABLE_ARMS] = {0};
+    for (int64_t i = 0; i < table->n; i++) {
+        sum[table->at[i].arm] += table->at[i].weight;
+        rows[table->at[i].arm]++;
+    }
+    for (int64_t i = 0; i < table->n; i++)
+        table->at[i].weight *= (double)rows[table->at[i].arm] / sum[table->at[i].arm];
+}
+
+/* Arms of which no row is left are none. */
+static Err drop_arms(Table *table) {
+    int64_t rows[TABLE_ARMS] = {0};
+    int index[TABLE_ARMS], arms = 0;
+    for (int64_t i = 0; i < table->n; i++) rows[table->at[i].arm] += table->at[i].final;
+    for (int64_t i = 0; i < table->n_held; i++) {
+        int m = table->held[i].arm;
+        if (!rows[m]) return err_user("arm %s: all of its rows are held out: want some to fit", table->arm[m]);
+    }
+    for (int m = 0; m < table->arms; m++) {
+        index[m] = arms;
+        if (!rows[m]) continue;
+        if (arms != m) memcpy(table->arm[arms], table->arm[m], TABLE_NAME);
+        arms++;
+    }
+    if (!arms) return err_user("fit.c_min, fit.c_max: no row is left to fit: want a range that rows lie in");
+    table->arms = arms;
+    for (int64_t i = 0; i < table->n; i++) table->at[i].arm = index[table->at[i].arm];
+    for (int64_t i = 0; i < table->n_held; i++) table->held[i].arm = index[table->held[i].arm];
+    return ERR_NONE;
+}
+
+static void see_currencies(Table *table) {
+    for (int c = 0; c < CURRENCIES; c++) {
+        table->has[c] = true;
+        for (int64_t i = 0; i < table->n; i++) table->has[c] &= known(table->at[i].c[c]);
+    }
+}
+
+Err table_finish(Table *table, const TableOptions *options) {
+    fill_table(table, options);
+    bool *stays = MEM_NEW(bool, table->n + 1);
+    const Point **row = MEM_NEW(const Point *, table->n + 1);
+    apply_range(table, &options->filter, stays);
+    int64_t n = order_rows(row, table);
+    if (options->best)
+        apply_best(table, row, n, stays);
+    else
+        note_repeats(table, row, n);
+    mem_free(row);
+    mem_free(stays);
+    const char *error = options->columns.error;
+    if (error && *error && strcmp(error, "none")) scale_weights(table);
+    see_currencies(table);
+    return drop_arms(table);
+}
