@@ -65,7 +65,7 @@ def ours(width, depth, options):
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         command = [f"{HERE}/../jobs/local.sh", str(options.ranks), f"{HERE}/../build/opt/equiscale", "bench", "step",
                    "-model", "transformer", "-width", str(width), "-depth", str(depth), "-heads", str(HEADS),
-                   "-samples", str(options.samples), "-tokens", str(options.tokens), "-repeat", "5",
+                   "-batch", str(options.samples), "-tokens", str(options.tokens), "-repeat", "5",
                    "-json", out.name]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return json.load(out)[0]

@@ -20,10 +20,10 @@ for r in rows:
     assert all(k in r for k in keys), r
     assert abs(r["share_of_peak"] - r["gflops"] / r["peak_gflops"]) < 1e-3 and r["ms"] > 0, r
 '
-$run step -model transformer,gatr -width 8 -depth 1 -samples 3 -tokens 5 -repeat 1 -tp 2 -json "$out" </dev/null || bad=1
+$run step -model transformer,gatr -width 8 -depth 1 -batch 3 -tokens 5 -repeat 1 -tp 2 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 \
-    "model parameters ranks dp tp samples tokens ms gflops peak_gflops share_of_peak" || bad=1
-$run kernels -model transformer -width 16 -samples 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
+    "model parameters ranks dp tp batch tokens ms gflops peak_gflops share_of_peak" || bad=1
+$run kernels -model transformer -width 16 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 12 "kernel size flop bytes memory_gbytes" || bad=1
 expect "want step or kernels" $run steps
 expect "tp = 3: want a divisor of the 2 ranks" $run step -tp 3

@@ -8,10 +8,7 @@
 #include "bench.h"
 #include "commands.h"
 
-#include "base/arena.h"
 #include "base/log.h"
-#include "base/timer.h"
-#include "la/gemm.h"
 #include "par/options.h"
 
 #include <stdio.h>
@@ -25,43 +22,14 @@ static const KeySpec specs[] = {
      "GATr's hidden scalars; 0: twice the multivectors"},
     {"depth", KEY_INT, offsetof(BenchOptions, depth), "4", 1, 1000, NULL, "1", "blocks"},
     {"heads", KEY_INT, offsetof(BenchOptions, heads), "4", 1, 1000, NULL, "1", "attention heads"},
-    {"samples", KEY_INT, offsetof(BenchOptions, samples), "32", 1, 1 << 20, NULL, "1", "samples of a batch"},
+    {"batch", KEY_INT, offsetof(BenchOptions, batch), "32", 1, 1 << 20, NULL, "samples", "samples of a step"},
     {"tokens", KEY_INT, offsetof(BenchOptions, tokens), "41", 1, 1 << 16, NULL, "1", "tokens of a sample"},
     {"tp", KEY_INT, offsetof(BenchOptions, tp), "1", 1, 1 << 16, NULL, "ranks", "tensor-parallel ranks"},
     {"repeat", KEY_INT, offsetof(BenchOptions, repeat), "7", 1, 10000, NULL, "1", "rounds; medians are shown"},
+    {"cpu", KEY_BOOL, offsetof(BenchOptions, cpu), "false", 0, 0, NULL, "1",
+     "processor time instead of wall time: for one rank on a machine with other work"},
     {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the rows"},
 };
-
-double bench_slowest(double start) {
-    double t = timer_now() - start;
-    comm_max_f64(comm_world(), &t, 1);
-    return t;
-}
-
-enum { PEAK = 2048 };
-
-Peak peak_new(void) {
-    Peak p = {.a = MEM_NEW(real, 3 * PEAK * PEAK)};
-    for (int64_t i = 0; i < 2 * PEAK * PEAK; i++) p.a[i] = (real)((double)(i % 1009) / 1009 - 0.5);
-    return p;
-}
-
-void peak_free(Peak *peak) {
-    mem_free(peak->a);
-}
-
-double peak_measure(Peak *peak) {
-    real *a = peak->a, *b = a + PEAK * PEAK, *c = b + PEAK * PEAK;
-    comm_barrier(comm_world());
-    double start = timer_now();
-    gemm_nn(c, PEAK, a, PEAK, b, PEAK, PEAK, PEAK, PEAK, 0);
-    return 2e-9 * PEAK * PEAK * PEAK / bench_slowest(start);
-}
-
-FILE *bench_json(const BenchOptions *o) {
-    if (!*o->json || comm_rank(comm_world())) return NULL;
-    return fopen(o->json, "w");
-}
 
 Err cmd_bench(int argc, char **argv, int *code) {
     (void)code;

@@ -6,19 +6,23 @@
 #include "par/comm.h"
 #include "par/options.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 typedef struct BenchOptions {
     WordList model;
-    int64_t width, width_s, depth, heads, samples, tokens, tp, repeat;
+    int64_t width, width_s, depth, heads, batch, tokens, tp, repeat;
+    bool cpu; /* processor time instead of wall time */
     char json[OPTION_TEXT];
 } BenchOptions;
 
 Err bench_step(const BenchOptions *options);
 Err bench_kernels(const BenchOptions *options);
 
-/** Seconds since start on the rank that took longest. Collective on the world. */
-double bench_slowest(double start);
+/** The clock of the options, in seconds (not collective), and the time since `start` on the rank that took longest
+ *  (collective on the world). */
+double bench_now(const BenchOptions *options);
+double bench_slowest(const BenchOptions *options, double start);
 
 /** GFLOP/s of one rank in a 2048^3 product while all ranks run one. Collective on the world. */
 typedef struct Peak {
@@ -26,7 +30,7 @@ typedef struct Peak {
 } Peak;
 Peak peak_new(void);
 void peak_free(Peak *peak);
-double peak_measure(Peak *peak);
+double peak_measure(Peak *peak, const BenchOptions *options);
 
 /** The file for the rows on the root, NULL elsewhere or when none is wanted. */
 FILE *bench_json(const BenchOptions *options);

@@ -2,7 +2,6 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "base/timer.h"
 #include "math/stats.h"
 #include "la/brgemm.h"
 #include "la/gemm.h"
@@ -113,7 +112,7 @@ static void add_product(List *list, const char *name, void (*run)(const Kernel *
 
 /* The kernels of one transformer layer, forward and backward. */
 static void add_layer(List *list, const BenchOptions *o, int64_t width) {
-    int64_t t = o->samples * o->tokens, wide[] = {3 * width, 2 * width};
+    int64_t t = o->batch * o->tokens, wide[] = {3 * width, 2 * width};
     for (int i = 0; i < 2; i++) {
         add_product(list, "gemm nn", run_nn, t, wide[i], width);
         add_product(list, "gemm nt", run_nt, t, width, wide[i]);
@@ -125,7 +124,7 @@ static void add_layer(List *list, const BenchOptions *o, int64_t width) {
     add(list, "layer norm", run_norm, t, width, 0, 0, 3 * e);
     add(list, "layer norm backward", run_norm_backward, t, width, 0, 0, 4 * e);
     list->base.shape.dq = list->base.shape.dv = (int)(width / o->heads);
-    double square = (double)(o->heads * o->samples * o->tokens * o->tokens);
+    double square = (double)(o->heads * o->batch * o->tokens * o->tokens);
     double flop = (double)attention_flops(list->base.seqs, &list->base.shape);
     add(list, "attention", run_attention, t, width, 0, flop / 3, 4 * e + square);
     add(list, "attention backward", run_attention_backward, t, width, 0, flop * 2 / 3, 7 * e + square);
@@ -133,7 +132,7 @@ static void add_layer(List *list, const BenchOptions *o, int64_t width) {
 
 /* GATr's kernels on `width` multivector channels. */
 static void add_algebra(List *list, const BenchOptions *o, int64_t width) {
-    int64_t t = o->samples * o->tokens;
+    int64_t t = o->batch * o->tokens;
     double pairs = (double)(t * width), e = PGA * pairs;
     add(list, "geometric", run_geometric, width, t, 0, PGA_GEOMETRIC_FLOPS * pairs, 3 * e);
     add(list, "geometric backward", run_geometric_backward, width, t, 0, 2 * PGA_GEOMETRIC_FLOPS * pairs, 5 * e);
@@ -143,31 +142,32 @@ static void add_algebra(List *list, const BenchOptions *o, int64_t width) {
 }
 
 /* GB/s of x = y + a z over 3 n numbers, the best of some passes. */
-static double bandwidth(real *x, int64_t n, int calls) {
+static double bandwidth(const BenchOptions *o, real *x, int64_t n, int calls) {
     real *y = x + n, *z = y + n;
     double best = 0;
     for (int i = 0; i < 5; i++) {
-        double start = timer_now();
+        double start = bench_now(o);
         for (int c = 0; c < calls; c++)
 #pragma omp simd
             for (int64_t j = 0; j < n; j++) x[j] = y[j] + (real)0.5 * z[j];
-        best = fmax(best, 3e-9 * (double)n * calls * sizeof(real) / bench_slowest(start));
+        best = fmax(best, 3e-9 * (double)n * calls * sizeof(real) / bench_slowest(o, start));
     }
     return best;
 }
 
 /* Median seconds of one call: calls are repeated until they take 5 ms, that `repeat` times. */
-static double time_kernel(const Kernel *k, int repeat) {
-    double *t = MEM_NEW(double, repeat), start = timer_now();
+static double time_kernel(const BenchOptions *o, const Kernel *k) {
+    int repeat = (int)o->repeat;
+    double *t = MEM_NEW(double, repeat), start = bench_now(o);
     k->run(k);
     int64_t calls = 1;
-    for (start = timer_now(); timer_now() - start < 5e-3; calls++) k->run(k);
+    for (start = bench_now(o); bench_now(o) - start < 5e-3; calls++) k->run(k);
     comm_max_i64(comm_world(), &calls, 1);
     for (int i = 0; i < repeat; i++) {
         comm_barrier(comm_world());
-        start = timer_now();
+        start = bench_now(o);
         for (int64_t c = 0; c < calls; c++) k->run(k);
-        t[i] = bench_slowest(start) / (double)calls;
+        t[i] = bench_slowest(o, start) / (double)calls;
     }
     double median = stats_median(t, repeat);
     mem_free(t);
@@ -192,16 +192,16 @@ static void print(FILE *json, const Kernel *k, double seconds, double peak, doub
 Err bench_kernels(const BenchOptions *o) {
     static const int64_t widths[] = {64, 128, 256};
     int n_widths = o->model.n ? 1 : 3;
-    int64_t t = o->samples * o->tokens, widest = o->model.n ? o->width : widths[2],
+    int64_t t = o->batch * o->tokens, widest = o->model.n ? o->width : widths[2],
             n = 2 * PGA * (t + LANES) * (o->model.n ? widest : 16); /* two multivectors a channel */
     if (n < 4 * t * widest) n = 4 * t * widest;
     int64_t stream_n = 1 << 24, most = n > 3 * stream_n ? n : 3 * stream_n;
     if (widest % o->heads) return err_user("command line: heads = %d: want a divisor of the width", (int)o->heads);
     real *memory = MEM_NEW(real, 3 * n > most ? 3 * n : most);
     for (int64_t i = 0; i < 3 * n; i++) memory[i] = (real)((double)(i % 1009) / 1009 - 0.5);
-    int64_t *start = MEM_NEW(int64_t, o->samples + 1);
-    for (int64_t i = 0; i <= o->samples; i++) start[i] = i * o->tokens;
-    Packed seqs = {.n = (int)o->samples, .start = start};
+    int64_t *start = MEM_NEW(int64_t, o->batch + 1);
+    for (int64_t i = 0; i <= o->batch; i++) start[i] = i * o->tokens;
+    Packed seqs = {.n = (int)o->batch, .start = start};
     AttentionState state;
     AttentionShape shape = {.heads = (int)o->heads, .kv_heads = (int)o->heads, .scale = (real)0.1};
     Arena count = arena_count();
@@ -215,11 +215,11 @@ Err bench_kernels(const BenchOptions *o) {
     for (int i = 0; i < n_widths && layers; i++) add_layer(&list, o, o->model.n ? o->width : widths[i]);
     for (int i = 0; i < (o->model.n ? 1 : 2) && algebra; i++) add_algebra(&list, o, o->model.n ? o->width : 8 << i);
     Peak peak = peak_new();
-    peak_measure(&peak);
+    peak_measure(&peak, o);
     double top = 0, *seconds = MEM_NEW(double, list.n);
-    for (int i = 0; i < o->repeat; i++) top = fmax(top, peak_measure(&peak));
-    for (int i = 0; i < list.n; i++) seconds[i] = time_kernel(&list.at[i], (int)o->repeat);
-    double stream = bandwidth(memory, stream_n, 1), cache = bandwidth(memory, 1 << 14, 1000);
+    for (int i = 0; i < o->repeat; i++) top = fmax(top, peak_measure(&peak, o));
+    for (int i = 0; i < list.n; i++) seconds[i] = time_kernel(o, &list.at[i]);
+    double stream = bandwidth(o, memory, stream_n, 1), cache = bandwidth(o, memory, 1 << 14, 1000);
     log_text("%d ranks at once, %s: a rank's product 2048^3 %.1f GFLOP/s, memory %.1f GB/s, cache %.1f GB/s",
              comm_size(comm_world()), REAL_NAME, top, stream, cache);
     log_text("%-20s%-20s%11s%10s%8s%10s%10s%10s", "kernel", "rows x columns x k", "us", "GFLOP/s", "share", "kB",

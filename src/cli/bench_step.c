@@ -12,42 +12,36 @@
 #include <math.h>
 #include <string.h>
 
-/* The rows of docs/performance.md. Outputs are chosen so that the numbers of parameters are those of the models that
- * were timed with PyTorch. */
-static const struct {
+/* The rows of docs/performance.md. The outputs of those whose parameters are given are such that the numbers of
+ * parameters are those of the models that were timed with PyTorch; the others are the sizes of input/quick.yaml, with the
+ * inputs and outputs of scenes. */
+typedef struct Row {
     const char *kind;
+    int64_t parameters; /* 0: a model of scenes */
     ModelShape shape;
-    int64_t parameters;
-} defaults[] = {
-    {"gatr",
-     {.in_mv = 4,
-      .in_s = 4,
-      .out_mv = 1,
-      .out_s = 4,
-      .width = 16,
-      .width_s = 32,
-      .depth = 4,
-      .heads = 4,
-      .multi_query = true,
-      .increase = 2},
-     227301},
-    {"gatr",
-     {.in_mv = 4,
-      .in_s = 4,
-      .out_mv = 1,
-      .out_s = 4,
-      .width = 8,
-      .width_s = 16,
-      .depth = 2,
-      .heads = 4,
-      .multi_query = true,
-      .increase = 2},
-     29125},
-    {"transformer", {.in_s = 32, .out_s = 3, .width = 64, .depth = 4, .heads = 4, .increase = 1}, 135171},
-    {"transformer", {.in_s = 32, .out_s = 3, .width = 128, .depth = 4, .heads = 4, .increase = 1}, 532483},
-    {"transformer", {.in_s = 32, .out_s = 3, .width = 256, .depth = 6, .heads = 4, .increase = 1}, 3165699},
+} Row;
+
+#define TRANSFORMER(w, d, h) .width = w, .depth = d, .heads = h, .increase = 1
+#define GATR(w, d, h) .width = w, .width_s = 2 * (w), .depth = d, .heads = h, .increase = 2, .multi_query = true
+static const Row defaults[] = {
+    {"gatr", 227301, {GATR(16, 4, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
+    {"gatr", 29125, {GATR(8, 2, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
+    {"gatr", 903109, {GATR(32, 4, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
+    {"transformer", 135171, {TRANSFORMER(64, 4, 4), .in_s = 32, .out_s = 3}},
+    {"transformer", 532483, {TRANSFORMER(128, 4, 4), .in_s = 32, .out_s = 3}},
+    {"transformer", 3165699, {TRANSFORMER(256, 6, 4), .in_s = 32, .out_s = 3}},
+    {"transformer", 0, {TRANSFORMER(8, 2, 2)}},
+    {"transformer", 0, {TRANSFORMER(16, 2, 2)}},
+    {"transformer", 0, {TRANSFORMER(24, 2, 4)}},
+    {"transformer", 0, {TRANSFORMER(32, 3, 4)}},
+    {"transformer", 0, {TRANSFORMER(48, 4, 4)}},
+    {"gatr", 0, {GATR(2, 2, 2)}},
+    {"gatr", 0, {GATR(3, 2, 1)}},
+    {"gatr", 0, {GATR(5, 2, 1)}},
+    {"gatr", 0, {GATR(8, 2, 4)}},
+    {"gatr", 0, {GATR(10, 3, 2)}},
 };
-enum { DEFAULTS = sizeof defaults / sizeof *defaults };
+enum { DEFAULTS = sizeof defaults / sizeof *defaults, FIRST_TRANSFORMER = 3, SLOTS = 5 };
 
 typedef struct Bench {
     Model *model;
@@ -57,6 +51,7 @@ typedef struct Bench {
     Packed seqs;
     Tensors in, out, din, dout;
     double executed;             /* FLOP of a step over all ranks */
+    int steps;                   /* of a round */
     double *pass, *sum, *update; /* seconds of forward and backward with the sum, of the sum, of the update, by round */
     double *peak;                /* GFLOP/s of a rank, by round */
 } Bench;
@@ -81,7 +76,7 @@ static Err bench_new(Bench *b, const ModelKind *kind, const ModelShape *shape, c
     int tp = (int)o->tp, dp = comm_size(comm_world()) / tp;
     TRY(kind->check(shape, tp));
     *b = (Bench){.grid = procgrid_new(comm_world(), dp, tp)};
-    int me = comm_rank(b->grid.dp), n = (int)(o->samples * (me + 1) / dp - o->samples * me / dp);
+    int me = comm_rank(b->grid.dp), n = (int)(o->batch * (me + 1) / dp - o->batch * me / dp);
     int64_t tokens = n * o->tokens;
     b->start = MEM_NEW(int64_t, n + 1);
     for (int i = 0; i <= n; i++) b->start[i] = i * o->tokens;
@@ -109,26 +104,44 @@ static void bench_free(Bench *b) {
     mem_free(b->pass);
 }
 
-/* One step; entry i of the times, or none when i < 0. */
-static void bench_run(Bench *b, int i) {
+/* Seconds of the parts of a step, on the rank that took longest. */
+typedef struct Times {
+    double pass, sum, update;
+} Times;
+
+static Times bench_run(Bench *b, const BenchOptions *o) {
     static const OptimSettings settings = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_grad_norm = 1};
     Model *m = b->model;
     comm_barrier(comm_world());
     int64_t counted = flops_counted();
-    double start = timer_now();
+    double start = bench_now(o);
     memset(m->grad, 0, (size_t)m->table.local * sizeof *m->grad);
     model_forward(m, b->out, b->in, &b->seqs);
     model_backward(m, b->din, b->dout, &b->seqs);
     counted = flops_counted() - counted;
-    double sum = timer_now();
+    double sum = bench_now(o);
     comm_sum_real(b->grid.dp, m->grad, m->table.local);
-    double pass = bench_slowest(start), summed = bench_slowest(sum), update = timer_now();
+    Times t = {.pass = bench_slowest(o, start), .sum = bench_slowest(o, sum)};
+    double update = bench_now(o);
     optim_step(b->optim, m->theta, m->grad, 1e-6, &settings);
-    update = bench_slowest(update);
+    t.update = bench_slowest(o, update);
     comm_sum_i64(comm_world(), &counted, 1);
     CHECK((double)counted == b->executed, "%lld FLOP counted, %.0f expected", (long long)counted, b->executed);
-    if (i < 0) return;
-    b->pass[i] = pass, b->sum[i] = summed, b->update[i] = update;
+    return t;
+}
+
+/* Means of as many steps as make a round long enough for the clock; kept as entry i. */
+static void bench_round(Bench *b, const BenchOptions *o, int i) {
+    Times all = {0};
+    for (int k = 0; k < b->steps; k++) {
+        Times t = bench_run(b, o);
+        all.pass += t.pass / b->steps;
+        all.sum += t.sum / b->steps;
+        all.update += t.update / b->steps;
+    }
+    b->pass[i] = all.pass;
+    b->sum[i] = all.sum;
+    b->update[i] = all.update;
 }
 
 static void report(Bench *b, const BenchOptions *o, FILE *json, bool more) {
@@ -148,26 +161,43 @@ static void report(Bench *b, const BenchOptions *o, FILE *json, bool more) {
     if (!json) return;
     fprintf(json,
             "  {\"model\": \"%s\", \"sizes\": \"%s\", \"parameters\": %lld, \"ranks\": %d, \"dp\": %d, \"tp\": %d, "
-            "\"samples\": %lld, \"tokens\": %lld, \"ms\": %.4f, \"gflops\": %.3f, \"peak_gflops\": %.3f, "
+            "\"batch\": %lld, \"tokens\": %lld, \"ms\": %.4f, \"gflops\": %.3f, \"peak_gflops\": %.3f, "
             "\"share_of_peak\": %.4f, \"precision\": \"%s\"}%s\n",
             b->model->kind->name, sizes, (long long)b->model->table.global, ranks, comm_size(b->grid.dp),
-            comm_size(b->grid.tp), (long long)o->samples, (long long)o->tokens, seconds * 1e3, rate, ranks * peak,
-            share, REAL_NAME, more ? "," : "");
+            comm_size(b->grid.tp), (long long)o->batch, (long long)o->tokens, seconds * 1e3, rate, ranks * peak, share,
+            REAL_NAME, more ? "," : "");
 }
+
+static const double ROUND = 20e-3; /* s: of steps in a round, at least */
 
 /* Rounds go over all models, the peak in each round beside each model. */
 static void time_all(Bench *b, int n, const BenchOptions *o) {
     Peak peak = peak_new();
-    peak_measure(&peak);
-    for (int m = 0; m < n; m++)
-        for (int warm = 0; warm < 3; warm++) bench_run(&b[m], -1);
+    peak_measure(&peak, o);
+    for (int m = 0; m < n; m++) {
+        double seconds = 0; /* the first steps make kernels */
+        for (int warm = 0; warm < 3; warm++) seconds = bench_run(&b[m], o).pass;
+        b[m].steps = 1 + (int)(ROUND / seconds);
+    }
     for (int round = 0; round < o->repeat; round++)
         for (int m = 0; m < n; m++) {
-            b[m].peak[round] = peak_measure(&peak);
-            bench_run(&b[m], -1); /* the product has emptied the caches */
-            bench_run(&b[m], round);
+            b[m].peak[round] = peak_measure(&peak, o);
+            bench_run(&b[m], o); /* the product has emptied the caches */
+            bench_round(&b[m], o, round);
         }
     peak_free(&peak);
+}
+
+/* The row that is asked for, or row i of the table. */
+static Row row_of(const BenchOptions *o, int i) {
+    if (!o->model.n) return defaults[i];
+    Row row = defaults[strcmp(o->model.at[i], "gatr") ? FIRST_TRANSFORMER : 0];
+    row.parameters = 0;
+    row.shape.width = (int)o->width;
+    row.shape.depth = (int)o->depth;
+    row.shape.heads = (int)o->heads;
+    if (row.shape.width_s) row.shape.width_s = (int)(o->width_s ? o->width_s : 2 * o->width);
+    return row;
 }
 
 Err bench_step(const BenchOptions *o) {
@@ -175,16 +205,18 @@ Err bench_step(const BenchOptions *o) {
     int n = 0;
     Err err = ERR_NONE;
     for (int i = 0; i < (o->model.n ? o->model.n : DEFAULTS) && !err.code; i++) {
-        ModelShape shape = defaults[o->model.n ? (strcmp(o->model.at[i], "gatr") ? 2 : 0) : i].shape;
-        const ModelKind *kind = model_kind(o->model.n ? o->model.at[i] : defaults[i].kind);
-        if (!kind) continue;
-        if (o->model.n) {
-            shape.width = (int)o->width, shape.depth = (int)o->depth, shape.heads = (int)o->heads;
-            if (shape.width_s) shape.width_s = (int)(o->width_s ? o->width_s : 2 * o->width);
+        Row row = row_of(o, i);
+        const ModelKind *kind = model_kind(row.kind);
+        if (!row.shape.out_mv && !row.shape.out_s) kind->scene_shape(&row.shape, SLOTS);
+        err = kind->check(&row.shape, (int)o->tp);
+        if (err.code && !o->model.n) { /* this many ranks do not divide the row's heads */
+            log_text("%-12s%d channels: left out: %s", row.kind, row.shape.width, err.text);
+            err = ERR_NONE;
+            continue;
         }
-        err = bench_new(&all[n], kind, &shape, o);
-        if (!err.code && !o->model.n)
-            CHECK(all[n].model->table.global == defaults[i].parameters, "%lld parameters",
+        if (!err.code) err = bench_new(&all[n], kind, &row.shape, o);
+        if (!err.code && row.parameters)
+            CHECK(all[n].model->table.global == row.parameters, "%lld parameters",
                   (long long)all[n].model->table.global);
         n += !err.code;
     }
@@ -192,9 +224,10 @@ Err bench_step(const BenchOptions *o) {
     FILE *json = err.code ? NULL : bench_json(o);
     if (json) fprintf(json, "[\n");
     if (!err.code) {
-        log_text("%lld samples x %lld tokens, %d ranks, tp %lld, %s; ms of forward and backward, of which the sum over "
+        log_text("batch of %lld samples x %lld tokens, %d ranks, tp %lld, %s; ms of forward and backward, of which the "
+                 "sum over "
                  "dp; update beside it",
-                 (long long)o->samples, (long long)o->tokens, comm_size(comm_world()), (long long)o->tp, REAL_NAME);
+                 (long long)o->batch, (long long)o->tokens, comm_size(comm_world()), (long long)o->tp, REAL_NAME);
         log_text("%-12s%-26s%10s%9s%9s%9s%9s%9s%8s", "model", "sizes", "weights", "ms", "sum", "update", "GFLOP/s",
                  "peak", "share");
     }

@@ -1,0 +1,40 @@
+#include "bench.h"
+
+#include "base/arena.h"
+#include "base/timer.h"
+#include "la/gemm.h"
+
+double bench_now(const BenchOptions *o) {
+    return o->cpu ? timer_cpu() : timer_now();
+}
+
+double bench_slowest(const BenchOptions *o, double start) {
+    double t = bench_now(o) - start;
+    comm_max_f64(comm_world(), &t, 1);
+    return t;
+}
+
+enum { PEAK = 2048 };
+
+Peak peak_new(void) {
+    Peak p = {.a = MEM_NEW(real, 3 * PEAK * PEAK)};
+    for (int64_t i = 0; i < 2 * PEAK * PEAK; i++) p.a[i] = (real)((double)(i % 1009) / 1009 - 0.5);
+    return p;
+}
+
+void peak_free(Peak *peak) {
+    mem_free(peak->a);
+}
+
+double peak_measure(Peak *peak, const BenchOptions *o) {
+    real *a = peak->a, *b = a + PEAK * PEAK, *c = b + PEAK * PEAK;
+    comm_barrier(comm_world());
+    double start = bench_now(o);
+    gemm_nn(c, PEAK, a, PEAK, b, PEAK, PEAK, PEAK, PEAK, 0);
+    return 2e-9 * PEAK * PEAK * PEAK / bench_slowest(o, start);
+}
+
+FILE *bench_json(const BenchOptions *o) {
+    if (!*o->json || comm_rank(comm_world())) return NULL;
+    return fopen(o->json, "w");
+}
