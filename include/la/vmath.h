@@ -1,4 +1,4 @@
-/** exp, the tail of the normal distribution and reductions on whole vectors (la/simd.h), without branches or calls.
+/** exp and the tail of the normal distribution on whole vectors (la/simd.h), without branches or calls.
  *
  *  exp: argument reduction by ln 2 and a polynomial; 1e-7 relative in float, 3e-16 in double. Arguments are at most 0
  *  (softmax, densities); below -87 (-708) the result is 0.
@@ -7,11 +7,6 @@
 #pragma once
 
 #include "la/simd.h"
-
-static inline Vec vec_max(Vec a, Vec b) {
-    Lanes more = a > b;
-    return (Vec)((more & (Lanes)a) | (~more & (Lanes)b));
-}
 
 /** The first `left` of LANES elements, all where there are as many; zeros behind them. */
 static inline Vec vec_get(const real *x, int64_t left) {
@@ -34,33 +29,10 @@ static inline Vec vec_copysign(Vec x, Vec s) {
     return (Vec)((Lanes)x ^ ((Lanes)s & sign));
 }
 
-/** Largest and sum over the lanes, in a fixed order. */
-static inline real vec_top(Vec v) {
-#if defined(__AVX512F__) && defined(EQ_DOUBLE)
-    return _mm512_reduce_max_pd((__m512d)v);
-#elif defined(__AVX512F__)
-    return _mm512_reduce_max_ps((__m512)v);
-#else
-    real top = v[0];
-    for (int i = 1; i < LANES; i++) top = v[i] > top ? v[i] : top;
-    return top;
-#endif
-}
-static inline real vec_total(Vec v) {
-#if defined(__AVX512F__) && defined(EQ_DOUBLE)
-    return _mm512_reduce_add_pd((__m512d)v);
-#elif defined(__AVX512F__)
-    return _mm512_reduce_add_ps((__m512)v);
-#else
-    return vec_sum(v);
-#endif
-}
-
 /** a where its lane is below n, otherwise b. */
 static inline Vec vec_first(Vec a, Vec b, int64_t n) {
     if (n >= LANES) return a;
-    Lanes in = lane_numbers < (Lanes){0} + (int)n;
-    return (Vec)((in & (Lanes)a) | (~in & (Lanes)b));
+    return vec_select(lane_numbers < (Lanes){0} + (Lane)n, a, b);
 }
 
 #ifdef EQ_DOUBLE
