@@ -9,7 +9,8 @@
 
 enum { TERMS = 3, MOST = 65, ROW = 80 };
 static const real untouched = 77;
-static const int64_t sizes[] = {1, 3, 17, 65};
+static const int64_t sizes[] = {1, 2, 3, 5, 6, 7, 17, 65}; /* every height of a tile */
+enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static real *random_array(int64_t n, uint64_t stream) {
     real *x = MEM_NEW(real, n);
@@ -67,13 +68,37 @@ static void compare_nt(int64_t m, int64_t k, int64_t n) {
     mem_free(a), mem_free(b), mem_free(c), mem_free(want);
 }
 
+/* Rows of A and C in an order of their own, with gaps. */
+static void compare_rows(int64_t m, int64_t n, int64_t k, real beta) {
+    real *a = random_array(MOST * MOST, 1), *b = random_array(MOST * ROW + LANES, 2), *c = MEM_NEW(real, MOST * ROW),
+         *want = MEM_NEW(real, MOST * ROW);
+    real *to[MOST], *wanted[MOST];
+    const real *from[MOST];
+    for (int64_t i = 0; i < m; i++) {
+        from[i] = a + (i * 7 % m) * MOST;
+        to[i] = c + (m - 1 - i) * ROW;
+        wanted[i] = want + (m - 1 - i) * ROW;
+    }
+    for (int64_t i = 0; i < MOST * ROW; i++) c[i] = want[i] = i % ROW < n ? (real)0.5 : untouched;
+    for (int64_t i = 0; i < MOST * ROW; i++)
+        if (i % ROW >= n) b[i] = (real)NAN;
+    int64_t before = flops_counted();
+    brgemm_rows(to, from, m, b, ROW, n, k, beta);
+    EXPECT(flops_counted() - before == 2 * m * n * k, "count");
+    brgemm_rows_ref(wanted, from, m, b, ROW, n, k, beta);
+    double error = difference(c, want, m, n, ROW);
+    EXPECT(error < 200 * REAL_EPSILON, "rows %lld %lld %lld: %g", (long long)m, (long long)n, (long long)k, error);
+    mem_free(a), mem_free(b), mem_free(c), mem_free(want);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++)
-            for (int k = 0; k < 4; k++) {
+    for (int i = 0; i < SIZES; i++)
+        for (int j = 0; j < SIZES; j++)
+            for (int k = 0; k < SIZES; k++) {
                 compare(sizes[i], sizes[j], sizes[k], (i + j) % 2, k % 2 ? 1 : 0);
                 compare_nt(sizes[i], sizes[j], sizes[k]);
+                compare_rows(sizes[i], sizes[j], sizes[k], (j + k) % 2 ? 1 : 0);
             }
     return test_end();
 }

@@ -6,11 +6,24 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* Register tile of brgemm: ROWS x VECS accumulators, VECS vectors of B and one broadcast fit in 32 registers. */
-enum { ROWS = 8, VECS = SIMD_BYTES == 64 ? 3 : 1 };
-/* Of brgemm_nt: SIDE^2 accumulators. */
-enum { SIDE = 4 };
+/* Register tiles of brgemm: up to ROWS rows, of as many vectors that the accumulators, the vectors of B and one broadcast
+ * fill the registers; few rows take more vectors, so that multiply-adds in flight do not wait for each other. */
+#if SIMD_REGISTERS == 32
+enum { ROWS = 8, VECS = 8 };
+static const int widest[ROWS] = {8, 8, 4, 4, 4, 4, 3, 3};
+#else
+enum { ROWS = 4, VECS = 6 };
+static const int widest[ROWS] = {6, 4, 3, 3};
+#endif
+/* Of brgemm_nt: up to SIDE x ACROSS accumulators. */
 typedef real Side __attribute__((vector_size(4 * sizeof(real))));
+enum { SIDE = 4, ACROSS = SIMD_REGISTERS == 32 ? 4 : 3 };
+
+/* The first of the pieces, of nearly equal size and at most `most`, into which n is cut. */
+static inline int64_t even_piece(int64_t n, int64_t most) {
+    int64_t pieces = (n + most - 1) / most;
+    return (n + pieces - 1) / pieces;
+}
 
 /* `last`: lanes of the last vector that are stored. */
 INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const BrTerm *terms, int n_terms, int64_t i0,
@@ -54,30 +67,43 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const B
                                                                int64_t j0, const real *bias, real beta) {              \
         tile(rows, vecs, c, ldc, last, terms, n_terms, i0, j0, bias, beta);                                            \
     }
-#define TILES(vecs) TILE(8, vecs) TILE(4, vecs) TILE(2, vecs) TILE(1, vecs)
-TILES(1)
 typedef void Tile(real *, int64_t, int64_t, const BrTerm *, int, int64_t, int64_t, const real *, real);
-#if SIMD_BYTES == 64
-TILES(2)
-TILES(3)
-static Tile *const tiles[4][3] = {{tile_1_1, tile_1_2, tile_1_3},
-                                  {tile_2_1, tile_2_2, tile_2_3},
-                                  {tile_4_1, tile_4_2, tile_4_3},
-                                  {tile_8_1, tile_8_2, tile_8_3}};
+
+/* FOR(rows, vecs) for all tiles: as in `widest`. */
+#define UP_TO_3(FOR, rows) FOR(rows, 1) FOR(rows, 2) FOR(rows, 3)
+#define UP_TO_4(FOR, rows) UP_TO_3(FOR, rows) FOR(rows, 4)
+#define UP_TO_6(FOR, rows) UP_TO_4(FOR, rows) FOR(rows, 5) FOR(rows, 6)
+#define UP_TO_8(FOR, rows) UP_TO_6(FOR, rows) FOR(rows, 7) FOR(rows, 8)
+#if SIMD_REGISTERS == 32
+#define EACH_TILE(FOR)                                                                                                 \
+    UP_TO_8(FOR, 1)                                                                                                    \
+    UP_TO_8(FOR, 2)                                                                                                    \
+    UP_TO_4(FOR, 3)                                                                                                    \
+    UP_TO_4(FOR, 4)                                                                                                    \
+    UP_TO_4(FOR, 5)                                                                                                    \
+    UP_TO_4(FOR, 6)                                                                                                    \
+    UP_TO_3(FOR, 7)                                                                                                    \
+    UP_TO_3(FOR, 8)
 #else
-static Tile *const tiles[4][1] = {{tile_1_1}, {tile_2_1}, {tile_4_1}, {tile_8_1}};
+#define EACH_TILE(FOR)                                                                                                 \
+    UP_TO_6(FOR, 1)                                                                                                    \
+    UP_TO_4(FOR, 2)                                                                                                    \
+    UP_TO_3(FOR, 3)                                                                                                    \
+    UP_TO_3(FOR, 4)
 #endif
+EACH_TILE(TILE)
+#define ENTRY(rows, vecs) [rows - 1][vecs - 1] = tile_##rows##_##vecs,
+    static Tile *const tiles[ROWS][VECS] = {EACH_TILE(ENTRY)};
 
 void brgemm(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias, real beta) {
     int64_t vectors = (n + LANES - 1) / LANES;
-    for (int64_t j = 0, vecs; j < vectors; j += vecs) {
-        vecs = vectors - j < VECS ? vectors - j : VECS;
-        if (vectors - j == VECS + 1 && VECS > 2) vecs = VECS - 1; /* 4 = 2 + 2 */
-        int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
-        int64_t i = 0;
-        for (int size = 3, rows = ROWS; size >= 0; size--, rows /= 2)
-            for (; i + rows <= m; i += rows)
-                tiles[size][vecs - 1](c + i * ldc + j * LANES, ldc, last, terms, n_terms, i, j * LANES, bias, beta);
+    for (int64_t i = 0, rows; i < m; i += rows) {
+        rows = even_piece(m - i, ROWS);
+        for (int64_t j = 0, vecs; j < vectors; j += vecs) {
+            vecs = even_piece(vectors - j, widest[rows - 1]);
+            int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
+            tiles[rows - 1][vecs - 1](c + i * ldc + j * LANES, ldc, last, terms, n_terms, i, j * LANES, bias, beta);
+        }
     }
     for (int t = 0; t < n_terms; t++) flops_add(2 * m * n * terms[t].k);
 }
@@ -117,39 +143,98 @@ INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real sc
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) parts[i] = acc[i];
     for (int i = 0; i < SIDE * SIDE; i += LANES) vec_store(sums + i, scale * lane_sums(parts + i));
     UNROLL for (int i = 0; i < rows; i++) {
-        Side row, add;
-        memcpy(&add, sums + i * SIDE, sizeof add);
         if (cols < SIDE) {
-            UNROLL for (int j = 0; j < cols; j++) c[i * ldc + j] += add[j];
+            UNROLL for (int j = 0; j < cols; j++) c[i * ldc + j] += sums[i * SIDE + j];
             continue;
         }
+        Side row, add;
+        memcpy(&add, sums + i * SIDE, sizeof add);
         memcpy(&row, c + i * ldc, sizeof row);
         row += add;
         memcpy(c + i * ldc, &row, sizeof row);
     }
 }
 
+#define NT_TILE(rows, cols)                                                                                            \
+    static __attribute__((noinline)) void nt_tile_##rows##_##cols(                                                     \
+        real *c, int64_t ldc, int64_t n, real scale, const real *a, int64_t lda, int64_t stride_a, const real *b,      \
+        int64_t ldb, int64_t stride_b, int planes, bool ahead) {                                                       \
+        if (ahead)                                                                                                     \
+            nt_tile(rows, cols, c, ldc, n, scale, a, lda, stride_a, b, ldb, stride_b, planes, true);                   \
+        else                                                                                                           \
+            nt_tile(rows, cols, c, ldc, n, scale, a, lda, stride_a, b, ldb, stride_b, planes, false);                  \
+    }
+typedef void NtTile(real *, int64_t, int64_t, real, const real *, int64_t, int64_t, const real *, int64_t, int64_t, int,
+                    bool);
+#if SIMD_REGISTERS == 32
+#define EACH_NT_TILE(FOR) UP_TO_4(FOR, 1) UP_TO_4(FOR, 2) UP_TO_4(FOR, 3) UP_TO_4(FOR, 4)
+#else
+#define EACH_NT_TILE(FOR) UP_TO_3(FOR, 1) UP_TO_3(FOR, 2) UP_TO_3(FOR, 3) UP_TO_3(FOR, 4)
+#endif
+EACH_NT_TILE(NT_TILE)
+#define NT_ENTRY(rows, cols) [rows - 1][cols - 1] = nt_tile_##rows##_##cols,
+static NtTile *const nt_tiles[SIDE][ACROSS] = {EACH_NT_TILE(NT_ENTRY)};
+
 void brgemm_nt(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale, const real *a, int64_t lda,
                int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes) {
     for (int64_t i = 0, rows; i < m; i += rows) {
-        rows = m - i < SIDE ? 1 : SIDE;
+        rows = even_piece(m - i, SIDE);
         for (int64_t j = 0, cols; j < k; j += cols) {
-            cols = k - j < SIDE ? 1 : SIDE;
-            const real *ai = a + i * lda, *bj = b + j * ldb;
-            real *cij = c + i * ldc + j;
-            if (rows == SIDE && cols == SIDE && i == 0)
-                nt_tile(SIDE, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, true);
-            else if (rows == SIDE && cols == SIDE)
-                nt_tile(SIDE, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, false);
-            else if (rows == SIDE)
-                nt_tile(SIDE, 1, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, false);
-            else if (cols == SIDE)
-                nt_tile(1, SIDE, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, false);
-            else
-                nt_tile(1, 1, cij, ldc, n, scale, ai, lda, stride_a, bj, ldb, stride_b, planes, false);
+            cols = even_piece(k - j, ACROSS);
+            nt_tiles[rows - 1][cols - 1](c + i * ldc + j, ldc, n, scale, a + i * lda, lda, stride_a, b + j * ldb, ldb,
+                                         stride_b, planes, i == 0);
         }
     }
     flops_add(2 * m * k * n * planes);
+}
+
+INLINE void rows_tile(int rows, int vecs, real *const *c, const real *const *a, int64_t column, int64_t last,
+                      const real *b, int64_t ldb, int64_t k, real beta) {
+    Vec acc[ROWS][VECS];
+    const real *x[ROWS];
+    UNROLL for (int i = 0; i < rows; i++) {
+        x[i] = a[i];
+        UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = (Vec){0};
+    }
+    for (int64_t p = 0; p < k; p++, b += ldb) {
+        Vec v[VECS];
+        UNROLL for (int j = 0; j < vecs; j++) v[j] = vec_load(b + j * LANES);
+        UNROLL for (int i = 0; i < rows; i++) {
+            Vec w = vec_set(x[i][p]);
+            UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
+        }
+    }
+    Mask mask = vec_mask(last), all = vec_mask(LANES);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) {
+        real *y = c[i] + column + j * LANES;
+        if (beta != 0) acc[i][j] += vec_load_masked(y, j < vecs - 1 ? all : mask);
+        vec_store_masked(y, acc[i][j], j < vecs - 1 ? all : mask);
+    }
+}
+
+#define ROWS_TILE(rows, vecs)                                                                                          \
+    static __attribute__((noinline)) void rows_tile_##rows##_##vecs(real *const *c, const real *const *a,              \
+                                                                    int64_t column, int64_t last, const real *b,       \
+                                                                    int64_t ldb, int64_t k, real beta) {               \
+        rows_tile(rows, vecs, c, a, column, last, b, ldb, k, beta);                                                    \
+    }
+typedef void RowsTile(real *const *, const real *const *, int64_t, int64_t, const real *, int64_t, int64_t, real);
+EACH_TILE(ROWS_TILE)
+#define ROWS_ENTRY(rows, vecs) [rows - 1][vecs - 1] = rows_tile_##rows##_##vecs,
+    static RowsTile *const rows_tiles[ROWS][VECS] = {EACH_TILE(ROWS_ENTRY)};
+
+void brgemm_rows(real *const *c, const real *const *a, int64_t m, const real *b, int64_t ldb, int64_t n, int64_t k,
+                 real beta) {
+    int64_t vectors = (n + LANES - 1) / LANES;
+    for (int64_t i = 0, rows; i < m; i += rows) {
+        rows = even_piece(m - i, ROWS);
+        for (int64_t j = 0, vecs; j < vectors; j += vecs) {
+            vecs = even_piece(vectors - j, widest[rows - 1]);
+            int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
+            rows_tiles[rows - 1][vecs - 1](c + i, a + i, j * LANES, last, b + j * LANES, ldb, k, beta);
+        }
+    }
+    flops_add(2 * m * n * k);
 }
 
 void brgemm_ref(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias,
@@ -173,5 +258,16 @@ void brgemm_nt_ref(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real s
                 for (int64_t t = 0; t < n; t++)
                     sum += (double)a[p * stride_a + i * lda + t] * (double)b[p * stride_b + j * ldb + t];
             c[i * ldc + j] += scale * (real)sum;
+        }
+}
+
+void brgemm_rows_ref(real *const *c, const real *const *a, int64_t m, const real *b, int64_t ldb, int64_t n, int64_t k,
+                     real beta) {
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            real *y = c[i] + j;
+            double sum = beta != 0 ? (double)*y : 0;
+            for (int64_t p = 0; p < k; p++) sum += (double)a[i][p] * (double)b[p * ldb + j];
+            *y = (real)sum;
         }
 }
