@@ -143,13 +143,22 @@ static void inner_products(real *c, int64_t ldc, const Run *a, const Run *b, int
     brgemm(c, ldc, length, length, terms, runs, NULL, 0);
 }
 
-/* Every row of c = the row of a times the matrix p (T, T), + beta c. */
+/* Every row of c = the row of a times the matrix p (T, T), + beta c: rows of all runs together, MIXED at a time. */
+enum { MIXED = 256 };
 static void mix(const Run *c, const Run *a, int runs, const real *p, int64_t ldp, int64_t length, int64_t ld,
                 real beta) {
-    for (int i = 0; i < runs; i++) {
-        BrTerm term = {.scale = 1, .a = a[i].at, .row = ld, .col = 1, .b = p, .ldb = ldp, .k = length};
-        brgemm(c[i].at, ld, a[i].rows, length, &term, 1, NULL, beta);
-    }
+    real *to[MIXED];
+    const real *from[MIXED];
+    int64_t rows = 0;
+    for (int i = 0; i < runs; i++)
+        for (int64_t r = 0; r < a[i].rows; r++) {
+            to[rows] = c[i].at + r * ld;
+            from[rows] = a[i].at + r * ld;
+            if (++rows < MIXED) continue;
+            brgemm_rows(to, from, rows, p, ldp, length, length, beta);
+            rows = 0;
+        }
+    brgemm_rows(to, from, rows, p, ldp, length, length, beta);
 }
 
 void equi_attention_forward(Field out, EquiAttentionState *state, Field q, Field k, Field v, const real *log_weights,
