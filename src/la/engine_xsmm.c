@@ -8,6 +8,7 @@
 #include "la/simd.h"
 
 #include <libxsmm.h>
+#include <string.h>
 
 enum { ROWS = 72, ROWS_STEP = 8, ROWS_WHOLE = 160, DEPTH_WHOLE = 192, DEPTH_STEP = 16, COLUMNS = 1024 };
 enum { PANEL = 96 * 1024 }; /* elements of B in one panel, copied or in place */
@@ -45,14 +46,44 @@ static void transpose(real *out, int64_t ldo, const real *in, int64_t ldi, int64
         }
 }
 
+/* What libxsmm was asked for lately: its own look-up takes some 60 ns, as long as a product of a narrow layer. Owned by
+ * this file, one table a process; a place is taken over by the latest sizes that fall on it. */
+enum { KNOWN = 1024, FORM_BETA = 1, FORM_TRANSPOSED = 2 };
+typedef struct Sizes {
+    int64_t m, n, k, lda, ldb, ldc, form;
+} Sizes;
+typedef struct Known {
+    Sizes sizes;
+    Kernel kernel; /* NULL: nothing here */
+} Known;
+static Known known[KNOWN];
+
+static uint64_t place_of(const Sizes *s) {
+    uint64_t mixed = 0;
+    const int64_t *part[] = {&s->m, &s->n, &s->k, &s->lda, &s->ldb, &s->ldc, &s->form};
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++) mixed = (mixed ^ (uint64_t)*part[i]) * 0x9e3779b97f4a7c15u;
+    return mixed >> 40 & (KNOWN - 1);
+}
+
+/* libxsmm is column-major: our rows are its columns, our B its A. */
+static Kernel kernel_make(const Sizes *s) {
+    libxsmm_blasint m = (libxsmm_blasint)s->n, n = (libxsmm_blasint)s->m, k = (libxsmm_blasint)s->k;
+    libxsmm_blasint lda = (libxsmm_blasint)s->ldb, ldb = (libxsmm_blasint)s->lda, ldc = (libxsmm_blasint)s->ldc;
+    int flags = s->form & FORM_TRANSPOSED ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE;
+    real one = 1, beta = s->form & FORM_BETA ? 1 : 0;
+    return DISPATCH(m, n, k, &lda, &ldb, &ldc, &one, &beta, &flags, NULL);
+}
+
+static Kernel kernel_of(const Sizes *s) {
+    Known *x = &known[place_of(s)];
+    if (!x->kernel || memcmp(&x->sizes, s, sizeof *s)) *x = (Known){*s, kernel_make(s)};
+    return x->kernel;
+}
+
 static void kernel_run(real *c, int64_t ldc, const real *a, int64_t lda, bool ta, const real *b, int64_t ldb, int64_t m,
                        int64_t n, int64_t k, real beta) {
-    /* libxsmm is column-major: our rows are its columns, our B its A. */
-    libxsmm_blasint M = (libxsmm_blasint)n, N = (libxsmm_blasint)m, K = (libxsmm_blasint)k;
-    libxsmm_blasint la = (libxsmm_blasint)ldb, lb = (libxsmm_blasint)lda, lc = (libxsmm_blasint)ldc;
-    int flags = ta ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE;
-    real one = 1;
-    Kernel kernel = DISPATCH(M, N, K, &la, &lb, &lc, &one, &beta, &flags, NULL);
+    Sizes sizes = {m, n, k, lda, ldb, ldc, (beta != 0 ? FORM_BETA : 0) | (ta ? FORM_TRANSPOSED : 0)};
+    Kernel kernel = kernel_of(&sizes);
     if (kernel)
         kernel(b, a, c);
     else
