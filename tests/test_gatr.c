@@ -246,7 +246,8 @@ static void counts(ModelShape shape) {
         model_backward(m, din, out, &seqs);
         counted += flops_counted();
         comm_sum_i64(comm_world(), &counted, 1);
-        ModelFlops f = gatr_kind.flops(&shape, &seqs, comm_size(comm_world()), input_gradient);
+        ModelWork work = gatr_kind.work(&shape, comm_size(comm_world()), input_gradient);
+        ModelFlops f = model_flops(&work, &seqs);
         EXPECT((double)counted == f.executed, "counted %lld, analytic %.0f", (long long)counted, f.executed);
         EXPECT(blocks_seen == m->table.blocks, "%d blocks", blocks_seen);
         tensors_free(din);

@@ -42,7 +42,8 @@ static Side run(const ModelShape *shape, const Comm *tp, real *x, real *dout) {
         model_backward(s.model, (Tensors){.s = s.din}, (Tensors){.s = dout}, &seqs);
         counted += flops_counted();
         comm_sum_i64(tp, &counted, 1);
-        double want = transformer_kind.flops(shape, &seqs, comm_size(tp), true).executed;
+        ModelWork work = transformer_kind.work(shape, comm_size(tp), true);
+        double want = model_flops(&work, &seqs).executed;
         EXPECT((double)counted == want, "%lld FLOP counted, %.0f expected", (long long)counted, want);
         EXPECT(next_block == -1, "all blocks reported");
     }

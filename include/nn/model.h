@@ -55,6 +55,11 @@ typedef struct ModelFlops {
     double executed; /* what the kernels do, as flops_counted counts it, summed over the tp ranks */
 } ModelFlops;
 
+/** The same for sequences of any lengths T_s, without counting anew: token * sum T_s + square * sum T_s^2. */
+typedef struct ModelWork {
+    ModelFlops token, square;
+} ModelWork;
+
 typedef struct Model Model;
 
 typedef struct ModelKind {
@@ -64,8 +69,8 @@ typedef struct ModelKind {
     Err (*check)(const ModelShape *shape, int tp);
     /** Appends every tensor of this rank's shard. */
     void (*params)(ParamTable *table, const ModelShape *shape);
-    /** Work over a batch; with input_gradient as model_backward would do with din. */
-    ModelFlops (*flops)(const ModelShape *shape, const Packed *seqs, int tp, bool input_gradient);
+    /** Work by token and squared length; with input_gradient as model_backward would do with din. */
+    ModelWork (*work)(const ModelShape *shape, int tp, bool input_gradient);
 
     /** Private state beside the Model, and the buffers of the largest batch: called twice, to count and to place. */
     void (*layout)(Model *model, Arena *arena);
@@ -83,6 +88,9 @@ extern const ModelKind transformer_kind, gatr_kind;
 extern const ModelKind *const model_kinds[]; /* every one of them: nn/model.c */
 extern const int n_model_kinds;
 const ModelKind *model_kind(const char *name); /* NULL when there is none of that name */
+
+/** Work over a batch; exact. Not collective. */
+ModelFlops model_flops(const ModelWork *work, const Packed *seqs);
 
 /** A model on the tensor-parallel ranks of `tp`, with room for batches up to the given size: max_tokens in all, in at
  *  most max_sequences of at most max_length each. */

@@ -88,7 +88,8 @@ static Err bench_new(Bench *b, const ModelKind *kind, const ModelShape *shape, c
     b->out = tensors_new(tokens, shape->out_mv, shape->out_s, 3);
     b->din = (Tensors){0};
     b->dout = tensors_new(tokens, shape->out_mv, shape->out_s, 5);
-    b->executed = kind->flops(shape, &b->seqs, tp, false).executed;
+    ModelWork work = kind->work(shape, tp, false);
+    b->executed = model_flops(&work, &b->seqs).executed;
     comm_sum_f64(b->grid.dp, &b->executed, 1);
     double *times = MEM_NEW(double, 4 * o->repeat);
     b->pass = times, b->sum = times + o->repeat, b->update = times + 2 * o->repeat, b->peak = times + 3 * o->repeat;

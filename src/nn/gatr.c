@@ -436,7 +436,7 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
 const ModelKind gatr_kind = {.name = "gatr",
                              .check = gatr_check,
                              .params = gatr_params,
-                             .flops = gatr_flops,
+                             .work = gatr_work,
                              .layout = layout,
                              .forward = forward,
                              .backward = backward,

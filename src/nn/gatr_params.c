@@ -123,7 +123,7 @@ static int64_t maps_flops(const GatrMaps *map) {
     return sum;
 }
 
-ModelFlops gatr_flops(const ModelShape *shape, const Packed *seqs, int tp, bool input_gradient) {
+ModelWork gatr_work(const ModelShape *shape, int tp, bool input_gradient) {
     ParamTable table = param_table_new(tp, 0);
     EquiLinear in = gatr_in_map(&table, shape);
     GatrMaps map;
@@ -137,7 +137,6 @@ ModelFlops gatr_flops(const ModelShape *shape, const Packed *seqs, int tp, bool 
     double per_token = 3 * ((double)maps_flops(&map) + scalars);
     per_token += shape->width / tp * (3.0 * PGA_GEOMETRIC_FLOPS + (3.0 + input_gradient) * PGA_JOIN_FLOPS);
     double ends = 3.0 * (double)equi_linear_flops(&out) + (2.0 + input_gradient) * (double)equi_linear_flops(&in);
-    double executed = (double)seqs->start[seqs->n] * (ends + shape->depth * per_token);
     EquiAttention a = gatr_heads(shape);
     int w = shape->width, z = shape->width_s, q = a.heads * a.mv, q_s = a.heads * a.s, kv = a.kv_heads * a.mv,
         kv_s = a.kv_heads * a.s, more = w + shape->n_reinsert;
@@ -148,7 +147,6 @@ ModelFlops gatr_flops(const ModelShape *shape, const Packed *seqs, int tp, bool 
     nominal = shape->depth * nominal + equi_linear_nominal(shape->in_mv, shape->in_s, w, z) +
               equi_linear_nominal(w, z, shape->out_mv, shape->out_s);
     a.heads /= tp;
-    for (int i = 0; i < seqs->n; i++)
-        executed += shape->depth * (double)equi_attention_flops(&a, seqs->start[i + 1] - seqs->start[i]);
-    return (ModelFlops){.nominal = nominal * (double)seqs->start[seqs->n], .executed = tp * executed};
+    return (ModelWork){.token = {.nominal = nominal, .executed = tp * (ends + shape->depth * per_token)},
+                       .square = {.executed = tp * shape->depth * (double)equi_attention_flops(&a, 1)}};
 }

@@ -16,10 +16,10 @@ typedef struct GatrMaps {
     int64_t kv, kv_count;              /* the run of key and value tensors that heads share; 0 where they do not */
 } GatrMaps;
 
-/** ModelKind's check, params and flops (nn/model.h). */
+/** ModelKind's check, params and work (nn/model.h). */
 Err gatr_check(const ModelShape *shape, int tp);
 void gatr_params(ParamTable *table, const ModelShape *shape);
-ModelFlops gatr_flops(const ModelShape *shape, const Packed *seqs, int tp, bool input_gradient);
+ModelWork gatr_work(const ModelShape *shape, int tp, bool input_gradient);
 
 /** Appends the tensors of linear_in, of block b (0 ..) and of linear_out. */
 EquiLinear gatr_in_map(ParamTable *table, const ModelShape *shape);

@@ -11,6 +11,16 @@ const ModelKind *model_kind(const char *name) {
     return NULL;
 }
 
+ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
+    double tokens = (double)seqs->start[seqs->n], squares = 0;
+    for (int i = 0; i < seqs->n; i++) {
+        double length = (double)(seqs->start[i + 1] - seqs->start[i]);
+        squares += length * length;
+    }
+    return (ModelFlops){.nominal = work->token.nominal * tokens + work->square.nominal * squares,
+                        .executed = work->token.executed * tokens + work->square.executed * squares};
+}
+
 static void layout(Model *model, Arena *arena) {
     model->theta = ARENA_TAKE(arena, real, model->table.local);
     model->grad = ARENA_TAKE(arena, real, model->table.local);

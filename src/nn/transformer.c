@@ -278,17 +278,22 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     ready(m, 0);
 }
 
-static ModelFlops flops(const ModelShape *shape, const Packed *seqs, int tp, bool input_gradient) {
-    Sizes z = sizes_of(shape, tp);
-    int64_t n = seqs->start[seqs->n], ends = (int64_t)z.width * (shape->in_s + shape->out_s);
-    int64_t block = (int64_t)z.width * (z.qkv + z.heads * z.head + 2 * z.hidden); /* pairs of channels, one rank */
+/* Pairs of channels that products join, of one token on one rank. */
+static double channel_pairs(const ModelShape *shape, const Sizes *z) {
+    int64_t ends = (int64_t)z->width * (shape->in_s + shape->out_s);
+    int64_t block = (int64_t)z->width * (z->qkv + z->heads * z->head + 2 * z->hidden);
+    return (double)(ends + shape->depth * block);
+}
+
+static ModelWork work(const ModelShape *shape, int tp, bool input_gradient) {
+    Sizes z = sizes_of(shape, tp), whole = sizes_of(shape, 1);
     AttentionShape a = {.heads = z.heads, .kv_heads = z.kv_heads, .dq = z.head, .dv = z.head};
-    double executed = 6.0 * (double)n * (double)(ends + shape->depth * block);
-    executed += (double)shape->depth * (double)attention_flops(seqs, &a);
-    if (!input_gradient) executed -= 2.0 * (double)n * z.width * shape->in_s;
-    Sizes whole = sizes_of(shape, 1);
-    block = (int64_t)whole.width * (whole.qkv + whole.heads * whole.head + 2 * whole.hidden);
-    return (ModelFlops){.nominal = 6.0 * (double)n * (double)(ends + shape->depth * block), .executed = tp * executed};
+    static const int64_t one_token[] = {0, 1};
+    ModelWork w = {.token = {.nominal = 6 * channel_pairs(shape, &whole), .executed = 6 * channel_pairs(shape, &z)}};
+    if (!input_gradient) w.token.executed -= 2.0 * z.width * shape->in_s;
+    w.token.executed *= tp;
+    w.square.executed = tp * shape->depth * (double)attention_flops(&(Packed){.n = 1, .start = one_token}, &a);
+    return w;
 }
 
 /* ---- Rigid-body scenes: everything a token knows, in one row. ---- */
@@ -330,7 +335,7 @@ static void readout_backward(Tensors dout, const real *ddisplacement, const Scen
 const ModelKind transformer_kind = {.name = "transformer",
                                     .check = check,
                                     .params = params,
-                                    .flops = flops,
+                                    .work = work,
                                     .layout = layout,
                                     .forward = forward,
                                     .backward = backward,

@@ -52,7 +52,8 @@ double forecast_tokens(const TrainData *data) {
 
 ModelFlops forecast_flops(const TrainJob *job, const TrainOptions *options, const TrainData *data, int tp) {
     int64_t length = (int64_t)(forecast_tokens(data) + 0.5), start[2] = {0, length};
-    ModelFlops one = job->kind->flops(&job->shape, &(Packed){.n = 1, .start = start}, tp, false);
+    ModelWork work = job->kind->work(&job->shape, tp, false);
+    ModelFlops one = model_flops(&work, &(Packed){.n = 1, .start = start});
     double views = (double)(options->batch * procedure_views(job->procedure, job->procedure_options));
     return (ModelFlops){.nominal = one.nominal * views, .executed = one.executed * views};
 }

@@ -58,6 +58,7 @@ typedef struct Trainer {
     int views;        /* sequences a sample */
     Pass pass;
     ProcedureRun procedure;
+    ModelWork work;
     Optim *optim;
     Spent spent;
     double loss; /* sums of training losses over the steps since the last point */
@@ -74,6 +75,7 @@ static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *op
     pass_init(&t->pass, job->kind, &job->shape, job->seed, t->views * pass_largest_share(options->batch, dp), data,
               grid);
     procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, data, grid);
+    t->work = job->kind->work(&job->shape, comm_size(grid->tp), false);
     t->optim = optim_new(&t->pass.model->table, grid->tp);
     t->spent.energy = energy_open();
 }
@@ -101,9 +103,9 @@ static double train_step(Trainer *t, int64_t step, double lr) {
     procedure_after_gradient(&t->procedure, pass);
     double norm = optim_step(t->optim, pass->model->theta, pass->model->grad, lr, &settings);
     t->spent.seconds += timer_now() - start;
-    ModelFlops work = pass->kind->flops(&pass->shape, seqs, comm_size(pass->grid->tp), false);
-    t->spent.nominal += work.nominal;
-    t->spent.executed += work.executed;
+    ModelFlops flops = model_flops(&t->work, seqs);
+    t->spent.nominal += flops.nominal;
+    t->spent.executed += flops.executed;
     t->spent.tokens += (double)(seqs->start[seqs->n] / t->views);
     energy_poll(&t->spent.energy);
     return norm;
