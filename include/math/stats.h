@@ -42,7 +42,6 @@ double stats_quantile(const double *sorted, int64_t n, double probability);
 double stats_median(double *x, int64_t n); /* sorts x */
 
 double stats_normal_cdf(double x);
-double stats_normal_quantile(double p);
 /** Student t, chi-square and F: tail probabilities and quantiles through the incomplete beta and gamma functions. */
 double stats_t_quantile(double p, double dof);
 double stats_chi2_sf(double x, double dof);

@@ -35,6 +35,3 @@ void linear_backward_weight(real *grad, const real *dy, int64_t ldy, const real 
 
 /** db += column sums of dy (tokens, n). */
 void linear_column_sums(real *db, const real *dy, int64_t ldy, int64_t tokens, int64_t n);
-
-/** Executed FLOP of forward and backward for one token. */
-int64_t linear_flops(const Linear *map, bool input_gradient);

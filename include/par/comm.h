@@ -45,7 +45,6 @@ void comm_sum_real(const Comm *comm, real *x, int64_t n);
 void comm_sum_f64(const Comm *comm, double *x, int64_t n);
 void comm_sum_i64(const Comm *comm, int64_t *x, int64_t n);
 void comm_max_f64(const Comm *comm, double *x, int64_t n);
-void comm_min_f64(const Comm *comm, double *x, int64_t n);
 void comm_max_i64(const Comm *comm, int64_t *x, int64_t n);
 bool comm_all(const Comm *comm, bool yes);
 

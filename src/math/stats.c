@@ -170,15 +170,6 @@ static double invert(double (*f)(double x, double a, double b), double target, d
     return 0.5 * (lo + hi);
 }
 
-static double normal_cdf3(double x, double a, double b) {
-    (void)a, (void)b;
-    return stats_normal_cdf(x);
-}
-
-double stats_normal_quantile(double p) {
-    return invert(normal_cdf3, p, 0, 0, -40, 40);
-}
-
 /* Regularised incomplete beta function by its continued fraction (Lentz). */
 static double incomplete_beta(double x, double a, double b) {
     if (x <= 0) return 0;

@@ -64,7 +64,3 @@ void linear_column_sums(real *db, const real *dy, int64_t ldy, int64_t tokens, i
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) db[i] += dy[t * ldy + i];
 }
-
-int64_t linear_flops(const Linear *map, bool input_gradient) {
-    return (input_gradient ? 6 : 4) * (int64_t)map->in * map->out;
-}

@@ -161,10 +161,6 @@ void comm_max_f64(const Comm *comm, double *x, int64_t n) {
     reduce(comm, x, n, MPI_DOUBLE, MPI_MAX);
 }
 
-void comm_min_f64(const Comm *comm, double *x, int64_t n) {
-    reduce(comm, x, n, MPI_DOUBLE, MPI_MIN);
-}
-
 void comm_max_i64(const Comm *comm, int64_t *x, int64_t n) {
     reduce(comm, x, n, MPI_INT64_T, MPI_MAX);
 }
