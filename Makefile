@@ -37,7 +37,7 @@ USES_study := base par la io sim nn train fit infer
 USES_cli := base par math la io sim nn train fit infer verify study
 # Foreign headers, each seen by one layer (mpi.h and hdf5.h by what par/comm_mpi.h serves).
 FOREIGN := Random123=base mpi.h=par petscsys.h=par yaml.h=par blis.h=la libxsmm.h=la hdf5.h=io csv.h=io zlib.h=io \
-           xxhash.h=io ode/ode.h=sim petsctao.h=math
+           xxhash.h=io jansson.h=io ode/ode.h=sim petsctao.h=math
 
 # ---- Libraries. pkg-config knows a library under one of several names; the first that is there is taken. ----
 first_known = $(firstword $(foreach p,$(1),$(if $(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null && echo yes),$(p))))
@@ -50,7 +50,7 @@ MPI_SHOW := $(shell $(MPICC) -show 2>/dev/null)
 MPI_PKG ?= $(if $(MPI_SHOW),,$(call first_known,ompi-c mpich))
 # Debian's names of libraries that depend on MPI end in that of the MPI: the wrapper's first.
 FAMILIES := $(if $(findstring mpich,$(MPI_SHOW)),mpich openmpi,openmpi mpich)
-PKGS ?= $(MPI_PKG) $(call library,petsc PETSc) $(call library,$(FAMILIES:%=hdf5-%) hdf5) ode yaml-0.1 zlib libxxhash
+PKGS ?= $(MPI_PKG) $(call library,petsc PETSc) $(call library,$(FAMILIES:%=hdf5-%) hdf5) ode yaml-0.1 zlib libxxhash jansson
 PKGS := $(PKGS)
 
 # A multiarch Debian has no pkg-config file for BLIS, and ScaLAPACK's asks for a blas.pc that it may not have.

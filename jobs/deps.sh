@@ -23,6 +23,7 @@ libyaml-dev=/usr/include/yaml.h
 libcsv-dev=/usr/include/csv.h
 zlib1g-dev=/usr/include/zlib.h
 libxxhash-dev=/usr/include/xxhash.h
+libjansson-dev=/usr/include/jansson.h
 liblapack-dev=/usr/lib/$multiarch/liblapack.so
 python3-h5py=/usr/lib/python3/dist-packages/h5py
 python3-matplotlib=/usr/lib/python3/dist-packages/matplotlib
@@ -38,8 +39,8 @@ for entry in $wanted; do [ -e "${entry#*=}" ] || missing="$missing ${entry%%=*}"
 if ! command -v apt-get >/dev/null; then
     cat >&2 <<EOF
 equiscale: this system has no apt-get. Load or build: Open MPI, PETSc 3.18 or later (real, double), parallel HDF5,
-ScaLAPACK, BLIS, libxsmm, ODE, Random123, libyaml, libcsv, zlib, xxHash, and for figures python3 with h5py and matplotlib. Spack:
-  spack install openmpi petsc+mpi~complex hdf5+mpi netlib-scalapack blis libxsmm random123 libyaml zlib xxhash py-h5py py-matplotlib
+ScaLAPACK, BLIS, libxsmm, ODE, Random123, libyaml, libcsv, zlib, xxHash, Jansson, and for figures python3 with h5py and matplotlib. Spack:
+  spack install openmpi petsc+mpi~complex hdf5+mpi netlib-scalapack blis libxsmm random123 libyaml zlib xxhash jansson py-h5py py-matplotlib
 (ODE and libcsv are not in Spack: packages/spack has a recipe for ODE and for equiscale itself.) Then put their flags into config.mk:
 PKGS, BLIS_CFLAGS, BLIS_LIBS, SCALAPACK_LIBS, XSMM_LIBS, PYTHON, CFLAGS, LDFLAGS; docs/portability.md has examples.
 EOF

@@ -1,5 +1,5 @@
-/** Everything `equiscale fit` finds in a table: laws, allocations, isoFLOP curves, with intervals and status, for each
- *  arm and currency; printed for people and written as JSON (docs/fitting.md has the schema). */
+/** Everything `equiscale fit` finds in a table: laws, allocations, isoFLOP curves, with intervals and status, for each arm
+ *  and currency. */
 #pragma once
 
 #include "fit/bootstrap.h"
@@ -87,8 +87,3 @@ typedef struct Analysis {
 /** Fits everything. Keeps a pointer to the table. Collective; the same on every rank. */
 Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm *comm);
 void analysis_free(Analysis *analysis);
-
-/** For people, on the root: a line an arm, then the details (report_text.c). */
-void analysis_print(const Analysis *analysis);
-/** For programs, written under a temporary name and renamed (report_json.c). Collective. */
-Err analysis_json(const Analysis *analysis, const char *path, const Comm *comm);

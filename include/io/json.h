@@ -1,25 +1,31 @@
-/** JSON text, value by value; numbers that are not finite become null. Not collective. */
+/** A JSON document (by Jansson), made value by value and written whole. Numbers have 17 digits, so that reading gives the
+ *  same bits; those that are not finite become null. Not collective. */
 #pragma once
+
+#include "base/err.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
-enum { JSON_DEPTH = 16 };
-typedef struct Json {
-    FILE *file;
-    int depth;
-    bool some[JSON_DEPTH]; /* a value stands before on this level */
-} Json;
+typedef struct Json Json;
 
-/** key: NULL inside an array. */
-void json_object(Json *json, const char *key);
-void json_array(Json *json, const char *key);
-void json_end_object(Json *json);
-void json_end_array(Json *json);
-void json_number(Json *json, const char *key, double x);
-void json_int(Json *json, const char *key, int64_t i);
-void json_bool(Json *json, const char *key, bool yes);
-void json_text(Json *json, const char *key, const char *text);
+/** An object, open for what follows. */
+Json *json_new(void);
+void json_free(Json *json);
+
+/** Opens an object or array in the one that is open; key: NULL inside an array, as below. */
+void json_open_object(Json *json, const char *key);
+void json_open_array(Json *json, const char *key);
+/** Closes what was opened last. */
+void json_close(Json *json);
+
+void json_put_number(Json *json, const char *key, double x);
+void json_put_int(Json *json, const char *key, int64_t i);
+void json_put_bool(Json *json, const char *key, bool yes);
+void json_put_text(Json *json, const char *key, const char *text);
 /** [lo, hi]. */
-void json_pair(Json *json, const char *key, double lo, double hi);
+void json_put_pair(Json *json, const char *key, double lo, double hi);
+
+/** Writes the document to a file, whole or not at all (io/commit.h); an existing one is replaced. Errors: code 2 where the
+ *  path cannot be written to, those of commit.h otherwise. */
+Err json_commit(const Json *json, const char *path);

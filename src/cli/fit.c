@@ -3,7 +3,7 @@
 #include "suggest.h"
 
 #include "base/arena.h"
-#include "infer/analysis.h"
+#include "infer/report.h"
 #include "par/comm.h"
 #include "par/options.h"
 
@@ -62,8 +62,8 @@ static Err fit_files(int files, const char *const *file, FitOptions *options) {
     Err err = table_add_files(&table, files, file, &rows, comm_world());
     if (!err.code) {
         Analysis *analysis = analysis_new(&table, options, comm_world());
-        analysis_print(analysis);
-        if (options->json[0]) err = analysis_json(analysis, options->json, comm_world());
+        report_text(analysis);
+        if (options->json[0]) err = report_json(analysis, options->json, comm_world());
         if (!err.code && options->suggest) err = suggest_write(analysis);
         analysis_free(analysis);
     }
@@ -77,7 +77,8 @@ static Err fit_arguments(const char **file, int argc, char **argv) {
     TRY(options_load(NULL, argc, argv));
     TRY(options_read(&options, fit_keys, n_fit_keys));
     TRY(options_unknown());
-    if (!files) return err_user("equiscale fit: want results.h5 or CSV files, with -key value pairs before or after them");
+    if (!files)
+        return err_user("equiscale fit: want results.h5 or CSV files, with -key value pairs before or after them");
     return fit_files(files, file, &options);
 }
 

@@ -1,6 +1,6 @@
 /* What a fit says to people: first one line an arm and what arms need beside each other, then everything, arm by arm.
  */
-#include "infer/analysis.h"
+#include "infer/report.h"
 
 #include "base/log.h"
 
@@ -261,7 +261,7 @@ static void print_comparison(const Analysis *a, const Comparison *p) {
     }
 }
 
-void analysis_print(const Analysis *a) {
+void report_text(const Analysis *a) {
     print_head(a);
     print_arms(a);
     print_multipliers(a);

@@ -1,84 +1,123 @@
 #include "io/json.h"
 
-#include <inttypes.h>
+#include "base/arena.h"
+#include "io/commit.h"
+
+#include <errno.h>
+#include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-static void quoted(FILE *f, const char *text) {
-    fputc('"', f);
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(f, "\\%c", *c);
-        else if ((unsigned char)*c < 0x20)
-            fprintf(f, "\\u%04x", (unsigned)*c);
-        else
-            fputc(*c, f);
-    }
-    fputc('"', f);
+enum { DEPTH = 16 };
+
+struct Json {
+    json_t *open[DEPTH]; /* from the document, which is owned, to what was opened last */
+    int depth;           /* index of the last one */
+};
+
+Json *json_new(void) {
+    Json *json = MEM_NEW(Json, 1);
+    json->open[0] = json_object();
+    return json;
 }
 
-static void begin(Json *json, const char *key) {
-    if (json->some[json->depth]) fputc(',', json->file);
-    if (json->depth && key) fprintf(json->file, "\n%*s", 2 * json->depth, "");
-    json->some[json->depth] = true;
-    if (!key) return;
-    quoted(json->file, key);
-    fputs(": ", json->file);
+void json_free(Json *json) {
+    json_decref(json->open[0]);
+    mem_free(json);
 }
 
-static void open_level(Json *json, const char *key, char bracket) {
-    begin(json, key);
-    fputc(bracket, json->file);
-    json->some[++json->depth] = false;
+/* Into the object or array that is open, which owns the value then. */
+static void put(Json *json, const char *key, json_t *value) {
+    json_t *into = json->open[json->depth];
+    CHECK(value && json_is_object(into) == (key != NULL), "JSON: %s", key ? key : "entry");
+    int failed = key ? json_object_set_new(into, key, value) : json_array_append_new(into, value);
+    CHECK(!failed, "JSON: %s", key ? key : "entry");
 }
 
-static void close_level(Json *json, char bracket) {
+static void open_level(Json *json, const char *key, json_t *value) {
+    CHECK(json->depth + 1 < DEPTH, "JSON is nested deeper than %d", DEPTH);
+    put(json, key, value);
+    json->open[++json->depth] = value;
+}
+
+void json_open_object(Json *json, const char *key) {
+    open_level(json, key, json_object());
+}
+
+void json_open_array(Json *json, const char *key) {
+    open_level(json, key, json_array());
+}
+
+void json_close(Json *json) {
+    CHECK(json->depth > 0, "JSON: nothing is open");
     json->depth--;
-    fputc(bracket, json->file);
-    if (!json->depth) fputc('\n', json->file);
 }
 
-void json_object(Json *json, const char *key) {
-    open_level(json, key, '{');
+void json_put_number(Json *json, const char *key, double x) {
+    put(json, key, isfinite(x) ? json_real(x) : json_null());
 }
 
-void json_array(Json *json, const char *key) {
-    open_level(json, key, '[');
+void json_put_int(Json *json, const char *key, int64_t i) {
+    put(json, key, json_integer(i));
 }
 
-void json_end_object(Json *json) {
-    close_level(json, '}');
+void json_put_bool(Json *json, const char *key, bool yes) {
+    put(json, key, json_boolean(yes));
 }
 
-void json_end_array(Json *json) {
-    close_level(json, ']');
+/* Names may hold any bytes, JSON only UTF-8: what is not becomes '?'. */
+void json_put_text(Json *json, const char *key, const char *text) {
+    json_t *value = json_string(text);
+    if (!value) {
+        size_t n = strlen(text);
+        char *ascii = MEM_NEW(char, n + 1);
+        for (size_t i = 0; i < n; i++) ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+        value = json_string(ascii);
+        mem_free(ascii);
+    }
+    put(json, key, value);
 }
 
-void json_number(Json *json, const char *key, double x) {
-    begin(json, key);
-    if (isfinite(x))
-        fprintf(json->file, "%.10g", x);
-    else
-        fputs("null", json->file);
+void json_put_pair(Json *json, const char *key, double lo, double hi) {
+    json_open_array(json, key);
+    json_put_number(json, NULL, lo);
+    json_put_number(json, NULL, hi);
+    json_close(json);
 }
 
-void json_int(Json *json, const char *key, int64_t i) {
-    begin(json, key);
-    fprintf(json->file, "%" PRId64, i);
+/* A path that is wrong, not a disk that failed. */
+static bool wrong_path(int error) {
+    return error == ENOENT || error == ENOTDIR || error == EISDIR || error == EACCES || error == EROFS;
 }
 
-void json_bool(Json *json, const char *key, bool yes) {
-    begin(json, key);
-    fputs(yes ? "true" : "false", json->file);
+/* Text that grows. */
+typedef struct Text {
+    char *at;
+    size_t n, capacity;
+} Text;
+
+static int append(const char *piece, size_t n, void *context) {
+    Text *text = context;
+    if (text->n + n > text->capacity) {
+        text->capacity = 2 * (text->n + n);
+        text->at = mem_grow(text->at, text->capacity);
+    }
+    memcpy(text->at + text->n, piece, n);
+    text->n += n;
+    return 0;
 }
 
-void json_text(Json *json, const char *key, const char *text) {
-    begin(json, key);
-    quoted(json->file, text);
-}
-
-void json_pair(Json *json, const char *key, double lo, double hi) {
-    json_array(json, key);
-    json_number(json, NULL, lo);
-    json_number(json, NULL, hi);
-    json_end_array(json);
+Err json_commit(const Json *json, const char *path) {
+    char temp[COMMIT_PATH];
+    Text text = {0};
+    json_dump_callback(json->open[0], append, &text, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+    append("\n", 1, &text);
+    Err err = commit_name(temp, path);
+    errno = 0;
+    if (!err.code) err = commit_write(temp, text.at, text.n);
+    if (!err.code) err = commit_rename(temp, path, true);
+    if (err.code && wrong_path(errno)) err = err_user("%s: %s: want a path that can be written", path, strerror(errno));
+    mem_free(text.at);
+    return err;
 }
