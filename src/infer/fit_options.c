@@ -1,6 +1,7 @@
 #include "infer/fit_options.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define KEY(name, type, member, fallback, lo, hi, choices, unit, help)                                                 \
     { name, type, offsetof(FitOptions, member), fallback, lo, hi, choices, unit, help }
