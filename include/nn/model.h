@@ -60,6 +60,12 @@ typedef struct ModelWork {
     ModelFlops token, square;
 } ModelWork;
 
+/** A point on the residual stream, where what a model has worked out so far can be read. */
+typedef struct Tap {
+    char name[32]; /* of the part that ends there, as parameters are named: linear_in, blocks.0 */
+    int mv, s;     /* channels: multivectors, scalars */
+} Tap;
+
 typedef struct Model Model;
 
 typedef struct ModelKind {
@@ -76,6 +82,9 @@ typedef struct ModelKind {
     void (*layout)(Model *model, Arena *arena);
     void (*forward)(Model *model, Tensors out, Tensors in, const Packed *seqs);
     void (*backward)(Model *model, Tensors din, Tensors dout, const Packed *seqs);
+
+    /** The points on the residual stream, in order of depth; returns how many. tap may be NULL. */
+    int (*taps)(Tap *tap, const ModelShape *shape);
 
     /** Scenes to inputs and outputs to displacements (tokens, 3), with the adjoint of the latter. */
     void (*scene_shape)(ModelShape *shape, int slots); /* sets in_mv, in_s, out_mv, out_s */
@@ -102,6 +111,9 @@ struct Model {
     real *theta, *grad; /* local vectors of table.local elements; owned */
     int64_t max_tokens, max_length;
     int max_sequences;
+    /** Where forward leaves the residual stream, (taps) tensors of the caller; NULL: nowhere. What it leaves is whole on
+     *  every tp rank. Cost: one copy of the stream at each point. */
+    const Tensors *tap;
     const real *join_reference; /* tests only: (n) e123 component per sequence instead of the mean of the inputs */
     /** Called by backward as soon as all gradients of a block are complete on this rank (after the sum over tp of
      *  partial ones), blocks in descending order; NULL: nobody listens. */
@@ -110,6 +122,9 @@ struct Model {
     Arena arena;
     void *state; /* the kind's own, placed by layout */
 };
+
+/** What `taps` of a kind says whose stream has one width: after linear_in and after each block. */
+int model_block_taps(Tap *tap, int depth, int mv, int s);
 
 /** Collective on tp. The parameters are zero until param_init or param_take. */
 Model *model_new(const ModelKind *kind, const ModelShape *shape, const Comm *tp, int64_t max_tokens, int max_sequences,

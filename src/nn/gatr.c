@@ -239,6 +239,17 @@ static void join_reference(const Model *m, const Tile *t) {
     }
 }
 
+static int taps(Tap *tap, const ModelShape *shape) {
+    return model_block_taps(tap, shape->depth, shape->width, shape->width_s);
+}
+
+/* x is whole once the norm has added what the last stage left. */
+static void leave_at_tap(const Model *m, int i, int64_t tokens) {
+    const State *s = m->state;
+    if (!m->tap) return;
+    EACH_TILE(t, &s->tiles) tile_to_tensors(m->tap[i], view(s->x, t), s->hidden, s->hidden_s, t, tokens);
+}
+
 static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     State *s = m->state;
     int64_t tokens = seqs->start[seqs->n];
@@ -250,6 +261,7 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     }
     for (Block *b = s->block; b < s->block + m->shape.depth; b++) {
         EACH_TILE(t, &s->tiles) attention_stage(m, b, t, b == s->block);
+        leave_at_tap(m, (int)(b - s->block), tokens);
         sum_rows(m, s->added);
         real *parts = s->mix_parts ? s->mix_parts : b->mixed.at;
         EACH_TILE(t, &s->tiles) product_stage(m, b, t, parts);
@@ -268,6 +280,7 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
         equi_linear_forward(ends, &s->out, m->theta, view(s->x, t), t->at, 0);
         tile_to_tensors(out, ends, m->shape.out_mv, m->shape.out_s, t, tokens);
     }
+    leave_at_tap(m, m->shape.depth, tokens);
 }
 
 /* ---- Backward: the stages in reverse; dx is the gradient of x and whole on every rank. ---- */
@@ -440,6 +453,7 @@ const ModelKind gatr_kind = {.name = "gatr",
                              .layout = layout,
                              .forward = forward,
                              .backward = backward,
+                             .taps = taps,
                              .scene_shape = gatr_scene_shape,
                              .embed = gatr_embed,
                              .readout = gatr_readout,

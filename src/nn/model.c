@@ -1,5 +1,6 @@
 #include "nn/model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const ModelKind *const model_kinds[] = {&transformer_kind, &gatr_kind};
@@ -19,6 +20,14 @@ ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
     }
     return (ModelFlops){.nominal = work->token.nominal * tokens + work->square.nominal * squares,
                         .executed = work->token.executed * tokens + work->square.executed * squares};
+}
+
+int model_block_taps(Tap *tap, int depth, int mv, int s) {
+    for (int i = 0; tap && i <= depth; i++) {
+        tap[i] = (Tap){.name = "linear_in", .mv = mv, .s = s};
+        if (i) snprintf(tap[i].name, sizeof tap[i].name, "blocks.%d", i - 1);
+    }
+    return depth + 1;
 }
 
 static void layout(Model *model, Arena *arena) {

@@ -191,6 +191,16 @@ static const real *reduce_forward(const Model *m, const Linear *map, const real 
     return alone ? NULL : s->sum;
 }
 
+static int taps(Tap *tap, const ModelShape *shape) {
+    return model_block_taps(tap, shape->depth, 0, shape->width);
+}
+
+/* x is whole once the layer norm has added what the last map left. */
+static void leave_at_tap(const Model *m, int i, int64_t tokens) {
+    const State *s = m->state;
+    if (m->tap) memcpy(m->tap[i].s, s->x, (size_t)(tokens * s->size.width) * sizeof *s->x);
+}
+
 static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     State *s = m->state;
     const Sizes *z = &s->size;
@@ -201,6 +211,7 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     for (int i = 0; i < m->shape.depth; i++) {
         Block *b = &s->block[i];
         layernorm_add(b->y1, b->rstd1, s->x, added, bias, n, z->width);
+        leave_at_tap(m, i, n);
         for (int p = 0, at = 0; p < z->maps; at += b->qkv[p++].out)
             linear_forward(b->qkv_row + at, z->qkv, b->y1, theta, &b->qkv[p], n, 0);
         attention_forward(view(b->head_out, z->heads * z->head, 0, z), view(b->qkv_row, z->qkv, 0, z),
@@ -213,6 +224,7 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
         bias = theta + b->mlp2_bias;
     }
     layernorm_add(NULL, NULL, s->x, added, bias, n, z->width);
+    leave_at_tap(m, m->shape.depth, n);
     linear_forward(out.s, m->shape.out_s, s->x, theta, &s->out, n, 0);
 }
 
@@ -339,6 +351,7 @@ const ModelKind transformer_kind = {.name = "transformer",
                                     .layout = layout,
                                     .forward = forward,
                                     .backward = backward,
+                                    .taps = taps,
                                     .scene_shape = scene_shape,
                                     .embed = embed,
                                     .readout = readout,
