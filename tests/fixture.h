@@ -52,17 +52,20 @@ static inline TrainJob fixture_job(const ModelKind *kind, const Procedure *proce
     return job;
 }
 
-/** Trains on the first dp x tp ranks of the world; every rank has the result. Collective on the world. */
-static inline void fixture_train(CurvePoint curve[FIXTURE_POINTS], CellRecord *record, const TrainJob *job,
-                                 const TrainData *data, int dp, int tp) {
+/** Trains on the first dp x tp ranks of the world; every rank has the record and the curve, those ranks what was found,
+ *  to be freed. Collective on the world. */
+static inline MeasureSink fixture_train(CurvePoint curve[FIXTURE_POINTS], CellRecord *record, const TrainJob *job,
+                                        const TrainData *data, int dp, int tp) {
     const Comm *world = comm_world();
     Comm *cell = comm_split(world, comm_rank(world) < dp * tp ? 0 : -1);
+    MeasureSink found = {0};
     if (cell) {
         ProcGrid grid = procgrid_new(cell, dp, tp);
-        train_cell(record, curve, job, &fixture_options, data, &grid, (TrainProgress){0});
+        train_cell(record, curve, &found, job, &fixture_options, data, &grid, (TrainProgress){0});
         procgrid_free(&grid);
         comm_free(cell);
     }
     comm_bcast(world, curve, FIXTURE_POINTS * sizeof *curve, 0);
     comm_bcast(world, record, sizeof *record, 0);
+    return found;
 }

@@ -76,7 +76,7 @@ static void training(const TrainData *data) {
     CurvePoint curve[POINTS];
     CellRecord record = {0};
     ProcGrid grid = procgrid_new(world, comm_size(world), 1);
-    train_cell(&record, curve, &job, &options, data, &grid, (TrainProgress){0});
+    train_cell(&record, curve, NULL, &job, &options, data, &grid, (TrainProgress){0});
     EXPECT(isnan(record.compute[CURRENCY_JOULES]) && record.compute[CURRENCY_CORE_SECONDS] > 0, "no counters: %g J",
            record.compute[CURRENCY_JOULES]);
 
@@ -85,7 +85,7 @@ static void training(const TrainData *data) {
         make_zone("intel-rapl:0", "package-0\n");
     }
     use_energy(NULL, 0, STEPS);
-    train_cell(&record, curve, &job, &options, data, &grid, (TrainProgress){use_energy, NULL});
+    train_cell(&record, curve, NULL, &job, &options, data, &grid, (TrainProgress){use_energy, NULL});
     /* Progress is told after the step's curve point: steps 1, 2, 5, 10 have one. */
     static const double seen[POINTS] = {0, 3, 12, 27};
     for (int p = 0; p < POINTS; p++)

@@ -51,6 +51,13 @@ typedef struct KeySpec {
     const char *before;   /* what a record from before the key means, where that is not the default; else NULL */
 } KeySpec;
 
+/** Room for a struct of options whose type only its owner knows: that of a training procedure, of a measurement. */
+enum { OPTION_ROOM = 4096 };
+typedef union OptionRoom {
+    char bytes[OPTION_ROOM];
+    double number; /* it starts where a double may */
+} OptionRoom;
+
 /** Reads the study file (NULL: none) and then the command line (argv[0] is skipped; every argument must be a `-key
  *  value` pair, `-key` alone is true). Refuses malformed YAML, nested lists, duplicate keys, with file and line. */
 Err options_load(const char *path, int argc, char **argv);

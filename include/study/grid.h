@@ -12,6 +12,7 @@ typedef struct Cell {
     double seconds;                     /* expected wall time on dp x tp ranks, evaluations included */
     int64_t bytes;                      /* a rank */
     CellState state;
+    char measured[128]; /* what was measured on the finished model, for people; on the root */
 } Cell;
 
 typedef struct Grid {

@@ -31,9 +31,13 @@ typedef struct StudyOptions {
     int64_t data_memory; /* MiB */
     int64_t dp, tp;
     bool fit;
-    SizeOptions sizes[STUDY_KINDS];                /* in the order of model_kinds */
-    RateOptions rates[STUDY_ARMS];                 /* in the order of arms */
-    ProcedureOptions procedures[STUDY_PROCEDURES]; /* keys `<procedure>.*`, in the order of procedures */
+    SizeOptions sizes[STUDY_KINDS];          /* in the order of model_kinds */
+    RateOptions rates[STUDY_ARMS];           /* in the order of arms */
+    OptionRoom procedures[STUDY_PROCEDURES]; /* keys `<procedure>.*`, in the order of procedures */
+    WordList measures;                       /* measurements on finished models; empty: none */
+    MeasureOptions measure;
+    OptionRoom measure_options[MEASURE_CHOICE]; /* keys `<measure>.*`, in the order of measures */
+    MeasureChoice chosen;                       /* what these say; points into this struct */
     TrainOptions train;
     DataOptions data;
 } StudyOptions;

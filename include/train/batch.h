@@ -47,6 +47,9 @@ typedef struct SampleStream {
     uint64_t seed;
 } SampleStream;
 
+/** Distinct samples of the stream's range: positions 0 .. n-1 meet each once. */
+int64_t batch_samples(const TrainData *data, const SampleStream *stream);
+
 /** Sequences, each a view of a sample. One sample may stand in a batch in several views. */
 typedef struct Batch {
     SceneBatch scenes;

@@ -38,7 +38,11 @@ int64_t pass_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int s
 void pass_share(int *first, int *count, int64_t n, int r, int dp);
 int pass_largest_share(int64_t n, int dp);
 
-/** Prediction for scenes that fit the batch. Collective on grid->tp. */
+/** What the model itself says of scenes that fit the batch, in `prediction`: the change of the displacement, in units of
+ *  scale.deviation. Collective on grid->tp. */
+void pass_forward(Pass *pass, const SceneBatch *scenes);
+
+/** The displacement: velocity plus that change. Collective on grid->tp. */
 void pass_predict(Pass *pass, const SceneBatch *scenes);
 
 /** Sum over the sequences of the batch of loss weight times loss, after pass_predict of it. Not collective. */

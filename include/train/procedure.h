@@ -10,13 +10,6 @@
 #include "par/options.h"
 #include "train/pass.h"
 
-/** Room for the struct of any procedure's options. */
-enum { PROCEDURE_OPTIONS = 4096 };
-typedef union ProcedureOptions {
-    char bytes[PROCEDURE_OPTIONS];
-    double number; /* they start where a double may */
-} ProcedureOptions;
-
 typedef struct Procedure Procedure;
 
 /** A procedure at work on one cell. */
@@ -32,7 +25,7 @@ typedef struct ProcedureRun {
 
 struct Procedure {
     const char *name;
-    const KeySpec *keys; /* `NAME.*`; the struct they fill has at most PROCEDURE_OPTIONS bytes */
+    const KeySpec *keys; /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
     int n_keys;
 
     /** Sequences that each sample takes in a batch. NULL: one. */

@@ -6,6 +6,7 @@
 
 #include "io/results.h"
 #include "par/options.h"
+#include "train/measure.h"
 #include "train/procedure.h"
 
 /** Keys `train.*`, the same for every cell of a study. */
@@ -26,6 +27,7 @@ typedef struct TrainJob {
     ModelShape shape; /* complete, inputs and outputs too */
     const Procedure *procedure;
     const void *procedure_options; /* the struct that its keys fill; NULL where it has none */
+    const MeasureChoice *measures; /* of the finished model; NULL: none */
     int64_t steps, dataset;        /* optimiser steps; trajectories of the training set */
     uint64_t seed;                 /* of initial parameters and sample order */
     double lr;                     /* peak */
@@ -41,6 +43,7 @@ typedef struct TrainProgress {
  *  outcome, curve_points, names of the procedure's numbers; of `curve`, which has room for options->evaluations points,
  *  the first curve_points, all but `cell`. The same on every rank of the grid. A loss or gradient that is not finite
  *  ends the cell as OUTCOME_DIVERGED. Samples and tokens count each sample of a step once, FLOP and seconds every view
- *  of it. Evaluations cost no compute of the cell. Collective on grid->cell. */
-void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, const TrainOptions *options,
-                const TrainData *data, const ProcGrid *grid, TrainProgress progress);
+ *  of it. What job->measures finds is added to `found` (NULL without measures), all but `cell`; not where it diverged.
+ *  Evaluations and measurements cost no compute of the cell. Collective on grid->cell. */
+void train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const TrainJob *job,
+                const TrainOptions *options, const TrainData *data, const ProcGrid *grid, TrainProgress progress);

@@ -93,7 +93,7 @@ Err cmd_status(int argc, char **argv, int *code) {
         count[c->state]++;
         char loss[64] = "";
         if (c->state == CELL_DONE) snprintf(loss, sizeof loss, "loss %.5f  %.1f s", c->record.loss, c->record.seconds);
-        log_text("%-9s %-48s %s", cell_state_name(c->state), c->record.id, loss);
+        log_text("%-9s %-48s %s%s", cell_state_name(c->state), c->record.id, loss, c->measured);
     }
     if (!err.code)
         log_text("%d cells: %d planned, %d running, %d done, %d diverged, %d failed", s.grid.n, count[CELL_PLANNED],

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "study/measure.h"
 #include "train/forecast.h"
 
 #include <math.h>
@@ -60,6 +61,7 @@ static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, C
                            .shape = shape,
                            .procedure = arm->procedure,
                            .procedure_options = study_options_procedure(o, arm->procedure),
+                           .measures = &o->chosen,
                            .steps = c.steps,
                            .dataset = c.dataset,
                            .seed = (uint64_t)c.seed,
@@ -181,6 +183,7 @@ void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, c
     }
     comm_sum_f64(comm, seconds, grid->n);
     double evaluated = (double)((options->train.evaluations + 1) * options->test_samples + options->validation_samples);
+    evaluated += measure_passes(&options->chosen, data);
     for (int i = 0; i < grid->n; i++) {
         Cell *c = &grid->cell[i];
         double rate = 1e9,
@@ -247,6 +250,7 @@ static Err scan_one(Cell *cell, const Grid *grid, const StudyOptions *options) {
         memcpy(role, cell->record.role, sizeof role);
         cell->record = one.cell[0];
         memcpy(cell->record.role, role, sizeof role);
+        study_measure_text(cell->measured, sizeof cell->measured, one.measure, one.measures);
         cell->state = cell->record.outcome == OUTCOME_DONE       ? CELL_DONE
                       : cell->record.outcome == OUTCOME_DIVERGED ? CELL_DIVERGED
                                                                  : CELL_FAILED;

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "infer/analysis.h"
 #include "infer/design.h"
+#include "study/measure.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,9 +37,9 @@ static const KeySpec study_keys[] = {
 enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
 
 /* The keys of models and arms are made from their lists, so that neither needs to be named here. */
-enum { SIZE_KEYS = 6, RATE_KEYS = 2, MADE_KEYS = 1 + SIZE_KEYS * STUDY_KINDS + RATE_KEYS * STUDY_ARMS };
+enum { SIZE_KEYS = 6, RATE_KEYS = 2, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + RATE_KEYS * STUDY_ARMS };
 static KeySpec made[MADE_KEYS];
-static char names[MADE_KEYS][64], arm_names[512];
+static char names[MADE_KEYS][64], arm_names[512], measure_names[512];
 static int n_made;
 
 static void make_key(const char *owner, const char *key, KeyType type, size_t offset, const char *fallback, double lo,
@@ -54,6 +55,12 @@ static void make_keys(void) {
         size_t used = strlen(arm_names);
         snprintf(arm_names + used, sizeof arm_names - used, "%s%s", i ? "|" : "", arms[i].name);
     }
+    for (int i = 0; i < n_measures; i++) {
+        size_t used = strlen(measure_names);
+        snprintf(measure_names + used, sizeof measure_names - used, "%s%s", i ? "|" : "", measures[i]->name);
+    }
+    make_key("study", "measures", KEY_WORDS, offsetof(StudyOptions, measures), "equivariance", 0, 0, measure_names, "1",
+             "what is measured on finished models; [] for nothing");
     make_key("study", "arms", KEY_WORDS, offsetof(StudyOptions, arms), NULL, 0, 0, arm_names, "1", "arms to compare");
     for (int k = 0; k < n_model_kinds; k++) {
         size_t at = offsetof(StudyOptions, sizes) + (size_t)k * sizeof(SizeOptions);
@@ -86,7 +93,7 @@ typedef struct KeyTable {
     size_t offset; /* of the struct that it fills, in StudyOptions */
 } KeyTable;
 
-enum { KEY_TABLES = 4 + STUDY_PROCEDURES };
+enum { KEY_TABLES = 5 + STUDY_PROCEDURES + MEASURE_CHOICE };
 
 /* Every table of keys that a study file may hold; returns how many. */
 static int key_tables(KeyTable tables[KEY_TABLES]) {
@@ -96,10 +103,16 @@ static int key_tables(KeyTable tables[KEY_TABLES]) {
     tables[n++] = (KeyTable){made, n_made, 0};
     tables[n++] = (KeyTable){train_keys, n_train_keys, offsetof(StudyOptions, train)};
     tables[n++] = (KeyTable){data_keys, n_data_keys, offsetof(StudyOptions, data)};
+    tables[n++] = (KeyTable){measure_keys, n_measure_keys, offsetof(StudyOptions, measure)};
     CHECK(n_procedures <= STUDY_PROCEDURES, "%d procedures", n_procedures);
+    CHECK(n_measures <= MEASURE_CHOICE, "%d measures", n_measures);
     for (int p = 0; p < n_procedures; p++) {
-        size_t at = offsetof(StudyOptions, procedures) + (size_t)p * sizeof(ProcedureOptions);
+        size_t at = offsetof(StudyOptions, procedures) + (size_t)p * sizeof(OptionRoom);
         if (procedures[p]->n_keys) tables[n++] = (KeyTable){procedures[p]->keys, procedures[p]->n_keys, at};
+    }
+    for (int m = 0; m < n_measures; m++) {
+        size_t at = offsetof(StudyOptions, measure_options) + (size_t)m * sizeof(OptionRoom);
+        if (measures[m]->n_keys) tables[n++] = (KeyTable){measures[m]->keys, measures[m]->n_keys, at};
     }
     return n;
 }
@@ -149,6 +162,7 @@ Err study_options_read(StudyOptions *out) {
     memset(out, 0, sizeof *out);
     for (int i = 0; i < n; i++) TRY(options_read((char *)out + t[i].offset, t[i].specs, t[i].n));
     TRY(options_unknown());
+    TRY(study_measures(out));
     return check_together(out);
 }
 

@@ -1,6 +1,7 @@
 #include "study/provenance.h"
 
 #include "base/arena.h"
+#include "study/measure.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,13 +37,15 @@ char *provenance_text(const StudyOptions *options, const Comm *comm) {
     cpu_name(cpu, sizeof cpu);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
     comm_library(libraries, sizeof libraries);
-    size_t size = strlen(keys) + 4096;
+    char measured[MEASURE_CHOICE * 320];
+    study_measure_provenance(measured, sizeof measured, options);
+    size_t size = strlen(keys) + strlen(measured) + 4096;
     char *text = mem_alloc(size);
     snprintf(text, size,
              "commit = %s\ncompiler = gcc %s\nflags = %s\nprecision = %s\nlibraries = %s\nhost = %s\nsystem = %s %s\n"
-             "processor = %s\nranks = %d\nwritten = %s\n%s",
+             "processor = %s\nranks = %d\nwritten = %s\n%s%s",
              EQ_COMMIT, __VERSION__, EQ_FLAGS, REAL_NAME, libraries, host.nodename, host.sysname, host.release, cpu,
-             comm_size(comm), date, keys);
+             comm_size(comm), date, measured, keys);
     mem_free(keys);
     return text;
 }

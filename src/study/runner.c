@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "study/measure.h"
 #include "study/provenance.h"
 
 #include <errno.h>
@@ -106,8 +107,8 @@ static void report(Run *run, const Cell *cell, double wall) {
     char left[32], loss[32];
     clock_text(left, done == run->n_todo ? 0 : time_left(run, (double)expected, (double)spent));
     snprintf(loss, sizeof loss, r->outcome == OUTCOME_DONE ? "loss %.5f" : "diverged", r->loss);
-    log_event("%3lld/%d  %-46s %-12s  %6.1f GFLOP/s  %6.1f s  left %s", (long long)done, run->n_todo, r->id, loss,
-              r->compute[CURRENCY_EXECUTED] / r->seconds / 1e9, wall, left);
+    log_event("%3lld/%d  %-46s %-12s  %6.1f GFLOP/s  %6.1f s  left %s%s", (long long)done, run->n_todo, r->id, loss,
+              r->compute[CURRENCY_EXECUTED] / r->seconds / 1e9, wall, left, cell->measured);
 }
 
 /* ---- Cells. ---- */
@@ -131,11 +132,12 @@ static Err run_cell(Run *run, int index, const ProcGrid *procs) {
     Cell *cell = &run->grid->cell[index];
     bool leader = comm_rank(procs->cell) == 0;
     CurvePoint *curve = MEM_NEW(CurvePoint, run->options->train.evaluations);
+    MeasureSink found = {0};
     double start = timer_now();
     run->current = index;
     if (leader) set_mark(run, cell, true);
     cell->record.attempts++;
-    train_cell(&cell->record, curve, &cell->job, &run->options->train, run->data, procs,
+    train_cell(&cell->record, curve, &found, &cell->job, &run->options->train, run->data, procs,
                (TrainProgress){show_step, run});
     Err err = ERR_NONE;
     if (leader) {
@@ -145,12 +147,16 @@ static Err run_cell(Run *run, int index, const ProcGrid *procs) {
                        .points = cell->record.curve_points,
                        .cell = &cell->record,
                        .curve = curve,
+                       .measures = found.n,
+                       .measure = found.row,
                        .digest = run->grid->digest};
         snprintf(one.study, sizeof one.study, "%.31s", run->options->name);
         err = results_write_cell(path, &one, run->provenance);
         set_mark(run, cell, false);
+        study_measure_text(cell->measured, sizeof cell->measured, one.measure, one.measures);
         if (!err.code) report(run, cell, timer_now() - start);
     }
+    mem_free(found.row);
     mem_free(curve);
     cell->state = cell->record.outcome == OUTCOME_DONE ? CELL_DONE : CELL_DIVERGED;
     return comm_agree(procs->cell, err);

@@ -145,12 +145,18 @@ void batch_layout(Batch *b, const TrainData *data, int max_sequences, Arena *are
     b->loss_weight = ARENA_TAKE(arena, real, max_sequences);
 }
 
+int64_t batch_samples(const TrainData *d, const SampleStream *s) {
+    const int64_t trajectories[] = {
+        [SAMPLES_TRAIN] = s->trajectories, [SAMPLES_VALIDATION] = d->validation, [SAMPLES_TEST] = d->test};
+    return trajectories[s->range] * frames_of(d);
+}
+
 /* Where the sample at `position` of a stream lies. */
 static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, const SampleStream *s, int64_t position) {
-    int64_t frames = frames_of(d), first = d->test + d->validation, count = s->trajectories;
-    if (s->range == SAMPLES_TEST) first = 0, count = d->test;
-    if (s->range == SAMPLES_VALIDATION) first = d->test, count = d->validation;
-    int64_t samples = count * frames, epoch = position / samples;
+    const int64_t starts[] = {
+        [SAMPLES_TRAIN] = d->test + d->validation, [SAMPLES_VALIDATION] = d->test, [SAMPLES_TEST] = 0};
+    int64_t frames = frames_of(d), first = starts[s->range];
+    int64_t samples = batch_samples(d, s), epoch = position / samples;
     int64_t i = rng_permuted(position % samples, samples, s->seed, rng_stream("order", (uint64_t)epoch));
     *trajectory = first + i / frames;
     *frame = 1 + i % frames;

@@ -67,12 +67,16 @@ int64_t pass_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int s
 
 /* ---- Loss and its gradient. ---- */
 
-/* The model says how far the displacement departs from the one before, in units of the rms of that: what inertia alone
- * predicts need not be learned, and both equivariance and the loss stay what they are. */
-void pass_predict(Pass *pass, const SceneBatch *scenes) {
+void pass_forward(Pass *pass, const SceneBatch *scenes) {
     pass->kind->embed(pass->in, scenes, &pass->shape);
     model_forward(pass->model, pass->out, pass->in, &scenes->seqs);
     pass->kind->readout(pass->prediction, pass->out, scenes, &pass->shape);
+}
+
+/* The model says how far the displacement departs from the one before, in units of the rms of that: what inertia alone
+ * predicts need not be learned, and both equivariance and the loss stay what they are. */
+void pass_predict(Pass *pass, const SceneBatch *scenes) {
+    pass_forward(pass, scenes);
     real unit = (real)pass->data->scale.deviation;
     for (int64_t i = 0; i < 3 * scenes->seqs.start[scenes->seqs.n]; i++)
         pass->prediction[i] = scenes->velocity[i] + unit * pass->prediction[i];

@@ -59,6 +59,7 @@ typedef struct Trainer {
     Pass pass;
     ProcedureRun procedure;
     ModelWork work;
+    MeasureBench measures;
     Optim *optim;
     Spent spent;
     double loss; /* sums of training losses over the steps since the last point */
@@ -76,12 +77,14 @@ static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *op
               grid);
     procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, data, grid);
     t->work = job->kind->work(&job->shape, comm_size(grid->tp), false);
+    measure_start(&t->measures, job->measures, &t->pass);
     t->optim = optim_new(&t->pass.model->table, grid->tp);
     t->spent.energy = energy_open();
 }
 
 static void trainer_free(Trainer *t) {
     optim_free(t->optim);
+    measure_end(&t->measures);
     procedure_end(&t->procedure);
     pass_free(&t->pass);
 }
@@ -146,8 +149,13 @@ static void finish(CellRecord *record, const CurvePoint *curve, Trainer *t, int6
     if (!isfinite(record->loss)) record->outcome = OUTCOME_DIVERGED;
 }
 
-void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, const TrainOptions *options,
-                const TrainData *data, const ProcGrid *grid, TrainProgress progress) {
+/* Whether measurements are taken on the way; those at the end always are. */
+static bool measured_here(const TrainJob *job, int64_t step) {
+    return step < job->steps && job->measures && job->measures->common.curve;
+}
+
+void train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const TrainJob *job,
+                const TrainOptions *options, const TrainData *data, const ProcGrid *grid, TrainProgress progress) {
     Trainer t;
     trainer_init(&t, job, options, data, grid);
     record->parameters = t.pass.model->table.global;
@@ -167,11 +175,13 @@ void train_cell(CellRecord *record, CurvePoint *curve, const TrainJob *job, cons
         if (has_point(step, job->steps, options->evaluations)) {
             energy_stop(&t.spent.energy);
             add_point(&curve[record->curve_points++], &t, step, lr);
+            if (measured_here(job, step)) measure_run(found, &t.measures, step);
             energy_start(&t.spent.energy);
         }
         if (progress.step) progress.step(progress.context, step, job->steps);
     }
     energy_stop(&t.spent.energy);
     finish(record, curve, &t, step);
+    if (record->outcome == OUTCOME_DONE) measure_run(found, &t.measures, step);
     trainer_free(&t);
 }

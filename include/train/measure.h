@@ -1,0 +1,102 @@
+/** Measurements: what is asked of a finished model beside its loss. One file a measurement under src/train/ fills a
+ *  Measure; its line in the list of src/train/measure.c makes it known, its keys with it. `study.measures` chooses, rows
+ *  go to /measures (io/results.h).
+ *
+ *  A measurement runs on the first measure.samples samples of the test range, as they are, in the layout of the cell. It
+ *  reads the model and never changes it; its FLOP and seconds are none of the cell's compute. */
+#pragma once
+
+#include "io/results.h"
+#include "par/options.h"
+#include "train/pass.h"
+
+/** Keys `measure.*`, the same for every measurement. */
+typedef struct MeasureOptions {
+    int64_t samples; /* test samples; fewer where there are not so many */
+    int64_t motions; /* drawn for each sample */
+    bool curve;      /* at every point of the learning curve too, not only at its end */
+} MeasureOptions;
+extern const KeySpec measure_keys[];
+extern const int n_measure_keys;
+
+typedef struct Measure Measure;
+
+/** Rows found so far. */
+typedef struct MeasureSink {
+    int64_t n;
+    MeasureRow *row; /* mem_free it */
+} MeasureSink;
+
+/** A measurement at work on one model. */
+typedef struct MeasureContext {
+    const Measure *measure;
+    const MeasureOptions *common;
+    const void *options; /* the struct that its keys fill; NULL where it has none */
+    Pass *pass;          /* the model; batch, inputs and outputs are free to be used */
+    SampleStream stream; /* of test samples */
+    int64_t samples;     /* how many of them */
+    int64_t step;        /* optimiser steps done */
+    void *state;         /* its own, placed by layout */
+    Arena arena;
+} MeasureContext;
+
+struct Measure {
+    const char *name, *unit, *description;
+    const KeySpec *keys; /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
+    int n_keys;
+
+    /** Forward passes for each sample, for forecasts of time. */
+    int (*passes)(const MeasureOptions *common, const void *options);
+
+    /** Buffers of its own: places context->state. Called twice, to count (state is NULL then) and to place; the pass
+     *  says how large a batch is. NULL: it has none. */
+    void (*layout)(MeasureContext *context, Arena *arena);
+
+    /** Measures and adds its rows, the same on every rank. Collective on pass->grid->cell. */
+    void (*run)(MeasureSink *sink, MeasureContext *context);
+};
+
+extern const Measure measure_equivariance;
+extern const Measure *const measures[]; /* every one of them: src/train/measure.c */
+extern const int n_measures;
+
+/** What a study asks for. */
+enum { MEASURE_CHOICE = 16 };
+typedef struct MeasureChoice {
+    int n;
+    struct {
+        const Measure *measure;
+        const void *options;
+    } at[MEASURE_CHOICE];
+    MeasureOptions common;
+} MeasureChoice;
+
+/** The chosen measurements on one pass, with all their memory; NULL chooses none. Not collective. */
+typedef struct MeasureBench {
+    int n;
+    MeasureContext at[MEASURE_CHOICE];
+} MeasureBench;
+void measure_start(MeasureBench *bench, const MeasureChoice *choice, Pass *pass);
+void measure_end(MeasureBench *bench);
+
+/** Runs them all after `step` optimiser steps. Collective on the cell. */
+void measure_run(MeasureSink *sink, MeasureBench *bench, int64_t step);
+
+/** Bytes that measure_start takes beside a pass of `sequences`, and forward passes of a sample that one measure_run
+ *  costs. Not collective. */
+int64_t measure_bytes(const MeasureChoice *choice, const TrainData *data, int sequences);
+double measure_passes(const MeasureChoice *choice, const TrainData *data);
+
+/** ---- For those who write measurements. ---- */
+
+/** The next samples of this rank's share, in the batch of the pass: start with `MeasureChunk chunk = {0}`. first: of
+ *  the chunk in the stream. Returns false after the last. Not collective. */
+typedef struct MeasureChunk {
+    int64_t first;
+    int n;
+} MeasureChunk;
+bool measure_next(MeasureChunk *chunk, MeasureContext *context);
+
+/** A row: mean and standard error of the finite ones among values (context->samples), each filled in by the rank that
+ *  has the sample, 0 elsewhere; they are summed over dp in place. layer: -1, the output. Collective on the cell. */
+void measure_row(MeasureSink *sink, const MeasureContext *context, int64_t layer, const char *element, double *values);

@@ -1,0 +1,297 @@
+// TEST double n=1,2,4
+// TEST single n=1,2
+/* Measurements and the taps they may read: rotations leave GATr's error at rounding, mirror images do not, nor does a
+ * transformer; the numbers are those of scenes assembled under the motion, whatever the layout; measuring changes nothing
+ * that is trained. */
+#include "fixture.h"
+
+#include "la/pga.h"
+#include "study/measure.h"
+#include "train/forecast.h"
+
+enum { SAMPLES = 10, MOTIONS = 3 };
+
+static MeasureChoice choice = {
+    .n = 1, .at = {{&measure_equivariance, NULL}}, .common = {.samples = SAMPLES, .motions = MOTIONS}};
+
+static bool in_double(void) {
+    return REAL_EPSILON < 1e-10;
+}
+
+/* ---- Taps. ---- */
+
+typedef struct Taps {
+    Tensors at[4];
+    Tap tap[4];
+    int n;
+} Taps;
+
+static Taps taps_new(const ModelKind *kind, const ModelShape *shape, int64_t tokens) {
+    Taps t = {.n = kind->taps(NULL, shape)};
+    CHECK(t.n == shape->depth + 1 && t.n <= 4, "%d taps", t.n);
+    kind->taps(t.tap, shape);
+    for (int i = 0; i < t.n; i++) {
+        if (t.tap[i].mv) t.at[i].mv = MEM_NEW(real, PGA * tokens * t.tap[i].mv);
+        t.at[i].s = MEM_NEW(real, tokens * t.tap[i].s);
+    }
+    return t;
+}
+
+static void taps_free(Taps *t) {
+    for (int i = 0; i < t->n; i++) {
+        mem_free(t->at[i].mv);
+        mem_free(t->at[i].s);
+    }
+}
+
+/* A model of `depth` blocks on the first samples, its stream in `taps` and what it says in `says` where not NULL. The
+ * parameters of a block are those that any depth has. Returns the tokens. */
+static int64_t read_stream(Taps *taps, real *says, const ModelKind *kind, int depth, const Motion *view,
+                           const TrainData *data, const Comm *tp) {
+    ProcGrid grid = procgrid_new(tp, 1, comm_size(tp));
+    TrainJob job = fixture_job(kind, &procedure_plain, data, 1e-2);
+    SampleStream stream = {.range = SAMPLES_TEST};
+    job.shape.depth = depth;
+    Pass pass;
+    pass_init(&pass, kind, &job.shape, 5, 4, data, &grid);
+    batch_clear(&pass.batch, data);
+    for (int i = 0; i < 4; i++) batch_add(&pass.batch, data, &stream, i, view, 1);
+    int64_t tokens = pass.batch.start[4];
+    if (taps) {
+        *taps = taps_new(kind, &job.shape, tokens);
+        pass.model->tap = taps->at;
+    }
+    pass_forward(&pass, &pass.batch.scenes);
+    if (says) memcpy(says, pass.prediction, (size_t)(3 * tokens) * sizeof *says);
+    pass_free(&pass);
+    procgrid_free(&grid);
+    return tokens;
+}
+
+static double stream_differs(const Taps *a, int i, const Taps *b, int k, int64_t tokens) {
+    double s = test_error_real(a->at[i].s, b->at[k].s, tokens * a->tap[i].s);
+    if (!a->tap[i].mv) return s;
+    return fmax(s, test_error_real(a->at[i].mv, b->at[k].mv, PGA * tokens * a->tap[i].mv));
+}
+
+static void taps(const ModelKind *kind, const TrainData *data) {
+    Motion one = motion_identity();
+    int64_t room = 3 * 4 * dataset_max_vertices(data->dataset);
+    real *with = MEM_NEW(real, room), *without = MEM_NEW(real, room);
+    Taps two, shallow, split;
+    int64_t tokens = read_stream(&two, with, kind, 2, &one, data, comm_self());
+    read_stream(NULL, without, kind, 2, &one, data, comm_self());
+    EXPECT(!memcmp(with, without, (size_t)(3 * tokens) * sizeof *with), "%s: taps change what it says", kind->name);
+    EXPECT(!strcmp(two.tap[0].name, "linear_in") && !strcmp(two.tap[2].name, "blocks.1"), "%s", two.tap[2].name);
+    read_stream(&shallow, NULL, kind, 1, &one, data, comm_self());
+    for (int i = 0; i < 2; i++)
+        EXPECT(stream_differs(&two, i, &shallow, i, tokens) == 0, "%s: tap %d of a shallower model", kind->name, i);
+    for (int i = 1; i < 3; i++)
+        EXPECT(stream_differs(&two, i - 1, &two, i, tokens) > 1e-3, "%s: block %d changes nothing", kind->name, i - 1);
+    read_stream(&split, NULL, kind, 2, &one, data, comm_world());
+    for (int i = 0; i < 3; i++)
+        EXPECT(stream_differs(&two, i, &split, i, tokens) < 1000 * REAL_EPSILON, "%s: tap %d over tp", kind->name, i);
+    taps_free(&two);
+    taps_free(&shallow);
+    taps_free(&split);
+    mem_free(with);
+    mem_free(without);
+}
+
+/* GATr's stream turns as multivectors do, and its scalars stay. */
+static void stream_turns(const TrainData *data) {
+    const double angle = 0.8;
+    Motion one = motion_identity(), turn = motion_about((const double[3]){0, 0, 1}, angle);
+    double rotor[PGA], quaternion[4] = {0, 0, sin(angle / 2), cos(angle / 2)}, x[PGA], worst = 0, scale = 0;
+    pga_rotation(rotor, quaternion);
+    Taps still, turned;
+    int64_t tokens = read_stream(&still, NULL, &gatr_kind, 2, &one, data, comm_self());
+    read_stream(&turned, NULL, &gatr_kind, 2, &turn, data, comm_self());
+    for (int i = 0; i < still.n; i++) {
+        int64_t plane = tokens * still.tap[i].mv;
+        for (int64_t r = 0; r < plane; r++) {
+            for (int p = 0; p < PGA; p++) x[p] = (double)still.at[i].mv[p * plane + r];
+            pga_versor(x, rotor, false, x);
+            for (int p = 0; p < PGA; p++) {
+                worst = fmax(worst, fabs(x[p] - (double)turned.at[i].mv[p * plane + r]));
+                scale = fmax(scale, fabs(x[p]));
+            }
+        }
+        double scalars = test_error_real(turned.at[i].s, still.at[i].s, tokens * still.tap[i].s);
+        EXPECT(scalars < 1e4 * REAL_EPSILON, "scalars at tap %d are off by %g", i, scalars);
+    }
+    EXPECT(worst < 1e4 * REAL_EPSILON * scale, "GATr's stream is off by %g of %g", worst, scale);
+    taps_free(&still);
+    taps_free(&turned);
+}
+
+/* ---- Equivariance. ---- */
+
+/* The same number from scenes that were assembled under the motion, one at a time. */
+static double brute_force(Pass *pass, bool mirror) {
+    SampleStream stream = {.range = SAMPLES_TEST};
+    Motion one = motion_identity();
+    double mean = 0;
+    for (int i = 0; i < SAMPLES; i++)
+        for (int m = 0; m < MOTIONS; m++) {
+            Motion g = motion_haar(0, rng_stream("measure", (uint64_t)i), (uint64_t)m);
+            if (mirror) g = motion_mirrored(&g);
+            batch_clear(&pass->batch, pass->data);
+            batch_add(&pass->batch, pass->data, &stream, i, &one, 1);
+            pass_forward(pass, &pass->batch.scenes);
+            int64_t tokens = pass->batch.start[1];
+            double *turned = MEM_NEW(double, 3 * tokens), error = 0, size = 0;
+            for (int64_t t = 0; t < tokens; t++) {
+                for (int k = 0; k < 3; k++) turned[3 * t + k] = (double)pass->prediction[3 * t + k];
+                act_vector(turned + 3 * t, turned + 3 * t, &g);
+            }
+            batch_clear(&pass->batch, pass->data);
+            batch_add(&pass->batch, pass->data, &stream, i, &g, 1);
+            pass_forward(pass, &pass->batch.scenes);
+            for (int64_t k = 0; k < 3 * tokens; k++) {
+                double e = (double)pass->prediction[k] - turned[k];
+                error += e * e;
+                size += turned[k] * turned[k];
+            }
+            mean += sqrt(error / size) / (SAMPLES * MOTIONS);
+            mem_free(turned);
+        }
+    return mean;
+}
+
+static void equivariance(const ModelKind *kind, const TrainData *data) {
+    bool strict = kind == &gatr_kind;
+    const double rounding = in_double() ? 1e-11 : 1e-3;
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    TrainJob job = fixture_job(kind, &procedure_plain, data, 1e-2);
+    Pass pass;
+    MeasureBench bench;
+    MeasureSink found = {0};
+    pass_init(&pass, kind, &job.shape, 5, 3, data, &alone);
+    size_t before = mem_live();
+    measure_start(&bench, &choice, &pass);
+    double took = (double)(mem_live() - before), said = (double)measure_bytes(&choice, data, 3);
+    EXPECT(took == said, "%.0f bytes taken, %.0f forecast", took, said);
+    measure_run(&found, &bench, 42);
+    EXPECT(found.n == 2, "%lld rows", (long long)found.n);
+    for (int r = 0; r < 2 && found.n == 2; r++) {
+        const MeasureRow *row = &found.row[r];
+        EXPECT(!strcmp(row->measure, "equivariance") && !strcmp(row->element, r ? "mirror" : "so3"), "row %d", r);
+        EXPECT(row->step == 42 && row->layer == -1 && row->samples == SAMPLES, "row %d: samples %lld", r,
+               (long long)row->samples);
+        if (comm_rank(comm_world()) == 0) printf("measured %s %s: %.2e\n", kind->name, row->element, row->value);
+        if (strict && r == 0) {
+            EXPECT(row->value < rounding && row->value > 0, "GATr's rotation error is %g", row->value);
+            continue;
+        }
+        double brute = brute_force(&pass, r == 1);
+        EXPECT(fabs(row->value / brute - 1) < (in_double() ? 1e-8 : 1e-2), "%s: %g, brute force %g", kind->name,
+               row->value, brute);
+        EXPECT(row->value > 100 * rounding * (strict ? 1e-4 : 1), "%s %s is not exact: %g", kind->name, row->element,
+               row->value);
+        EXPECT(row->se > 0 && row->se < row->value, "standard error %g of %g", row->se, row->value);
+    }
+    double passes = measure_passes(&choice, data);
+    EXPECT(passes == SAMPLES * (1 + 2 * MOTIONS), "%g passes", passes);
+    mem_free(found.row);
+    measure_end(&bench);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
+/* Mean, standard error, and what has no number. */
+static void rows(const TrainData *data) {
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    Pass pass = {.data = data, .grid = &alone};
+    MeasureContext c = {.measure = &measure_equivariance, .pass = &pass, .samples = 5, .step = 7};
+    MeasureSink found = {0};
+    double some[5] = {1, NAN, 2, 3, 6}, none[5] = {NAN, NAN, NAN, NAN, NAN};
+    measure_row(&found, &c, 3, "x", some);
+    measure_row(&found, &c, -1, "y", none);
+    const MeasureRow *r = found.row;
+    EXPECT(r->value == 3 && r->samples == 4 && r->layer == 3, "mean %g of %lld", r->value, (long long)r->samples);
+    EXPECT(fabs(r->se - sqrt(14.0 / 3 / 4)) < 1e-15, "standard error %g", r->se);
+    EXPECT(isnan(r[1].value) && isnan(r[1].se) && r[1].samples == 0, "no number: %g", r[1].value);
+    mem_free(found.row);
+    procgrid_free(&alone);
+}
+
+/* ---- In a cell. ---- */
+
+static void cells(const ModelKind *kind, const TrainData *data) {
+    static const int layout[][2] = {{1, 1}, {2, 1}, {1, 2}, {4, 1}, {2, 2}};
+    CurvePoint plain_curve[FIXTURE_POINTS] = {0}, curve[FIXTURE_POINTS] = {0};
+    CellRecord plain = {0}, record = {0};
+    TrainJob job = fixture_job(kind, &procedure_plain, data, 1e-2);
+    fixture_train(plain_curve, &plain, &job, data, 1, 1);
+    job.measures = &choice;
+    double serial[8] = {0};
+    for (int l = 0; l < 5 && layout[l][0] * layout[l][1] <= comm_size(comm_world()); l++) {
+        choice.common.curve = l == 0;
+        MeasureSink found = fixture_train(curve, &record, &job, data, layout[l][0], layout[l][1]);
+        bool inside = comm_rank(comm_world()) < layout[l][0] * layout[l][1];
+        if (l == 0) {
+            EXPECT(record.loss == plain.loss && record.validation_loss == plain.validation_loss, "measuring trains");
+            EXPECT(record.compute[CURRENCY_EXECUTED] == plain.compute[CURRENCY_EXECUTED], "measuring costs compute");
+            EXPECT(!inside || found.n == 2 * record.curve_points, "%lld rows of a curve", (long long)found.n);
+        }
+        for (int64_t r = 0; r < 2 && inside && found.n >= 2; r++) {
+            const MeasureRow *row = &found.row[found.n - 2 + r];
+            EXPECT(row->step == FIXTURE_STEPS, "step %lld", (long long)row->step);
+            if (l == 0) serial[r] = row->value;
+            bool exact = kind == &gatr_kind && r == 0;
+            double off = exact ? fabs(row->value) : fabs(row->value / serial[r] - 1);
+            EXPECT(l == 0 || comm_rank(comm_world()) > 0 || off < (in_double() ? 1e-7 : 0.05), "%s %d x %d: %g, %g",
+                   kind->name, layout[l][0], layout[l][1], row->value, serial[r]);
+        }
+        EXPECT(l == 0 || !inside || found.n == 2, "%lld rows", (long long)found.n);
+        mem_free(found.row);
+    }
+    choice.common.curve = false;
+    ModelFlops flops = forecast_flops(&job, &fixture_options, data, 1);
+    EXPECT(flops.nominal > 0 && forecast_bytes(&job, &fixture_options, data, 1, 1) >
+                                    measure_bytes(&choice, data, (int)fixture_options.batch),
+           "forecasts");
+    TrainJob diverging = job;
+    diverging.lr = 1e30;
+    MeasureSink found = fixture_train(curve, &record, &diverging, data, 1, 1);
+    EXPECT(record.outcome == OUTCOME_DIVERGED && found.n == 0, "a diverged model is not measured");
+    mem_free(found.row);
+}
+
+static void words(void) {
+    StudyOptions *o = MEM_NEW(StudyOptions, 1);
+    o->measures = (WordList){.n = 1, .at = {"equivariance"}};
+    EXPECT(!study_measures(o).code && o->chosen.n == 1, "one measurement");
+    o->chosen.n = 0;
+    o->measures = (WordList){.n = 2, .at = {"equivariance", "equivariance"}};
+    EXPECT(study_measures(o).code == EXIT_USER, "a measurement that is listed twice is refused");
+    mem_free(o);
+    MeasureRow r[3] = {{.step = 5, .measure = "equivariance", .layer = -1, .element = "so3", .value = 0.5},
+                       {.step = 9, .measure = "equivariance", .layer = -1, .element = "so3", .value = 0.25},
+                       {.step = 9, .measure = "equivariance", .layer = -1, .element = "mirror", .value = 0.125}};
+    char text[128], tight[16];
+    study_measure_text(text, sizeof text, r, 3);
+    EXPECT(!strcmp(text, "  equivariance so3 0.25 mirror 0.125"), "%s", text);
+    study_measure_text(tight, sizeof tight, r, 3);
+    EXPECT(strlen(tight) < sizeof tight, "%s", tight);
+    study_measure_text(text, sizeof text, NULL, 0);
+    EXPECT(!*text, "%s", text);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    test_folder_new();
+    Dataset *dataset = fixture_dataset(argv);
+    TrainData data = fixture_data(dataset);
+    for (int k = 0; k < n_model_kinds; k++) {
+        taps(model_kinds[k], &data);
+        equivariance(model_kinds[k], &data);
+        cells(model_kinds[k], &data);
+    }
+    stream_turns(&data);
+    rows(&data);
+    words();
+    dataset_close(dataset);
+    return test_end();
+}
