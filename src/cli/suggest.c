@@ -123,9 +123,10 @@ static Err write_file(const Analysis *a, const Suggestion *s, int n, double budg
     Err err = ERR_NONE;
     if (o->suggest_base[0])
         err = write_from(f, &plan, o->suggest_base);
-    else
-        fprintf(f, "# Add the other keys of the study (data, train, ...) or name its file with -suggest_base.\n"),
-            write_plain(f, &plan);
+    else {
+        fprintf(f, "# Add the other keys of the study (data, train, ...) or name its file with -suggest_base.\n");
+        write_plain(f, &plan);
+    }
     if (fclose(f) && !err.code) err = err_user("suggest.file = %s: %s", o->suggest_file, strerror(errno));
     if (err.code) remove(o->suggest_file);
     return err;

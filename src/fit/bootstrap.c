@@ -42,14 +42,16 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
     double *column[TABLE_ARMS][2]; /* of a resample: weights, or log losses and losses */
     for (int m = 0; m < p.arms; m++) {
         int64_t n = p.rows[m].n;
-        column[m][0] = MEM_NEW(double, 2 * n + 1), column[m][1] = column[m][0] + n;
+        column[m][0] = MEM_NEW(double, 2 * n + 1);
+        column[m][1] = column[m][0] + n;
         for (int64_t i = 0; i < n; i++) column[m][1][i] = 1;
         noise[m] = (Noise){0};
         if (kind == BOOTSTRAP_CELLS) {
             p.rows[m].w = column[m][0];
         } else {
             noise[m] = noise_of(problem, fit, m, kind == BOOTSTRAP_SCALED);
-            p.rows[m].z = column[m][0], p.rows[m].loss = column[m][1];
+            p.rows[m].z = column[m][0];
+            p.rows[m].loss = column[m][1];
         }
     }
     Minimiser *solver = minimiser_new(p.n, true);
@@ -66,7 +68,10 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
         for (int m = 0; m < p.arms; m++) out.law[b * p.arms + m] = law_of(&p, x, m);
     }
     minimiser_free(solver);
-    for (int m = 0; m < p.arms; m++) mem_free(column[m][0]), noise_free(&noise[m]);
+    for (int m = 0; m < p.arms; m++) {
+        mem_free(column[m][0]);
+        noise_free(&noise[m]);
+    }
     share(out.law, resamples * p.arms, p.spec.kind, comm);
     return out;
 }

@@ -8,11 +8,14 @@
 static void power_law(double *factor, double *exponent, double *se, const Envelope *e, bool of_d) {
     double x[2 * ENVELOPE_POINTS], y[ENVELOPE_POINTS], c[2], cov[4];
     for (int i = 0; i < e->points; i++) {
-        x[2 * i] = 1, x[2 * i + 1] = log(e->point[i].c);
+        x[2 * i] = 1;
+        x[2 * i + 1] = log(e->point[i].c);
         y[i] = log(of_d ? e->point[i].d : e->point[i].n);
     }
     bool fine = e->points >= 3 && stats_lsq(c, cov, NULL, x, y, NULL, e->points, 2);
-    *factor = fine ? exp(c[0]) : NAN, *exponent = fine ? c[1] : NAN, *se = fine ? sqrt(cov[3]) : NAN;
+    *factor = fine ? exp(c[0]) : NAN;
+    *exponent = fine ? c[1] : NAN;
+    *se = fine ? sqrt(cov[3]) : NAN;
 }
 
 void envelope_fit(Envelope *out, const Table *table, int arm, int currency, int bins) {
@@ -22,7 +25,9 @@ void envelope_fit(Envelope *out, const Table *table, int arm, int currency, int 
     for (int64_t i = 0; i < table->n; i++) {
         const Point *p = &table->at[i];
         if (p->arm != arm || !(p->c[currency] > 0)) continue;
-        lo = fmin(lo, log(p->c[currency])), hi = fmax(hi, log(p->c[currency])), n++;
+        lo = fmin(lo, log(p->c[currency]));
+        hi = fmax(hi, log(p->c[currency]));
+        n++;
     }
     if (!bins) bins = n < 120 ? (int)(n / 3) : 40;
     if (bins > ENVELOPE_POINTS) bins = ENVELOPE_POINTS;

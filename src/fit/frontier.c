@@ -12,8 +12,10 @@ Extent extent_of(const Table *table, int arm) {
     for (int64_t i = 0; i < table->n; i++) {
         const Point *p = &table->at[i];
         if (!table_final(table, i, arm)) continue;
-        e.n_min = fmin(e.n_min, p->n), e.n_max = fmax(e.n_max, p->n);
-        e.d_min = fmin(e.d_min, p->d), e.d_max = fmax(e.d_max, p->d);
+        e.n_min = fmin(e.n_min, p->n);
+        e.n_max = fmax(e.n_max, p->n);
+        e.d_min = fmin(e.d_min, p->d);
+        e.d_max = fmax(e.d_max, p->d);
     }
     return e;
 }
@@ -54,13 +56,15 @@ int frontier_minimum(double *log_n, double *value, const SurrogatePlace *place, 
     int k = 0;
     for (int i = 1; i < m; i++)
         if (f[i] < f[k]) k = i;
-    *log_n = log(place[k].n), *value = f[k];
+    *log_n = log(place[k].n);
+    *value = f[k];
     if (k == 0) return -1;
     if (k == m - 1) return 1;
     double step = log(place[k + 1].n / place[k].n), bend = f[k - 1] - 2 * f[k] + f[k + 1];
     if (bend <= 0) return 0;
     double shift = 0.5 * (f[k - 1] - f[k + 1]) / bend;
-    *log_n += shift * step, *value -= 0.5 * bend * shift * shift;
+    *log_n += shift * step;
+    *value -= 0.5 * bend * shift * shift;
     return 0;
 }
 
@@ -70,11 +74,15 @@ static void one(BudgetFit *out, const SurrogatePlace *place, const double *mean,
     double *f = MEM_NEW(double, samples *(m + 3)), *n = f + samples * m, *d = n + samples, *loss = d + samples;
     double x, value, left = log(out->at.c) - cost->log_kappa;
     int edge = frontier_minimum(&x, &value, place, mean, m);
-    out->at.n = exp(x), out->at.d = exp((left - cost->mu * x) / cost->nu), out->at.loss = exp(value);
+    out->at.n = exp(x);
+    out->at.d = exp((left - cost->mu * x) / cost->nu);
+    out->at.loss = exp(value);
     frontier_sample(f, mean, cov, m, samples, seed, stream);
     for (int s = 0; s < samples; s++) {
         edges += frontier_minimum(&x, &value, place, f + s * m, m) != 0;
-        n[s] = exp(x), d[s] = exp((left - cost->mu * x) / cost->nu), loss[s] = exp(value);
+        n[s] = exp(x);
+        d[s] = exp((left - cost->mu * x) / cost->nu);
+        loss[s] = exp(value);
     }
     out->n = stats_interval(n, samples, 0);
     out->d = stats_interval(d, samples, 0);
@@ -113,7 +121,9 @@ void frontier_surrogate(BudgetFit *budget, int count, const Surrogate *s, int ar
                 rng_stream("frontier", (uint64_t)(k * TABLE_ARMS + arm)));
             at += FRONTIER_SIZES;
         }
-        mem_free(mean), mem_free(cov), mem_free(part);
+        mem_free(mean);
+        mem_free(cov);
+        mem_free(part);
     }
     mem_free(place);
 }

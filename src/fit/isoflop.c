@@ -46,10 +46,13 @@ static int64_t collect(Run *run, const Table *table, int arm, int currency) {
         Run mean = run[i];
         members = 1;
         while (i + members < n && run[i + members].group == run[i].group && run[i + members].y == run[i].y) {
-            mean.z += run[i + members].z, mean.c += run[i + members].c;
+            mean.z += run[i + members].z;
+            mean.c += run[i + members].c;
             members++;
         }
-        mean.z /= (double)members, mean.c /= (double)members, mean.seeds = (double)members;
+        mean.z /= (double)members;
+        mean.c /= (double)members;
+        mean.seeds = (double)members;
         run[kept++] = mean;
     }
     return kept;
@@ -78,7 +81,10 @@ static int levels_of(double *budget, const Run *run, int64_t n) {
 static int spread_budgets(double *budget, const Run *run, int64_t n) {
     enum { BUDGETS = 9 };
     double lo = INFINITY, hi = -INFINITY;
-    for (int64_t i = 0; i < n; i++) lo = fmin(lo, run[i].c), hi = fmax(hi, run[i].c);
+    for (int64_t i = 0; i < n; i++) {
+        lo = fmin(lo, run[i].c);
+        hi = fmax(hi, run[i].c);
+    }
     for (int i = 0; i < BUDGETS; i++) budget[i] = exp(lo + (hi - lo) * (i + 0.5) / BUDGETS);
     return BUDGETS;
 }
@@ -121,7 +127,9 @@ static void gather(IsoCurve *curve, const Run *run, int64_t n, double tolerance)
         for (end = i; end < n && run[end].group == run[i].group; end++) {
         }
         if (curve->points == ISO_POINTS || !at(&y, &z, run + i, end - i, log(curve->budget), tolerance)) continue;
-        curve->n[curve->points] = exp(run[i].x), curve->d[curve->points] = exp(y), curve->loss[curve->points] = exp(z);
+        curve->n[curve->points] = exp(run[i].x);
+        curve->d[curve->points] = exp(y);
+        curve->loss[curve->points] = exp(z);
         curve->points++;
     }
 }
@@ -146,17 +154,26 @@ static void parabola(IsoCurve *curve, double noise) {
     for (int i = 0; i < n; i++) curve->centre += log(curve->n[i]) / n;
     for (int i = 0; i < n; i++) {
         double u = log(curve->n[i]) - curve->centre;
-        x[3 * i] = 1, x[3 * i + 1] = u, x[3 * i + 2] = u * u, z[i] = log(curve->loss[i]), v[i] = log(curve->d[i]);
-        low = fmin(low, u), high = fmax(high, u);
+        x[3 * i] = 1;
+        x[3 * i + 1] = u;
+        x[3 * i + 2] = u * u;
+        z[i] = log(curve->loss[i]);
+        v[i] = log(curve->d[i]);
+        low = fmin(low, u);
+        high = fmax(high, u);
     }
     if (!stats_lsq(c, cov, &s2, x, z, NULL, n, 3)) {
         curve->p0 = curve->p1 = curve->p2 = curve->curvature = curve->curvature_se = curve->rms = NAN;
         refuse(curve, "sizes too close to tell a parabola");
         return;
     }
-    curve->p0 = c[0], curve->p1 = c[1], curve->p2 = c[2], curve->rms = sqrt(s2);
+    curve->p0 = c[0];
+    curve->p1 = c[1];
+    curve->p2 = c[2];
+    curve->rms = sqrt(s2);
     for (int i = 0; i < 9 && noise > 0 && s2 > 0; i++) cov[i] *= noise * noise / s2;
-    curve->curvature = 2 * c[2], curve->curvature_se = 2 * sqrt(cov[8]);
+    curve->curvature = 2 * c[2];
+    curve->curvature_se = 2 * sqrt(cov[8]);
     if (c[2] <= 0) {
         refuse(curve, "concave: no minimum");
         return;
@@ -173,7 +190,10 @@ static void parabola(IsoCurve *curve, double noise) {
     curve->best_n = exp(curve->centre + u);
     curve->best_loss = exp(c[0] + c[1] * u + c[2] * u * u);
     double dc[2], line[2 * ISO_POINTS];
-    for (int i = 0; i < n; i++) line[2 * i] = 1, line[2 * i + 1] = x[3 * i + 1];
+    for (int i = 0; i < n; i++) {
+        line[2 * i] = 1;
+        line[2 * i + 1] = x[3 * i + 1];
+    }
     curve->best_d = stats_lsq(dc, NULL, NULL, line, v, NULL, n, 2) ? exp(dc[0] + dc[1] * u) : NAN;
     double half = sqrt(log(1.01) / c[2]);
     curve->one_percent = (Interval){curve->best_n * exp(-half), curve->best_n * exp(half)};
@@ -191,7 +211,8 @@ static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
     for (int i = 0; i < iso->curves; i++) {
         const IsoCurve *k = &iso->curve[i];
         if (!k->ok) continue;
-        x[2 * n] = 1, x[2 * n + 1] = log(k->budget);
+        x[2 * n] = 1;
+        x[2 * n + 1] = log(k->budget);
         y[n] = log(what == 0 ? k->best_n : what == 1 ? k->best_d : k->best_loss);
         /* The vertex height is known to noise / sqrt(points); its place to se_log_n, with the noise as a floor. */
         double noise = iso->noise > 0 ? iso->noise : 1e-9;
@@ -207,7 +228,8 @@ static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
     for (int i = 0; i < iso->curves; i++) {
         gather(&iso->curve[i], run, n, tolerance);
         parabola(&iso->curve[i], iso->noise > 0 ? iso->noise / sqrt(iso->seeds) : 0);
-        iso->ok += iso->curve[i].ok, iso->refused += !iso->curve[i].ok;
+        iso->ok += iso->curve[i].ok;
+        iso->refused += !iso->curve[i].ok;
     }
     power_law(&iso->n, iso, 0);
     power_law(&iso->d, iso, 1);
@@ -220,7 +242,8 @@ static double pooled(double *dof_out, const IsoFlop *iso) {
     for (int i = 0; i < iso->curves; i++) {
         const IsoCurve *k = &iso->curve[i];
         if (!isfinite(k->rms)) continue;
-        sum += k->rms * k->rms * (k->points - 3), dof += k->points - 3;
+        sum += k->rms * k->rms * (k->points - 3);
+        dof += k->points - 3;
     }
     *dof_out = fmax(dof, 1);
     return dof > 0 ? sqrt(sum / dof) : 0;

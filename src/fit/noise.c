@@ -51,7 +51,10 @@ static Hat residuals(double *r, const LawProblem *p, const LawFit *fit, int arm)
         of[c] = -1;
         for (int k = 0; k < h.q && at >= 0; k++)
             if (own[k] == at) of[c] = k;
-        if (at >= 0 && of[c] < 0) own[h.q] = at, of[c] = h.q++;
+        if (at >= 0 && of[c] < 0) {
+            own[h.q] = at;
+            of[c] = h.q++;
+        }
     }
     for (int k = 0; k < h.q * h.q; k++) h.inverse[k] = gram[own[k / h.q] * all + own[k % h.q]];
     for (int64_t i = 0; i < p->source[arm]->n; i++) {
@@ -116,7 +119,10 @@ static void fit_scale(double *scale, double *v, const double *r, const double *q
     int64_t n = rows->n;
     int terms = term_count(n);
     double *x = MEM_NEW(double, (TERMS + 1) * n + 1), *y = x + TERMS * n, c[TERMS] = {0}, step[TERMS], mean = 0;
-    for (int64_t i = 0; i < n; i++) scale[i] = 1, mean += fabs(r[i]) / (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        scale[i] = 1;
+        mean += fabs(r[i]) / (double)n;
+    }
     expected(v, x, q, scale, rows, full);
     bool settled = !uneven || !(mean > 0);
     for (int k = 0; k < 100 && !settled; k++) {
@@ -143,7 +149,10 @@ static void fit_scale(double *scale, double *v, const double *r, const double *q
 /* Where the objective's pulls balance. */
 static double centre(const double *r, int64_t n, double delta) {
     double lo = INFINITY, hi = -INFINITY;
-    for (int64_t i = 0; i < n; i++) lo = fmin(lo, r[i]), hi = fmax(hi, r[i]);
+    for (int64_t i = 0; i < n; i++) {
+        lo = fmin(lo, r[i]);
+        hi = fmax(hi, r[i]);
+    }
     for (int step = 0; step < 60 && lo < hi; step++) {
         double mid = 0.5 * (lo + hi), pull = 0;
         for (int64_t i = 0; i < n; i++) pull += fmin(fmax(r[i] - mid, -delta), delta);
@@ -188,7 +197,8 @@ Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     const LawRows *rows = p->source[arm];
     bool huber = law_nearly_absolute(p, fit), full = uneven && !huber && rows->n <= NOISE_ROWS;
     Noise noise = {.n = rows->n, .fitted = MEM_NEW(double, 4 * rows->n + 1)};
-    noise.scale = noise.fitted + rows->n, noise.unit = noise.scale + rows->n;
+    noise.scale = noise.fitted + rows->n;
+    noise.unit = noise.scale + rows->n;
     double *v = noise.unit + rows->n;
     Hat hat = residuals(noise.unit, p, fit, arm);
     double *q = squares(&hat, rows->n, full), fitted = 0;
@@ -248,7 +258,8 @@ double noise_uneven(const LawProblem *p, const LawFit *fit, int arm) {
         for (int64_t i = 0; i < n; i++) {
             double e = -mean;
             for (int t = 0; t < terms; t++) e += c[t] * x[i * terms + t];
-            explained += e * e, total += (y[i] - mean) * (y[i] - mean);
+            explained += e * e;
+            total += (y[i] - mean) * (y[i] - mean);
         }
         double dof = (double)(n - terms);
         p_value = stats_f_sf(explained / (terms - 1) / ((total - explained) / dof), terms - 1, dof);

@@ -43,9 +43,13 @@ static inline double covariance(const Surrogate *s, const Hyper *p, int64_t i, i
     double couple = across ? p->rho : 1, f = p->f * g * couple, h = both ? p->h * g * couple : 0;
     double run = s->cell[i] == s->cell[j] ? p->run : 0, noise = i == j ? p->noise : 0;
     if (d) {
-        d[GP_SCALE] = 2 * f, d[GP_UNFINISHED] = 2 * h, d[GP_RUN] = 2 * run, d[GP_NOISE] = 2 * noise;
+        d[GP_SCALE] = 2 * f;
+        d[GP_UNFINISHED] = 2 * h;
+        d[GP_RUN] = 2 * run;
+        d[GP_NOISE] = 2 * noise;
         double slope = (p->f + (both ? p->h : 0)) * couple * bend;
-        d[GP_WIDTH_N] = slope * u * u, d[GP_WIDTH_D] = slope * v * v;
+        d[GP_WIDTH_N] = slope * u * u;
+        d[GP_WIDTH_D] = slope * v * v;
         d[GP_RHO] = across ? (f + h) * (1 - p->rho) : 0;
     }
     return f + h + run + noise;
@@ -142,16 +146,20 @@ static MinOutcome maximise(Surrogate *s, const double *lo, const double *hi, con
 static void fit_hyperparameters(Surrogate *s, bool curves, const Comm *comm) {
     double start = timer_now();
     double spread_x = 0, spread_y = 0;
-    for (int64_t i = 0; i < s->n; i++)
-        spread_x = fmax(spread_x, fabs(s->x[i])), spread_y = fmax(spread_y, fabs(s->y[i]));
+    for (int64_t i = 0; i < s->n; i++) {
+        spread_x = fmax(spread_x, fabs(s->x[i]));
+        spread_y = fmax(spread_y, fabs(s->y[i]));
+    }
     double wide[2] = {log(spread_x + 1e-3), log(spread_y + 1e-3)};
     double init[GP_PARAMETERS] = {0, wide[0], wide[1], 2, -1, -2, -2};
     double lo[GP_PARAMETERS] = {-5, wide[0] - 3, wide[1] - 3, -4, -6, -7, -7};
     double hi[GP_PARAMETERS] = {5, wide[0] + 2.5, wide[1] + 2.5, 7, 4, 1, 1};
     if (s->arms < 2) lo[GP_RHO] = hi[GP_RHO] = init[GP_RHO];
     /* Without curves each run is one point: what it shares with itself is noise, and nothing is unfinished. */
-    if (!curves)
-        lo[GP_RUN] = hi[GP_RUN] = init[GP_RUN] = -20, lo[GP_UNFINISHED] = hi[GP_UNFINISHED] = init[GP_UNFINISHED] = -20;
+    if (!curves) {
+        lo[GP_RUN] = hi[GP_RUN] = init[GP_RUN] = -20;
+        lo[GP_UNFINISHED] = hi[GP_UNFINISHED] = init[GP_UNFINISHED] = -20;
+    }
     memcpy(s->theta, init, sizeof init);
     /* Few points: each rank for itself, since messages would cost more than they save. */
     MinOutcome out = maximise(s, lo, hi, s->subset <= ALONE ? comm_self() : comm);
@@ -212,22 +220,35 @@ static void take_points(Surrogate *s, const Table *table, int64_t max_points, ui
     }
     for (int64_t i = curves - 1; i > 0; i--) {
         int64_t j = rng_below(seed, rng_stream("surrogate points", 0), (uint64_t)i, i + 1), swap = curve[i];
-        curve[i] = curve[j], curve[j] = swap;
+        curve[i] = curve[j];
+        curve[j] = swap;
     }
     for (int64_t i = 0; i < curves; i++) order[n++] = curve[i];
     s->n = n < max_points ? n : max_points;
-    s->x = MEM_NEW(double, s->n), s->y = MEM_NEW(double, s->n), s->r = MEM_NEW(double, s->n);
-    s->arm = MEM_NEW(int, s->n), s->unfinished = MEM_NEW(bool, s->n), s->cell = MEM_NEW(int64_t, s->n);
+    s->x = MEM_NEW(double, s->n);
+    s->y = MEM_NEW(double, s->n);
+    s->r = MEM_NEW(double, s->n);
+    s->arm = MEM_NEW(int, s->n);
+    s->unfinished = MEM_NEW(bool, s->n);
+    s->cell = MEM_NEW(int64_t, s->n);
     for (int64_t i = 0; i < s->n; i++) {
         const Point *p = &table->at[order[i]];
-        s->x[i] = log(p->n), s->y[i] = log(p->d), s->r[i] = log(p->loss);
-        s->arm[i] = p->arm, s->unfinished[i] = !p->final, s->cell[i] = p->cell;
-        s->x0 += s->x[i] / (double)s->n, s->y0 += s->y[i] / (double)s->n;
+        s->x[i] = log(p->n);
+        s->y[i] = log(p->d);
+        s->r[i] = log(p->loss);
+        s->arm[i] = p->arm;
+        s->unfinished[i] = !p->final;
+        s->cell[i] = p->cell;
+        s->x0 += s->x[i] / (double)s->n;
+        s->y0 += s->y[i] / (double)s->n;
     }
     mem_free(order);
     mem_free(curve);
     double square = 0;
-    for (int64_t i = 0; i < s->n; i++) s->x[i] -= s->x0, s->y[i] -= s->y0;
+    for (int64_t i = 0; i < s->n; i++) {
+        s->x[i] -= s->x0;
+        s->y[i] -= s->y0;
+    }
     for (int m = 0; m < s->arms; m++) fit_plane(s, m);
     for (int64_t i = 0; i < s->n; i++) {
         s->r[i] -= mean_of(s, s->arm[i], s->x[i], s->y[i], s->unfinished[i]);
@@ -246,9 +267,18 @@ static void spread_subset(Surrogate *s, int64_t subset) {
         int arm = s->arm[k];
         bool unfinished = s->unfinished[k];
         int64_t cell = s->cell[k];
-        s->x[k] = s->x[i], s->y[k] = s->y[i], s->r[k] = s->r[i], s->arm[k] = s->arm[i];
-        s->unfinished[k] = s->unfinished[i], s->cell[k] = s->cell[i];
-        s->x[i] = x, s->y[i] = y, s->r[i] = r, s->arm[i] = arm, s->unfinished[i] = unfinished, s->cell[i] = cell;
+        s->x[k] = s->x[i];
+        s->y[k] = s->y[i];
+        s->r[k] = s->r[i];
+        s->arm[k] = s->arm[i];
+        s->unfinished[k] = s->unfinished[i];
+        s->cell[k] = s->cell[i];
+        s->x[i] = x;
+        s->y[i] = y;
+        s->r[i] = r;
+        s->arm[i] = arm;
+        s->unfinished[i] = unfinished;
+        s->cell[i] = cell;
     }
 }
 
@@ -279,8 +309,13 @@ void surrogate_free(Surrogate *s) {
     if (!s) return;
     dist_free(&s->l);
     dist_grid_free(s->grid);
-    mem_free(s->x), mem_free(s->y), mem_free(s->r);
-    mem_free(s->arm), mem_free(s->unfinished), mem_free(s->cell), mem_free(s->alpha);
+    mem_free(s->x);
+    mem_free(s->y);
+    mem_free(s->r);
+    mem_free(s->arm);
+    mem_free(s->unfinished);
+    mem_free(s->cell);
+    mem_free(s->alpha);
     mem_free(s);
 }
 
@@ -301,7 +336,10 @@ void surrogate_predict(double *mean, double *cov, const Surrogate *s, const Surr
     DistMatrix k = dist_new(s->grid, s->n, m, BLOCK), gram = dist_new(s->grid, m, m, BLOCK);
     double *x = MEM_NEW(double, 2 * m), *y = x + m;
     DistMatrix a = dist_new(s->grid, s->n, 1, BLOCK), projected = dist_new(s->grid, m, 1, BLOCK);
-    for (int64_t j = 0; j < m; j++) x[j] = log(place[j].n) - s->x0, y[j] = log(place[j].d) - s->y0;
+    for (int64_t j = 0; j < m; j++) {
+        x[j] = log(place[j].n) - s->x0;
+        y[j] = log(place[j].d) - s->y0;
+    }
     for (int64_t j = 0; j < k.local_cols; j++)
         for (int64_t i = 0; i < k.local_rows; i++) {
             int64_t row = dist_row(&k, i), col = dist_col(&k, j);
@@ -321,6 +359,9 @@ void surrogate_predict(double *mean, double *cov, const Surrogate *s, const Surr
             cov[i * m + j] = s->scale * s->scale * (prior - cov[i * m + j]);
         }
     }
-    dist_free(&a), dist_free(&projected), dist_free(&k), dist_free(&gram);
+    dist_free(&a);
+    dist_free(&projected);
+    dist_free(&k);
+    dist_free(&gram);
     mem_free(x);
 }

@@ -59,7 +59,9 @@ static void allocate(BudgetFit *out, const ArmFit *arm, const CurrencyFit *curre
     out->at = cost_allocate(&g->fit.law[arm->index], &currency->cost, c);
     for (int64_t r = 0; r < n; r++) {
         Allocation at = cost_allocate(resampled(&g->spread, r, arm->index), &currency->cost, c);
-        v[r] = at.n, v[n + r] = at.d, v[2 * n + r] = at.loss;
+        v[r] = at.n;
+        v[n + r] = at.d;
+        v[2 * n + r] = at.loss;
     }
     out->n = interval(v, n, g);
     out->d = interval(v + n, n, g);
@@ -106,10 +108,12 @@ static void fit_currency(CurrencyFit *currency, const ArmFit *arm, const Table *
     currency->cost = cost_fit(table, index, which);
     cost_exponents(&currency->a, &currency->b, &arm->group->fit.law[arm->index], &currency->cost);
     spread_of_exponents(currency, arm);
-    currency->c_min = INFINITY, currency->c_max = 0;
+    currency->c_min = INFINITY;
+    currency->c_max = 0;
     for (int64_t i = 0; i < arm->rows->n; i++) {
         double c = table->at[arm->rows->point[i]].c[which];
-        currency->c_min = fmin(currency->c_min, c), currency->c_max = fmax(currency->c_max, c);
+        currency->c_min = fmin(currency->c_min, c);
+        currency->c_max = fmax(currency->c_max, c);
     }
     const RealList *asked = &o->budgets[which];
     if (asked->n) {
@@ -229,7 +233,9 @@ static double lawfree_exponent(const CurrencyFit *c) {
     int n = 0;
     for (int i = 0; i < c->lawfrees; i++) {
         if (strcmp(c->lawfree[i].status, "within the data")) continue;
-        x[2 * n] = 1, x[2 * n + 1] = log(c->lawfree[i].at.c), y[n++] = log(c->lawfree[i].at.n);
+        x[2 * n] = 1;
+        x[2 * n + 1] = log(c->lawfree[i].at.c);
+        y[n++] = log(c->lawfree[i].at.n);
     }
     return n >= 3 && stats_lsq(line, NULL, NULL, x, y, NULL, n, 2) ? line[1] : NAN;
 }
@@ -253,7 +259,8 @@ static void certify(const Analysis *a, ArmFit *arm, const Comm *comm) {
                      {"surrogate", lawfree_exponent(k), NAN}};
         for (int i = c == a->reference_currency; i < 4; i++) { /* there the law is the first row */
             snprintf(row.what, sizeof row.what, "%s, %s", found[i].what, currencies[c].name);
-            row.a = found[i].a, row.b = found[i].b;
+            row.a = found[i].a;
+            row.b = found[i].b;
             if (isfinite(row.a)) certificate_add(&arm->certificate, &row);
         }
     }
@@ -302,7 +309,8 @@ static void compare(Analysis *a, const Comm *comm) {
     for (int i = 0; i < a->arms; i++)
         for (int j = i + 1; j < a->arms; j++) {
             Comparison *pair = &a->comparison[a->comparisons++];
-            pair->first = i, pair->second = j;
+            pair->first = i;
+            pair->second = j;
             LawRows rows[2] = {a->rows[i], a->rows[j]};
             compare_exponents(&pair->exponents, rows, &a->spec, comm);
             for (int c = 0; c < CURRENCIES; c++) {
@@ -315,7 +323,10 @@ static void compare(Analysis *a, const Comm *comm) {
 
 Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm *comm) {
     Analysis *a = MEM_NEW(Analysis, 1);
-    a->table = table, a->options = *options, a->spec = fit_spec(options), a->arms = table->arms;
+    a->table = table;
+    a->options = *options;
+    a->spec = fit_spec(options);
+    a->arms = table->arms;
     a->arm = MEM_NEW(ArmFit, a->arms + 1);
     bool joint = a->arms > 1 && (a->spec.e == LAW_E_SHARED || a->spec.exponents == LAW_EXPONENTS_SHARED);
     a->groups = joint ? 1 : a->arms;
@@ -337,7 +348,8 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         arm->ratio_lo = INFINITY;
         for (int64_t i = 0; i < arm->rows->n; i++) {
             const Point *p = &table->at[arm->rows->point[i]];
-            arm->ratio_lo = fmin(arm->ratio_lo, p->d / p->n), arm->ratio_hi = fmax(arm->ratio_hi, p->d / p->n);
+            arm->ratio_lo = fmin(arm->ratio_lo, p->d / p->n);
+            arm->ratio_hi = fmax(arm->ratio_hi, p->d / p->n);
         }
         for (int c = 0; c < CURRENCIES; c++) fit_currency(&arm->currency[c], arm, table, m, c, options);
     }

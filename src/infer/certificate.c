@@ -50,7 +50,8 @@ static double excess(Profile *f, double *x, double at) {
     f->p.lo[f->v] = f->p.hi[f->v] = x[f->v] = at;
     MinOutcome out = minimise(f->solver, x, f->p.lo, f->p.hi, law_objective, &f->p,
                               1e-9 * f->p.sum_weight * fmin(f->p.spec.delta, 1e-2), 200);
-    f->p.lo[f->v] = lo, f->p.hi[f->v] = hi;
+    f->p.lo[f->v] = lo;
+    f->p.hi[f->v] = hi;
     return out.f - f->floor - f->allowed;
 }
 
@@ -63,7 +64,8 @@ static double side(Profile *f, const double *best, double step) {
         outside = fmin(fmax(inside + step, f->p.lo[f->v]), f->p.hi[f->v]);
         if (outside == inside) return outside;
         if (excess(f, x, outside) > 0) break;
-        inside = outside, step *= 1.6;
+        inside = outside;
+        step *= 1.6;
     }
     for (int i = 0; i < 30 && fabs(outside - inside) > 1e-5 * (1e-3 + fabs(outside - best[f->v])); i++) {
         double mid = 0.5 * (inside + outside);
@@ -90,7 +92,8 @@ static double profile_end(const LawProblem *problem, const LawFit *fit, int arm,
         x = MEM_NEW(double, k->n);
         for (int64_t i = 0; i < k->n; i++) x[i] = (c == LAW_A ? k->x[i] : k->y[i]) + (k->w[i] > 0 ? shift : 0);
         best[v] = c == LAW_A ? fit->law[arm].a : fit->law[arm].b;
-        f.p.lo[v] -= 200, f.p.hi[v] += 200;
+        f.p.lo[v] -= 200;
+        f.p.hi[v] += 200;
         *(c == LAW_A ? &k->x : &k->y) = x;
         *(c == LAW_A ? &f.p.x0[arm] : &f.p.y0[arm]) = 0;
     }
@@ -256,7 +259,8 @@ static void choices(Certificate *out, const LawProblem *problem, const LawFit *f
     LawProblem p = *problem;
     for (int i = 0; i < 4; i++) {
         char text[64];
-        p.spec.objective = OBJECTIVE_HUBER, p.spec.delta = delta[i];
+        p.spec.objective = OBJECTIVE_HUBER;
+        p.spec.delta = delta[i];
         if (spec->objective == OBJECTIVE_HUBER && fabs(log(spec->delta / delta[i])) < 1e-6) continue;
         snprintf(text, sizeof text, "Huber, delta %g", delta[i]);
         refit(out, text, &p, fit, arm, cost, rows->n, solver);

@@ -120,7 +120,9 @@ void compare_exponents(ExponentTest *out, const LawRows rows[2], const LawSpec *
         LawProblem p = law_problem(&rows[m], 1, &spec);
         if (rows[m].n <= p.n) return;
         law_fit(&own[m], &p, LAW_STARTS_FEW, comm);
-        free_sum += own[m].objective, variables += p.n, total += (double)rows[m].n;
+        free_sum += own[m].objective;
+        variables += p.n;
+        total += (double)rows[m].n;
         unit += certificate_unit(&p, &own[m]) * (double)(rows[m].n - p.n);
     }
     out->dof2 = (int)(total - variables);
@@ -132,6 +134,7 @@ void compare_exponents(ExponentTest *out, const LawRows rows[2], const LawSpec *
     out->dof1 = (int)variables - joint.n;
     out->f = fmax(shared.objective - free_sum, 0) / out->dof1 / unit;
     out->p = stats_f_sf(out->f, out->dof1, out->dof2);
-    out->alpha = shared.law[0].alpha, out->beta = shared.law[0].beta;
+    out->alpha = shared.law[0].alpha;
+    out->beta = shared.law[0].beta;
     out->valid = true;
 }

@@ -30,8 +30,10 @@ const int n_design_keys = sizeof design_keys / sizeof *design_keys;
 
 static Law assumed(const DesignArm *arm, const DesignOptions *o) {
     double x = 0, y = 0, term = log(0.5 * (o->loss - o->e));
-    for (int64_t i = 0; i < arm->cells; i++)
-        x += log(arm->n[i]) / (double)arm->cells, y += log(arm->d[i]) / (double)arm->cells;
+    for (int64_t i = 0; i < arm->cells; i++) {
+        x += log(arm->n[i]) / (double)arm->cells;
+        y += log(arm->d[i]) / (double)arm->cells;
+    }
     return (Law){.kind = &law_chinchilla,
                  .a = term + o->alpha * x,
                  .b = term + o->beta * y,
@@ -80,9 +82,15 @@ static void judge(DesignResult *r, const DesignOptions *o) {
 
 static double correlation(const double *x, const double *y, int64_t n) {
     double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
-    for (int64_t i = 0; i < n; i++) mx += x[i] / (double)n, my += y[i] / (double)n;
-    for (int64_t i = 0; i < n; i++)
-        xx += (x[i] - mx) * (x[i] - mx), yy += (y[i] - my) * (y[i] - my), xy += (x[i] - mx) * (y[i] - my);
+    for (int64_t i = 0; i < n; i++) {
+        mx += x[i] / (double)n;
+        my += y[i] / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+        xy += (x[i] - mx) * (y[i] - my);
+    }
     return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
 }
 
@@ -120,7 +128,8 @@ Err design_arm(DesignResult *out, const DesignArm *arm, const DesignOptions *o, 
         memcpy(x, x0, sizeof x);
         law_refine(x, &problem, solver);
         Law fit = law_of(&problem, x, 0);
-        v[COLUMN_ALPHA * n + s] = fit.alpha, v[COLUMN_BETA * n + s] = fit.beta;
+        v[COLUMN_ALPHA * n + s] = fit.alpha;
+        v[COLUMN_BETA * n + s] = fit.beta;
         cost_exponents(&v[COLUMN_A * n + s], &v[COLUMN_B * n + s], &fit, &cost);
         v[COLUMN_N * n + s] = cost_allocate(&fit, &cost, out->budget).n;
         for (int k = 0; k < problem.n; k++)

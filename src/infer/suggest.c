@@ -54,7 +54,10 @@ static void add_candidates(Search *s, const Table *table, int arm, const Extent 
 
 static double moment(const double *x, const double *y, int64_t stride_x, int64_t stride_y) {
     double mx = 0, my = 0, xy = 0;
-    for (int r = 0; r < SAMPLES; r++) mx += x[r * stride_x] / SAMPLES, my += y[r * stride_y] / SAMPLES;
+    for (int r = 0; r < SAMPLES; r++) {
+        mx += x[r * stride_x] / SAMPLES;
+        my += y[r * stride_y] / SAMPLES;
+    }
     for (int r = 0; r < SAMPLES; r++) xy += (x[r * stride_x] - mx) * (y[r * stride_y] - my) / SAMPLES;
     return xy;
 }
@@ -71,7 +74,8 @@ static double spread(const Search *s) {
     double sum = 0, n = 0;
     for (int m = 0; m < s->arms; m++) {
         if (s->line[m] < 0) continue;
-        sum += moment(s->best + m * SAMPLES, s->best + m * SAMPLES, 1, 1), n++;
+        sum += moment(s->best + m * SAMPLES, s->best + m * SAMPLES, 1, 1);
+        n++;
     }
     return n > 0 ? sqrt(sum / n) / log(10) : NAN;
 }
@@ -108,14 +112,18 @@ static int choose(Suggestion *out, int k, Search *s, double noise, uint64_t seed
         for (int64_t c = s->first; c < s->m; c++) {
             if (s->candidate[c].core_seconds <= 0) continue; /* taken */
             double score = gain(s, c, noise) / s->candidate[c].core_seconds;
-            if (score > most) most = score, best = c;
+            if (score > most) {
+                most = score;
+                best = c;
+            }
         }
         if (best < 0) break;
         condition(s, best, noise, seed, rng_stream("suggest", (uint64_t)chosen));
         find_minima(s);
         out[chosen] = s->candidate[best];
         s->candidate[best].core_seconds = 0;
-        out[chosen].sd_before = before, out[chosen].sd_after = spread(s);
+        out[chosen].sd_before = before;
+        out[chosen].sd_after = spread(s);
     }
     return chosen;
 }
@@ -124,7 +132,8 @@ int suggest_cells(Suggestion *out, int k, double budget, double *budget_used, co
                   uint64_t seed) {
     Search s = {.arms = table->arms};
     int64_t room = (int64_t)table->arms * (FRONTIER_SIZES + CANDIDATES);
-    s.place = MEM_NEW(SurrogatePlace, room), s.candidate = MEM_NEW(Suggestion, room);
+    s.place = MEM_NEW(SurrogatePlace, room);
+    s.candidate = MEM_NEW(Suggestion, room);
     if (budget <= 0)
         for (int64_t i = 0; i < table->n; i++)
             budget = fmax(budget, table->at[i].final ? table->at[i].c[CURRENCY_NOMINAL] : 0);
@@ -136,7 +145,8 @@ int suggest_cells(Suggestion *out, int k, double budget, double *budget_used, co
         e.d_max *= 4;
         int got = frontier_line(s.place + s.m, &cost, budget, &e, m);
         s.line[m] = got ? s.m : -1;
-        s.m += got, reach |= got > 0;
+        s.m += got;
+        reach |= got > 0;
     }
     s.first = s.m;
     for (int m = 0; m < s.arms; m++) {
@@ -147,12 +157,17 @@ int suggest_cells(Suggestion *out, int k, double budget, double *budget_used, co
     int chosen = 0;
     if (reach) {
         double *mean = MEM_NEW(double, s.m), *cov = MEM_NEW(double, s.m *s.m);
-        s.f = MEM_NEW(double, SAMPLES *s.m), s.best = MEM_NEW(double, SAMPLES *s.arms);
+        s.f = MEM_NEW(double, SAMPLES *s.m);
+        s.best = MEM_NEW(double, SAMPLES *s.arms);
         surrogate_predict(mean, cov, g, s.place, s.m);
         frontier_sample(s.f, mean, cov, (int)s.m, SAMPLES, seed, rng_stream("suggest posterior", 0));
         chosen = choose(out, k, &s, surrogate_noise(g), seed);
-        mem_free(mean), mem_free(cov), mem_free(s.f), mem_free(s.best);
+        mem_free(mean);
+        mem_free(cov);
+        mem_free(s.f);
+        mem_free(s.best);
     }
-    mem_free(s.place), mem_free(s.candidate);
+    mem_free(s.place);
+    mem_free(s.candidate);
     return chosen;
 }

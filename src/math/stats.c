@@ -30,7 +30,8 @@ void stats_eigen(double *value, double *vector, const double *a, int n) {
                     double x = m[p * n + k], y = m[q * n + k];
                     m[p * n + k] = c * x - s * y;
                     m[q * n + k] = s * x + c * y;
-                    x = v[k * n + p], y = v[k * n + q];
+                    x = v[k * n + p];
+                    y = v[k * n + q];
                     v[k * n + p] = c * x - s * y;
                     v[k * n + q] = s * x + c * y;
                 }
@@ -259,7 +260,10 @@ Interval stats_interval(double *values, int64_t n, double dof) {
 double stats_sd(const double *values, int64_t n) {
     double mean = 0, sum = 0, kept = 0;
     for (int64_t i = 0; i < n; i++)
-        if (isfinite(values[i])) mean += values[i], kept++;
+        if (isfinite(values[i])) {
+            mean += values[i];
+            kept++;
+        }
     mean /= kept;
     for (int64_t i = 0; i < n; i++)
         if (isfinite(values[i])) sum += (values[i] - mean) * (values[i] - mean);

@@ -19,7 +19,8 @@ static double predict(const RepeatRows *rows, const Law *base, int64_t i, double
     double n = effective(un, fmax(size / un - 1, 0), rn, &dn),
            t = effective(u, fmax(rows->tokens[i] / u - 1, 0), rd, &dd);
     double ta = exp(base->a - base->alpha * log(n)), tb = exp(base->b - base->beta * log(t));
-    d[0] = -base->beta * tb / t * dd, d[1] = -base->alpha * ta / n * dn;
+    d[0] = -base->beta * tb / t * dd;
+    d[1] = -base->alpha * ta / n * dn;
     return exp(base->e) + ta + tb;
 }
 
@@ -46,14 +47,16 @@ static double in_logs(void *context, const double *x, double *g, double *h) {
     const Repeat *p = context;
     for (int k = 0; h && k < 2; k++) { /* differences of the gradient will do for a Hessian of two variables */
         double up[2] = {x[0], x[1]}, down[2] = {x[0], x[1]}, gu[2], gd[2], step = 1e-5;
-        up[k] += step, down[k] -= step;
+        up[k] += step;
+        down[k] -= step;
         in_logs(context, up, gu, NULL);
         in_logs(context, down, gd, NULL);
         for (int i = 0; i < 2; i++) h[2 * i + k] = (gu[i] - gd[i]) / (2 * step);
     }
     if (h) h[1] = h[2] = 0.5 * (h[1] + h[2]);
     double f = repeat_objective(p->rows, p->base, p->delta, exp(x[0]), exp(x[1]), g);
-    g[0] *= exp(x[0]), g[1] *= exp(x[1]);
+    g[0] *= exp(x[0]);
+    g[1] *= exp(x[1]);
     return f;
 }
 
@@ -64,7 +67,8 @@ double repeat_fit(double x[2], const RepeatRows *rows, const Law *base, double d
     Repeat p = {rows, base, delta};
     double f = minimise(solver, at, lo, hi, in_logs, &p, 1e-12, 300).f;
     minimiser_free(solver);
-    x[0] = exp(at[0]), x[1] = exp(at[1]);
+    x[0] = exp(at[0]);
+    x[1] = exp(at[1]);
     return f;
 }
 
@@ -73,7 +77,8 @@ double repeat_r2(const RepeatRows *rows, const Law *base, double rd, double rn) 
     for (int64_t i = 0; i < rows->n; i++) mean += rows->loss[i] / (double)rows->n;
     for (int64_t i = 0; i < rows->n; i++) {
         double d[2], s = rd > 0 ? predict(rows, base, i, rd, rn, d) : law_loss(base, rows->size[i], rows->tokens[i]);
-        off += (rows->loss[i] - s) * (rows->loss[i] - s), all += (rows->loss[i] - mean) * (rows->loss[i] - mean);
+        off += (rows->loss[i] - s) * (rows->loss[i] - s);
+        all += (rows->loss[i] - mean) * (rows->loss[i] - mean);
     }
     return 1 - off / all;
 }

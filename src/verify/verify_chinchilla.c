@@ -53,7 +53,8 @@ static double likely_law(Case *c, const Comm *comm) {
         c->problem.spec.delta = 1e-3 * sigma;
         law_fit(&c->fit, &c->problem, LAW_STARTS_FEW, comm);
         c->law = c->fit.law[0];
-        last = sigma, sigma = likely_scale(&nll, c, &c->law);
+        last = sigma;
+        sigma = likely_scale(&nll, c, &c->law);
     }
     return nll;
 }

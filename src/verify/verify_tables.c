@@ -209,7 +209,11 @@ static Err approach_1(double slope[2], const char *path, const char *subset, con
     int n = lower_hull(p, (int)t.n);
     double *x = MEM_NEW(double, 3 * n + 1), *y = x + 2 * n, fit[2];
     for (int k = 0; k < 2; k++) {
-        for (int i = 0; i < n; i++) x[2 * i] = 1, x[2 * i + 1] = p[i].c, y[i] = k ? p[i].d : p[i].n;
+        for (int i = 0; i < n; i++) {
+            x[2 * i] = 1;
+            x[2 * i + 1] = p[i].c;
+            y[i] = k ? p[i].d : p[i].n;
+        }
         slope[k] = stats_lsq(fit, NULL, NULL, x, y, NULL, n, 2) ? fit[1] : NAN;
     }
     mem_free(x);
@@ -343,9 +347,14 @@ static void muennighoff_repeat(Verify *v, const RepeatRows *rows) {
     for (int i = 0; i < GRID * GRID; i++) {
         double x[2] = {pow(10, 0.5 + 2.0 * (i % GRID) / (GRID - 1)), pow(10, -0.5 + 2.0 * (i / GRID) / (GRID - 1))};
         if (repeat_objective(rows, &base, delta, x[0], x[1], NULL) > 1.002 * published) continue;
-        low_d = fmin(low_d, x[0]), high_d = fmax(high_d, x[0]);
+        low_d = fmin(low_d, x[0]);
+        high_d = fmax(high_d, x[0]);
         double got = repeat_fit(x, rows, &base, delta);
-        if (got < f) f = got, best[0] = x[0], best[1] = x[1];
+        if (got < f) {
+            f = got;
+            best[0] = x[0];
+            best[1] = x[1];
+        }
     }
     verify_at_most(v, 0.0158046625, f, "lowest known objective");
     verify_close(v, 95.37, best[0], 0.5, "R_D* there");
@@ -369,7 +378,10 @@ Err verify_muennighoff(Verify *v, const char *path, const Comm *comm) {
         .n = t.n, .size = store, .tokens = store + t.n, .unique = store + 2 * t.n, .loss = store + 3 * t.n};
     for (int64_t i = 0; i < t.n; i++) {
         const Point *p = &t.at[i];
-        store[i] = p->n, store[t.n + i] = p->d, store[2 * t.n + i] = p->weight, store[3 * t.n + i] = p->loss;
+        store[i] = p->n;
+        store[t.n + i] = p->d;
+        store[2 * t.n + i] = p->weight;
+        store[3 * t.n + i] = p->loss;
     }
     muennighoff_repeat(v, &rows);
     mem_free(store);
