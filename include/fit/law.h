@@ -86,8 +86,7 @@ double law_refine(double *x, const LawProblem *problem, struct Minimiser *solver
  *  the objective. Starts spread over the ranks; collective. */
 double law_varpro(Law *law, const LawProblem *problem, const Comm *comm);
 
-/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite if singular, NaN with more than
- *  STATS_MAX variables. */
+/** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite if singular. */
 double law_condition(const LawProblem *problem, const double *x);
 
 /** Are most residuals beyond delta, so that a Huber fit is nearly one of least absolute values? */

@@ -5,8 +5,7 @@
 #include <stdint.h>
 
 /** Eigenvalues (n, ascending) and, unless NULL, eigenvectors (n, n; column k belongs to value k) of a symmetric matrix,
- *  by Jacobi rotations. n at most STATS_MAX. */
-enum { STATS_MAX = 80 };
+ *  by Jacobi rotations. */
 void stats_eigen(double *value, double *vector, const double *a, int n);
 
 /** Solves a x = b for a symmetric positive definite matrix, in place of b; false when it is not. a is overwritten. */
@@ -20,7 +19,8 @@ bool stats_invert(double *a, int n);
 double stats_condition(const double *a, int n);
 
 /** Least squares y ~ X c with weights w: c (p), covariance (p, p; unless NULL) scaled by the residual variance, which
- *  divides by max(n - p, 1). Rows of X are p long. False when X has not full rank. p at most 8. */
+ *  divides by max(n - p, 1). Rows of X are p long. False when X has not full rank. p at most STATS_COLUMNS. */
+enum { STATS_COLUMNS = 8 };
 bool stats_lsq(double *c, double *covariance, double *variance, const double *x, const double *y, const double *w,
                int64_t n, int p);
 

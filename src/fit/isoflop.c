@@ -104,7 +104,11 @@ static bool at(double *y, double *z, const Run *run, int64_t n, double c, double
     int64_t nearest = 0;
     for (int64_t i = 1; i < n; i++)
         if (fabs(run[i].c - c) < fabs(run[nearest].c - c)) nearest = i;
-    if (fabs(run[nearest].c - c) <= tolerance) return *y = run[nearest].y, *z = run[nearest].z, true;
+    if (fabs(run[nearest].c - c) <= tolerance) {
+        *y = run[nearest].y;
+        *z = run[nearest].z;
+        return true;
+    }
     if (c < run[0].c || c > run[n - 1].c || n < 2) return false;
     int64_t right = 1;
     while (run[right].c < c) right++;
@@ -205,6 +209,9 @@ static void parabola(IsoCurve *curve, double noise) {
 
 /* ---- All curves. ---- */
 
+enum { VERTEX_N, VERTEX_D, VERTEX_LOSS, VERTEX_PARTS };
+
+/* A power law in C through one part of the vertices. */
 static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
     double x[2 * ISO_BUDGETS], y[ISO_BUDGETS], w[ISO_BUDGETS], c[2];
     int n = 0;
@@ -213,14 +220,18 @@ static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
         if (!k->ok) continue;
         x[2 * n] = 1;
         x[2 * n + 1] = log(k->budget);
-        y[n] = log(what == 0 ? k->best_n : what == 1 ? k->best_d : k->best_loss);
+        const double best[VERTEX_PARTS] = {k->best_n, k->best_d, k->best_loss};
+        y[n] = log(best[what]);
         /* The vertex height is known to noise / sqrt(points); its place to se_log_n, with the noise as a floor. */
         double noise = iso->noise > 0 ? iso->noise : 1e-9;
-        w[n] = what == 2 ? k->points / (noise * noise) : 1 / (k->se_log_n * k->se_log_n + noise * noise);
+        w[n] = what == VERTEX_LOSS ? k->points / (noise * noise) : 1 / (k->se_log_n * k->se_log_n + noise * noise);
         n++;
     }
     bool fine = n >= 2 && stats_lsq(c, NULL, NULL, x, y, w, n, 2);
-    *law = (PowerLaw){.log_factor = fine ? c[0] : NAN, .exponent = fine ? c[1] : NAN, .interval = {NAN, NAN}};
+    *law = (PowerLaw){.log_factor = NAN, .exponent = NAN, .interval = {NAN, NAN}};
+    if (!fine) return;
+    law->log_factor = c[0];
+    law->exponent = c[1];
 }
 
 static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
@@ -231,9 +242,9 @@ static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
         iso->ok += iso->curve[i].ok;
         iso->refused += !iso->curve[i].ok;
     }
-    power_law(&iso->n, iso, 0);
-    power_law(&iso->d, iso, 1);
-    power_law(&iso->loss, iso, 2);
+    power_law(&iso->n, iso, VERTEX_N);
+    power_law(&iso->d, iso, VERTEX_D);
+    power_law(&iso->loss, iso, VERTEX_LOSS);
 }
 
 /* What the parabolas leave, pooled over their degrees of freedom. */
@@ -255,6 +266,7 @@ static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance,
     Run *moved = MEM_NEW(Run, n + 1);
     int columns = 3 + iso->curves;
     double *v = MEM_NEW(double, columns *resamples + 1);
+    PowerLaw *law[VERTEX_PARTS] = {&iso->n, &iso->d, &iso->loss};
     for (int r = 0; r < resamples; r++) {
         *trial = *iso;
         uint64_t stream = rng_stream("isoflop", (uint64_t)(r * TABLE_ARMS + arm));
@@ -271,8 +283,8 @@ static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance,
     }
     for (int k = 0; k < columns; k++) {
         Interval i = stats_interval(v + k * resamples, resamples, dof);
-        if (k < 3)
-            (k == 0 ? &iso->n : k == 1 ? &iso->d : &iso->loss)->interval = i;
+        if (k < VERTEX_PARTS)
+            law[k]->interval = i;
         else if (iso->curve[k - 3].ok)
             iso->curve[k - 3].best_n_interval = i;
     }

@@ -121,7 +121,6 @@ double law_objective(void *context, const double *x, double *g, double *h) {
 
 double law_condition(const LawProblem *problem, const double *x) {
     LawProblem p = *problem;
-    if (p.n > STATS_MAX) return NAN;
     /* At loss = S the residuals vanish and the Hessian of least squares is J'J. */
     for (int m = 0; m < p.arms; m++) {
         double c[LAW_COEFFICIENTS];

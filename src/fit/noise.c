@@ -74,14 +74,19 @@ static double taken(const Hat *h, int64_t i, int64_t j) {
     return (i == j) - sum;
 }
 
-/* (I - H)_ij^2 (n, n), or what it sums to over j, 1 - H_ii (n). */
+/* full: (I - H)_ij^2 (n, n); else what that sums to over j, 1 - H_ii (n). */
 static double *squares(const Hat *h, int64_t n, bool full) {
     double *q = MEM_NEW(double, full ? n *n : n + 1);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = full ? 0 : i; j < (full ? n : i + 1); j++) {
-            double left = taken(h, i, j);
-            q[full ? i * n + j : i] = full ? left * left : left;
+    for (int64_t i = 0; i < n; i++) {
+        if (!full) {
+            q[i] = taken(h, i, i);
+            continue;
         }
+        for (int64_t j = 0; j < n; j++) {
+            double left = taken(h, i, j);
+            q[i * n + j] = left * left;
+        }
+    }
     return q;
 }
 
@@ -103,8 +108,11 @@ static void expected(double *v, double *mean, const double *q, const double *sca
     int terms = term_count(rows->n);
     for (int64_t i = 0; i < rows->n; i++) {
         double sum = 0, of[TERMS] = {0};
-        for (int64_t j = full ? 0 : i; j < (full ? rows->n : i + 1); j++) {
-            double part = q[full ? i * rows->n + j : i] * scale[j] * scale[j];
+        int64_t first = full ? 0 : i;
+        int64_t end = full ? rows->n : i + 1;
+        for (int64_t j = first; j < end; j++) {
+            double square = full ? q[i * rows->n + j] : q[i];
+            double part = square * scale[j] * scale[j];
             sum += part;
             for (int t = 0; t < terms; t++) of[t] += part * term(rows, j, t);
         }
@@ -156,7 +164,10 @@ static double centre(const double *r, int64_t n, double delta) {
     for (int step = 0; step < 60 && lo < hi; step++) {
         double mid = 0.5 * (lo + hi), pull = 0;
         for (int64_t i = 0; i < n; i++) pull += fmin(fmax(r[i] - mid, -delta), delta);
-        *(pull > 0 ? &lo : &hi) = mid;
+        if (pull > 0)
+            lo = mid;
+        else
+            hi = mid;
     }
     return n ? 0.5 * (lo + hi) : 0;
 }

@@ -40,8 +40,11 @@ static inline double covariance(const Surrogate *s, const Hyper *p, int64_t i, i
     double u = (s->x[i] - s->x[j]) * p->wn, v = (s->y[i] - s->y[j]) * p->wd, bend;
     double g = matern(u, v, &bend);
     bool across = s->arm[i] != s->arm[j], both = s->unfinished[i] && s->unfinished[j];
-    double couple = across ? p->rho : 1, f = p->f * g * couple, h = both ? p->h * g * couple : 0;
-    double run = s->cell[i] == s->cell[j] ? p->run : 0, noise = i == j ? p->noise : 0;
+    double couple = across ? p->rho : 1;
+    double f = p->f * g * couple;
+    double h = both ? p->h * g * couple : 0;
+    double run = s->cell[i] == s->cell[j] ? p->run : 0;
+    double noise = i == j ? p->noise : 0;
     if (d) {
         d[GP_SCALE] = 2 * f;
         d[GP_UNFINISHED] = 2 * h;
@@ -137,7 +140,8 @@ static MinOutcome maximise(Surrogate *s, const double *lo, const double *hi, con
         comm_bcast(comm, &call, sizeof call, 0);
     } else {
         double g[GP_PARAMETERS];
-        while (comm_bcast(comm, &call, sizeof call, 0), !call.done) surrogate_likelihood(&m, call.theta, g, NULL);
+        for (comm_bcast(comm, &call, sizeof call, 0); !call.done; comm_bcast(comm, &call, sizeof call, 0))
+            surrogate_likelihood(&m, call.theta, g, NULL);
     }
     surrogate_likelihood_free(&m);
     return out;
@@ -295,7 +299,11 @@ Surrogate *surrogate_new(const Table *table, int64_t max_points, int64_t subset,
     double start = timer_now();
     s->l = dist_new(s->grid, s->n, s->n, BLOCK);
     s->alpha = MEM_NEW(double, s->n);
-    while (assemble(&s->l, s, s->theta), !dist_cholesky(&s->l)) s->theta[GP_NOISE] += 0.5;
+    assemble(&s->l, s, s->theta);
+    while (!dist_cholesky(&s->l)) {
+        s->theta[GP_NOISE] += 0.5; /* more noise until the matrix is positive definite in floating point */
+        assemble(&s->l, s, s->theta);
+    }
     DistMatrix b = dist_new(s->grid, s->n, 1, BLOCK);
     dist_put(&b, s->r);
     dist_solve(&b, &s->l);

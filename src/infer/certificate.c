@@ -70,7 +70,10 @@ static double side(Profile *f, const double *best, double step) {
     for (int i = 0; i < 30 && fabs(outside - inside) > 1e-5 * (1e-3 + fabs(outside - best[f->v])); i++) {
         double mid = 0.5 * (inside + outside);
         memcpy(x, kept, sizeof x);
-        *(excess(f, x, mid) > 0 ? &outside : &inside) = mid;
+        if (excess(f, x, mid) > 0)
+            outside = mid;
+        else
+            inside = mid;
     }
     return 0.5 * (inside + outside);
 }
@@ -90,12 +93,18 @@ static double profile_end(const LawProblem *problem, const LawFit *fit, int arm,
         LawColumns *k = &f.p.rows[arm];
         double shift = c == LAW_A ? f.p.x0[arm] : f.p.y0[arm];
         x = MEM_NEW(double, k->n);
-        for (int64_t i = 0; i < k->n; i++) x[i] = (c == LAW_A ? k->x[i] : k->y[i]) + (k->w[i] > 0 ? shift : 0);
+        const double *centred = c == LAW_A ? k->x : k->y;
+        for (int64_t i = 0; i < k->n; i++) x[i] = k->w[i] > 0 ? centred[i] + shift : centred[i];
         best[v] = c == LAW_A ? fit->law[arm].a : fit->law[arm].b;
         f.p.lo[v] -= 200;
         f.p.hi[v] += 200;
-        *(c == LAW_A ? &k->x : &k->y) = x;
-        *(c == LAW_A ? &f.p.x0[arm] : &f.p.y0[arm]) = 0;
+        if (c == LAW_A) {
+            k->x = x;
+            f.p.x0[arm] = 0;
+        } else {
+            k->y = x;
+            f.p.y0[arm] = 0;
+        }
     }
     f.solver = minimiser_new(f.p.n, true);
     double end = side(&f, best, direction * (c >= LAW_E ? 0.01 : 0.1));
@@ -251,6 +260,19 @@ static void drop(Certificate *out, const char *what, Ranked *ranked, int64_t k, 
     mem_free(w);
 }
 
+enum { DROP_RESIDUAL, DROP_LOSS, DROP_N, DROP_D, DROPS };
+
+/* Rows of the largest key are left out first. */
+static double drop_key(int by, const LawRows *rows, const Law *law, int64_t i) {
+    double n = exp(rows->k.x[i] + rows->x0), d = exp(rows->k.y[i] + rows->y0);
+    switch (by) {
+    case DROP_RESIDUAL: return fabs(rows->k.z[i] - log(law_loss(law, n, d)));
+    case DROP_LOSS: return rows->k.loss[i];
+    case DROP_N: return -rows->k.x[i];
+    default: return -rows->k.y[i];
+    }
+}
+
 static void choices(Certificate *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost) {
     static const double delta[] = {1e-4, 1e-3, 1e-2, 1e-1};
     const LawSpec *spec = &problem->spec;
@@ -271,21 +293,16 @@ static void choices(Certificate *out, const LawProblem *problem, const LawFit *f
     if (spec->objective != OBJECTIVE_LOSS) refit(out, "least squares on loss", &p, fit, arm, cost, rows->n, solver);
 
     Ranked *ranked = MEM_NEW(Ranked, rows->n + 1);
-    int64_t few = rows->n / 50 > 1 ? rows->n / 50 : 1, some = rows->n / 10 > 2 ? rows->n / 10 : 2;
-    for (int pass = 0; pass < 4; pass++) {
-        for (int64_t i = 0; i < rows->n; i++) {
-            double n = exp(rows->k.x[i] + rows->x0), d = exp(rows->k.y[i] + rows->y0);
-            double residual = fabs(rows->k.z[i] - log(law_loss(&fit->law[arm], n, d)));
-            ranked[i] = (Ranked){pass == 0   ? residual
-                                 : pass == 1 ? rows->k.loss[i]
-                                 : pass == 2 ? -rows->k.x[i]
-                                             : -rows->k.y[i],
-                                 i};
-        }
-        static const char *const what[] = {"rows of largest residual left out: %lld",
-                                           "rows of largest loss left out: %lld", "rows of smallest N left out: %lld",
-                                           "rows of smallest D left out: %lld"};
-        drop(out, what[pass], ranked, pass < 2 ? few : some, problem, fit, arm, cost, solver);
+    int64_t few = rows->n < 2 * 50 ? 1 : rows->n / 50;
+    int64_t some = rows->n < 3 * 10 ? 2 : rows->n / 10;
+    static const char *const what[DROPS] = {"rows of largest residual left out: %lld",
+                                            "rows of largest loss left out: %lld", "rows of smallest N left out: %lld",
+                                            "rows of smallest D left out: %lld"};
+    for (int by = 0; by < DROPS; by++) {
+        for (int64_t i = 0; i < rows->n; i++)
+            ranked[i] = (Ranked){.key = drop_key(by, rows, &fit->law[arm], i), .row = i};
+        int64_t count = by == DROP_RESIDUAL || by == DROP_LOSS ? few : some;
+        drop(out, what[by], ranked, count, problem, fit, arm, cost, solver);
     }
     mem_free(ranked);
     minimiser_free(solver);

@@ -20,7 +20,10 @@ static double meet(const Law *p, const Cost *cp, const Law *q, const Cost *cq, d
             double left = at - (hi - lo) / STEPS, right = at, sign = last;
             for (int k = 0; k < 50; k++) {
                 double mid = 0.5 * (left + right), g = best_loss(p, cp, mid) - best_loss(q, cq, mid);
-                *(g * sign > 0 ? &left : &right) = mid;
+                if (g * sign > 0)
+                    left = mid;
+                else
+                    right = mid;
             }
             found = 0.5 * (left + right);
         }
@@ -99,10 +102,10 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     if (!isfinite(at))
         snprintf(out->crossover_status, sizeof out->crossover_status,
                  "none within a factor %g of the data: %s is better throughout, but in %.0f %% of the resamples", reach,
-                 first_better ? a->name : b->name, 100 * (n ? out->crossover_share : 0));
+                 first_better ? a->name : b->name, 100 * fmax(out->crossover_share, 0));
     else if (!(out->crossover_share >= 0.95))
         snprintf(out->crossover_status, sizeof out->crossover_status, "uncertain: in %.0f %% of the resamples only",
-                 100 * (n ? out->crossover_share : 0));
+                 100 * fmax(out->crossover_share, 0));
     else
         snprintf(out->crossover_status, sizeof out->crossover_status, "%s is better above",
                  first_better ? a->name : b->name);

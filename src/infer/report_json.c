@@ -242,7 +242,10 @@ static void put_surrogate(Json *j, const Surrogate *s) {
     for (int k = 0; k < GP_PARAMETERS; k++) {
         bool size = k == GP_SCALE || k >= GP_UNFINISHED;
         double rho = 1 / (1 + exp(-s->theta[k]));
-        json_put_number(j, gp_name[k], k == GP_RHO ? rho : exp(s->theta[k]) * (size ? s->scale : 1));
+        double value = exp(s->theta[k]);
+        if (size) value *= s->scale;
+        if (k == GP_RHO) value = rho;
+        json_put_number(j, gp_name[k], value);
     }
     json_close(j);
     json_put_number(j, "seconds_fit", s->seconds_fit);

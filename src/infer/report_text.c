@@ -8,32 +8,33 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The number as text, "-" where there is none; it lasts for the next 31 calls. */
-static const char *cell(const char *format, double x) {
-    static char text[32][48];
-    static int next;
-    char *t = text[next++ % 32];
-    snprintf(t, sizeof *text, isfinite(x) ? format : "-", x);
-    return t;
+/* A piece of a line, returned by value: it lasts until the line is printed. */
+typedef struct Piece {
+    char text[96];
+} Piece;
+
+/* The number, "-" where there is none. */
+static Piece cell(const char *format, double x) {
+    Piece p = {"-"};
+    if (isfinite(x)) snprintf(p.text, sizeof p.text, format, x);
+    return p;
 }
 
-static const char *interval(const char *format, Interval i) {
-    static char text[16][64];
-    static int next;
-    char *t = text[next++ % 16];
-    if (isnan(i.lo) || isnan(i.hi)) return "-";
-    snprintf(t, sizeof *text, "[%s, %s]", cell(format, i.lo), cell(format, i.hi));
-    return t;
+static Piece interval(const char *format, Interval i) {
+    Piece p = {"-"};
+    if (isnan(i.lo) || isnan(i.hi)) return p;
+    Piece lo = cell(format, i.lo), hi = cell(format, i.hi);
+    snprintf(p.text, sizeof p.text, "[%.40s, %.40s]", lo.text, hi.text);
+    return p;
 }
 
 /* A value with its interval. */
-static const char *ranged(const char *format, double x, Interval i) {
-    static char text[16][96];
-    static int next;
-    char *t = text[next++ % 16];
-    if (!isfinite(x)) return "-";
-    snprintf(t, sizeof *text, "%s %s", cell(format, x), interval(format, i));
-    return t;
+static Piece ranged(const char *format, double x, Interval i) {
+    Piece p = {"-"};
+    if (!isfinite(x)) return p;
+    Piece value = cell(format, x), range = interval(format, i);
+    snprintf(p.text, sizeof p.text, "%.40s %.50s", value.text, range.text);
+    return p;
 }
 
 static void print_left_out(const LeftOut *out) {
@@ -72,7 +73,7 @@ static void print_head(const Analysis *a) {
     const LawSpec *s = &a->spec;
     log_text("%lld points, %d arm%s; law L = %s%s%s; %s%s", (long long)a->table->n, a->arms, a->arms == 1 ? "" : "s",
              s->kind->formula, e[s->e], exponents[s->exponents], objective[s->objective],
-             s->objective == OBJECTIVE_HUBER ? cell(", delta %g", s->delta) : "");
+             s->objective == OBJECTIVE_HUBER ? cell(", delta %g", s->delta).text : "");
     print_left_out(&a->table->left_out);
     print_notes(a->table);
 }
@@ -86,18 +87,19 @@ static int name_width(const Analysis *a) {
 }
 
 static void print_arms(const Analysis *a) {
-    char title[64];
+    char title[128];
     int c = a->reference_currency;
-    snprintf(title, sizeof title, "N* at %s %s", cell("%.3g", a->reference), c < 0 ? "" : currencies[c].amount);
+    snprintf(title, sizeof title, "N* at %s %s", cell("%.3g", a->reference).text, c < 0 ? "" : currencies[c].amount);
     log_text("\n  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a), "arm", "E", "A", "B", "alpha", "beta",
              "a of N* ~ C^a [95 %]", title, "status");
     for (int m = 0; m < a->arms; m++) {
         const ArmFit *arm = &a->arm[m];
         const double *v = arm->value;
-        log_text("  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a), a->table->arm[m], cell("%.4g", v[COEF_E]),
-                 cell("%.4g", v[COEF_A]), cell("%.4g", v[COEF_B]), cell("%.4f", v[COEF_ALPHA]),
-                 cell("%.4f", v[COEF_BETA]), ranged("%.3f", v[COEF_N_EXPONENT], arm->interval[COEF_N_EXPONENT]),
-                 ranged("%.3g", arm->reference.at.n, arm->reference.n), arm->status);
+        log_text("  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a), a->table->arm[m],
+                 cell("%.4g", v[COEF_E]).text, cell("%.4g", v[COEF_A]).text, cell("%.4g", v[COEF_B]).text,
+                 cell("%.4f", v[COEF_ALPHA]).text, cell("%.4f", v[COEF_BETA]).text,
+                 ranged("%.3f", v[COEF_N_EXPONENT], arm->interval[COEF_N_EXPONENT]).text,
+                 ranged("%.3g", arm->reference.at.n, arm->reference.n).text, arm->status);
     }
 }
 
@@ -118,9 +120,10 @@ static void print_multipliers(const Analysis *a) {
         for (int c = 0; c < CURRENCIES; c++) {
             const Multiplier *m = &p->currency[c].mean;
             if (a->table->has[c])
-                at += (size_t)snprintf(line + at, sizeof line - at, "  %-24s", ranged("%.3g", m->value, m->interval));
+                at += (size_t)snprintf(line + at, sizeof line - at, "  %-24s",
+                                       ranged("%.3g", m->value, m->interval).text);
         }
-        log_text("%s  %s", line, cell("%.2g", p->exponents.valid ? p->exponents.p : NAN));
+        log_text("%s  %s", line, cell("%.2g", p->exponents.valid ? p->exponents.p : NAN).text);
     }
 }
 
@@ -132,8 +135,9 @@ static void print_coefficients(const ArmFit *arm) {
     log_text("\n  coefficients       value         s.e.  %-24s %s", "95 % interval", "95 % profile");
     for (int k = 0; k < COEFS; k++) {
         int c = coefficient[k], v = c < 0 ? -1 : g->problem.slot[arm->index][c];
-        log_text("    %-8s %12s %12s  %-24s %s%s", coef_name[k], cell("%.6g", arm->value[k]), cell("%.3g", arm->se[k]),
-                 interval("%.5g", arm->interval[k]), c < 0 ? "-" : interval("%.5g", arm->certificate.profile[c]),
+        log_text("    %-8s %12s %12s  %-24s %s%s", coef_name[k], cell("%.6g", arm->value[k]).text,
+                 cell("%.3g", arm->se[k]).text, interval("%.5g", arm->interval[k]).text,
+                 c < 0 ? "-" : interval("%.5g", arm->certificate.profile[c]).text,
                  v >= 0 && g->fit.at_bound[v] ? "  at a bound" : "");
     }
     log_text("    intervals by %s (p of even noise %.2g), s.e. over resampled cells; %lld resamples each",
@@ -148,9 +152,10 @@ static void print_minimum(const ArmFit *arm) {
     const LawFit *fit = &g->fit;
     log_text("\n  minimum%s", fit->arms > 1 ? " (all arms together)" : "");
     log_text("    objective %.12g, gradient %.1e, condition number %s", fit->objective, fit->gradient,
-             cell("%.1e", fit->condition));
+             cell("%.1e", fit->condition).text);
     log_text("    %d of %d starts end there, %d at rest elsewhere; variable projection: %s, %s relative", fit->reached,
-             fit->starts, fit->others, cell("%.12g", fit->varpro), cell("%+.1e", arm->certificate.varpro_gap));
+             fit->starts, fit->others, cell("%.12g", fit->varpro).text,
+             cell("%+.1e", arm->certificate.varpro_gap).text);
     log_text("    seconds: starts %.2f, variable projection %.2f, resamples %.2f and %.2f, certificate %.2f",
              g->seconds_fit, g->seconds_varpro, g->seconds_cells, g->seconds_spread, arm->seconds_certificate);
 }
@@ -161,12 +166,12 @@ static void print_allocations(const BudgetFit *b, int n, int step) {
         const BudgetFit *k = &b[i];
         int last = i;
         if (isfinite(k->at.n)) {
-            log_text("    %9.3g  %-30s %-30s %-28s %s", k->at.c, ranged("%.3g", k->at.n, k->n),
-                     ranged("%.3g", k->at.d, k->d), ranged("%.5g", k->at.loss, k->loss), k->status);
+            log_text("    %9.3g  %-30s %-30s %-28s %s", k->at.c, ranged("%.3g", k->at.n, k->n).text,
+                     ranged("%.3g", k->at.d, k->d).text, ranged("%.5g", k->at.loss, k->loss).text, k->status);
             continue;
         }
         while (last + step < n && !strcmp(b[last + step].status, k->status)) last += step;
-        log_text("    %9.3g  %s%s", k->at.c, last > i ? cell("to %.3g ", b[last].at.c) : "", k->status);
+        log_text("    %9.3g  %s%s", k->at.c, last > i ? cell("to %.3g ", b[last].at.c).text : "", k->status);
         i = last;
     }
 }
@@ -176,16 +181,16 @@ static void print_isoflop(const IsoFlop *iso, const char *currency) {
     if (!iso->curves) return;
     log_text("\n  isoFLOP curves in %s: %s", currency, iso->status);
     if (isfinite(iso->n.exponent))
-        log_text("    N* ~ C^%s, D* ~ C^%s", ranged("%.3f", iso->n.exponent, iso->n.interval),
-                 ranged("%.3f", iso->d.exponent, iso->d.interval));
+        log_text("    N* ~ C^%s, D* ~ C^%s", ranged("%.3f", iso->n.exponent, iso->n.interval).text,
+                 ranged("%.3f", iso->d.exponent, iso->d.interval).text);
     log_text("    %9s  %-30s %9s  %-22s %s", "C", "N* [95 %]", "D*", "N within 1 % of it", "status");
     for (int i = 0; i < iso->curves; i++) {
         const IsoCurve *k = &iso->curve[i];
         int last = i;
         while (!k->ok && last + 1 < iso->curves && !strcmp(k[last + 1 - i].status, k->status)) last++;
         if (k->ok)
-            log_text("    %9.3g  %-30s %9.3g  %-22s %s", k->budget, ranged("%.3g", k->best_n, k->best_n_interval),
-                     k->best_d, interval("%.3g", k->one_percent), k->status);
+            log_text("    %9.3g  %-30s %9.3g  %-22s %s", k->budget, ranged("%.3g", k->best_n, k->best_n_interval).text,
+                     k->best_d, interval("%.3g", k->one_percent).text, k->status);
         else if (last == i)
             log_text("    %9.3g  refused: %s (%d sizes)", k->budget, k->status, k->points);
         else
@@ -198,8 +203,8 @@ static void print_currency(const CurrencyFit *c, int which) {
     if (!c->known) return;
     const Envelope *e = &c->envelope;
     log_text("\n  allocation in %s, C = %.3g N^%.3f D^%.3f: N* ~ C^%s, D* ~ C^%s", currencies[which].amount,
-             exp(c->cost.log_kappa), c->cost.mu, c->cost.nu, ranged("%.3f", c->a, c->a_interval),
-             ranged("%.3f", c->b, c->b_interval));
+             exp(c->cost.log_kappa), c->cost.mu, c->cost.nu, ranged("%.3f", c->a, c->a_interval).text,
+             ranged("%.3f", c->b, c->b_interval).text);
     log_text("    %9s  %-30s %-30s %-28s %s", "C", "N* [95 %]", "D* [95 %]", "loss [95 %]", "status");
     print_allocations(c->budget, c->budgets, 1);
     if (c->lawfrees) log_text("   no law assumed (Gaussian process):");
@@ -216,12 +221,12 @@ static void print_choices(const Analysis *a, const ArmFit *arm) {
     const Certificate *c = &arm->certificate;
     const LawRows *rows = arm->rows;
     log_text("\n  other choices                              rows       E   alpha    beta       a       b  N* at %s",
-             cell("%.3g", c->budget));
+             cell("%.3g", c->budget).text);
     for (int i = 0; i < c->n; i++) {
         const Sensitivity *s = &c->row[i];
-        log_text("    %-40s %5lld %7s %7s %7s %7s %7s  %s", s->what, (long long)s->rows, cell("%.4g", s->E),
-                 cell("%.4f", s->alpha), cell("%.4f", s->beta), cell("%.4f", s->a), cell("%.4f", s->b),
-                 cell("%.3g", s->best_n));
+        log_text("    %-40s %5lld %7s %7s %7s %7s %7s  %s", s->what, (long long)s->rows, cell("%.4g", s->E).text,
+                 cell("%.4f", s->alpha).text, cell("%.4f", s->beta).text, cell("%.4f", s->a).text,
+                 cell("%.4f", s->b).text, cell("%.3g", s->best_n).text);
     }
     if (!rows->n || !isfinite(c->influence[c->worst])) return;
     const Point *p = &a->table->at[rows->point[c->worst]];
@@ -250,11 +255,11 @@ static void print_comparison(const Analysis *a, const Comparison *p) {
         if (!a->table->has[c]) continue;
         if (isfinite(d->mean.value))
             log_text("  %s: compute for equal loss %s times over losses %.4g to %.4g; %s", currencies[c].amount,
-                     ranged("%.3g", d->mean.value, d->mean.interval), d->loss_lo, d->loss_hi, d->status);
+                     ranged("%.3g", d->mean.value, d->mean.interval).text, d->loss_lo, d->loss_hi, d->status);
         else
             log_text("  %s: %s", currencies[c].amount, d->status);
         if (isfinite(d->crossover))
-            log_text("    crossover at C = %s: %s", ranged("%.3g", d->crossover, d->crossover_interval),
+            log_text("    crossover at C = %s: %s", ranged("%.3g", d->crossover, d->crossover_interval).text,
                      d->crossover_status);
         else
             log_text("    crossover: %s", d->crossover_status);

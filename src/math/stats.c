@@ -1,5 +1,6 @@
 #include "math/stats.h"
 
+#include "base/arena.h"
 #include "base/err.h"
 
 #include <math.h>
@@ -7,8 +8,9 @@
 #include <string.h>
 
 void stats_eigen(double *value, double *vector, const double *a, int n) {
-    CHECK(n <= STATS_MAX, "%d rows", n);
-    static double m[STATS_MAX * STATS_MAX], v[STATS_MAX * STATS_MAX];
+    double *m = MEM_NEW(double, 2 * n * n + 1);
+    double *v = m + n * n;
+    int *order = MEM_NEW(int, n + 1);
     memcpy(m, a, (size_t)(n * n) * sizeof *m);
     for (int i = 0; i < n * n; i++) v[i] = i / n == i % n;
     for (int sweep = 0; sweep < 60; sweep++) {
@@ -37,7 +39,6 @@ void stats_eigen(double *value, double *vector, const double *a, int n) {
                 }
             }
     }
-    int order[STATS_MAX];
     for (int i = 0; i < n; i++) {
         int j = i;
         for (; j > 0 && m[order[j - 1] * n + order[j - 1]] > m[i * n + i]; j--) order[j] = order[j - 1];
@@ -47,6 +48,8 @@ void stats_eigen(double *value, double *vector, const double *a, int n) {
         value[k] = m[order[k] * n + order[k]];
         for (int i = 0; vector && i < n; i++) vector[i * n + k] = v[i * n + order[k]];
     }
+    mem_free(m);
+    mem_free(order);
 }
 
 bool stats_cholesky(double *a, int n) {
@@ -82,32 +85,33 @@ bool stats_solve(double *a, double *b, int n) {
 }
 
 bool stats_invert(double *a, int n) {
-    static double inverse[STATS_MAX * STATS_MAX];
     if (!stats_cholesky(a, n)) return false;
+    double *inverse = MEM_NEW(double, n *n + 1); /* a column a row: it is symmetric */
     for (int j = 0; j < n; j++) {
-        double column[STATS_MAX] = {0};
-        column[j] = 1;
-        substitute(a, column, n);
-        for (int i = 0; i < n; i++) inverse[i * n + j] = column[i];
+        inverse[j * n + j] = 1;
+        substitute(a, inverse + j * n, n);
     }
     memcpy(a, inverse, (size_t)(n * n) * sizeof *a);
+    mem_free(inverse);
     return true;
 }
 
 double stats_condition(const double *a, int n) {
-    static double scaled[STATS_MAX * STATS_MAX];
-    double value[STATS_MAX];
     for (int i = 0; i < n; i++)
         if (!(a[i * n + i] > 0)) return INFINITY;
+    double *scaled = MEM_NEW(double, n *(n + 1) + 1);
+    double *value = scaled + n * n;
     for (int i = 0; i < n * n; i++) scaled[i] = a[i] / sqrt(a[i / n * (n + 1)] * a[i % n * (n + 1)]);
     stats_eigen(value, NULL, scaled, n);
-    return value[0] > 0 ? value[n - 1] / value[0] : INFINITY;
+    double condition = value[0] > 0 ? value[n - 1] / value[0] : INFINITY;
+    mem_free(scaled);
+    return condition;
 }
 
 bool stats_lsq(double *c, double *covariance, double *variance, const double *x, const double *y, const double *w,
                int64_t n, int p) {
-    double a[64] = {0}, residual = 0;
-    CHECK(p <= 8, "%d columns", p);
+    double a[STATS_COLUMNS * STATS_COLUMNS] = {0}, inverse[STATS_COLUMNS * STATS_COLUMNS], residual = 0;
+    CHECK(p <= STATS_COLUMNS, "%d columns", p);
     memset(c, 0, (size_t)p * sizeof *c);
     for (int64_t i = 0; i < n; i++) {
         double wi = w ? w[i] : 1;
@@ -116,7 +120,6 @@ bool stats_lsq(double *c, double *covariance, double *variance, const double *x,
             for (int k = 0; k < p; k++) a[j * p + k] += wi * x[i * p + j] * x[i * p + k];
         }
     }
-    double inverse[64];
     memcpy(inverse, a, sizeof a);
     if (n < p || !stats_solve(a, c, p)) return false;
     for (int64_t i = 0; i < n; i++) {
@@ -166,7 +169,10 @@ static double invert(double (*f)(double x, double a, double b), double target, d
     for (int i = 0; i < 200; i++) {
         double mid = 0.5 * (lo + hi);
         if (mid <= lo || mid >= hi) break;
-        *(f(mid, a, b) < target ? &lo : &hi) = mid;
+        if (f(mid, a, b) < target)
+            lo = mid;
+        else
+            hi = mid;
     }
     return 0.5 * (lo + hi);
 }
@@ -180,9 +186,9 @@ static double incomplete_beta(double x, double a, double b) {
     double f = 1, c = 1, d = 0;
     for (int i = 0; i < 500; i++) {
         int m = i / 2;
-        double t = i == 0       ? 1
-                   : i % 2 == 0 ? m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-                                : -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        double t = 1;
+        if (i > 0 && i % 2 == 0) t = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+        if (i % 2 == 1) t = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
         d = 1 + t * d;
         d = 1 / (fabs(d) < 1e-300 ? 1e-300 : d);
         c = 1 + t / c;
