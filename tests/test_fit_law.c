@@ -238,7 +238,7 @@ static void proportional(uint64_t seed) {
     Analysis *a = analysis_new(&t, &o, comm_world());
     EXPECT(!strcmp(a->arm[0].status, "not identifiable: D follows N^1.00 in all rows"), "%s", a->arm[0].status);
     const BudgetFit *budget = &a->arm[0].currency[0].budget[0];
-    EXPECT(!strncmp(budget->status, "refused", 7) && isnan(budget->at.n), "%s: N* %g", budget->status, budget->at.n);
+    EXPECT(budget->verdict == BUDGET_REFUSED && isnan(budget->at.n), "%s: N* %g", budget->status, budget->at.n);
     analysis_free(a);
     table_free(&t);
 }
@@ -269,6 +269,38 @@ static void one_sided(void) {
            "%s", arm->currency[0].isoflop.curve[0].status);
     analysis_free(a);
     table_free(&t);
+}
+
+/* Budgets of the runs, but models too large for them: the optimum is smaller than any. */
+static void outside(void) {
+    const Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
+    Table large = table_new();
+    table_arm(&large, "large models");
+    double least = INFINITY;
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++) {
+            double n = 2e10 * pow(2, i), d = 1e9 * pow(2, j);
+            double loss = law_loss(&truth, n, d) * exp(0.0005 * rng_normal(6, 1, (uint64_t)large.n));
+            least = fmin(least, 6 * n * d);
+            table_add(&large, (Point){.n = n,
+                                      .d = d,
+                                      .c = {6 * n * d, NAN, NAN},
+                                      .loss = loss,
+                                      .weight = 1,
+                                      .cell = large.n,
+                                      .final = true});
+        }
+    FitOptions o = few_starts(OBJECTIVE_LOG);
+    o.budgets[0] = (RealList){.n = 1, .at = {4 * least}};
+    Analysis *a = analysis_new(&large, &o, comm_world());
+    const BudgetFit *b = &a->arm[0].currency[0].budget[0];
+    double below = 2e10 / cost_allocate(&truth, &cost, 4 * least).n;
+    double said = 0;
+    sscanf(b->status, "outside the data: N* is %lg times smaller than the smallest model", &said);
+    EXPECT(b->verdict == BUDGET_OUTSIDE && below > 2 && fabs(log(said / below)) < 0.4, "%s; truth %g", b->status,
+           below);
+    analysis_free(a);
+    table_free(&large);
 }
 
 /* The whole world and this rank alone agree to the last bit. */
@@ -392,6 +424,7 @@ int main(int argc, char **argv) {
     unidentifiable();
     proportional(3);
     one_sided();
+    outside();
     proportional(4);
     rank_count();
     names();

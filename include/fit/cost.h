@@ -28,13 +28,28 @@ typedef struct Allocation {
     double c, n, d, loss;
 } Allocation;
 
+/** What may be said of an allocation; without a number (N*, D*, loss are NaN) up to BUDGET_NO_OPTIMUM. */
+typedef enum BudgetVerdict {
+    BUDGET_UNKNOWN,      /* nothing to find it from */
+    BUDGET_REFUSED,      /* not identifiable, or too far beyond the budgets of the runs */
+    BUDGET_NO_OPTIMUM,   /* the law has none */
+    BUDGET_OUTSIDE,      /* N* or D* is outside what was sampled */
+    BUDGET_ONE_SIDED,    /* D* over N* is outside what was sampled */
+    BUDGET_EXTRAPOLATED, /* the budget is outside that of the runs */
+    BUDGET_WITHIN        /* none of these */
+} BudgetVerdict;
+
 /** An allocation with what is known about it. */
 enum { BUDGET_STATUS = 128 };
 typedef struct BudgetFit {
     Allocation at; /* at.c: the budget in the currency's unit */
     Interval n, d, loss;
-    char status[BUDGET_STATUS];
+    BudgetVerdict verdict;
+    char status[BUDGET_STATUS]; /* the verdict in words, with its numbers */
 } BudgetFit;
+
+/** One without numbers at budget c. */
+BudgetFit budget_without(double c, BudgetVerdict verdict, const char *status);
 
 /** Exponents a, b of N* ~ C^a and D* ~ C^b. */
 void cost_exponents(double *a, double *b, const Law *law, const Cost *cost);

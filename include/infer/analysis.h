@@ -7,6 +7,7 @@
 #include "infer/compare.h"
 #include "fit/cost.h"
 #include "fit/envelope.h"
+#include "fit/frontier.h"
 #include "infer/fit_options.h"
 #include "fit/isoflop.h"
 #include "fit/law.h"
@@ -53,9 +54,11 @@ typedef struct ArmFit {
     Interval interval[COEFS];
     double seed_noise; /* standard deviation of log loss between seeds; NaN without repeats */
     int64_t seed_dof;
-    char status[ANALYSIS_STATUS];
-    double ratio_lo, ratio_hi; /* D/N of the rows */
-    bool identified;           /* the rows can tell the coefficients apart: without that no allocation is given */
+    LawVerdict verdict;
+    char status[ANALYSIS_STATUS]; /* the verdict in words, or that the reference is not within what was sampled */
+    Extent sampled;               /* N and D of the rows */
+    double ratio_lo, ratio_hi;    /* D/N of the rows */
+    bool identified;              /* the rows can tell the coefficients apart: without that no allocation is given */
     double seconds_certificate;
     CurrencyFit currency[CURRENCIES];
     BudgetFit reference; /* allocation of Analysis.reference */

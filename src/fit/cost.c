@@ -4,6 +4,7 @@
 #include "math/stats.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* ---- The cost of a run. ---- */
 
@@ -58,6 +59,13 @@ double cost_of(const Cost *cost, double n, double d) {
 }
 
 /* ---- The best split. ---- */
+
+BudgetFit budget_without(double c, BudgetVerdict verdict, const char *status) {
+    const Interval none = {NAN, NAN};
+    BudgetFit out = {.at = {c, NAN, NAN, NAN}, .n = none, .d = none, .loss = none, .verdict = verdict};
+    snprintf(out.status, sizeof out.status, "%s", status);
+    return out;
+}
 
 static Allocation at_size(const Law *law, const Cost *cost, double c, double log_n) {
     double log_d = (log(c) - cost->log_kappa - cost->mu * log_n) / cost->nu;

@@ -68,6 +68,7 @@ int frontier_minimum(double *log_n, double *value, const SurrogatePlace *place, 
     return 0;
 }
 
+/* The allocation at one budget, from the posterior along its line. */
 static void one(BudgetFit *out, const SurrogatePlace *place, const double *mean, double *cov, const Cost *cost,
                 int samples, uint64_t seed, uint64_t stream) {
     int m = FRONTIER_SIZES, edges = 0;
@@ -87,10 +88,11 @@ static void one(BudgetFit *out, const SurrogatePlace *place, const double *mean,
     out->n = stats_interval(n, samples, 0);
     out->d = stats_interval(d, samples, 0);
     out->loss = stats_interval(loss, samples, 0);
+    out->verdict = edge || edges > samples / 40 ? BUDGET_OUTSIDE : BUDGET_WITHIN; /* 1/40: an end of the 95 % */
     if (edge)
         snprintf(out->status, sizeof out->status, "minimum at the %s end of the sampled sizes",
                  edge < 0 ? "lower" : "upper");
-    else if (edges > samples / 40)
+    else if (out->verdict == BUDGET_OUTSIDE)
         snprintf(out->status, sizeof out->status, "interval reaches the end of the sampled sizes");
     else
         snprintf(out->status, sizeof out->status, "within the data");
@@ -100,21 +102,22 @@ static void one(BudgetFit *out, const SurrogatePlace *place, const double *mean,
 void frontier_surrogate(BudgetFit *budget, int count, const Surrogate *s, int arm, const Cost *cost,
                         const Extent *extent, int samples, uint64_t seed) {
     SurrogatePlace *place = MEM_NEW(SurrogatePlace, count * FRONTIER_SIZES + 1);
+    int *found = MEM_NEW(int, count + 1); /* places on the line of a budget */
     int64_t m = 0;
     for (int k = 0; k < count; k++) {
-        int got = frontier_line(place + m, cost, budget[k].at.c, extent, arm);
-        m += got;
-        Allocation none = {.c = budget[k].at.c, .n = NAN, .d = NAN, .loss = NAN};
-        budget[k] = (BudgetFit){.at = none, .n = {NAN, NAN}, .d = {NAN, NAN}, .loss = {NAN, NAN}};
-        snprintf(budget[k].status, sizeof budget[k].status, got ? "pending" : "too few sampled sizes at this budget");
+        double c = budget[k].at.c;
+        found[k] = frontier_line(place + m, cost, c, extent, arm);
+        budget[k] = budget_without(c, BUDGET_UNKNOWN, "too few sampled sizes at this budget");
+        m += found[k];
     }
     if (m) {
-        double *mean = MEM_NEW(double, m), *cov = MEM_NEW(double, m *m),
-               *part = MEM_NEW(double, FRONTIER_SIZES *FRONTIER_SIZES);
+        double *mean = MEM_NEW(double, m);
+        double *cov = MEM_NEW(double, m *m);
+        double *part = MEM_NEW(double, FRONTIER_SIZES *FRONTIER_SIZES);
         surrogate_predict(mean, cov, s, place, m);
         int64_t at = 0;
         for (int k = 0; k < count; k++) {
-            if (budget[k].status[0] != 'p') continue;
+            if (!found[k]) continue;
             for (int i = 0; i < FRONTIER_SIZES; i++)
                 memcpy(part + i * FRONTIER_SIZES, cov + (at + i) * m + at, FRONTIER_SIZES * sizeof *part);
             one(&budget[k], place + at, mean + at, part, cost, samples, seed,
@@ -125,5 +128,6 @@ void frontier_surrogate(BudgetFit *budget, int count, const Surrogate *s, int ar
         mem_free(cov);
         mem_free(part);
     }
+    mem_free(found);
     mem_free(place);
 }

@@ -52,6 +52,60 @@ static void spread_of_coefficients(ArmFit *arm, const Cost *cost) {
     mem_free(v);
 }
 
+/* "D* is 3.1 times the longest run": how far N* or D* lies outside what the arm's runs have sampled; false: it does not. */
+static bool outside(char *text, size_t size, const Allocation *at, const Extent *sampled) {
+    const struct {
+        double factor; /* above 1: outside */
+        const char *what;
+    } side[] = {{at->n / sampled->n_max, "N* is %.3g times the largest model"},
+                {sampled->n_min / at->n, "N* is %.3g times smaller than the smallest model"},
+                {at->d / sampled->d_max, "D* is %.3g times the longest run"},
+                {sampled->d_min / at->d, "D* is %.3g times shorter than the shortest run"}};
+    const double same = 1.005; /* no further outside than a number of three digits shows */
+    int worst = 0;
+    for (int k = 1; k < 4; k++)
+        if (side[k].factor > side[worst].factor) worst = k;
+    if (side[worst].factor <= same) return false;
+    snprintf(text, size, side[worst].what, side[worst].factor);
+    return true;
+}
+
+/* Verdict and status of an allocation under a law; what is refused loses its numbers. */
+static void judge_budget(BudgetFit *out, const ArmFit *arm, const CurrencyFit *currency, const FitOptions *o) {
+    double c = out->at.c;
+    double beyond = fmax(c / currency->c_max, currency->c_min / c);
+    double ratio = out->at.d / out->at.n;
+    char text[BUDGET_STATUS];
+    if (!arm->identified) {
+        *out = budget_without(c, BUDGET_REFUSED, "refused: the law is not identifiable");
+    } else if (!isfinite(out->at.n) || !(out->at.n > 0)) {
+        *out = budget_without(c, BUDGET_NO_OPTIMUM, "no interior optimum");
+    } else if (beyond > o->extrapolation * (1 + 1e-9) && !o->extrapolate) {
+        snprintf(text, sizeof text, "refused: %.3g times beyond the data, limit %g (-fit_extrapolate)", beyond,
+                 o->extrapolation);
+        *out = budget_without(c, BUDGET_REFUSED, text);
+    } else if (outside(text, sizeof text, &out->at, &arm->sampled)) {
+        out->verdict = BUDGET_OUTSIDE;
+        int n = snprintf(out->status, sizeof out->status, "outside the data: %.60s", text);
+        if (beyond > 1)
+            snprintf(out->status + n, sizeof out->status - (size_t)n, "; C extrapolated %.3g times", beyond);
+    } else if (beyond > 1) {
+        out->verdict = BUDGET_EXTRAPOLATED;
+        snprintf(out->status, sizeof out->status, "extrapolated %.3g times beyond the data", beyond);
+    } else if (ratio < arm->ratio_lo) {
+        out->verdict = BUDGET_ONE_SIDED;
+        snprintf(out->status, sizeof out->status, "one-sided: D/N is %.3g here, at least %.3g in every run", ratio,
+                 arm->ratio_lo);
+    } else if (ratio > arm->ratio_hi) {
+        out->verdict = BUDGET_ONE_SIDED;
+        snprintf(out->status, sizeof out->status, "one-sided: D/N is %.3g here, at most %.3g in every run", ratio,
+                 arm->ratio_hi);
+    } else {
+        out->verdict = BUDGET_WITHIN;
+        snprintf(out->status, sizeof out->status, "within the data");
+    }
+}
+
 static void allocate(BudgetFit *out, const ArmFit *arm, const CurrencyFit *currency, double c, const FitOptions *o) {
     const LawGroup *g = arm->group;
     int64_t n = g->spread.n;
@@ -67,27 +121,7 @@ static void allocate(BudgetFit *out, const ArmFit *arm, const CurrencyFit *curre
     out->d = interval(v + n, n, g);
     out->loss = interval(v + 2 * n, n, g);
     mem_free(v);
-    double beyond = fmax(c / currency->c_max, currency->c_min / c);
-    if (!arm->identified) {
-        snprintf(out->status, sizeof out->status, "refused: the law is not identifiable");
-    } else if (!isfinite(out->at.n) || !(out->at.n > 0)) {
-        snprintf(out->status, sizeof out->status, "no interior optimum");
-    } else if (beyond > o->extrapolation * (1 + 1e-9) && !o->extrapolate) {
-        snprintf(out->status, sizeof out->status, "refused: %.3g times beyond the data, limit %g (-fit_extrapolate)",
-                 beyond, o->extrapolation);
-    } else if (beyond > 1) {
-        snprintf(out->status, sizeof out->status, "extrapolated %.3g times beyond the data", beyond);
-    } else if (out->at.d / out->at.n < arm->ratio_lo || out->at.d / out->at.n > arm->ratio_hi) {
-        bool few = out->at.d / out->at.n < arm->ratio_lo;
-        snprintf(out->status, sizeof out->status, "one-sided: D/N is %.3g here, %s %.3g in every run",
-                 out->at.d / out->at.n, few ? "at least" : "at most", few ? arm->ratio_lo : arm->ratio_hi);
-    } else {
-        snprintf(out->status, sizeof out->status, "within the data");
-    }
-    if (!strncmp(out->status, "refused", 7)) {
-        out->at.n = out->at.d = out->at.loss = NAN;
-        out->n = out->d = out->loss = (Interval){NAN, NAN};
-    }
+    judge_budget(out, arm, currency, o);
 }
 
 static void spread_of_exponents(CurrencyFit *currency, const ArmFit *arm) {
@@ -158,9 +192,9 @@ static void measure_noise(ArmFit *arm, const Table *table) {
 }
 
 static void judge(ArmFit *arm) {
-    law_status(arm->status, sizeof arm->status, &arm->group->fit, &arm->group->problem, arm->index);
-    arm->identified = strncmp(arm->status, "not identifiable", 16);
-    if (strcmp(arm->status, "converged")) return;
+    arm->verdict = law_status(arm->status, sizeof arm->status, &arm->group->fit, &arm->group->problem, arm->index);
+    arm->identified = arm->verdict != LAW_NOT_IDENTIFIABLE;
+    if (arm->verdict != LAW_CONVERGED) return;
     const LawCoefficient *bound = arm->group->problem.spec.kind->coefficient;
     for (int k = COEF_ALPHA; k <= COEF_BETA; k++) {
         const LawCoefficient *b = &bound[k == COEF_ALPHA ? LAW_ALPHA : LAW_BETA];
@@ -168,6 +202,7 @@ static void judge(ArmFit *arm) {
         if (isfinite(i.lo) && (i.lo <= b->lo + 1e-6 || i.hi >= b->hi - 1e-6 || i.hi - i.lo > 2 * arm->value[k])) {
             snprintf(arm->status, sizeof arm->status, "not identifiable: interval of %s is [%.3g, %.3g]", coef_name[k],
                      i.lo, i.hi);
+            arm->verdict = LAW_NOT_IDENTIFIABLE;
             return;
         }
     }
@@ -213,7 +248,6 @@ static void fit_surrogate(Analysis *a, const Comm *comm) {
     uint64_t seed = (uint64_t)o->seed;
     a->surrogate = surrogate_new(a->table, o->surrogate_points, o->surrogate_subset, seed, comm);
     for (int m = 0; m < a->arms; m++) {
-        Extent extent = extent_of(a->table, m);
         for (int c = 0; c < CURRENCIES; c++) {
             CurrencyFit *currency = &a->arm[m].currency[c];
             if (!currency->known) continue;
@@ -221,8 +255,8 @@ static void fit_surrogate(Analysis *a, const Comm *comm) {
             for (int i = 0; i < ANALYSIS_LAWFREE; i++)
                 currency->lawfree[i].at.c = exp(lo + (hi - lo) * (i + 0.5) / ANALYSIS_LAWFREE);
             currency->lawfrees = ANALYSIS_LAWFREE;
-            frontier_surrogate(currency->lawfree, ANALYSIS_LAWFREE, a->surrogate, m, &currency->cost, &extent, 400,
-                               seed);
+            frontier_surrogate(currency->lawfree, ANALYSIS_LAWFREE, a->surrogate, m, &currency->cost,
+                               &a->arm[m].sampled, 400, seed);
         }
     }
 }
@@ -232,7 +266,7 @@ static double lawfree_exponent(const CurrencyFit *c) {
     double x[2 * ANALYSIS_LAWFREE], y[ANALYSIS_LAWFREE], line[2];
     int n = 0;
     for (int i = 0; i < c->lawfrees; i++) {
-        if (strcmp(c->lawfree[i].status, "within the data")) continue;
+        if (c->lawfree[i].verdict != BUDGET_WITHIN) continue;
         x[2 * n] = 1;
         x[2 * n + 1] = log(c->lawfree[i].at.c);
         y[n++] = log(c->lawfree[i].at.n);
@@ -280,12 +314,9 @@ static void refer(Analysis *a) {
         if (c < CURRENCIES)
             allocate(&arm->reference, arm, &arm->currency[c], a->reference, &a->options);
         else
-            arm->reference = (BudgetFit){.at = {NAN, NAN, NAN, NAN},
-                                         .n = {NAN, NAN},
-                                         .d = {NAN, NAN},
-                                         .loss = {NAN, NAN},
-                                         .status = "no compute known"};
-        if (!strcmp(arm->status, "converged") && !strncmp(arm->reference.status, "one-sided", 9))
+            arm->reference = budget_without(NAN, BUDGET_UNKNOWN, "no compute known");
+        bool off = arm->reference.verdict == BUDGET_ONE_SIDED || arm->reference.verdict == BUDGET_OUTSIDE;
+        if (arm->verdict == LAW_CONVERGED && off)
             snprintf(arm->status, sizeof arm->status, "%s", arm->reference.status);
     }
 }
@@ -345,6 +376,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         spread_of_coefficients(arm, &cost);
         measure_noise(arm, table);
         judge(arm);
+        arm->sampled = extent_of(a->table, m);
         arm->ratio_lo = INFINITY;
         for (int64_t i = 0; i < arm->rows->n; i++) {
             const Point *p = &table->at[arm->rows->point[i]];
