@@ -1,8 +1,8 @@
 // TEST double n=1,2,4
 // TEST single n=1,2
 /* Measurements and the taps they may read: rotations leave GATr's error at rounding, mirror images do not, nor does a
- * transformer; the numbers are those of scenes assembled under the motion, whatever the layout; measuring changes nothing
- * that is trained. */
+ * transformer; the numbers are those of scenes assembled under the motion, whatever the layout; what twirling takes away
+ * is what algebra says; measuring changes nothing that is trained. */
 #include "fixture.h"
 
 #include "la/pga.h"
@@ -216,6 +216,120 @@ static void rows(const TrainData *data) {
     procgrid_free(&alone);
 }
 
+/* ---- Twirl. ---- */
+
+/* f(x) = W x at every token: what twirling takes away is known. */
+static const double linear_weight[9] = {0.9, -0.4, 0.2, 1.1, -0.3, 0.7, 0.5, 0.6, 0.1};
+
+static Err linear_check(const ModelShape *shape, int tp) {
+    (void)shape;
+    (void)tp;
+    return ERR_NONE;
+}
+static void linear_params(ParamTable *table, const ModelShape *shape) {
+    (void)shape;
+    param_add(table, 0, (Axis[]){axis_plain(1)}, 1, NULL, false, param_uniform(1), "unused");
+}
+static void linear_layout(Model *model, Arena *arena) {
+    (void)model;
+    (void)arena;
+}
+static void linear_scene_shape(ModelShape *shape, int slots) {
+    (void)slots;
+    shape->in_s = shape->out_s = 3;
+}
+static void linear_embed(Tensors in, const SceneBatch *batch, const ModelShape *shape) {
+    (void)shape;
+    memcpy(in.s, batch->position, (size_t)(3 * batch->seqs.start[batch->seqs.n]) * sizeof *in.s);
+}
+static void linear_forward_tokens(Model *model, Tensors out, Tensors in, const Packed *seqs) {
+    (void)model;
+    for (int64_t t = 0; t < seqs->start[seqs->n]; t++)
+        for (int i = 0; i < 3; i++) {
+            double sum = 0;
+            for (int j = 0; j < 3; j++) sum += linear_weight[3 * i + j] * (double)in.s[3 * t + j];
+            out.s[3 * t + i] = (real)sum;
+        }
+}
+static void linear_readout(real *displacement, Tensors out, const SceneBatch *batch, const ModelShape *shape) {
+    (void)shape;
+    memcpy(displacement, out.s, (size_t)(3 * batch->seqs.start[batch->seqs.n]) * sizeof *displacement);
+}
+static const ModelKind linear_kind = {.name = "linear",
+                                      .check = linear_check,
+                                      .params = linear_params,
+                                      .layout = linear_layout,
+                                      .forward = linear_forward_tokens,
+                                      .scene_shape = linear_scene_shape,
+                                      .embed = linear_embed,
+                                      .readout = linear_readout};
+
+static MeasureSink twirl_of(const ModelKind *kind, int64_t motions, const TrainData *data, const ProcGrid *grid) {
+    MeasureChoice twirl = {.n = 1, .at = {{&measure_twirl, NULL}}, .common = {.samples = SAMPLES, .motions = motions}};
+    ModelShape shape = {0};
+    if (kind == &linear_kind)
+        kind->scene_shape(&shape, data->slots);
+    else
+        shape = fixture_job(kind, &procedure_plain, data, 1e-2).shape;
+    Pass pass;
+    MeasureBench bench;
+    MeasureSink found = {0};
+    pass_init(&pass, kind, &shape, 5, 4, data, grid);
+    measure_start(&bench, &twirl, &pass);
+    measure_run(&found, &bench, 1);
+    measure_end(&bench);
+    pass_free(&pass);
+    CHECK(found.n == 4, "%lld rows", (long long)found.n);
+    return found;
+}
+
+/* Mean over the samples of the mean over vertices of |x|^2. */
+static double mean_square(const TrainData *data) {
+    SampleStream stream = {.range = SAMPLES_TEST};
+    Batch b = {0};
+    Arena count = arena_count();
+    batch_layout(&b, data, SAMPLES, &count);
+    Arena arena = arena_new(count.peak);
+    batch_layout(&b, data, SAMPLES, &arena);
+    batch_fill(&b, data, &stream, 0, SAMPLES);
+    double mean = 0;
+    for (int q = 0; q < SAMPLES; q++)
+        for (int64_t i = 3 * b.start[q]; i < 3 * b.start[q + 1]; i++)
+            mean += (double)b.position[i] * (double)b.position[i] * (double)b.weight[q] / SAMPLES;
+    arena_free(&arena);
+    return mean;
+}
+
+static void twirl(const TrainData *data) {
+    int size = comm_size(comm_world());
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1), grid = procgrid_new(comm_world(), size, 1);
+    const ModelKind *kinds[] = {&transformer_kind, &gatr_kind, &linear_kind};
+    for (int k = 0; k < 3; k++) {
+        MeasureSink found = twirl_of(kinds[k], MOTIONS, data, &alone), split = twirl_of(kinds[k], MOTIONS, data, &grid);
+        const MeasureRow *r = found.row;
+        double parts = r[1].value + r[2].value * (MOTIONS - 1) / MOTIONS;
+        EXPECT(fabs(r[0].value / parts - 1) < 1e-12, "%s: %.15g, its parts %.15g", kinds[k]->name, r[0].value, parts);
+        EXPECT(fabs(r[3].value - r[2].value / r[0].value) < 1e-12, "%s: share %g", kinds[k]->name, r[3].value);
+        EXPECT(kinds[k] == &gatr_kind || (r[3].se > 0 && r[2].value > 0), "%s: se %g", kinds[k]->name, r[3].se);
+        EXPECT(fabs(split.row[0].value / r[0].value - 1) < (in_double() ? 1e-10 : 1e-4), "%s over dp", kinds[k]->name);
+        if (kinds[k] == &gatr_kind) EXPECT(r[2].value < (in_double() ? 1e-20 : 1e-8), "asymmetry %g", r[2].value);
+        mem_free(found.row);
+        mem_free(split.row);
+    }
+    /* |(I - P) W|^2 with P W = (tr W / 3) I, whatever M is, up to how far M motions are from all of them. */
+    double square = 0, trace = linear_weight[0] + linear_weight[4] + linear_weight[8], unit = data->scale.deviation;
+    for (int i = 0; i < 9; i++) square += linear_weight[i] * linear_weight[i];
+    double want = unit * unit * (square - trace * trace / 3) * mean_square(data) / 3;
+    for (int m = 2; m <= 2000; m += 1998) {
+        MeasureSink found = twirl_of(&linear_kind, m, data, &alone);
+        double off = fabs(found.row[2].value / want - 1), tolerance = m == 2 ? 0.5 : 0.02;
+        EXPECT(off < tolerance, "%d motions: asymmetry %g, want %g", m, found.row[2].value, want);
+        mem_free(found.row);
+    }
+    procgrid_free(&grid);
+    procgrid_free(&alone);
+}
+
 /* ---- In a cell. ---- */
 
 static void cells(const ModelKind *kind, const TrainData *data) {
@@ -290,6 +404,7 @@ int main(int argc, char **argv) {
         cells(model_kinds[k], &data);
     }
     stream_turns(&data);
+    twirl(&data);
     rows(&data);
     words();
     dataset_close(dataset);

@@ -56,7 +56,7 @@ struct Measure {
     void (*run)(MeasureSink *sink, MeasureContext *context);
 };
 
-extern const Measure measure_equivariance;
+extern const Measure measure_equivariance, measure_twirl;
 extern const Measure *const measures[]; /* every one of them: src/train/measure.c */
 extern const int n_measures;
 
@@ -97,6 +97,11 @@ typedef struct MeasureChunk {
 } MeasureChunk;
 bool measure_next(MeasureChunk *chunk, MeasureContext *context);
 
-/** A row: mean and standard error of the finite ones among values (context->samples), each filled in by the rank that
- *  has the sample, 0 elsewhere; they are summed over dp in place. layer: -1, the output. Collective on the cell. */
-void measure_row(MeasureSink *sink, const MeasureContext *context, int64_t layer, const char *element, double *values);
+/** Values (context->samples), each filled in by the rank that has the sample and 0 elsewhere: afterwards every rank has
+ *  them all. Collective on the cell. */
+void measure_gather(const MeasureContext *context, double *values);
+
+/** A row: mean and standard error of the finite ones among values (context->samples). layer: -1, the output. Not
+ *  collective. */
+void measure_row(MeasureSink *sink, const MeasureContext *context, int64_t layer, const char *element,
+                 const double *values);

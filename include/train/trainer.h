@@ -1,7 +1,7 @@
 /** One cell: train a model on its process grid and measure its loss on the fixed test set.
  *
- *  A step: the procedure fills the batch with views of its samples, the pass (train/pass.h) gives loss and gradient, the
- *  procedure sees the gradient, AdamW takes it. */
+ *  A step: the procedure fills the batch with views of its samples, the pass (train/pass.h) gives loss and gradient,
+ *  the procedure sees the gradient, AdamW takes it. */
 #pragma once
 
 #include "io/results.h"

@@ -7,14 +7,14 @@
 const KeySpec measure_keys[] = {
     {"measure.samples", KEY_INT, AT(samples), "256", 1, 1 << 20, NULL, "samples",
      "test samples on which a model is measured"},
-    {"measure.motions", KEY_INT, AT(motions), "8", 1, 1 << 16, NULL, "1", "motions of space drawn for each sample"},
+    {"measure.motions", KEY_INT, AT(motions), "8", 2, 1 << 16, NULL, "1", "motions of space drawn for each sample"},
     {"measure.curve", KEY_BOOL, AT(curve), "false", 0, 0, NULL, "1",
      "measure at every point of the learning curve too, not only at its end"},
 };
 #undef AT
 const int n_measure_keys = sizeof measure_keys / sizeof *measure_keys;
 
-const Measure *const measures[] = {&measure_equivariance};
+const Measure *const measures[] = {&measure_equivariance, &measure_twirl};
 const int n_measures = sizeof measures / sizeof *measures;
 
 /* ---- The chosen ones, at work. ---- */
@@ -94,10 +94,13 @@ bool measure_next(MeasureChunk *chunk, MeasureContext *c) {
     return true;
 }
 
-void measure_row(MeasureSink *sink, const MeasureContext *c, int64_t layer, const char *element, double *values) {
+void measure_gather(const MeasureContext *c, double *values) {
+    comm_sum_f64(c->pass->grid->dp, values, c->samples);
+}
+
+void measure_row(MeasureSink *sink, const MeasureContext *c, int64_t layer, const char *element, const double *values) {
     double sum = 0, squares = 0;
     int64_t n = 0;
-    comm_sum_f64(c->pass->grid->dp, values, c->samples);
     for (int64_t i = 0; i < c->samples; i++) {
         if (!isfinite(values[i])) continue;
         sum += values[i];

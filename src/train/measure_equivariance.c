@@ -82,7 +82,10 @@ static void run(MeasureSink *sink, MeasureContext *c) {
         for (int e = 0; e < ELEMENTS; e++)
             for (int64_t m = 0; m < c->common->motions; m++) add_motion(c, &chunk, e, m);
     }
-    for (int e = 0; e < ELEMENTS; e++) measure_row(sink, c, -1, element_name[e], s->value[e]);
+    for (int e = 0; e < ELEMENTS; e++) {
+        measure_gather(c, s->value[e]);
+        measure_row(sink, c, -1, element_name[e], s->value[e]);
+    }
 }
 
 const Measure measure_equivariance = {
