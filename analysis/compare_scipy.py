@@ -74,7 +74,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "fit.json")
         command = ["jobs/local.sh", str(args.ranks), os.path.join(args.build, "equiscale"), "fit", args.table, "-json", out,
-                   "-fit_bootstraps", "4000", "-fit_surrogate", "false"]
+                   "-fit_bootstraps", "4000", "-fit_intervals", "cells", "-fit_surrogate", "false"]
         if args.keep:
             command += ["-fit_columns_keep", args.keep]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -82,7 +82,7 @@ def main():
     ours = arm["certificate"]
     print(f"{'':34}{'SciPy':>14}{'equiscale':>14}{'ratio':>8}")
     print(f"{'4500 starts, seconds':34}{scipy_grid:14.1f}{ours['seconds_fit']:14.2f}{scipy_grid / ours['seconds_fit']:8.0f}")
-    print(f"{'4000 resamples, seconds':34}{scipy_bootstrap:14.1f}{ours['seconds_cells']:14.2f}{scipy_bootstrap / ours['seconds_cells']:8.0f}")
+    print(f"{'4000 resamples, seconds':34}{scipy_bootstrap:14.1f}{ours['seconds_spread']:14.2f}{scipy_bootstrap / ours['seconds_spread']:8.0f}")
     print(f"{'objective':34}{best.fun:14.10f}{arm['objective']:14.10f}")
     print(f"{'starts at the minimum':34}{reached:8} of {args.starts:<3}{ours['reached']:6} of {ours['starts']}")
     print(f"SciPy on 1 core, {args.starts} starts and {args.resamples} resamples scaled up; equiscale on {args.ranks} ranks, all of them")

@@ -88,6 +88,8 @@ static void crossing(void) {
     }
     /* Nearly quadratic here: profile and resampled intervals of alpha agree. */
     Interval p = arm->certificate.profile[LAW_ALPHA], q = arm->interval[COEF_ALPHA];
+    EXPECT(fabs(log(4 * arm->se[COEF_ALPHA] / (q.hi - q.lo))) < 0.2, "s.e. %g, interval [%g, %g]", arm->se[COEF_ALPHA],
+           q.lo, q.hi);
     EXPECT(fabs(log((p.hi - p.lo) / (q.hi - q.lo))) < 0.35, "profile [%g, %g], resampled [%g, %g]", p.lo, p.hi, q.lo,
            q.hi);
     EXPECT(fabs(arm->certificate.varpro_gap) < 1e-6, "gap %g", arm->certificate.varpro_gap);

@@ -237,6 +237,8 @@ static void proportional(uint64_t seed) {
     FitOptions o = few_starts(OBJECTIVE_HUBER);
     Analysis *a = analysis_new(&t, &o, comm_world());
     EXPECT(!strcmp(a->arm[0].status, "not identifiable: D follows N^1.00 in all rows"), "%s", a->arm[0].status);
+    for (int k = 0; k < COEFS; k++)
+        EXPECT(isnan(a->arm[0].value[k]) && isnan(a->arm[0].interval[k].lo), "%s is given", coef_name[k]);
     const BudgetFit *budget = &a->arm[0].currency[0].budget[0];
     EXPECT(budget->verdict == BUDGET_REFUSED && isnan(budget->at.n), "%s: N* %g", budget->status, budget->at.n);
     analysis_free(a);

@@ -39,18 +39,19 @@ typedef struct CurrencyFit {
 typedef struct LawGroup {
     LawProblem problem;
     LawFit fit;
-    double seconds_fit, seconds_varpro, seconds_spread, seconds_cells;
+    double seconds_fit, seconds_varpro, seconds_spread;
     double dof;                /* for percentiles (stats_interval); 0: what is drawn makes up for it (fit/noise.h) */
     double uneven;             /* p-value of even noise over (N, D), of the arm where it is least times their number */
     BootstrapKind spread_kind; /* what intervals come from */
-    Ensemble spread, cells;    /* cells: what standard errors come from */
+    Ensemble spread;
 } LawGroup;
 
 typedef struct ArmFit {
     const LawRows *rows;
     const LawGroup *group;
-    int index;                      /* of this arm within the group */
-    double value[COEFS], se[COEFS]; /* se: standard deviation over resampled cells */
+    int index;           /* of this arm within the group */
+    double value[COEFS]; /* NaN, as what follows, where the rows do not tell the coefficients apart */
+    double se[COEFS];    /* standard deviation over resamples; of A and B that of their logarithms */
     Interval interval[COEFS];
     double seed_noise; /* standard deviation of log loss between seeds; NaN without repeats */
     int64_t seed_dof;

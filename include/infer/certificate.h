@@ -29,8 +29,10 @@ typedef struct Certificate {
     int64_t worst;     /* row of the largest change */
 } Certificate;
 
-/** Nothing but the fit itself where there are no more rows than variables. Spread over the ranks; the same on each.
- *  Collective. */
+/** Of a law that its rows do not determine. */
+void certificate_empty(Certificate *out, int64_t rows, double budget);
+
+/** Wants more rows than variables. Spread over the ranks; the same on each. Collective. */
 void certificate_make(Certificate *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost,
                       double budget, const Comm *comm);
 void certificate_free(Certificate *certificate);

@@ -17,9 +17,18 @@ static const Cost six_nd = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /
 
 /* ---- Numbers of one law, and their spread over resamples. ---- */
 
-static void coefficients(double value[COEFS], const Law *law, const Cost *cost) {
+/* The E that a law reports: at its lower bound it has vanished beside the losses, which is an E of 0. */
+static double reported_e(const ArmFit *arm, const Law *law) {
+    const LawProblem *p = &arm->group->problem;
+    int slot = p->slot[arm->index][LAW_E];
+    if (slot < 0) return 0;
+    double slack = 1e-7 * (p->hi[slot] - p->lo[slot]); /* as law_fit has it */
+    return law->e <= p->lo[slot] + slack ? 0 : exp(law->e);
+}
+
+static void coefficients(double value[COEFS], const ArmFit *arm, const Law *law, const Cost *cost) {
     law_factors(&value[COEF_A], &value[COEF_B], law);
-    value[COEF_E] = exp(law->e);
+    value[COEF_E] = reported_e(arm, law);
     value[COEF_ALPHA] = law->alpha;
     value[COEF_BETA] = law->beta;
     cost_exponents(&value[COEF_N_EXPONENT], &value[COEF_D_EXPONENT], law, cost);
@@ -33,23 +42,31 @@ static Interval interval(double *v, int64_t n, const LawGroup *g) {
     return stats_interval(v, n, g->dof);
 }
 
+/* Intervals and standard errors from the same resamples. A and B spread over decades: theirs are of the logarithm. */
 static void spread_of_coefficients(ArmFit *arm, const Cost *cost) {
     const LawGroup *g = arm->group;
     int64_t n = g->spread.n;
-    double *v = MEM_NEW(double, n + 1), value[COEFS];
+    double *v = MEM_NEW(double, n *COEFS + 1); /* (COEFS, n) */
+    for (int64_t r = 0; r < n; r++) {
+        double value[COEFS];
+        coefficients(value, arm, resampled(&g->spread, r, arm->index), cost);
+        for (int k = 0; k < COEFS; k++) v[k * n + r] = value[k];
+    }
     for (int k = 0; k < COEFS; k++) {
-        for (int64_t r = 0; r < n; r++) {
-            coefficients(value, resampled(&g->spread, r, arm->index), cost);
-            v[r] = value[k];
-        }
-        arm->interval[k] = interval(v, n, g);
-        for (int64_t r = 0; r < g->cells.n; r++) {
-            coefficients(value, resampled(&g->cells, r, arm->index), cost);
-            v[r] = value[k];
-        }
-        arm->se[k] = stats_sd(v, g->cells.n);
+        arm->interval[k] = interval(v + k * n, n, g);
+        for (int64_t r = 0; r < n && (k == COEF_A || k == COEF_B); r++) v[k * n + r] = log(v[k * n + r]);
+        arm->se[k] = stats_sd(v + k * n, n);
     }
     mem_free(v);
+}
+
+/* Where the rows do not tell the coefficients apart, there are none. */
+static void forget(ArmFit *arm) {
+    for (int k = 0; k < COEFS; k++) {
+        arm->value[k] = NAN;
+        arm->se[k] = NAN;
+        arm->interval[k] = (Interval){NAN, NAN};
+    }
 }
 
 /* "D* is 3.1 times the longest run": how far N* or D* lies outside what the arm's runs have sampled; false: it does not. */
@@ -126,6 +143,10 @@ static void allocate(BudgetFit *out, const ArmFit *arm, const CurrencyFit *curre
 
 static void spread_of_exponents(CurrencyFit *currency, const ArmFit *arm) {
     const LawGroup *g = arm->group;
+    currency->a = currency->b = NAN;
+    currency->a_interval = currency->b_interval = (Interval){NAN, NAN};
+    if (!arm->identified) return;
+    cost_exponents(&currency->a, &currency->b, &g->fit.law[arm->index], &currency->cost);
     int64_t n = g->spread.n;
     double *v = MEM_NEW(double, 2 * n + 1);
     for (int64_t r = 0; r < n; r++)
@@ -140,7 +161,6 @@ static void fit_currency(CurrencyFit *currency, const ArmFit *arm, const Table *
     currency->known = table->has[which];
     if (!currency->known) return;
     currency->cost = cost_fit(table, index, which);
-    cost_exponents(&currency->a, &currency->b, &arm->group->fit.law[arm->index], &currency->cost);
     spread_of_exponents(currency, arm);
     currency->c_min = INFINITY;
     currency->c_max = 0;
@@ -238,9 +258,6 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     start = timer_now();
     group->spread = bootstrap_laws(&group->problem, &group->fit, group->spread_kind, o->bootstraps, seed, comm);
     group->seconds_spread = timer_now() - start;
-    start = timer_now();
-    group->cells = bootstrap_laws(&group->problem, &group->fit, BOOTSTRAP_CELLS, o->bootstraps, seed, comm);
-    group->seconds_cells = timer_now() - start;
 }
 
 static void fit_surrogate(Analysis *a, const Comm *comm) {
@@ -278,7 +295,10 @@ static void certify(const Analysis *a, ArmFit *arm, const Comm *comm) {
     const LawGroup *g = arm->group;
     double start = timer_now();
     const Cost *cost = a->reference_currency >= 0 ? &arm->currency[a->reference_currency].cost : &six_nd;
-    certificate_make(&arm->certificate, &g->problem, &g->fit, arm->index, cost, a->reference, comm);
+    if (!arm->identified)
+        certificate_empty(&arm->certificate, arm->rows->n, a->reference);
+    else
+        certificate_make(&arm->certificate, &g->problem, &g->fit, arm->index, cost, a->reference, comm);
     arm->seconds_certificate = timer_now() - start;
     Sensitivity row = {.E = NAN, .alpha = NAN, .beta = NAN, .best_n = NAN, .rows = arm->rows->n};
     for (int c = 0; c < CURRENCIES; c++) {
@@ -372,10 +392,11 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         arm->index = joint ? m : 0;
         if (!joint) fit_group(&a->group[m], arm->rows, 1, a, comm);
         Cost cost = table->has[CURRENCY_NOMINAL] ? cost_fit(table, m, CURRENCY_NOMINAL) : six_nd;
-        coefficients(arm->value, &arm->group->fit.law[arm->index], &cost);
+        coefficients(arm->value, arm, &arm->group->fit.law[arm->index], &cost);
         spread_of_coefficients(arm, &cost);
         measure_noise(arm, table);
         judge(arm);
+        if (!arm->identified) forget(arm);
         arm->sampled = extent_of(a->table, m);
         arm->ratio_lo = INFINITY;
         for (int64_t i = 0; i < arm->rows->n; i++) {
@@ -401,7 +422,6 @@ void analysis_free(Analysis *a) {
     mem_free(a->comparison);
     for (int g = 0; g < a->groups; g++) {
         ensemble_free(&a->group[g].spread);
-        ensemble_free(&a->group[g].cells);
     }
     mem_free(a->rows);
     mem_free(a->arm);

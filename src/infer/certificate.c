@@ -308,17 +308,19 @@ static void choices(Certificate *out, const LawProblem *problem, const LawFit *f
     minimiser_free(solver);
 }
 
+void certificate_empty(Certificate *out, int64_t rows, double budget) {
+    *out = (Certificate){.budget = budget, .rows = rows, .varpro_gap = NAN};
+    out->influence = MEM_NEW(double, rows + 1);
+    for (int c = 0; c < LAW_COEFFICIENTS; c++) out->profile[c] = (Interval){NAN, NAN};
+    for (int64_t i = 0; i < rows; i++) out->influence[i] = NAN;
+}
+
 void certificate_make(Certificate *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost,
                       double budget, const Comm *comm) {
     int64_t n = problem->source[arm]->n;
-    *out = (Certificate){.budget = budget, .rows = n, .varpro_gap = NAN};
-    out->influence = MEM_NEW(double, n + 1);
+    certificate_empty(out, n, budget);
+    for (int64_t i = 0; i < n; i++) out->influence[i] = 0; /* summed over the ranks */
     add_law(out, "this fit", &fit->law[arm], cost, n);
-    if (problem->n_rows <= problem->n) {
-        for (int c = 0; c < LAW_COEFFICIENTS; c++) out->profile[c] = (Interval){NAN, NAN};
-        for (int64_t i = 0; i < n; i++) out->influence[i] = NAN;
-        return;
-    }
     profiles(out, problem, fit, arm, comm);
     influences(out, problem, fit, arm, cost, comm);
     choices(out, problem, fit, arm, cost);

@@ -169,7 +169,6 @@ static void put_certificate(Json *j, const ArmFit *arm) {
     json_put_number(j, "share_reached", (double)fit->reached / fit->starts);
     json_put_int(j, "others", fit->others);
     json_put_number(j, "seconds_fit", g->seconds_fit);
-    json_put_number(j, "seconds_cells", g->seconds_cells);
     json_put_number(j, "seconds_spread", g->seconds_spread);
     json_open_array(j, "at_bound");
     for (int k = 0; k < LAW_COEFFICIENTS; k++) {
@@ -206,6 +205,7 @@ static void put_certificate(Json *j, const ArmFit *arm) {
 }
 
 static void put_arm(Json *j, const Analysis *a, int m) {
+    static const char *const se_name[COEFS] = {"E", "log_A", "log_B", "alpha", "beta", "a", "b"};
     static const char *const method[] = {"law, Huber on log loss", "law, least squares on log loss",
                                          "law, least squares on loss"};
     const ArmFit *arm = &a->arm[m];
@@ -220,7 +220,7 @@ static void put_arm(Json *j, const Analysis *a, int m) {
     for (int k = 0; k < COEFS; k++) put_interval(j, coef_name[k], arm->interval[k]);
     json_close(j);
     json_open_object(j, "se");
-    for (int k = 0; k < COEFS; k++) json_put_number(j, coef_name[k], arm->se[k]);
+    for (int k = 0; k < COEFS; k++) json_put_number(j, se_name[k], arm->se[k]);
     json_close(j);
     put_budget(j, "reference", &arm->reference);
     put_certificate(j, arm);

@@ -140,7 +140,7 @@ static void print_coefficients(const ArmFit *arm) {
                  c < 0 ? "-" : interval("%.5g", arm->certificate.profile[c]).text,
                  v >= 0 && g->fit.at_bound[v] ? "  at a bound" : "");
     }
-    log_text("    intervals by %s (p of even noise %.2g), s.e. over resampled cells; %lld resamples each",
+    log_text("    intervals and s.e. (of A and B: of the logarithm) by %s (p of even noise %.2g); %lld resamples",
              spread_name[g->spread_kind], g->uneven, (long long)g->spread.n);
     if (isfinite(arm->seed_noise))
         log_text("    noise between seeds: %.2e of log loss (%lld degrees of freedom)", arm->seed_noise,
@@ -156,8 +156,8 @@ static void print_minimum(const ArmFit *arm) {
     log_text("    %d of %d starts end there, %d at rest elsewhere; variable projection: %s, %s relative", fit->reached,
              fit->starts, fit->others, cell("%.12g", fit->varpro).text,
              cell("%+.1e", arm->certificate.varpro_gap).text);
-    log_text("    seconds: starts %.2f, variable projection %.2f, resamples %.2f and %.2f, certificate %.2f",
-             g->seconds_fit, g->seconds_varpro, g->seconds_cells, g->seconds_spread, arm->seconds_certificate);
+    log_text("    seconds: starts %.2f, variable projection %.2f, resamples %.2f, certificate %.2f", g->seconds_fit,
+             g->seconds_varpro, g->seconds_spread, arm->seconds_certificate);
 }
 
 /* Every step-th budget; those in a row that have no allocation for the same reason share a line. */
