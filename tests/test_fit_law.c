@@ -305,6 +305,46 @@ static void outside(void) {
     table_free(&large);
 }
 
+/* How many of `draws` tables of one law the fit of another calls a lack of fit at 5 %. seeds: runs of each (N, D). */
+static int lacking(const LawKind *made, const LawKind *fitted, int seeds, int draws) {
+    const Law law = of_kind(made);
+    int count = 0;
+    for (int k = 0; k < draws; k++) {
+        Table t = table_new();
+        for (int s = 0; s < seeds; s++) {
+            Table one = surface(&law, 6, 6, 0.01, (uint64_t)(100 + 7 * k + s));
+            table_arm(&t, "synthetic");
+            for (int64_t i = 0; i < one.n; i++) {
+                one.at[i].seed = s;
+                one.at[i].cell = t.n;
+                table_add(&t, one.at[i]);
+            }
+            table_free(&one);
+        }
+        LawRows rows = law_rows(&t, 0);
+        LawSpec spec = {.kind = fitted, .objective = OBJECTIVE_LOG};
+        LawProblem p = law_problem(&rows, 1, &spec);
+        LawFit fit;
+        law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+        Goodness g = goodness_of(&p, &fit, 0, false);
+        EXPECT(g.by == (seeds > 1 ? LACK_BY_SEEDS : LACK_BY_CURVATURE), "%s", lack_name[g.by]);
+        EXPECT(made != fitted || fabs(g.rms - 0.01) < 0.004, "rms %g", g.rms);
+        count += g.p < 0.05;
+        law_rows_free(&rows);
+        table_free(&t);
+    }
+    return count;
+}
+
+static void lack_of_fit(void) {
+    for (int seeds = 1; seeds <= 2; seeds++) {
+        int own = lacking(&law_chinchilla, &law_chinchilla, seeds, 40);
+        int other = lacking(&law_kaplan, &law_chinchilla, seeds, 10);
+        EXPECT(own <= 7, "%d seeds: %d of 40 fits of the law that made the rows are rejected at 5 %%", seeds, own);
+        EXPECT(other >= 9, "%d seeds: %d of 10 fits of another law are rejected", seeds, other);
+    }
+}
+
 /* The whole world and this rank alone agree to the last bit. */
 static void rank_count(void) {
     Table t = surface(&truth, 6, 5, 0.01, 9);
@@ -427,6 +467,7 @@ int main(int argc, char **argv) {
     proportional(3);
     one_sided();
     outside();
+    lack_of_fit();
     proportional(4);
     rank_count();
     names();

@@ -93,5 +93,11 @@ double law_condition(const LawProblem *problem, const double *x);
 bool law_nearly_absolute(const LawProblem *problem, const LawFit *fit);
 
 /** Status of a fit, for arm `arm`, and in words. */
-typedef enum LawVerdict { LAW_CONVERGED, LAW_NOT_CONVERGED, LAW_AT_BOUND, LAW_NOT_IDENTIFIABLE } LawVerdict;
+typedef enum LawVerdict {
+    LAW_CONVERGED,
+    LAW_REJECTED, /* converged, but contradicted by its rows or by other methods (infer) */
+    LAW_NOT_CONVERGED,
+    LAW_AT_BOUND,
+    LAW_NOT_IDENTIFIABLE
+} LawVerdict;
 LawVerdict law_status(char *text, size_t size, const LawFit *fit, const LawProblem *problem, int arm);

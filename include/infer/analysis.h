@@ -9,6 +9,7 @@
 #include "fit/envelope.h"
 #include "fit/frontier.h"
 #include "infer/fit_options.h"
+#include "infer/goodness.h"
 #include "fit/isoflop.h"
 #include "fit/law.h"
 #include "fit/surrogate.h"
@@ -55,6 +56,8 @@ typedef struct ArmFit {
     Interval interval[COEFS];
     double seed_noise; /* standard deviation of log loss between seeds; NaN without repeats */
     int64_t seed_dof;
+    Goodness goodness;
+    char disagreement[ANALYSIS_STATUS]; /* of methods whose intervals of a do not meet; empty: none */
     LawVerdict verdict;
     char status[ANALYSIS_STATUS]; /* the verdict in words, or that the reference is not within what was sampled */
     Extent sampled;               /* N and D of the rows */

@@ -228,6 +228,37 @@ static void judge(ArmFit *arm) {
     }
 }
 
+/* Converged, and yet not the law of these rows. */
+static void test_fit(ArmFit *arm) {
+    const LawGroup *g = arm->group;
+    arm->goodness = goodness_of(&g->problem, &g->fit, arm->index, g->spread_kind == BOOTSTRAP_SCALED);
+    if (arm->verdict != LAW_CONVERGED || !(arm->goodness.p < LACK_LIMIT)) return;
+    arm->verdict = LAW_REJECTED;
+    snprintf(arm->status, sizeof arm->status, "rejected by its own points: lack of fit, p = %.1e by %s",
+             arm->goodness.p, lack_name[arm->goodness.by]);
+}
+
+/* Exponents a of law, isoFLOP curves and envelope, in one currency, that exclude each other. */
+static void compare_methods(ArmFit *arm, const CurrencyFit *c) {
+    const double two_sided = 1.96;
+    const Envelope *e = &c->envelope;
+    const struct {
+        const char *what;
+        Interval a;
+    } method[] = {{"the law", c->a_interval},
+                  {"isoFLOP curves", c->isoflop.n.interval},
+                  {"the envelope", {e->n_exponent - two_sided * e->n_se, e->n_exponent + two_sided * e->n_se}}};
+    for (int i = 0; i < 3; i++)
+        for (int j = i + 1; j < 3; j++) {
+            Interval p = method[i].a, q = method[j].a;
+            bool apart = p.hi < q.lo || q.hi < p.lo;
+            if (!apart || arm->disagreement[0]) continue;
+            snprintf(arm->disagreement, sizeof arm->disagreement,
+                     "methods disagree: a of %s [%.3f, %.3f], of %s [%.3f, %.3f]", method[i].what, p.lo, p.hi,
+                     method[j].what, q.lo, q.hi);
+        }
+}
+
 static BootstrapKind spread_kind(FitIntervals asked, double uneven_p) {
     const double surely_uneven = 0.01; /* p-value */
     switch (asked) {
@@ -335,6 +366,11 @@ static void refer(Analysis *a) {
             allocate(&arm->reference, arm, &arm->currency[c], a->reference, &a->options);
         else
             arm->reference = budget_without(NAN, BUDGET_UNKNOWN, "no compute known");
+        if (c < CURRENCIES && arm->identified) compare_methods(arm, &arm->currency[c]);
+        if (arm->verdict == LAW_CONVERGED && arm->disagreement[0]) {
+            arm->verdict = LAW_REJECTED;
+            snprintf(arm->status, sizeof arm->status, "%s", arm->disagreement);
+        }
         bool off = arm->reference.verdict == BUDGET_ONE_SIDED || arm->reference.verdict == BUDGET_OUTSIDE;
         if (arm->verdict == LAW_CONVERGED && off)
             snprintf(arm->status, sizeof arm->status, "%s", arm->reference.status);
@@ -396,6 +432,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         spread_of_coefficients(arm, &cost);
         measure_noise(arm, table);
         judge(arm);
+        test_fit(arm);
         if (!arm->identified) forget(arm);
         arm->sampled = extent_of(a->table, m);
         arm->ratio_lo = INFINITY;

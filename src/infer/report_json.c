@@ -156,6 +156,20 @@ static void put_points(Json *j, const Analysis *a, const ArmFit *arm) {
     json_close(j);
 }
 
+static void put_goodness(Json *j, const ArmFit *arm) {
+    const Goodness *g = &arm->goodness;
+    json_put_number(j, "rms", g->rms);
+    json_put_number(j, "r2", g->r2);
+    json_open_object(j, "lack_of_fit");
+    json_put_text(j, "by", lack_name[g->by]);
+    json_put_number(j, "F", g->f);
+    json_put_number(j, "p", g->p);
+    json_put_int(j, "dof1", g->dof1);
+    json_put_int(j, "dof2", g->dof2);
+    json_close(j);
+    json_put_text(j, "disagreement", arm->disagreement);
+}
+
 static void put_certificate(Json *j, const ArmFit *arm) {
     const LawGroup *g = arm->group;
     const LawCoefficient *coefficient = g->problem.spec.kind->coefficient;
@@ -222,6 +236,7 @@ static void put_arm(Json *j, const Analysis *a, int m) {
     json_open_object(j, "se");
     for (int k = 0; k < COEFS; k++) json_put_number(j, se_name[k], arm->se[k]);
     json_close(j);
+    put_goodness(j, arm);
     put_budget(j, "reference", &arm->reference);
     put_certificate(j, arm);
     json_open_object(j, "currencies");

@@ -147,6 +147,13 @@ static void print_coefficients(const ArmFit *arm) {
                  (long long)arm->seed_dof);
 }
 
+static void print_goodness(const ArmFit *arm) {
+    const Goodness *g = &arm->goodness;
+    log_text("    rms of log residuals %.3g, R^2 %.5f; lack of fit by %s%s", g->rms, g->r2, lack_name[g->by],
+             g->by == LACK_UNTESTED ? "" : cell(": p = %.2g", g->p).text);
+    if (arm->disagreement[0]) log_text("    %s", arm->disagreement);
+}
+
 static void print_minimum(const ArmFit *arm) {
     const LawGroup *g = arm->group;
     const LawFit *fit = &g->fit;
@@ -238,6 +245,7 @@ static void print_arm(const Analysis *a, int m) {
     const ArmFit *arm = &a->arm[m];
     log_text("\n---- arm %s: %lld rows, %s ----", a->table->arm[m], (long long)arm->rows->n, arm->status);
     print_coefficients(arm);
+    print_goodness(arm);
     print_minimum(arm);
     print_choices(a, arm);
     for (int c = 0; c < CURRENCIES; c++) print_currency(&arm->currency[c], c);

@@ -1,0 +1,26 @@
+/** How well a law describes the rows of an arm: what it leaves, and whether that is more than noise.
+ *
+ *  Lack of fit: where enough runs differ in their seeds only, the residuals against the pure error between seeds (F test);
+ *  else whether residuals bend with (log N, log D): the quadratic terms beside the derivatives of the law (F test on
+ *  residuals in units of the noise's scale, fit/noise.h, with those beyond CLIP standard deviations drawn in, since a few
+ *  wild rows are no lack of fit). */
+#pragma once
+
+#include "fit/law.h"
+
+typedef enum LackOfFit { LACK_UNTESTED, LACK_BY_SEEDS, LACK_BY_CURVATURE } LackOfFit;
+extern const char *const lack_name[]; /* of LackOfFit, in words */
+
+typedef struct Goodness {
+    double rms; /* of log residuals, over the rows' degrees of freedom */
+    double r2;  /* share of the variance of log loss that the law explains */
+    LackOfFit by;
+    double f, p; /* F statistic and its tail probability; NaN where untested */
+    int dof1, dof2;
+} Goodness;
+
+/** Below this the law is rejected by its own points. */
+#define LACK_LIMIT 1e-3
+
+/** uneven: the noise's scale is modelled over (N, D). Not collective. */
+Goodness goodness_of(const LawProblem *problem, const LawFit *fit, int arm, bool uneven);
