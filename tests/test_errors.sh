@@ -46,15 +46,15 @@ refuse 1 'unknown command frob' frob
 refuse 2 'want a study file' run
 refuse 2 'nowhere.yaml: No such file.*want a readable study file' run "$here/nowhere.yaml"
 study 's/batch: 4/batch: 4, batsh: 5/'
-refuse 2 'bad.yaml: unknown key .*train.batsh' run "$here/bad.yaml"
+refuse 2 'bad.yaml:[0-9]+: unknown key train.batsh .value 5.: .*nearest is train.batch' run "$here/bad.yaml"
 study 's/batch: 4/batch: four/'
-refuse 2 'bad.yaml: train.batch = four: want a whole number in \[1,' run "$here/bad.yaml"
+refuse 2 'bad.yaml:[0-9]+: train.batch = four: want a whole number in \[1,' run "$here/bad.yaml"
 study 's/batch: 4/batch: 0/'
-refuse 1 'bad.yaml: train.batch = 0: want a whole number' run "$here/bad.yaml"
+refuse 1 'bad.yaml:[0-9]+: train.batch = 0: want a whole number' run "$here/bad.yaml"
 study 's/batch: 4/batch: 4.5/'
 refuse 1 'train.batch = 4.5: want a whole number' plan "$here/bad.yaml"
 study 's/batch: 4/batch: 4, batch: 5/'
-refuse 1 'bad.yaml:[0-9]+: key batch appears twice' run "$here/bad.yaml"
+refuse 1 'bad.yaml:[0-9]+: key train.batch appears twice' run "$here/bad.yaml"
 study 's/batch: 4}/batch: 4/'
 refuse 1 'bad.yaml:[0-9]+: not YAML' run "$here/bad.yaml"
 study 's/width: \[8\]/width: [[8]]/'
@@ -73,7 +73,23 @@ refuse 1 'study.datasets: 400 training' run "$here/bad.yaml"
 refuse 1 'empty.yaml: the file is empty' run "$here/empty.yaml"
 head -c 3000 /dev/urandom >"$here/noise.yaml"
 refuse 1 'noise.yaml' run "$here/noise.yaml"
-refuse 1 'train.lr_max' run "$here/good.yaml" -train_lr_max 1
+refuse 1 'command line: unknown key train_lr_max' run "$here/good.yaml" -train_lr_max 1
+refuse 1 'command line: -train_batch: want a value' run "$here/good.yaml" -train_batch
+refuse 1 'command line: train.batch = -3: want' run "$here/good.yaml" -train_batch -3
+refuse 1 'command line: this command does not use key fit.e' status "$here/good.yaml" -fit.e zero
+refuse 1 'command line: this command does not use key design_e' run "$here/good.yaml" -design_e 1
+refuse 1 'command line: this command does not use key train_batch' generate "$here/good.yaml" --train_batch=3
+study 's/^data:/study_name: f\n&/'
+refuse 1 'bad.yaml:5: key study_name appears twice: want it once .line 1 has study.name' run "$here/bad.yaml"
+study '$a ---\nstudy: {name: g}'
+refuse 1 'bad.yaml:[0-9]+: a second document' run "$here/bad.yaml"
+study 's/fit: false/fit: maybe/'
+refuse 1 'bad.yaml:[0-9]+: study.fit = maybe: want true or false' plan "$here/bad.yaml"
+refuse 1 'help frob: want a command' help frob
+refuse 1 'want a results file' export
+refuse 1 'key csv is missing' export "$here/runs/e/results.h5"
+refuse 1 'good.yaml' export "$here/good.yaml" -csv "$here/csv"
+refuse 1 'json = .*: want a file that can be written' plan "$here/good.yaml" -json "$here/no/where"
 refuse 1 'command line: 64: want -key value' run "$here/good.yaml" 64
 
 # Layouts.

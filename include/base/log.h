@@ -7,6 +7,9 @@
 /** Who speaks. Before the first call nobody does. */
 void log_init(bool is_root);
 
+/** Nothing on standard output from here on. */
+void log_quiet(void);
+
 /** `[   12.3] text`, to standard output, at once. */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -16,6 +19,7 @@ void log_event(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** Text without a time: tables and results. */
 void log_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/** A line that the next output overwrites; shown on a terminal only, so log files stay clean. (Open MPI gives ranks a
- *  pseudo-terminal whatever its own output is: what counts is where the launcher writes.) */
+/** A line that the next output overwrites, the only place of terminal codes. Shown on a terminal only, so log files stay
+ *  clean, and not where TERM is dumb or NO_COLOR is set. (Open MPI gives ranks a pseudo-terminal whatever its own output
+ *  is: what counts is where the launcher writes.) */
 void log_live(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

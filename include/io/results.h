@@ -90,3 +90,7 @@ void results_bcast(Results *results, const Comm *comm);
 /** results.h5 from the same Results on every rank, written collectively with parallel HDF5 in equal shares of rows,
  *  checked, renamed into place. Collective. */
 Err results_gather(const char *path, const Results *all, const char *provenance, const Comm *comm);
+
+/** FOLDER/cells.csv, curves.csv and measures.csv: a line of column names, then one per row, numbers with every digit,
+ *  nan for what is not a number; a column with several per row becomes NAME_0, NAME_1, ... Makes the folder; replaces such files. Not collective. */
+Err results_csv(const char *folder, const Results *results);

@@ -1,8 +1,9 @@
-/** Options: a YAML study file and the command line in PETSc's options database, read into structs by tables.
+/** Options: a YAML study file and the command line, read into structs by tables.
  *
  *  A module describes its keys once, in an array of KeySpec; options_read fills its struct from it, options_text
- *  prints the resolved values. The key `train.batch` is `train: {batch: 64}` in the file and
- *  `-train_batch 64` on the command line, which wins.
+ *  prints the resolved values. The key `train.batch` is `train: {batch: 64}` in the file and `-train_batch 64` on the
+ *  command line, which wins; `--train_batch 64`, `-train.batch 64` and `-train_batch=64` are the same. An error about a
+ *  value names the file and line, or the command line, that it came from.
  *
  *  All functions give the same on every rank; options_load is collective on the world. */
 #pragma once
@@ -58,24 +59,47 @@ typedef union OptionRoom {
     double number; /* it starts where a double may */
 } OptionRoom;
 
-/** Reads the study file (NULL: none) and then the command line (argv[0] is skipped; every argument must be a `-key
- *  value` pair, `-key` alone is true). Refuses malformed YAML, nested lists, duplicate keys, with file and line. */
+/** A table of keys with the struct that it fills; `filled` is NULL where only the keys matter. */
+typedef struct KeyTable {
+    const KeySpec *specs;
+    int n;
+    const void *filled;
+} KeyTable;
+
+/** Reads the study file (NULL: none) and then the command line (argv[0] is skipped; every argument must belong to a
+ *  `-key value` pair, `-key` alone is true). A relative path that is not here is looked for among the files that came
+ *  with the program, which is said. Refuses malformed YAML, a second document, nested lists and keys given twice in
+ *  either spelling, with file and line. A second call adds to the first; what was given last wins. */
 Err options_load(const char *path, int argc, char **argv);
 
-/** What errors about keys name: the study file, or the command line where there is none. Not collective. */
+/** What errors about several keys name: the study file, or the command line where there is none. Not collective. */
 const char *options_source(void);
 
 /** Fills the struct at `out`. Errors name key, value and what is wanted. */
 Err options_read(void *out, const KeySpec *specs, int n);
 
-/** An error when the file or the command line holds a key that no options_read asked for. Call after the last one. */
+/** Keys that a study file may hold but this command does not use: their values are checked, options_unknown lets them
+ *  pass in the file, and refuses them on the command line. */
+Err options_ignore(const KeySpec *specs, int n);
+
+/** An error when the file or the command line holds a key that no options_read asked for: it says where, and names the
+ *  nearest key that was asked for. Call after the last options_read. */
 Err options_unknown(void);
+
+/** Where a key's value comes from: `input/quick.yaml:12`, `command line` or `default`. */
+void options_origin(char *text, size_t size, const char *key);
+
+/** `key = value` lines of a filled struct, for provenance; mem_free the result. */
+char *options_text(const void *filled, const KeySpec *specs, int n);
+
+/** The value of one key of a filled struct as it stands in a study file: 4, [1, 2], "a b"; mem_free the result. */
+char *options_value(const void *filled, const KeySpec *spec);
+
+/** A study file that gives every key of the tables the value it has; mem_free the result. */
+char *options_yaml(const KeyTable *tables, int n);
 
 /** Word i of choices "a|b|c"; not collective. */
 void options_choice(char *word, size_t size, const char *choices, int i);
-
-/** `key = value  # [unit] help` lines of a filled struct, for provenance; mem_free the result. */
-char *options_text(const void *filled, const KeySpec *specs, int n);
 
 /** A key whose value is another one in a record than here. */
 typedef struct KeyDifference {

@@ -11,10 +11,13 @@ typedef struct Study {
     bool sampled; /* the dataset does not exist yet: a few trajectories made for it give the lengths of sequences */
 } Study;
 
-/** The options of a subcommand: argv[1] is the study file, the rest -key value pairs. The file may hold fit.* keys,
- *  which are checked here and used by the fit at the end of `run`. A subcommand with keys of its own reads them between
- *  study_load and study_open, which refuses keys that nobody has read. Collective on the world. */
+/** The options of a subcommand: argv[1] is the study file, the rest -key value pairs. The file may hold fit.* and
+ *  design.* keys too. A subcommand that uses those, or has keys of its own, reads them between study_load and study_open,
+ *  which refuses keys that nobody has read. Collective on the world. */
 Err study_load(int argc, char **argv);
+
+/** How many of fit_keys a study file may hold: those of the section fit, which come first. */
+int study_fit_keys(void);
 
 /** With make_data an absent dataset is generated; without, a few trajectories stand in for it. Errors leave nothing to
  *  free. Collective on the world. */

@@ -7,6 +7,8 @@
 #include "train/trainer.h"
 
 enum { STUDY_ARMS = 16, STUDY_KINDS = 8, STUDY_PROCEDURES = 16 };
+/* Tables of keys: five of the study's own, then one per procedure and per measurement. */
+enum { STUDY_TABLES = 5 + STUDY_PROCEDURES + MEASURE_CHOICE };
 
 /** Sizes of a model, keys `<model>.*`: entry i of every list belongs to size i. */
 typedef struct SizeOptions {
@@ -54,5 +56,8 @@ const void *study_options_procedure(const StudyOptions *options, const Procedure
 /** All keys with their values, one a line; mem_free it. */
 char *study_options_text(const StudyOptions *options);
 
-/** All keys with unit, range, default and meaning, those of the fit and of the design too; mem_free it. */
-char *study_options_help(void);
+/** The tables of all these keys, with the structs that they filled; options may be NULL. Returns how many. */
+int study_key_tables(KeyTable tables[STUDY_TABLES], const StudyOptions *options);
+
+/** For a command that uses few of the keys, or none, but takes a study file: options_ignore for the others. */
+Err study_options_ignore(void);

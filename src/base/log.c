@@ -4,10 +4,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static bool root, terminal;
+static bool root, terminal, quiet;
 static double start;
 
 /* Whether the process that started this one writes to a terminal. */
@@ -20,20 +21,34 @@ static bool parent_on_terminal(void) {
     return !strncmp(target, "/dev/pts/", 9) || !strncmp(target, "/dev/tty", 8);
 }
 
+/* A dumb terminal cannot erase a line, and who sets NO_COLOR (no-color.org) wants no codes at all. */
+static bool takes_codes(void) {
+    const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
+    return term && *term && strcmp(term, "dumb") && !(none && *none);
+}
+
 void log_init(bool is_root) {
     root = is_root;
     start = timer_now();
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-    terminal = isatty(STDOUT_FILENO) && parent_on_terminal();
+    terminal = isatty(STDOUT_FILENO) && parent_on_terminal() && takes_codes();
 }
 
-/* One write a line, so that lines of different ranks do not mix; on a terminal it first erases the live line. */
+void log_quiet(void) {
+    quiet = true;
+}
+
+/* One write a line, so that lines of different ranks do not mix. The root's live line is erased first; other ranks speak
+ * while cells are trained, when it may stand there. */
 static void print(bool timed, const char *end, const char *fmt, va_list ap) {
-    if (terminal) fputs("\r\033[K", stdout);
+    static bool live;
+    if (quiet) return;
+    if (terminal && (live || !root)) fputs("\r\033[K", stdout);
     if (timed) printf("[%8.1f] ", timer_now() - start);
     vprintf(fmt, ap);
     fputs(end, stdout);
     fflush(stdout);
+    live = !*end;
 }
 
 void log_line(const char *fmt, ...) {

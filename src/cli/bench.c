@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const KeySpec specs[] = {
+const KeySpec bench_keys[] = {
     {"model", KEY_WORDS, offsetof(BenchOptions, model), "", 0, 0, "transformer|gatr", "1",
      "models to time, with the sizes below; none: the table of docs/performance.md"},
     {"width", KEY_INT, offsetof(BenchOptions, width), "64", 1, 1 << 16, NULL, "channels", "hidden channels"},
@@ -30,6 +30,7 @@ static const KeySpec specs[] = {
      "processor time instead of wall time: for one rank on a machine with other work"},
     {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the rows"},
 };
+const int n_bench_keys = sizeof bench_keys / sizeof *bench_keys;
 
 Err cmd_bench(int argc, char **argv, int *code) {
     (void)code;
@@ -37,7 +38,7 @@ Err cmd_bench(int argc, char **argv, int *code) {
     bool step = argc > 1 && !strcmp(argv[1], "step"), kernels = argc > 1 && !strcmp(argv[1], "kernels");
     if (!step && !kernels) return err_user("equiscale bench %s: want step or kernels", argc > 1 ? argv[1] : "");
     TRY(options_load(NULL, argc - 1, argv + 1));
-    TRY(options_read(&o, specs, sizeof specs / sizeof *specs));
+    TRY(options_read(&o, bench_keys, n_bench_keys));
     TRY(options_unknown());
     int size = comm_size(comm_world());
     if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);

@@ -16,6 +16,9 @@ typedef struct BenchOptions {
     char json[OPTION_TEXT];
 } BenchOptions;
 
+extern const KeySpec bench_keys[];
+extern const int n_bench_keys;
+
 Err bench_step(const BenchOptions *options);
 Err bench_kernels(const BenchOptions *options);
 

@@ -4,20 +4,57 @@
 #pragma once
 
 #include "base/err.h"
+#include "io/json.h"
+#include "par/options.h"
+
+/** Groups of keys that a subcommand may take. */
+enum {
+    USES_STUDY = 1,  /* every key of a study but those of data, fit and design */
+    USES_DATA = 2,   /* data.* */
+    USES_FIT = 4,    /* fit.* as a study file may hold them */
+    USES_TABLES = 8, /* fit.*, and what `fit` does with its result */
+    USES_DESIGN = 16,
+    USES_BENCH = 32,
+};
 
 typedef struct Command {
     const char *name;
     Err (*run)(int argc, char **argv, int *code);
-    const char *usage; /* what follows the name, then what it does */
+    const char *arguments; /* what follows the name */
+    const char *does;      /* one line */
+    int uses;
+    const KeySpec *own; /* keys of its own */
+    int n_own;
 } Command;
 
 extern const Command commands[];
 extern const int n_commands;
 
 Err cmd_bench(int argc, char **argv, int *code);
-Err cmd_generate(int argc, char **argv, int *code);
-Err cmd_run(int argc, char **argv, int *code);
-Err cmd_plan(int argc, char **argv, int *code);
-Err cmd_status(int argc, char **argv, int *code);
+Err cmd_export(int argc, char **argv, int *code);
 Err cmd_fit(int argc, char **argv, int *code);
+Err cmd_generate(int argc, char **argv, int *code);
+Err cmd_help(int argc, char **argv, int *code);
+Err cmd_keys(int argc, char **argv, int *code);
+Err cmd_plan(int argc, char **argv, int *code);
+Err cmd_run(int argc, char **argv, int *code);
+Err cmd_status(int argc, char **argv, int *code);
 Err cmd_verify(int argc, char **argv, int *code);
+
+/** NULL when there is none of that name. */
+const Command *command_find(const char *name);
+
+/** Usage of one command with its keys, or the list of all where command is NULL. Needs no MPI, as cmd_help and a cmd_keys
+ *  without study file do, so that it works where programs may not start it. */
+void help_print(const Command *command);
+
+/** Whether keys was given a study file, whose values it then tells. */
+bool keys_of_file(int argc, char **argv);
+
+/** Keys of plan and status, of keys, and of export. */
+extern const KeySpec plan_keys[], keys_keys[], export_keys[];
+enum { PLAN_KEYS = 2, STATUS_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1 };
+
+/** Ends a document: the root writes it to the file of a `json` key, to standard output where that is `-`, nowhere where
+ *  it is empty. Frees it. Not collective: the error is the root's. */
+Err answer_json(Json *json, const char *path);

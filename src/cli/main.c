@@ -3,63 +3,115 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "bench.h"
 #include "la/gemm.h"
 #include "par/comm.h"
-#include "study/options.h"
+#include "study/provenance.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static Err usage(int argc, char **argv, int *code);
-static Err keys(int argc, char **argv, int *code);
-
 const Command commands[] = {
-    {"bench", cmd_bench, "step|kernels [-model M -width W ... -json FILE]: speed beside the matrix-product peak"},
-    {"help", usage, "this list"},
-    {"keys", keys, "every key of a study file: meaning, unit, range, default"},
-    {"fit", cmd_fit, "FILE... [-json OUT] [-fit_... value]   laws and allocation of results.h5 or CSV files"},
-    {"verify", cmd_verify, "[FILE...]   tables with published answers: published against obtained, PASSED or FAILED"},
-    {"plan", cmd_plan,
-     "STUDY.yaml [-design]  every cell: N, D, FLOP, memory, layout, expected time; what the grid will tell"},
-    {"run", cmd_run, "STUDY.yaml  make the data if absent, train what is left, gather, fit; safe to repeat"},
-    {"status", cmd_status, "STUDY.yaml  what has become of every cell"},
-    {"generate", cmd_generate, "[FILE] [-data_KEY value ...]  simulate the trajectories of a study into data.path"},
+    {"plan", cmd_plan, "STUDY.yaml [-key value ...]",
+     "every cell: N, D, FLOP, memory, layout, expected time; with -design, what the grid will tell",
+     USES_STUDY | USES_DATA | USES_DESIGN, plan_keys, PLAN_KEYS},
+    {"run", cmd_run, "STUDY.yaml [-key value ...]",
+     "make the data if absent, train what is left, gather, fit; safe to repeat", USES_STUDY | USES_DATA | USES_FIT,
+     NULL, 0},
+    {"status", cmd_status, "STUDY.yaml [-key value ...]", "what has become of every cell", USES_STUDY | USES_DATA,
+     plan_keys, STATUS_KEYS},
+    {"generate", cmd_generate, "[STUDY.yaml] [-data_KEY value ...]",
+     "simulate the trajectories of a study into data.path", USES_DATA, NULL, 0},
+    {"fit", cmd_fit, "FILE... [-key value ...]", "laws and allocation of results.h5 or CSV files", USES_TABLES, NULL,
+     0},
+    {"verify", cmd_verify, "[TABLE.csv ...]", "tables with published answers: published against obtained", 0, NULL, 0},
+    {"export", cmd_export, "RESULTS.h5 -csv FOLDER", "its tables as CSV files: cells, curves, measures", 0, export_keys,
+     EXPORT_KEYS},
+    {"bench", cmd_bench, "step|kernels [-key value ...]", "speed beside the matrix-product peak", USES_BENCH, NULL, 0},
+    {"keys", cmd_keys, "[KEY | SECTION | STUDY.yaml] [-key value ...]",
+     "keys of a study file: meaning, unit, range, default; of a study: values and where they come from", 0, keys_keys,
+     KEYS_KEYS},
+    {"help", cmd_help, "[COMMAND]", "this list, or what a command takes", 0, NULL, 0},
 };
 const int n_commands = sizeof commands / sizeof *commands;
 
-static Err usage(int argc, char **argv, int *code) {
-    (void)argc, (void)argv, (void)code;
-    log_text("usage: equiscale COMMAND [FILE] [-key value ...]\n");
-    for (int i = 0; i < n_commands; i++) log_text("  %-10s%s", commands[i].name, commands[i].usage);
-    return ERR_NONE;
-}
-
-static Err keys(int argc, char **argv, int *code) {
-    (void)argc, (void)argv, (void)code;
-    char *text = study_options_help();
-    log_text(
-        "keys of a study file; train.batch is `train: {batch: 32}` in it and -train_batch 32 on the command line\n\n%s",
-        text);
-    mem_free(text);
-    return ERR_NONE;
-}
-
-static Err dispatch(int argc, char **argv, int *code) {
-    if (argc < 2) {
-        usage(0, NULL, code);
-        return err_user("equiscale: want a command of the list above");
-    }
+const Command *command_find(const char *name) {
     for (int i = 0; i < n_commands; i++)
-        if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1, code);
-    return err_user("equiscale: unknown command %s: want one of `equiscale help`", argv[1]);
+        if (!strcmp(name, commands[i].name)) return &commands[i];
+    return NULL;
+}
+
+/* What may stand anywhere on the command line; `-json -` makes standard output the file. */
+typedef struct Switches {
+    bool help, version, quiet;
+} Switches;
+
+/* Takes the switches out of the arguments. */
+static Switches switches_take(int *argc, char **argv) {
+    Switches s = {0};
+    int kept = 0;
+    for (int i = 0; i < *argc; i++) {
+        const char *word = argv[i];
+        bool help = !strcmp(word, "-h") || !strcmp(word, "-help") || !strcmp(word, "--help");
+        bool version = !strcmp(word, "-version") || !strcmp(word, "--version");
+        bool quiet = !strcmp(word, "-quiet") || !strcmp(word, "--quiet");
+        if (i > 0 && (!strcmp(argv[i - 1], "-json") || !strcmp(argv[i - 1], "--json")) && !strcmp(word, "-"))
+            s.quiet = true;
+        s.help |= help;
+        s.version |= version;
+        s.quiet |= quiet;
+        if (!help && !version && !quiet) argv[kept++] = argv[i];
+    }
+    *argc = kept;
+    argv[kept] = NULL;
+    return s;
+}
+
+/* Whether a launcher started other ranks too and this is not the first: what is printed before MPI is printed once. */
+static bool other_rank(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *rank = getenv(names[i]);
+        if (rank && *rank) return strcmp(rank, "0") != 0;
+    }
+    return false;
+}
+
+/* Help, version and keys need no MPI, which a login node may not start. */
+static bool needs_mpi(int argc, char **argv, Switches s) {
+    if (s.help || s.version || argc < 2) return false;
+    if (!strcmp(argv[1], "keys")) return keys_of_file(argc - 1, argv + 1);
+    return command_find(argv[1]) && strcmp(argv[1], "help") != 0;
+}
+
+static Err dispatch(int argc, char **argv, Switches s, int *code) {
+    const Command *command = argc > 1 ? command_find(argv[1]) : NULL;
+    if (s.version) {
+        log_text("equiscale %s\n%s", provenance_version(), provenance_compiler());
+        return ERR_NONE;
+    }
+    if (argc > 1 && !command) return err_user("equiscale: unknown command %s: want one of `equiscale help`", argv[1]);
+    if (s.help || !command) help_print(command);
+    if (s.help) return ERR_NONE;
+    if (!command) return err_user("equiscale: want a command of the list above");
+    return command->run(argc - 1, argv + 1, code);
 }
 
 int main(int argc, char **argv) {
-    comm_start(&argc, &argv);
-    gemm_start(comm_world());
+    Switches switches = switches_take(&argc, argv);
+    bool mpi = needs_mpi(argc, argv, switches), first = !other_rank();
     int code = 0;
-    Err err = dispatch(argc, argv, &code);
-    if (err.code && comm_rank(comm_world()) == 0) fprintf(stderr, "%s\n", err.text);
-    comm_stop();
+    if (mpi) {
+        comm_start(&argc, &argv);
+        gemm_start(comm_world());
+        first = comm_rank(comm_world()) == 0;
+    } else {
+        log_init(first);
+    }
+    if (switches.quiet) log_quiet();
+    Err err = mpi || first ? dispatch(argc, argv, switches, &code) : ERR_NONE;
+    if (err.code && first) fprintf(stderr, "%s\n", err.text);
+    if (mpi) comm_stop();
     return err.code ? err.code : code;
 }

@@ -1,6 +1,6 @@
-/** equiscale plan FILE [-design]: every cell with its size, work, layout, memory and expected time, before anything
+/** equiscale plan FILE [-design] [-json OUT]: every cell with its size, work, layout, memory and expected time, before anything
  * runs; with -design also what the grid will tell about the exponents (design.* keys: the assumed law and noise).
- *  equiscale status FILE: the same cells with what has become of them. */
+ *  equiscale status FILE [-json OUT]: the same cells with what has become of them. */
 #include "commands.h"
 
 #include "base/arena.h"
@@ -11,6 +11,18 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+typedef struct PlanOptions {
+    char json[OPTION_TEXT];
+    bool design;
+} PlanOptions;
+
+/* `status` takes the first only. */
+const KeySpec plan_keys[PLAN_KEYS] = {
+    {"json", KEY_WORD, offsetof(PlanOptions, json), "", 0, 0, NULL, "1", "file for programs; -: standard output"},
+    {"design", KEY_BOOL, offsetof(PlanOptions, design), "false", 0, 0, NULL, "1",
+     "tell what the grid will tell about the exponents, under the law that design.* assumes"},
+};
 
 static void print_plan(const Study *s) {
     double seconds = 0, longest = 0, nominal = 0, executed = 0;
@@ -64,27 +76,87 @@ static Err judge_design(const Study *s, const DesignOptions *design) {
     return err;
 }
 
+/* One object a cell: its identity, and what `plan` expects of it. */
+static void json_cell(Json *j, const Cell *c) {
+    const CellRecord *r = &c->record;
+    json_put_text(j, "id", r->id);
+    json_put_text(j, "arm", r->arm);
+    json_put_text(j, "role", r->role);
+    json_put_int(j, "parameters", r->parameters);
+    json_put_int(j, "samples", r->samples);
+    json_put_int(j, "steps", r->steps);
+    json_put_int(j, "dataset", r->dataset);
+    json_put_int(j, "seed", r->seed);
+    json_put_number(j, "lr", r->lr);
+    json_put_number(j, "flop_nominal", c->flop_nominal);
+    json_put_number(j, "flop_executed", c->flop_executed);
+    json_put_int(j, "dp", r->dp);
+    json_put_int(j, "tp", r->tp);
+    json_put_int(j, "bytes", c->bytes);
+}
+
+static Err json_plan(const Study *s, const char *path) {
+    Json *j = json_new();
+    json_put_text(j, "study", s->options.name);
+    json_put_int(j, "ranks", comm_size(comm_world()));
+    json_open_array(j, "cells");
+    for (int i = 0; i < s->grid.n; i++) {
+        json_open_object(j, NULL);
+        json_cell(j, &s->grid.cell[i]);
+        json_put_number(j, "seconds", s->grid.cell[i].seconds);
+        json_close(j);
+    }
+    json_close(j);
+    return answer_json(j, path);
+}
+
 Err cmd_plan(int argc, char **argv, int *code) {
     (void)code;
-    static const KeySpec judge_key = {"design", KEY_BOOL, 0, "false", 0, 0, NULL, "1", "judge the design"};
-    bool judge;
+    PlanOptions options;
     DesignOptions design;
     Study s;
     TRY(study_load(argc, argv));
-    TRY(options_read(&judge, &judge_key, 1));
+    TRY(options_read(&options, plan_keys, PLAN_KEYS));
     TRY(options_read(&design, design_keys, n_design_keys));
     TRY(study_open(&s, false));
     grid_time(&s.grid, &s.options, &s.data, comm_world());
     print_plan(&s);
-    Err err = judge ? judge_design(&s, &design) : ERR_NONE;
+    Err err = ERR_NONE;
+    if (*options.json) err = comm_agree(comm_world(), json_plan(&s, options.json));
+    if (!err.code && options.design) err = judge_design(&s, &design);
     study_close(&s);
     return err;
 }
 
+enum { STATES = CELL_FAILED + 1 };
+
+static Err json_status(const Study *s, const int count[STATES], const char *path) {
+    Json *j = json_new();
+    json_put_text(j, "study", s->options.name);
+    json_open_object(j, "count");
+    for (int state = 0; state < STATES; state++) json_put_int(j, cell_state_name(state), count[state]);
+    json_close(j);
+    json_open_array(j, "cells");
+    for (int i = 0; i < s->grid.n; i++) {
+        const Cell *c = &s->grid.cell[i];
+        bool done = c->state == CELL_DONE;
+        json_open_object(j, NULL);
+        json_cell(j, c);
+        json_put_text(j, "state", cell_state_name(c->state));
+        json_put_number(j, "loss", done ? c->record.loss : NAN);
+        json_put_number(j, "seconds", done ? c->record.seconds : NAN);
+        json_close(j);
+    }
+    json_close(j);
+    return answer_json(j, path);
+}
+
 Err cmd_status(int argc, char **argv, int *code) {
     Study s;
-    int count[CELL_FAILED + 1] = {0};
+    int count[STATES] = {0};
+    char json[OPTION_TEXT];
     TRY(study_load(argc, argv));
+    TRY(options_read(json, plan_keys, STATUS_KEYS));
     TRY(study_open(&s, false));
     if (s.sampled) s.grid.digest = 0;
     Err err = grid_scan(&s.grid, &s.options, comm_world());
@@ -98,6 +170,7 @@ Err cmd_status(int argc, char **argv, int *code) {
     if (!err.code)
         log_text("%d cells: %d planned, %d running, %d done, %d diverged, %d failed", s.grid.n, count[CELL_PLANNED],
                  count[CELL_RUNNING], count[CELL_DONE], count[CELL_DIVERGED], count[CELL_FAILED]);
+    if (!err.code && *json) err = comm_agree(comm_world(), json_status(&s, count, json));
     *code = 0;
     study_close(&s);
     return err;

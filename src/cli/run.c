@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "base/log.h"
+#include "infer/fit_options.h"
 #include "study/open.h"
 #include "study/runner.h"
 
@@ -17,7 +18,9 @@ static Err fit_results(const StudyOptions *options, int *code) {
 
 Err cmd_run(int argc, char **argv, int *code) {
     Study s;
+    FitOptions fit;
     TRY(study_load(argc, argv));
+    TRY(options_read(&fit, fit_keys, study_fit_keys()));
     TRY(study_open(&s, true));
     Err err = grid_scan(&s.grid, &s.options, comm_world());
     if (!err.code) {

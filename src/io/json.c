@@ -108,6 +108,12 @@ static int append(const char *piece, size_t n, void *context) {
     return 0;
 }
 
+void json_print(const Json *json) {
+    json_dumpf(json->open[0], stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+    fflush(stdout);
+}
+
 Err json_commit(const Json *json, const char *path) {
     char temp[COMMIT_PATH];
     Text text = {0};

@@ -1,6 +1,7 @@
 #include "study/open.h"
 
-#include "infer/analysis.h"
+#include "infer/design.h"
+#include "infer/fit_options.h"
 #include "study/data_make.h"
 
 #include <stdio.h>
@@ -48,9 +49,15 @@ static Err open_data(Study *s, bool make) {
 Err study_load(int argc, char **argv) {
     if (argc < 2 || argv[1][0] == '-')
         return err_user("equiscale %s: want a study file, such as input/quick.yaml", argv[0]);
-    FitOptions fit;
     TRY(options_load(argv[1], argc - 1, argv + 1));
-    return options_read(&fit, fit_keys, n_fit_keys);
+    TRY(options_ignore(fit_keys, study_fit_keys()));
+    return options_ignore(design_keys, n_design_keys);
+}
+
+int study_fit_keys(void) {
+    int n = 0;
+    while (n < n_fit_keys && !strncmp(fit_keys[n].key, "fit.", 4)) n++;
+    return n;
 }
 
 Err study_open(Study *study, bool make_data) {

@@ -1,8 +1,6 @@
 #include "study/options.h"
 
 #include "base/arena.h"
-#include "infer/analysis.h"
-#include "infer/design.h"
 #include "study/measure.h"
 
 #include <stdio.h>
@@ -87,33 +85,39 @@ static void make_keys(void) {
     }
 }
 
-typedef struct KeyTable {
+typedef struct Part {
     const KeySpec *specs;
     int n;
     size_t offset; /* of the struct that it fills, in StudyOptions */
-} KeyTable;
-
-enum { KEY_TABLES = 5 + STUDY_PROCEDURES + MEASURE_CHOICE };
+} Part;
 
 /* Every table of keys that a study file may hold; returns how many. */
-static int key_tables(KeyTable tables[KEY_TABLES]) {
+static int parts_of(Part parts[STUDY_TABLES]) {
     int n = 0;
     make_keys();
-    tables[n++] = (KeyTable){study_keys, N_STUDY_KEYS, 0};
-    tables[n++] = (KeyTable){made, n_made, 0};
-    tables[n++] = (KeyTable){train_keys, n_train_keys, offsetof(StudyOptions, train)};
-    tables[n++] = (KeyTable){data_keys, n_data_keys, offsetof(StudyOptions, data)};
-    tables[n++] = (KeyTable){measure_keys, n_measure_keys, offsetof(StudyOptions, measure)};
+    parts[n++] = (Part){study_keys, N_STUDY_KEYS, 0};
+    parts[n++] = (Part){made, n_made, 0};
+    parts[n++] = (Part){train_keys, n_train_keys, offsetof(StudyOptions, train)};
+    parts[n++] = (Part){data_keys, n_data_keys, offsetof(StudyOptions, data)};
+    parts[n++] = (Part){measure_keys, n_measure_keys, offsetof(StudyOptions, measure)};
     CHECK(n_procedures <= STUDY_PROCEDURES, "%d procedures", n_procedures);
     CHECK(n_measures <= MEASURE_CHOICE, "%d measures", n_measures);
     for (int p = 0; p < n_procedures; p++) {
         size_t at = offsetof(StudyOptions, procedures) + (size_t)p * sizeof(OptionRoom);
-        if (procedures[p]->n_keys) tables[n++] = (KeyTable){procedures[p]->keys, procedures[p]->n_keys, at};
+        if (procedures[p]->n_keys) parts[n++] = (Part){procedures[p]->keys, procedures[p]->n_keys, at};
     }
     for (int m = 0; m < n_measures; m++) {
         size_t at = offsetof(StudyOptions, measure_options) + (size_t)m * sizeof(OptionRoom);
-        if (measures[m]->n_keys) tables[n++] = (KeyTable){measures[m]->keys, measures[m]->n_keys, at};
+        if (measures[m]->n_keys) parts[n++] = (Part){measures[m]->keys, measures[m]->n_keys, at};
     }
+    return n;
+}
+
+int study_key_tables(KeyTable tables[STUDY_TABLES], const StudyOptions *options) {
+    Part parts[STUDY_TABLES];
+    int n = parts_of(parts);
+    for (int i = 0; i < n; i++)
+        tables[i] = (KeyTable){parts[i].specs, parts[i].n, options ? (const char *)options + parts[i].offset : NULL};
     return n;
 }
 
@@ -157,13 +161,20 @@ static Err check_together(const StudyOptions *o) {
 }
 
 Err study_options_read(StudyOptions *out) {
-    KeyTable t[KEY_TABLES];
-    int n = key_tables(t);
+    Part parts[STUDY_TABLES];
+    int n = parts_of(parts);
     memset(out, 0, sizeof *out);
-    for (int i = 0; i < n; i++) TRY(options_read((char *)out + t[i].offset, t[i].specs, t[i].n));
+    for (int i = 0; i < n; i++) TRY(options_read((char *)out + parts[i].offset, parts[i].specs, parts[i].n));
     TRY(options_unknown());
     TRY(study_measures(out));
     return check_together(out);
+}
+
+Err study_options_ignore(void) {
+    KeyTable t[STUDY_TABLES];
+    int n = study_key_tables(t, NULL);
+    for (int i = 0; i < n; i++) TRY(options_ignore(t[i].specs, t[i].n));
+    return ERR_NONE;
 }
 
 int64_t study_options_trajectories(const StudyOptions *o) {
@@ -174,42 +185,15 @@ int64_t study_options_trajectories(const StudyOptions *o) {
 }
 
 char *study_options_text(const StudyOptions *options) {
-    KeyTable t[KEY_TABLES];
-    int n = key_tables(t);
+    KeyTable t[STUDY_TABLES];
+    int n = study_key_tables(t, options);
     char *all = mem_alloc(1);
     for (int i = 0; i < n; i++) {
-        char *text = options_text((const char *)options + t[i].offset, t[i].specs, t[i].n);
+        char *text = options_text(t[i].filled, t[i].specs, t[i].n);
         size_t used = strlen(all);
         all = mem_grow(all, used + strlen(text) + 1);
         strcpy(all + used, text);
         mem_free(text);
     }
-    return all;
-}
-
-/* `key  meaning; unit, range; default` of each key, appended to text. */
-static size_t help_of(char *text, size_t used, size_t size, const KeySpec *specs, int n) {
-    for (int k = 0; k < n; k++) {
-        const KeySpec *s = &specs[k];
-        char range[64] = "";
-        if (s->lo < s->hi) snprintf(range, sizeof range, ", in [%g, %g]", s->lo, s->hi);
-        used += (size_t)snprintf(text + used, size - used, "  %-32s %s%s%s; unit %s%s; default %s\n", s->key, s->help,
-                                 s->choices ? ": " : "", s->choices ? s->choices : "", s->unit, range,
-                                 !s->fallback   ? "none, must be given"
-                                 : *s->fallback ? s->fallback
-                                                : "empty");
-        CHECK(used < size, "help of %zu letters is full", size);
-    }
-    return used;
-}
-
-char *study_options_help(void) {
-    KeyTable t[KEY_TABLES];
-    int n = key_tables(t);
-    size_t used = 0, size = 1 << 16;
-    char *all = mem_alloc(size);
-    for (int i = 0; i < n; i++) used = help_of(all, used, size, t[i].specs, t[i].n);
-    used = help_of(all, used, size, fit_keys, n_fit_keys);
-    help_of(all, used, size, design_keys, n_design_keys);
     return all;
 }

@@ -8,12 +8,29 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#ifndef EQ_VERSION
+#define EQ_VERSION "unknown"
+#endif
 #ifndef EQ_COMMIT
 #define EQ_COMMIT "unknown"
 #endif
 #ifndef EQ_FLAGS
 #define EQ_FLAGS "unknown"
 #endif
+
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
+const char *provenance_version(void) {
+    return EQ_VERSION " (commit " EQ_COMMIT ")";
+}
+
+const char *provenance_compiler(void) {
+    return COMPILER " " EQ_FLAGS ", " REAL_NAME;
+}
 
 static void cpu_name(char *name, size_t size) {
     snprintf(name, size, "unknown");
@@ -42,10 +59,10 @@ char *provenance_text(const StudyOptions *options, const Comm *comm) {
     size_t size = strlen(keys) + strlen(measured) + 4096;
     char *text = mem_alloc(size);
     snprintf(text, size,
-             "commit = %s\ncompiler = gcc %s\nflags = %s\nprecision = %s\nlibraries = %s\nhost = %s\nsystem = %s %s\n"
-             "processor = %s\nranks = %d\nwritten = %s\n%s%s",
-             EQ_COMMIT, __VERSION__, EQ_FLAGS, REAL_NAME, libraries, host.nodename, host.sysname, host.release, cpu,
-             comm_size(comm), date, measured, keys);
+             "version = %s\ncommit = %s\ncompiler = %s\nflags = %s\nprecision = %s\nlibraries = %s\nhost = %s\n"
+             "system = %s %s\nprocessor = %s\nranks = %d\nwritten = %s\n%s%s",
+             EQ_VERSION, EQ_COMMIT, COMPILER, EQ_FLAGS, REAL_NAME, libraries, host.nodename, host.sysname, host.release,
+             cpu, comm_size(comm), date, measured, keys);
     mem_free(keys);
     return text;
 }

@@ -3,7 +3,10 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "infer/fit_options.h"
+#include "io/commit.h"
 #include "study/measure.h"
+#include "study/open.h"
 #include "study/provenance.h"
 
 #include <errno.h>
@@ -29,6 +32,26 @@ static Err make_folders(const StudyOptions *o) {
             if (mkdir(path[i], 0777) && errno != EEXIST)
                 err =
                     err_user("%s: %s: want study.folder to be a folder that can be written", path[i], strerror(errno));
+    return comm_agree(comm_world(), err);
+}
+
+/* runs/NAME/used.yaml: every key that `run` reads with its value, a study file that says the same as file and command line
+ * did together. Collective. */
+static Err write_used(const StudyOptions *o) {
+    FitOptions fit;
+    KeyTable tables[STUDY_TABLES + 1];
+    TRY(options_read(&fit, fit_keys, study_fit_keys()));
+    int n = study_key_tables(tables, o);
+    tables[n++] = (KeyTable){fit_keys, study_fit_keys(), &fit};
+    Err err = ERR_NONE;
+    if (comm_rank(comm_world()) == 0) {
+        char path[1024], temp[COMMIT_PATH], *yaml = options_yaml(tables, n);
+        snprintf(path, sizeof path, "%s/%s/used.yaml", o->folder, o->name);
+        err = commit_name(temp, path);
+        if (!err.code) err = commit_write(temp, yaml, strlen(yaml));
+        if (!err.code) err = commit_rename(temp, path, true);
+        mem_free(yaml);
+    }
     return comm_agree(comm_world(), err);
 }
 
@@ -188,6 +211,7 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data) {
             (long long)options->dp, (long long)options->tp, comm_size(world), per_block);
     TRY(check_results(grid, options));
     TRY(make_folders(options));
+    TRY(write_used(options));
     Run run = {.grid = grid, .options = options, .data = data, .blocks = comm_size(world) / per_block};
     run.todo = MEM_NEW(int, grid->n + 1);
     for (int i = 0; i < grid->n; i++)

@@ -1,0 +1,18 @@
+/* Files for programs that subcommands write beside what they print: -json FILE. */
+#include "commands.h"
+
+#include "par/comm.h"
+
+#include <string.h>
+
+Err answer_json(Json *json, const char *path) {
+    Err err = ERR_NONE;
+    if (*path && comm_rank(comm_world()) == 0) {
+        if (!strcmp(path, "-"))
+            json_print(json);
+        else
+            err = json_commit(json, path);
+    }
+    json_free(json);
+    return err;
+}

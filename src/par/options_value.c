@@ -1,0 +1,245 @@
+/* How the text of a key becomes its value, and back. */
+#include "options_entry.h"
+
+#include "base/arena.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Digits that give back every double, and what most of them need. */
+enum { DIGITS_FEW = 15, DIGITS_ALL = 17, PIECE = OPTION_TEXT + 64, LIST_TEXT = OPTION_LIST * OPTION_TEXT };
+
+/* Which of the choices the word is; -1: none. */
+static int choice(const char *choices, const char *word) {
+    size_t len = strlen(word);
+    int i = 0;
+    for (const char *c = choices; c; i++) {
+        const char *next = strchr(c, '|');
+        if (len && !strncmp(c, word, len) && (c[len] == '|' || c[len] == 0)) return i;
+        c = next ? next + 1 : NULL;
+    }
+    return -1;
+}
+
+static bool listed(const char *choices, const char *word) {
+    return choice(choices, word) >= 0;
+}
+
+void options_choice(char *word, size_t size, const char *choices, int i) {
+    for (; i > 0; i--) choices = strchr(choices, '|') + 1;
+    snprintf(word, size, "%.*s", (int)strcspn(choices, "|"), choices);
+}
+
+Err value_wanted(const char *origin, const KeySpec *s, const char *value) {
+    static const char *kind[] = {"a whole number", "a number",      "true or false", "a word",
+                                 "a word",         "whole numbers", "numbers",       "words"};
+    bool number = s->type == KEY_INT || s->type == KEY_REAL || s->type == KEY_INTS || s->type == KEY_REALS;
+    bool list = s->type >= KEY_INTS;
+    char range[64] = "", most[40] = "";
+    if (number && s->lo < s->hi) snprintf(range, sizeof range, " in [%g, %g]", s->lo, s->hi);
+    if (list) snprintf(most, sizeof most, ", at most %d entries", OPTION_LIST);
+    if (s->choices) return err_user("%s: %s = %.200s: want one of %s", origin, s->key, value, s->choices);
+    return err_user("%s: %s = %.200s: want %s%s%s", origin, s->key, value, kind[s->type], range, most);
+}
+
+/* A number that fills the whole of text and lies in the range; whole numbers may be written 4e5. */
+static bool number(const KeySpec *s, const char *text, bool whole, double *x) {
+    char *end;
+    errno = 0;
+    *x = strtod(text, &end);
+    if (end == text || *end || errno == ERANGE || !isfinite(*x)) return false;
+    if (whole && (*x != floor(*x) || fabs(*x) > 9e15)) return false;
+    return s->lo >= s->hi || (*x >= s->lo && *x <= s->hi);
+}
+
+/* One value (an element of a list, or the only one) into slot i. */
+static bool store(void *member, const KeySpec *s, int i, const char *text) {
+    double x = 0;
+    switch (s->type) {
+    case KEY_INT:
+        if (!number(s, text, true, &x)) return false;
+        *(int64_t *)member = (int64_t)x;
+        return true;
+    case KEY_REAL: return number(s, text, false, (double *)member);
+    case KEY_BOOL: *(bool *)member = !strcmp(text, "true"); return *(bool *)member || !strcmp(text, "false");
+    case KEY_WORD:
+        if (strlen(text) >= OPTION_TEXT) return false;
+        strcpy(member, text);
+        return !s->choices || listed(s->choices, text);
+    case KEY_CHOICE: *(int *)member = choice(s->choices, text); return *(int *)member >= 0;
+    case KEY_INTS:
+        if (!number(s, text, true, &x)) return false;
+        ((IntList *)member)->at[i] = (int64_t)x;
+        ((IntList *)member)->n = i + 1;
+        return true;
+    case KEY_REALS:
+        if (!number(s, text, false, &x)) return false;
+        ((RealList *)member)->at[i] = x;
+        ((RealList *)member)->n = i + 1;
+        return true;
+    case KEY_WORDS:
+        snprintf(((WordList *)member)->at[i], sizeof((WordList *)member)->at[i], "%s", text);
+        ((WordList *)member)->n = i + 1;
+        return strlen(text) < sizeof((WordList *)member)->at[i] && (!s->choices || listed(s->choices, text));
+    }
+    return false;
+}
+
+bool value_parse(void *member, const KeySpec *s, const char *text) {
+    if (s->type < KEY_INTS) return store(member, s, 0, text);
+    char copy[LIST_TEXT], *rest = copy, *word;
+    if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy) return false;
+    *(int *)member = 0;
+    for (int i = 0; (word = strsep(&rest, ",")) && *text; i++) {
+        while (*word == ' ') word++;
+        if (i == OPTION_LIST || !store(member, s, i, word)) return false;
+    }
+    return true;
+}
+
+/* ---- Back to text. ---- */
+
+typedef struct Text {
+    char *at;
+    size_t used, size;
+} Text;
+
+static void append(Text *text, const char *piece) {
+    size_t len = strlen(piece);
+    if (text->used + len + 1 > text->size) {
+        text->size = 2 * (text->used + len + 1);
+        text->at = mem_grow(text->at, text->size);
+    }
+    memcpy(text->at + text->used, piece, len + 1);
+    text->used += len;
+}
+
+static int count_of(const void *member, const KeySpec *s) {
+    return s->type < KEY_INTS ? 1 : *(const int *)member;
+}
+
+/* Entry i, numbers with `digits` digits. */
+static void entry_text(char piece[PIECE], const void *m, const KeySpec *s, int i, int digits) {
+    switch (s->type) {
+    case KEY_INT: snprintf(piece, PIECE, "%lld", (long long)*(const int64_t *)m); break;
+    case KEY_REAL: snprintf(piece, PIECE, "%.*g", digits, *(const double *)m); break;
+    case KEY_BOOL: snprintf(piece, PIECE, "%s", *(const bool *)m ? "true" : "false"); break;
+    case KEY_WORD: snprintf(piece, PIECE, "%s", (const char *)m); break;
+    case KEY_CHOICE: options_choice(piece, PIECE, s->choices, *(const int *)m); break;
+    case KEY_INTS: snprintf(piece, PIECE, "%lld", (long long)((const IntList *)m)->at[i]); break;
+    case KEY_REALS: snprintf(piece, PIECE, "%.*g", digits, ((const RealList *)m)->at[i]); break;
+    case KEY_WORDS: snprintf(piece, PIECE, "%s", ((const WordList *)m)->at[i]); break;
+    }
+}
+
+char *options_text(const void *filled, const KeySpec *specs, int n) {
+    Text text = {0};
+    char piece[PIECE];
+    for (int k = 0; k < n; k++) {
+        const KeySpec *s = &specs[k];
+        const void *member = (const char *)filled + s->offset;
+        append(&text, s->key);
+        append(&text, " = ");
+        for (int i = 0; i < count_of(member, s); i++) {
+            entry_text(piece, member, s, i, DIGITS_ALL);
+            if (i) append(&text, ",");
+            append(&text, piece);
+        }
+        append(&text, "\n");
+    }
+    return text.at;
+}
+
+/* The fewest digits that give the number back. */
+static void number_text(char piece[PIECE], const void *member, const KeySpec *s, int i, double x) {
+    for (int digits = DIGITS_FEW; digits <= DIGITS_ALL; digits++) {
+        entry_text(piece, member, s, i, digits);
+        if (strtod(piece, NULL) == x) return;
+    }
+}
+
+/* Between quotes unless it is a plain word that YAML cannot take for something else. */
+static void append_word(Text *text, const char *word) {
+    size_t plain = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.-+");
+    bool quote = !*word || word[plain] || *word == '-' || *word == '+';
+    if (quote) append(text, "\"");
+    for (const char *c = word; *c; c++) {
+        char letter[8] = {*c, 0};
+        if (*c == '"' || *c == '\\') snprintf(letter, sizeof letter, "\\%c", *c);
+        if ((unsigned char)*c < ' ') snprintf(letter, sizeof letter, "\\x%02x", (unsigned)*c);
+        append(text, letter);
+    }
+    if (quote) append(text, "\"");
+}
+
+static void append_value(Text *text, const void *filled, const KeySpec *s) {
+    const void *member = (const char *)filled + s->offset;
+    bool list = s->type >= KEY_INTS, word = s->type == KEY_WORD || s->type == KEY_CHOICE || s->type == KEY_WORDS;
+    char piece[PIECE];
+    if (list) append(text, "[");
+    for (int i = 0; i < count_of(member, s); i++) {
+        if (i) append(text, ", ");
+        if (s->type == KEY_REAL)
+            number_text(piece, member, s, i, *(const double *)member);
+        else if (s->type == KEY_REALS)
+            number_text(piece, member, s, i, ((const RealList *)member)->at[i]);
+        else
+            entry_text(piece, member, s, i, DIGITS_ALL);
+        if (word)
+            append_word(text, piece);
+        else
+            append(text, piece);
+    }
+    if (list) append(text, "]");
+}
+
+char *options_value(const void *filled, const KeySpec *spec) {
+    Text text = {0};
+    append_value(&text, filled, spec);
+    return text.at;
+}
+
+/* Letters of a key before its first dot: the section of the file that it stands in. */
+static int section_of(const char *key) {
+    return (int)strcspn(key, ".");
+}
+
+static bool same_section(const char *a, const char *b) {
+    return section_of(a) == section_of(b) && !strncmp(a, b, (size_t)section_of(a));
+}
+
+/* All keys of one section, whichever table they stand in. */
+static void append_section(Text *text, const KeyTable *tables, int n, const char *first) {
+    char line[PIECE];
+    snprintf(line, sizeof line, "%.*s:\n", section_of(first), first);
+    append(text, line);
+    for (int t = 0; t < n; t++)
+        for (int k = 0; k < tables[t].n; k++) {
+            const KeySpec *s = &tables[t].specs[k];
+            if (!same_section(s->key, first)) continue;
+            snprintf(line, sizeof line, "  %s: ", s->key + section_of(s->key) + 1);
+            append(text, line);
+            append_value(text, tables[t].filled, s);
+            append(text, "\n");
+        }
+}
+
+/* Whether an earlier key opened the section of key k of table t. */
+static bool seen(const KeyTable *tables, int t, int k) {
+    const char *key = tables[t].specs[k].key;
+    for (int u = 0; u <= t; u++)
+        for (int i = 0; i < (u < t ? tables[u].n : k); i++)
+            if (same_section(tables[u].specs[i].key, key)) return true;
+    return false;
+}
+
+char *options_yaml(const KeyTable *tables, int n) {
+    Text text = {0};
+    for (int t = 0; t < n; t++)
+        for (int k = 0; k < tables[t].n; k++)
+            if (!seen(tables, t, k)) append_section(&text, tables, n, tables[t].specs[k].key);
+    return text.at;
+}
