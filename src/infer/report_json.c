@@ -116,6 +116,7 @@ static void put_envelope(Json *j, const Envelope *e) {
 
 static void put_currency(Json *j, const CurrencyFit *c, int which) {
     json_open_object(j, currencies[which].name);
+    json_put_text(j, "title", currencies[which].title);
     json_put_text(j, "unit", currencies[which].unit);
     json_put_number(j, "kappa", exp(c->cost.log_kappa));
     json_put_number(j, "mu", c->cost.mu);
