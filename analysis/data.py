@@ -1,6 +1,7 @@
-"""Reads what a study leaves behind: FOLDER/results.h5 (docs/results.md) and FOLDER/fit.json (docs/fitting.md).
+"""Reads what a study leaves behind: results.h5 (docs/results.md) and fit.json (docs/fitting.md).
 
-A file that cannot be used raises Unusable with one line that names it.  The fit is optional.
+A file that cannot be used raises Unusable with one line that names it.  A study may lack its fit; a fit of tables has
+no study: its rows then stand for the cells.
 """
 import json
 from dataclasses import dataclass, field
@@ -8,12 +9,14 @@ from dataclasses import dataclass, field
 import h5py
 import numpy as np
 
+from table import Table
+
 OUTCOMES = ["done", "diverged", "failed"]
 FORMAT, FIT_FORMAT = "equiscale-results-1", "equiscale-fit-1"
-CELL_COLUMNS = ("arm id role parameters steps batch samples dataset seed lr flop_nominal flop_executed core_seconds "
-                "loss outcome").split()
-TEXT_COLUMNS = ("arm", "id", "role")
-CURVE_COLUMNS = "cell step flop_nominal flop_executed core_seconds loss train_loss".split()
+CELL_COLUMNS = "arm id role parameters steps batch samples dataset seed lr loss outcome".split()
+TEXT_COLUMNS = ("arm", "id", "role", "measure", "element")
+CURVE_COLUMNS = "cell step loss train_loss".split()
+MEASURE_COLUMNS = "cell step measure layer element value se samples".split()
 
 
 class Unusable(Exception):
@@ -29,19 +32,24 @@ class Currency:
     unit: str
 
 
-CURRENCIES = [Currency("flop_nominal", "nominal", "nominal compute", "FLOP"),
-              Currency("flop_executed", "executed", "executed compute", "FLOP"),
-              Currency("core_seconds", "core_seconds", "measured time", "core-seconds")]
+# Of files from before a column said which currency it is.
+UNNAMED = [Currency("flop_nominal", "nominal", "nominal compute", "FLOP"),
+           Currency("flop_executed", "executed", "executed compute", "FLOP"),
+           Currency("core_seconds", "core_seconds", "measured time", "core-seconds")]
 
 
 @dataclass
 class Study:
     name: str
-    cells: dict  # column name -> array, a row a cell
-    curves: dict  # column name -> array, a row a point of a learning curve
+    currencies: list  # of Currency, those in which a cell has a number
+    cells: Table  # a row a cell
+    curves: Table  # a row a point of a learning curve
+    measures: Table  # a row a number found on a model; no rows where nothing was measured
     provenance: list  # (name, value)
-    fit: dict  # arm -> its entry in fit.json; empty without one
+    fit: dict = field(default_factory=dict)  # arm -> its entry in fit.json; empty without one
     fit_header: dict = field(default_factory=dict)  # the whole of fit.json
+    trained: bool = True  # False: the cells are rows of a table that was fitted
+    loss: str = "test loss $L$ (1: nothing moves)"  # label of an axis
 
     @property
     def no_fit(self):
@@ -50,12 +58,15 @@ class Study:
 
     @property
     def arms(self):
-        return sorted(set(self.cells["arm"]))
+        return sorted(set(self.cells["arm"]) | set(self.fit))
+
+    def currency(self, name):
+        return next(k for k in self.currencies if k.name == name)
 
     def rows(self, arm=None, role=None, finished=True):
         """Indices of cells.  finished: only those with a usable loss."""
         c = self.cells
-        keep = np.ones(len(c["arm"]), bool)
+        keep = np.ones(len(c), bool)
         if arm is not None:
             keep &= c["arm"] == arm
         if role is not None:
@@ -82,6 +93,8 @@ class Study:
         return self.fit.get(arm, {}).get("currencies", {}).get(currency.name)
 
 
+# ---- results.h5 ----
+
 def _text(value):
     return value.decode("utf-8", "replace").rstrip("\0") if isinstance(value, bytes) else str(value)
 
@@ -94,17 +107,20 @@ def _columns(file, group, wanted, path):
         values = data[()]
         if data.dtype.kind in "SO" or name in TEXT_COLUMNS:
             values = np.array([_text(v) for v in values], dtype=object)
-        if values.ndim != 1 or rows not in (None, len(values)):
-            raise Unusable(f"{path}: /{group}/{name}: want one value a row")
+        if values.ndim == 0 or rows not in (None, len(values)):
+            raise Unusable(f"{path}: /{group}/{name}: want as many rows as the other columns")
         out[name], rows = values, len(values)
     for name in wanted:
         if name not in out:
             raise Unusable(f"{path}: no dataset /{group}/{name}: want a file of the format {FORMAT}")
-    return out
+    return Table(out)
 
 
-def _provenance(file):
-    return [(name, _text(value)) for name, value in (file["provenance"].attrs.items() if "provenance" in file else ())]
+def _currencies(group, cells):
+    """Those that the columns of /cells say they are, in the order of the attribute `currencies`."""
+    named = [Currency(column, *(_text(group[column].attrs[a]) for a in ("currency", "title", "unit")))
+             for column in _text(group.attrs.get("currencies", "")).split(",") if column in group]
+    return [k for k in named or UNNAMED if k.column in cells.columns and (cells[k.column] > 0).any()]
 
 
 def _read_results(path):
@@ -117,47 +133,66 @@ def _read_results(path):
                 raise Unusable(f"{path}: format is '{found}': want {FORMAT}")
             cells = _columns(file, "cells", CELL_COLUMNS, path)
             curves = _columns(file, "curves", CURVE_COLUMNS, path)
-            study = _text(file.attrs.get("study", "")) or path.parent.name
-            provenance = _provenance(file)
+            measures = Table.of([])
+            if "measures" in file:
+                measures = _columns(file, "measures", MEASURE_COLUMNS, path)
+            words = dict(enumerate(OUTCOMES))
+            cells.columns["outcome"] = np.array([words.get(k, f"outcome {k}") for k in cells["outcome"]], object)
+            provenance = file["provenance"].attrs.items() if "provenance" in file else ()
+            return Study(_text(file.attrs.get("study", "")) or path.parent.name, _currencies(file["cells"], cells),
+                         cells, curves, measures, [(name, _text(value)) for name, value in provenance])
     except (OSError, RuntimeError, KeyError, ValueError) as e:
         raise Unusable(f"{path}: not an HDF5 file, or a damaged one: {str(e).splitlines()[0]}") from e
-    words = dict(enumerate(OUTCOMES))
-    cells["outcome"] = np.array([words.get(k, f"outcome {k}") for k in cells["outcome"]], dtype=object)
-    return study, cells, curves, provenance
 
+
+def read_study(folder):
+    """A folder's results.h5, with its fit.json if there is one."""
+    study = _read_results(folder / "results.h5")
+    if (folder / "fit.json").is_file():
+        study.fit_header, study.fit = _read_fit(folder / "fit.json")
+    return study
+
+
+# ---- fit.json ----
 
 def _read_fit(path):
-    """The fit, or {} where there is none."""
-    if not path.is_file():
-        return {}
+    """The whole, and its arms by name."""
     try:
         fit = json.loads(path.read_text())
         if fit.get("format") != FIT_FORMAT:
             raise Unusable(f"{path}: format is '{fit.get('format')}': want {FIT_FORMAT}, from `equiscale fit -json`")
-        return {"header": fit, "arms": {arm["name"]: arm for arm in fit["arms"]}}
+        return fit, {arm["name"]: arm for arm in fit["arms"]}
+    except OSError as e:
+        raise Unusable(f"{path}: {e.strerror}: want what `equiscale fit -json` writes") from e
     except (ValueError, TypeError, KeyError, AttributeError) as e:
         raise Unusable(f"{path}: not a fit: {e}: want what `equiscale fit -json` writes") from e
 
 
-def read_study(folder):
-    name, cells, curves, provenance = _read_results(folder / "results.h5")
-    fit = _read_fit(folder / "fit.json")
-    return Study(name, cells, curves, provenance, fit.get("arms", {}), fit.get("header", {}))
+def read_fit(path):
+    """A fit of tables: its rows stand for cells, all of them of the grid and finished."""
+    header, arms = _read_fit(path)
+    if not arms:
+        raise Unusable(f"{path}: no arm: want a fit of at least one")
+    currencies = {}
+    for arm in arms.values():
+        for name, fitted in arm["currencies"].items():
+            title = fitted.get("title", name.replace("_", " "))
+            currencies.setdefault(name, Currency(name, name, title, fitted["unit"]))
+    cells = [{"arm": name, "id": "", "role": "grid", "outcome": "done", "dataset": 0, "parameters": p["N"],
+              "samples": p["D"], "loss": p["loss"], "seed": p["seed"], **{k: p.get(k) for k in currencies}}
+             for name, arm in arms.items() for p in arm["points"]]
+    if not cells:
+        raise Unusable(f"{path}: no rows: want a fit that holds the rows it was made from")
+    return Study(path.stem, list(currencies.values()), Table.of(cells), Table.of([]), Table.of([]), [], arms, header,
+                 trained=False, loss="loss $L$")
 
 
-def numbers(rows, *keys):
-    """Columns of a list of JSON objects as arrays; null is NaN.  'interval.N' gives an array (2, rows)."""
-    out = []
-    for key in keys:
-        values = []
-        for row in rows:
-            for part in key.split("."):
-                row = (row or {}).get(part)
-            if key.startswith("interval"):
-                row = row or [None, None]
-                values.append([np.nan if v is None else v for v in row])
-            else:
-                values.append(np.nan if row is None else row)
-        out.append(np.array(values, float).reshape(len(rows), -1).T if key.startswith("interval")
-                   else np.array(values, float))
-    return out
+def number(value):
+    """A number of a JSON file; null is NaN."""
+    return np.nan if value is None else float(value)
+
+
+def interval(pair):
+    """Both ends of an interval of a JSON file, NaN where there is none."""
+    low, high = pair or (None, None)
+    return number(low), number(high)

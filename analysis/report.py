@@ -1,43 +1,61 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 """report.py FOLDER: figures and one self-contained page from FOLDER/results.h5 and, where present, FOLDER/fit.json.
+report.py FIT.json: the same for tables that were fitted without a study, into a folder FIT beside the file.
 
-Writes FOLDER/figures/NAME.png and .svg and FOLDER/report.html, and prints a line for each file.  Needs Debian's
-python3-h5py and python3-matplotlib.  Exit codes: 0 done, 2 the user must change something.
+Writes figures/NAME.svg, .png and .csv and report.html, and prints a line for each file.  Exit codes: 0 done, 2 the user
+must change something.
 """
+import io
 import sys
 from pathlib import Path
 
 try:
+    import figures
     import page
-    from data import Unusable, read_study
-    from figures import FIGURES, Absent
-    from style import Looks, save
+    from data import Unusable, read_fit, read_study
+    from style import NARROW, WIDE, Looks, save
 except ModuleNotFoundError as missing:
-    print(f"{sys.executable}: no module {missing.name}: want a Python with h5py and matplotlib, such as Debian's "
-          "/usr/bin/python3 with python3-h5py and python3-matplotlib", file=sys.stderr)
+    print(f"{sys.executable}: no module {missing.name}: want a Python with h5py and matplotlib (Debian: python3-h5py "
+          "and python3-matplotlib, and PYTHON=/usr/bin/python3 where another python3 comes first)", file=sys.stderr)
     sys.exit(2)
+
+SUFFIXES = (".svg", ".png", ".csv")
+
+
+def read(path):
+    """(study, the folder to write into)."""
+    if path.suffix == ".json":
+        return read_fit(path), path.with_suffix("")
+    return read_study(path), path
+
+
+def draw(name, module, study, looks, folder):
+    """Both forms of a figure; the wide one, and what it shows, into files too."""
+    table = module.gather(study)
+    files = [folder / (name + suffix) for suffix in SUFFIXES]
+    save(module.draw(table, looks, WIDE), *files[:2])
+    files[2].write_text(table.csv(), encoding="utf-8")
+    narrow = io.StringIO()
+    save(module.draw(table, looks, NARROW), narrow)
+    print(*files, sep="\n")
+    return page.Drawn(module, table, files[0].read_text(encoding="utf-8"), narrow.getvalue())
 
 
 def main(arguments):
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        raise Unusable("usage: report.py FOLDER, a folder with results.h5 such as runs/quick")
-    folder = Path(arguments[0])
-    study = read_study(folder)
-    looks, drawn, absent = Looks(study.arms), {}, {}
+        raise Unusable("usage: report.py FOLDER, a folder with results.h5 such as runs/quick; or report.py FIT.json")
+    study, folder = read(Path(arguments[0]))
+    looks, drawn, absent = Looks(study), {}, {}
     try:
-        (folder / "figures").mkdir(exist_ok=True)
-        for figure in FIGURES:
+        (folder / "figures").mkdir(exist_ok=True, parents=not study.trained)
+        for name, module in figures.found().items():
             try:
-                paths = save(figure.draw(study, looks), folder / "figures", figure.name)
-            except Absent as e:
-                absent[figure.name] = str(e)
-                for suffix in (".png", ".svg"):  # of an earlier report
-                    (folder / "figures" / (figure.name + suffix)).unlink(missing_ok=True)
-                print(f"no figure {figure.name}: {e}")
-                continue
-            drawn[figure.name] = paths
-            for path in paths:
-                print(path)
+                drawn[name] = draw(name, module, study, looks, folder / "figures")
+            except figures.Absent as e:
+                absent[name] = module, str(e)
+                for suffix in SUFFIXES:  # of an earlier report
+                    (folder / "figures" / (name + suffix)).unlink(missing_ok=True)
+                print(f"no figure {name}: {e}")
         path = folder / "report.html"
         path.write_text(page.build(study, drawn, absent), encoding="utf-8")
         print(path)

@@ -1,29 +1,68 @@
-"""How every figure looks: sizes of a two-column paper, one colour and one marker an arm, readable logarithmic axes.
+"""How every figure looks: widths of a page and of a phone, one colour and marker per arm, readable logarithmic axes.
 
-Colours are Okabe and Ito's, which stay apart under every kind of colour blindness and in grey; an arm is known by its
-marker too.  Text in SVG is drawn as outlines, so that it looks the same everywhere.
+Colours stay apart under every kind of colour blindness, have a contrast of 3 or more against the paper (text: 4.5), and
+each has a twin for dark paper: `themed` makes an SVG that follows the reader's choice.  An arm is known by its marker
+too.  Text in SVG is drawn as outlines, so that it looks the same everywhere.
 """
 import math
+import re
+from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
+from matplotlib.colors import LinearSegmentedColormap, to_hex  # noqa: E402
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter  # noqa: E402
 
-COLUMN, PAGE = 3.4, 7.0  # width in inches of one column and of both
 
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+@dataclass(frozen=True)
+class Canvas:
+    """What a figure is drawn for."""
+    width: float  # inches
+    most: int  # panels in a row
+
+    def columns(self, number):
+        """Panels in a row, of so many: four make a square."""
+        return min(number, self.most if number != 4 else min(2, self.most))
+
+
+WIDE = Canvas(7.0, 3)  # a page, both columns of a paper
+NARROW = Canvas(3.1, 1)  # a phone, one column of a paper
+
+#          on white   on dark paper
+PAPER = {"#ffffff": "#15181c"}
+INKS = {"#1a1a1a": "#e8e8e8", "#5c5c5c": "#a8adb3"}
+ARMS = {"#0063a6": "#6bb5f0", "#c24a00": "#ff8a4c", "#007d5c": "#3ccb9f", "#a8488a": "#e79ad0", "#b08a00": "#e8c547",
+        "#4097cc": "#9fd8f5", "#222222": "#d8d8d8"}
+INK, GREY = INKS
+COLOURS = list(ARMS)
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<"]  # one more, so that the pairs repeat late
-GREY = "#666666"
+DASHES = ["-", (0, (3, 1.6)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2))]
+BEYOND = (0, (1, 1))  # line style of extrapolation
+NO_DATA = "#888888"  # hatches where nothing was run, on either paper
+ON_DARK, ON_LIGHT = "#fefefe", "#000000"  # text on a coloured field, the same on either paper
 
-LOSS = "test loss $L$ (relative to “nothing moves”)"
+LEVELS = 48  # colours of a map: few enough that a colour bar is drawn, not painted
+
+
+def _part(name, first, last):
+    ends = plt.get_cmap("plasma")(np.linspace(first, last, LEVELS))
+    return LinearSegmentedColormap.from_list(name, ends, N=LEVELS)
+
+
+# More compute is darker on white, brighter on dark paper, and never fades into either.
+BUDGETS, BUDGETS_DARK = _part("budgets", 0.66, 0.0), _part("budgets_dark", 0.42, 0.98)
+HEAT = LinearSegmentedColormap.from_list("heat", plt.get_cmap("cividis")(np.linspace(0.15, 1, LEVELS)), N=LEVELS)
+
+THEME = {**PAPER, **INKS, **ARMS, **{to_hex(BUDGETS(i)): to_hex(BUDGETS_DARK(i)) for i in range(LEVELS)}}
 
 plt.rcParams.update({
-    "font.size": 7, "axes.labelsize": 7, "axes.titlesize": 7.5, "xtick.labelsize": 6.5, "ytick.labelsize": 6.5,
-    "legend.fontsize": 6.5, "legend.frameon": False, "legend.handlelength": 1.8, "legend.columnspacing": 1.4,
+    "font.size": 7.5, "axes.labelsize": 7.5, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
+    "legend.fontsize": 7, "legend.frameon": False, "legend.handlelength": 1.8, "legend.columnspacing": 1.4,
     "font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans",
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
     "axes.linewidth": 0.6, "lines.linewidth": 1.2, "lines.markersize": 3.5, "hatch.linewidth": 0.5,
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.minor.width": 0.4, "ytick.minor.width": 0.4,
     "xtick.major.size": 3, "ytick.major.size": 3, "xtick.minor.size": 1.6, "ytick.minor.size": 1.6,
@@ -33,16 +72,26 @@ plt.rcParams.update({
 
 
 class Looks:
-    """Colour and marker of each arm, in the order of their names."""
+    """Colour and marker of each arm, in the order of their names, and the words on axes."""
 
-    def __init__(self, arms):
-        self.arms = list(arms)
+    def __init__(self, study):
+        self.arms = study.arms
+        self.currencies = study.currencies
+        self.loss = study.loss  # label of an axis
 
     def colour(self, arm):
         return COLOURS[self.arms.index(arm) % len(COLOURS)]
 
     def marker(self, arm):
         return MARKERS[self.arms.index(arm) % len(MARKERS)]
+
+    def currency(self, name):
+        """In words: nominal compute."""
+        return next(k.title for k in self.currencies if k.name == name)
+
+    def compute(self, name):
+        """Label of an axis in a currency."""
+        return next(f"{k.title} $C$ ({k.unit})" for k in self.currencies if k.name == name)
 
 
 def words(name):
@@ -59,9 +108,17 @@ def plain(value):
     return f"$10^{{{power}}}$" if mantissa == "1" else f"${mantissa}{{\\times}}10^{{{power}}}$"
 
 
+def spoken(value):
+    """Three digits as text that can be read aloud: 0.043, 26100, 7.5e11."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{float(f'{value:.3g}'):.12g}"
+    mantissa, power = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(power)}"
+
+
 def count(value):
     """350, 20k, 1.5M: for parameters, samples, trajectories."""
-    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for unit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= unit * (1 - 1e-9):
             return f"{value / unit:.3g}{letter}"
     return f"{value:.3g}"
@@ -112,20 +169,39 @@ def log_limits(values, below=0.06, above=0.06):
     return math.exp(low - below * span), math.exp(high + above * span)
 
 
-def panels(number, width, height, sharey):
-    """A figure of that many panels of this size in inches, at most three a row, and its axes."""
-    columns = min(3, number)
+def panels(canvas, number, height, sharey=True, columns=None):
+    """A figure of so many panels of that height in inches, and its axes.  columns: at most so many in a row."""
+    columns = min(columns or number, canvas.columns(number))
     rows = math.ceil(number / columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(min(PAGE, width * columns + 0.8), height * rows), sharey=sharey,
-                                squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(canvas.width, height * rows), sharey=sharey, squeeze=False)
     for ax in axes.flat[number:]:
         ax.set_visible(False)
     return figure, list(axes.flat[:number])
 
 
+def first_of_rows(axes):
+    """The panels at the left edge."""
+    return [ax for ax in axes if ax.get_subplotspec().is_first_col()]
+
+
 def panel_letters(axes):
     for i, ax in enumerate(axes):
         ax.set_title(chr(ord("a") + i), loc="left", fontweight="bold")
+
+
+def title_arm(ax, looks, arm):
+    """The arm's name above a panel, between marks of its colour."""
+    ax.set_title(words(arm))
+    ax.plot([0, 1], [1, 1], transform=ax.transAxes, color=looks.colour(arm), lw=1.6, clip_on=False, zorder=9)
+
+
+def colour_bar(figure, mappable, axes, label):
+    """A logarithmic colour bar beside the panels."""
+    rows = len({ax.get_subplotspec().rowspan.start for ax in axes})
+    bar = figure.colorbar(mappable, ax=axes, pad=0.015, fraction=0.05, aspect=28 * rows)
+    bar.set_label(label)
+    bar.outline.set_linewidth(0.5)
+    log_axis(bar.ax.yaxis)
 
 
 def legend_below(figure, handles, labels=None):
@@ -144,13 +220,22 @@ def legend_below(figure, handles, labels=None):
     figure.set_layout_engine("constrained", rect=(0, room / (height + room), 1, height / (height + room)))
 
 
-def save(figure, folder, name):
-    """Writes folder/name.png and .svg and returns their paths."""
-    paths = []
-    figure.canvas.draw()
-    figure.set_layout_engine("none")  # laid out once, for both files
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-        paths.append(folder / (name + suffix))
-        figure.savefig(paths[-1], metadata=metadata)
+def save(figure, *files):
+    """Writes the figure into files, NAME.png or NAME.svg, or into text streams as SVG."""
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine("none")  # laid out once, for all files
+    for file in files:
+        png = getattr(file, "suffix", "") == ".png"
+        figure.savefig(file, format="png" if png else "svg", metadata={"Software": None} if png else {"Date": None})
     plt.close(figure)
-    return paths
+
+
+def themed(svg):
+    """The text of an SVG of ours with each colour a variable that has another value on dark paper."""
+    names = {light: f"--c{light[1:]}" for light in THEME if light in svg}
+    svg = re.sub("#[0-9a-f]{6}", lambda m: f"var({names[m[0]]})" if m[0] in names else m[0], svg)
+    light, dark = ("".join(f"{name}:{value[colour]};" for colour, name in names.items())
+                   for value in ({k: k for k in THEME}, THEME))
+    rule = f"<style>:root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
+    start = svg.index(">", svg.index("<svg")) + 1
+    return svg[:start] + rule + svg[start:]

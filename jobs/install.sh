@@ -18,11 +18,14 @@ if [ "$action" = uninstall ]; then
     exit 0
 fi
 
-install -d "$root/bin" "$share/input" "$share/analysis" "$share/jobs" "$completions" "$modules"
+install -d "$root/bin" "$share/input" "$share/jobs" "$completions" "$modules"
 install -m 755 "$PROGRAM" "$root/bin/equiscale"
 install -m 755 packages/equiscale-report "$root/bin/equiscale-report"
 install -m 644 input/*.yaml "$share/input"
-install -m 755 analysis/*.py "$share/analysis"
+for folder in analysis analysis/figures analysis/peers; do
+    install -d "$share/$folder"
+    install -m 755 "$folder"/*.py "$share/$folder"
+done
 install -m 755 jobs/local.sh jobs/study.sbatch "$share/jobs"
 install -m 644 packages/completion.bash "$completions/equiscale"
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$VERSION|" packages/modulefile.in >"$modules/$VERSION"

@@ -1,7 +1,8 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 """make_results.py FOLDER [PRESET]: FOLDER/results.h5 of a study that was never run, from known laws.
 
-PRESETs: full (default); one: one arm, no cells of role data; diverged: every cell diverged; empty: no cells.
+PRESETs: full (default); one: one arm, no cells of role data, in a file as it was before there were measures and before
+columns said which currency they are; diverged: every cell diverged; empty: no cells.
 """
 import sys
 from pathlib import Path
@@ -16,6 +17,11 @@ LAWS = {
     "transformer_augmented": (0.035, 30.0, 8.5, 0.60, 0.43, 1.1, 3e10, 0.05),
     "gatr": (0.010, 20.0, 4.5, 0.60, 0.48, 0.15, 8e9, 0.3),
 }
+CURRENCIES = {  # column: name, title, unit
+    "flop_nominal": ("nominal", "nominal compute", "FLOP"), "flop_executed": ("executed", "executed compute", "FLOP"),
+    "core_seconds": ("core_seconds", "measured time", "core-seconds"), "joules": ("joules", "measured energy", "J")}
+WATTS = 50.0
+ROTATION = {"transformer": 0.5, "transformer_augmented": 0.2, "gatr": 1e-6}  # relative error of the smallest model
 STEPS, DATASETS, BATCH, TOKENS, CURVE = (50, 150, 500, 1500, 5000), (100, 400, 3000), 16, 40, 7
 
 
@@ -38,13 +44,15 @@ def make(preset):
             curves.append(dict(cell=row, step=step, samples=float(step * BATCH), flop_nominal=nominal * step,
                                flop_executed=nominal * step * executed,
                                core_seconds=nominal * step * executed / speed + 0.002 * step,
+                               joules=WATTS * (nominal * step * executed / speed + 0.002 * step),
                                loss=np.nan if diverged else loss * gap, train_loss=np.nan if diverged else loss / gap,
-                               lr=1e-3))
+                               lr=1e-3, procedure=[np.nan] * 12))
         last = curves[-1]
         cells.append(dict(id=f"{arm}-n{n}-t{steps}-d{dataset}-s{seed}", arm=arm, role=role, width=16, depth=2, heads=2,
                           parameters=n, steps=steps, batch=BATCH, samples=steps * BATCH, tokens=steps * BATCH * TOKENS,
                           dataset=dataset, seed=seed, lr=1e-3, dp=1, tp=1, flop_nominal=last["flop_nominal"],
                           flop_executed=last["flop_executed"], core_seconds=last["core_seconds"],
+                          joules=last["joules"],
                           seconds=last["core_seconds"], loss=last["loss"], loss_initial=1.1,
                           validation_loss=last["loss"], outcome=int(diverged), attempts=1, curve_points=len(done)))
 
@@ -60,18 +68,46 @@ def make(preset):
     return cells, curves
 
 
-def write(path, cells, curves):
+def measure(cells):
+    """Errors under rotations and mirror images, which fall with the size of a model that has to learn them."""
+    rows = []
+    for i, cell in enumerate(cells):
+        for element, error in (("so3", ROTATION[cell["arm"]]), ("mirror", 0.5)):
+            value = error * (cell["parameters"] / SIZES[0]) ** -0.2
+            rows.append(dict(cell=i, step=cell["steps"], measure="equivariance", layer=-1, element=element, value=value,
+                             se=0.05 * value, samples=256))
+    return rows
+
+
+TEXT = {"id": "S96", "arm": "S32", "role": "S32", "measure": "S32", "element": "S32"}
+
+
+def write(path, tables, old):
+    """tables: group -> (rows, a row to take the columns from where there is none)."""
     with h5py.File(path, "w") as file:
         file.attrs.update({"format": "equiscale-results-1", "study": "synthetic", "digest": f"{1:016x}"})
-        for group, rows in (("cells", cells), ("curves", curves)):
-            for name in rows[0] if rows else make("one")[group == "curves"][0]:
-                values = [row[name] for row in rows]
-                kind = {"id": "S96", "arm": "S32", "role": "S32"}.get(name)
-                file.create_dataset(f"{group}/{name}", data=np.array(values, kind))
+        for group, (rows, sample) in tables.items():
+            for name in sample:
+                if old and name in ("joules", "procedure"):
+                    continue
+                values = np.array([row[name] for row in rows], TEXT.get(name))
+                data = file.create_dataset(f"{group}/{name}", data=values)
+                if name in CURRENCIES and not old:
+                    data.attrs.update(dict(zip(("currency", "title", "unit"), CURRENCIES[name])))
+            if group != "measures" and not old:
+                file[group].attrs["currencies"] = ",".join(CURRENCIES)
         file.create_group("provenance").attrs.update({"commit": "synthetic", "study.name": "<synthetic>"})
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+def main(folder, preset="full"):
+    cells, curves = make(preset)
+    sample_cells, sample_curves = make("one")
+    tables = {"cells": (cells, sample_cells[0]), "curves": (curves, sample_curves[0])}
+    if preset != "one":
+        tables["measures"] = measure(cells), measure(sample_cells)[0]
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / "results.h5", *make(sys.argv[2] if len(sys.argv) > 2 else "full"))
+    write(folder / "results.h5", tables, preset == "one")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

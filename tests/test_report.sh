@@ -5,6 +5,7 @@ set -u
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 python=${PYTHON:-/usr/bin/python3}
+export PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "$*"; exit 1; }
@@ -14,9 +15,14 @@ report() { "$python" -W error::FutureWarning analysis/report.py "$@"; }
 figures() { # FOLDER NAME ...: exactly these
     local folder=$1
     shift
-    [ "$(cd "$folder/figures" && echo *)" = "$(printf '%s\n' "$@" | sed 's/$/.png/;p;s/png$/svg/' | sort | xargs)" ] ||
-        fail "$folder: $(ls "$folder/figures"), want $*"
+    printf '%s\n' "$@" | sed 's/$/.csv/;p;s/csv$/png/;p;s/png$/svg/' | sort >"$work/want"
+    # shellcheck disable=SC2012  # names are ours
+    ls "$folder/figures" | sort | cmp -s - "$work/want" || fail "$folder: $(ls "$folder/figures"), want $*"
     "$python" - "$folder" <<'PY' || fail "$folder: a figure or the page is not valid"
+import base64
+import csv
+import io
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,7 +32,7 @@ from matplotlib.image import imread
 folder = Path(sys.argv[1])
 for png in folder.glob("figures/*.png"):
     image = imread(png)
-    assert image.shape[1] >= 900 and image[..., :3].std() > 0.02, f"{png}: blank"
+    assert image.shape[1] >= 1800 and image[..., :3].std() > 0.02, f"{png}: blank"
 for svg in folder.glob("figures/*.svg"):
     root = ElementTree.parse(svg).getroot()
     assert root.tag.endswith("svg") and len(list(root.iter())) > 100, f"{svg}: empty"
@@ -34,21 +40,39 @@ for svg in folder.glob("figures/*.svg"):
 
 
 class Page(HTMLParser):
-    images = tables = 0
+    images = tables = wide = 0
+    files, anchors, ids = {}, [], []
 
     def handle_starttag(self, tag, attributes):
-        self.images += tag == "img"
+        values = dict(attributes)
         self.tables += tag == "table"
         assert tag not in ("script", "link", "iframe", "object"), tag
-        for name, value in attributes:
-            assert name not in ("href", "srcset"), name
-            assert name != "src" or value.startswith("data:image/"), value[:80]
+        self.ids.append(values.get("id"))
+        for name in ("src", "srcset"):
+            assert values.get(name, "data:image/").startswith("data:image/"), values[name][:80]
+        if tag == "img":
+            self.images += 1
+            assert re.search("[0-9]", values["alt"]) and len(values["alt"]) > 40, f"says nothing: {values['alt']}"
+            theme = base64.b64decode(values["src"].split(",")[1]).decode()
+            assert "prefers-color-scheme:dark" in theme and "var(--c1a1a1a)" in theme, "no dark figure"
+            ElementTree.fromstring(theme)
+        if tag == "a" and "download" in values:
+            self.files[values["download"]] = base64.b64decode(values["href"].split(",")[1]).decode()
+        elif tag == "a":
+            assert values["href"].startswith("#"), values["href"][:80]
+            self.anchors.append(values["href"][1:])
 
 
 text = (folder / "report.html").read_text()
 page = Page()
 page.feed(text)
-assert page.images == len(list(folder.glob("figures/*.png"))) and page.tables
+names = [path.stem for path in folder.glob("figures/*.png")]
+assert page.images == len(names) and page.tables
+assert page.anchors and set(page.anchors) <= set(page.ids), "the contents lead nowhere"
+for name in names:
+    table = list(csv.reader(io.StringIO(page.files[name + ".csv"])))
+    assert len(table) > 1 and page.files[name + ".csv"] == (folder / f"figures/{name}.csv").read_text(), name
+    assert page.files[name + ".svg"] == (folder / f"figures/{name}.svg").read_text(), name
 assert "url(" not in text and "@import" not in text
 PY
 }
@@ -63,45 +87,69 @@ refused() { # PATTERN ARGUMENT ...: one line on standard error that matches, exi
 
 make_results() { "$python" tests/make_results.py "$work/$1" "${2:-$1}" || exit 1; }
 
+fit() { # ARGUMENT ...
+    "$build/equiscale" fit "$@" -fit_bootstraps 100 -fit_starts few >"$work/log" 2>&1 ||
+        fail "equiscale fit: $(cat "$work/log")"
+}
+
+every="allocation isoflop isoflop-core-seconds loss-compute loss-data multiplier overview residuals symmetry"
+
 # A whole study, with its fit.
 make_results full
-"$build/equiscale" fit "$work/full/results.h5" -json "$work/full/fit.json" -fit_bootstraps 100 -fit_starts few \
-    >"$work/log" 2>&1 || fail "equiscale fit: $(cat "$work/log")"
+fit "$work/full/results.h5" -json "$work/full/fit.json"
 report "$work/full" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
 [ -s "$work/err" ] && fail "standard error: $(cat "$work/err")"
-figures "$work/full" allocation isoflop isoflop-core-seconds loss-compute loss-data multiplier \
-    overview residuals
+# shellcheck disable=SC2086  # a list of names
+figures "$work/full" $every
 [ "$(sort "$work/out")" = "$(ls "$work/full/"{figures/*,report.html} | sort)" ] ||
     fail "want a line a file: $(cat "$work/out")"
-for word in diverged failed converged '&lt;synthetic&gt;' 'transformer augmented'; do
+for word in diverged failed converged '&lt;synthetic&gt;' 'transformer augmented' 'measured energy <small>J'; do
     grep -q "$word" "$work/full/report.html" || fail "the page does not say $word"
 done
+# The table of measures: gatr's rotation error at 70,000 parameters, 1e-6 (70000 / 2000)^-0.2, and its standard error.
+found='>4.91×10<sup>-7</sup> <small class=below>± 2.5×10<sup>-8</sup>'
+grep -q "gatr</td>.*70,000</td>.*$found" "$work/full/report.html" ||
+    fail "the table of measures lacks gatr's error under rotations"
+grep -q '^equivariance,so3,gatr,70000,80000,4.9[0-9]*e-07,2.4[0-9]*e-08,256,1$' "$work/full/figures/symmetry.csv" ||
+    fail "symmetry.csv: $(grep gatr "$work/full/figures/symmetry.csv" | tail -n 3)"
 
-# Without a fit; with one arm and without cells of smaller datasets.
+# A table that was fitted without a study.
+residuals=$work/full/figures/residuals.csv
+(echo N,D,loss && sed -n 's/^transformer,[^,]*,\([^,]*,[^,]*,[^,]*\),.*/\1/p' "$residuals") >"$work/table.csv"
+[ "$(wc -l <"$work/table.csv")" = 25 ] || fail "residuals.csv lacks N, D or loss: $(head -n 3 "$residuals")"
+fit "$work/table.csv" -json "$work/table.json"
+report "$work/table.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
+[ -s "$work/err" ] && fail "standard error: $(cat "$work/err")"
+figures "$work/table" allocation isoflop loss-compute overview residuals
+grep -q '<h1>Fit: table</h1>' "$work/table/report.html" || fail "the page of a table has no heading"
+
+# Without a fit; with one arm, without cells of smaller datasets, and in the format as it was at first.
 make_results one
 report "$work/one" >"$work/out" 2>&1 || fail "$(cat "$work/out")"
 figures "$work/one" isoflop isoflop-core-seconds loss-compute overview
-grep -q 'no figure loss-data: ' "$work/out" && grep -q 'Left out: no arm has' "$work/one/report.html" ||
+grep -q 'no figure loss-data: ' "$work/out" &&
+    grep -q 'Loss against dataset size: no arm has' "$work/one/report.html" ||
     fail "does not say what is left out"
 
 # Nothing to draw.
 for preset in diverged empty; do
     make_results "$preset"
     report "$work/$preset" >"$work/out" 2>&1 || fail "$preset: $(cat "$work/out")"
-    [ "$(grep -c '^no figure ' "$work/out")" = 8 ] && [ -s "$work/$preset/report.html" ] ||
+    [ "$(grep -c '^no figure ' "$work/out")" = "$(wc -w <<<"$every")" ] && [ -s "$work/$preset/report.html" ] ||
         fail "$preset: $(cat "$work/out")"
 done
 
 # Bad input.
 refused '^usage: '
 refused "nowhere/results.h5: no such file" "$work/nowhere"
+refused "nowhere.json: No such file" "$work/nowhere.json"
 mkdir "$work/bad"
 echo 'not HDF5' >"$work/bad/results.h5"
 refused 'bad/results.h5: not an HDF5 file' "$work/bad"
 head -c 20000 "$work/one/results.h5" >"$work/bad/results.h5"
 refused 'bad/results.h5: .*damaged' "$work/bad"
 break_it() { # STATEMENT
-    cp "$work/one/results.h5" "$work/bad/"
+    cp "$work/full/results.h5" "$work/bad/"
     "$python" -c "import h5py; f = h5py.File('$work/bad/results.h5', 'a'); $1"
 }
 break_it "f.attrs['format'] = 'other'"
@@ -110,8 +158,26 @@ break_it "del f['cells/loss']"
 refused 'bad/results.h5: no dataset /cells/loss' "$work/bad"
 break_it "del f['curves']"
 refused 'bad/results.h5: no group /curves' "$work/bad"
+break_it "del f['measures/se']"
+refused 'bad/results.h5: no dataset /measures/se' "$work/bad"
 echo '{"format": "equiscale-fit-1", "arms": [' >"$work/one/fit.json"
 refused 'one/fit.json: not a fit' "$work/one"
+refused 'one/fit.json: not a fit' "$work/one/fit.json"
+echo '{"format": "equiscale-fit-1", "arms": []}' >"$work/one/fit.json"
+refused 'one/fit.json: no arm' "$work/one/fit.json"
 rm -r "$work/one/fit.json" "$work/one/figures"
 touch "$work/one/figures"
 refused 'one/figures: ' "$work/one"
+
+# A Python without the modules says which one it lacks.
+"$python" -S -E analysis/report.py "$work/full" >"$work/out" 2>"$work/err"
+[ $? = 2 ] && grep -qE 'no module (numpy|h5py|matplotlib): want' "$work/err" && [ "$(wc -l <"$work/err")" = 1 ] ||
+    fail "without modules: $(cat "$work/err")"
+
+# What the page looks like in a browser and on paper.
+if command -v "${CHROMIUM:-chromium}" >/dev/null && command -v pdftotext >/dev/null; then
+    "$python" tests/page_in_browser.py "$work/full/report.html" || fail "the page in a browser"
+    "$python" tests/page_in_browser.py "$work/table/report.html" || fail "the page of a table in a browser"
+else
+    echo "skipped the page in a browser: want Chromium and pdftotext (Debian: chromium, poppler-utils)"
+fi

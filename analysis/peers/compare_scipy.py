@@ -1,20 +1,25 @@
 #!/usr/bin/env python3
-"""Times the same fits with SciPy and with equiscale, one after the other: the published grid of starts and the bootstrap.
+"""Times the same fits with SciPy and with equiscale, in turn: the published grid of starts and the bootstrap.
 
-    analysis/compare_scipy.py TABLE.csv [--keep COLUMN] [--build build/opt] [--ranks 2] [--starts 30] [--resamples 30]
+    analysis/peers/compare_scipy.py TABLE.csv [--keep COLUMN] [--build build/opt] [--ranks 2] [--starts 30]
+                                    [--resamples 30]
 
-SciPy runs `--starts` of the 4500 starts (L-BFGS-B, numerical gradient, as the published code does) and `--resamples` of the
-4000 resamples (BFGS with analytic gradient from the minimum), and its times are scaled up; equiscale runs all of them."""
+SciPy runs `--starts` of the 4500 starts (L-BFGS-B, numerical gradient, as the published code does) and `--resamples` of
+the 4000 resamples (BFGS with analytic gradient from the minimum), and its times are scaled up; equiscale runs all."""
 import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 
-import numpy as np
-from scipy.optimize import minimize
-from scipy.special import logsumexp
+try:
+    import numpy as np
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+except ModuleNotFoundError as missing:
+    sys.exit(f"{sys.executable}: no module {missing.name}: want a Python with SciPy (Debian: python3-scipy)")
 
 DELTA = 1e-3
 
@@ -40,7 +45,7 @@ def gradient(p, x, y, z):
     log_s = logsumexp(terms, axis=0)
     share = np.exp(terms - log_s)
     slope = -np.clip(z - log_s, -DELTA, DELTA)
-    return np.array([slope @ share[0], slope @ share[1], slope @ share[2], -(slope * x) @ share[0], -(slope * y) @ share[1]])
+    return np.array([*(slope @ s for s in share), -(slope * x) @ share[0], -(slope * y) @ share[1]])
 
 
 def main():
@@ -54,8 +59,9 @@ def main():
     args = parser.parse_args()
     x, y, z = read(args.table, args.keep)
 
-    grid = [(a, b, e, al, be) for al in np.arange(0, 2.5, 0.5) for be in np.arange(0, 2.5, 0.5) for e in np.arange(-1, 1.5, 0.5)
-            for a in range(0, 30, 5) for b in range(0, 30, 5)]
+    exponents, logs = np.arange(0, 2.5, 0.5), range(0, 30, 5)
+    grid = [(a, b, e, al, be) for al in exponents for be in exponents for e in np.arange(-1, 1.5, 0.5) for a in logs
+            for b in logs]
     rng = np.random.default_rng(1)
     chosen = [grid[i] for i in rng.choice(len(grid), args.starts, replace=False)]
     start = time.perf_counter()
@@ -73,7 +79,8 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "fit.json")
-        command = ["jobs/local.sh", str(args.ranks), os.path.join(args.build, "equiscale"), "fit", args.table, "-json", out,
+        program = os.path.join(args.build, "equiscale")
+        command = ["jobs/local.sh", str(args.ranks), program, "fit", args.table, "-json", out,
                    "-fit_bootstraps", "4000", "-fit_intervals", "cells", "-fit_surrogate", "false"]
         if args.keep:
             command += ["-fit_columns_keep", args.keep]
@@ -81,11 +88,13 @@ def main():
         arm = json.load(open(out))["arms"][0]
     ours = arm["certificate"]
     print(f"{'':34}{'SciPy':>14}{'equiscale':>14}{'ratio':>8}")
-    print(f"{'4500 starts, seconds':34}{scipy_grid:14.1f}{ours['seconds_fit']:14.2f}{scipy_grid / ours['seconds_fit']:8.0f}")
-    print(f"{'4000 resamples, seconds':34}{scipy_bootstrap:14.1f}{ours['seconds_spread']:14.2f}{scipy_bootstrap / ours['seconds_spread']:8.0f}")
+    for what, theirs, mine in (("4500 starts", scipy_grid, ours["seconds_fit"]),
+                               ("4000 resamples", scipy_bootstrap, ours["seconds_spread"])):
+        print(f"{what + ', seconds':34}{theirs:14.1f}{mine:14.2f}{theirs / mine:8.0f}")
     print(f"{'objective':34}{best.fun:14.10f}{arm['objective']:14.10f}")
     print(f"{'starts at the minimum':34}{reached:8} of {args.starts:<3}{ours['reached']:6} of {ours['starts']}")
-    print(f"SciPy on 1 core, {args.starts} starts and {args.resamples} resamples scaled up; equiscale on {args.ranks} ranks, all of them")
+    print(f"SciPy on 1 core, {args.starts} starts and {args.resamples} resamples scaled up; equiscale on "
+          f"{args.ranks} ranks, all of them")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,24 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 """The roofline of this machine and where the kernels stand under it.
 
     mpirun -n 1 build/opt/equiscale bench kernels -json kernels.json
-    analysis/roofline.py kernels.json [roofline]        writes roofline.png and roofline.svg
+    analysis/peers/roofline.py kernels.json [roofline]        writes roofline.png and roofline.svg
 
-Intensity counts every operand read once and every result written once.  The sloping roofs are the bandwidths of memory and
-of a second-level cache; the flat one is the 2048^3 product, which kernels of small products may exceed.  Kernels without products (GELU, norms) have no FLOP that are counted and are left out.
+Intensity counts every operand read once and every result written once.  The sloping roofs are the bandwidths of memory
+and of a second-level cache; the flat one is the 2048^3 product, which kernels of small products may exceed.  Kernels
+without products (GELU, norms) have no FLOP that are counted and are left out.
 """
 import json
 import sys
+from pathlib import Path
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).parent.parent))
+try:
+    import numpy as np
 
-from style import COLOURS, COLUMN, GREY, MARKERS, PAGE, plt
+    from style import COLOURS, GREY, MARKERS, WIDE, plt
+except ModuleNotFoundError as missing:
+    sys.exit(f"{sys.executable}: no module {missing.name}: want a Python with matplotlib (Debian: python3-matplotlib)")
 
 
 def families(rows):
@@ -30,7 +36,7 @@ def draw(rows):
     intensity = [r["flop"] / r["bytes"] for g in groups.values() for r in g]
     rates = [r["gflops"] for g in groups.values() for r in g]
     low, high = min(intensity) / 2, max(intensity) * 2
-    fig, ax = plt.subplots(figsize=(PAGE * 0.8, COLUMN * 0.95))
+    fig, ax = plt.subplots(figsize=(0.8 * WIDE.width, 3.2))
     x = np.geomspace(low, high, 200)
     for bandwidth, line, name in (memory, "-", "memory"), (cache, "--", "cache"):
         ax.plot(x, np.minimum(peak, bandwidth * x), color=GREY, linestyle=line,

@@ -1,7 +1,7 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 """Our transformer beside PyTorch's own encoder of the same sizes, in turn, in one go.
 
-    analysis/compare_torch.py [-ranks 2] [-rounds 5] [-samples 32] [-tokens 41]
+    analysis/peers/compare_torch.py [-ranks 2] [-rounds 5] [-samples 32] [-tokens 41]
 
 Needs PyTorch (Debian: python3-torch), which nothing else here does.  A round times the forward and backward pass of one
 batch with PyTorch on as many threads as we have ranks, then with `equiscale bench step`; medians over the rounds are
@@ -21,11 +21,14 @@ import time
 with open("/proc/cpuinfo") as cpu:
     if "avx512dq" in cpu.read():
         os.environ.setdefault("BLIS_ARCH_TYPE", "skx")
-import torch  # noqa: E402  (BLIS reads the variable when it is loaded)
+try:
+    import torch  # BLIS reads the variable when it is loaded
+except ModuleNotFoundError as missing:
+    sys.exit(f"{sys.executable}: no module {missing.name}: want a Python with PyTorch (Debian: python3-torch)")
 
 SIZES = [(64, 4), (128, 4), (256, 6)]  # channels, blocks
 HEADS, INPUTS, OUTPUTS = 4, 32, 3
-HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
 class Encoder(torch.nn.Module):
@@ -63,7 +66,7 @@ def torch_peak():
 
 def ours(width, depth, options):
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        command = [f"{HERE}/../jobs/local.sh", str(options.ranks), f"{HERE}/../build/opt/equiscale", "bench", "step",
+        command = [f"{ROOT}/jobs/local.sh", str(options.ranks), f"{ROOT}/build/opt/equiscale", "bench", "step",
                    "-model", "transformer", "-width", str(width), "-depth", str(depth), "-heads", str(HEADS),
                    "-batch", str(options.samples), "-tokens", str(options.tokens), "-repeat", "5",
                    "-json", out.name]

@@ -1,0 +1,136 @@
+"""Loss of every run against what its training cost, in each currency."""
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+import style
+from figures import Absent
+from fitted import draw_frontier, frontier
+from style import DASHES, GREY
+from table import Table
+
+ORDER = 10
+TITLE = "Loss against compute"
+CAPTION = """Loss of every run of the grid against the training compute spent, one panel per currency. Faint: learning
+curves, whose learning-rate schedules have not ended before their last point. Solid: lower envelope of the finished
+runs. Dashed: the least loss at each budget under the fitted law, with its 95 % interval; dotted where that takes a
+model size or a length of training beyond those that were run."""
+MANY = 300  # learning curves, above which they are painted, not drawn
+
+
+def _envelope(c, loss):
+    """Indices of the runs that no cheaper run beats, by compute."""
+    order = np.argsort(c, kind="stable")
+    best = np.minimum.accumulate(loss[order])
+    return order[(loss[order] == best) & np.r_[True, best[1:] < best[:-1]]]
+
+
+def _curves(study, arm):
+    for cell in study.rows(arm, "grid", finished=False) if len(study.curves) else ():
+        rows = study.curve(cell)
+        for currency in study.currencies if len(rows) > 1 else ():
+            for c, loss in zip(study.curves[currency.column][rows], study.curves["loss"][rows]):
+                yield {"currency": currency.name, "arm": arm, "kind": "curve", "cell": study.cells["id"][cell], "C": c,
+                       "loss": loss}
+
+
+def _runs(study, arm, currency):
+    grid = study.grid(arm)
+    grid = grid[study.cells[currency.column][grid] > 0]
+    c, loss = study.cells[currency.column][grid], study.cells["loss"][grid]
+    here = {"currency": currency.name, "arm": arm}
+    for i, row in enumerate(grid):
+        yield {**here, "kind": "run", "cell": study.cells["id"][row], "C": c[i], "loss": loss[i]}
+    for i in _envelope(c, loss):
+        yield {**here, "kind": "envelope", "cell": study.cells["id"][grid[i]], "C": c[i], "loss": loss[i]}
+    for at in frontier(study, arm, currency, "loss"):
+        if len(c) and at["C"] <= max(c) * 1.001:
+            yield {**here, "kind": "law", "C": at["C"], "loss": at["value"], "low": at["low"], "high": at["high"],
+                   "inside": at["inside"]}
+
+
+def gather(study):
+    if not any(len(study.grid(arm)) for arm in study.arms):
+        raise Absent("no grid cell has finished")
+    rows = [row for arm in study.arms for row in _curves(study, arm)]
+    for currency in study.currencies:
+        rows += [row for arm in study.arms for row in _runs(study, arm, currency)]
+    return Table.of(rows)
+
+
+def _panel(ax, table, looks, seen):
+    curves = table.where(kind="curve").groups("arm", "cell")
+    for (arm, _), curve in curves:
+        ax.plot(curve["C"], curve["loss"], color=looks.colour(arm), lw=0.5, alpha=0.3, zorder=1,
+                rasterized=len(curves) > MANY)
+    for (arm,), runs in table.where(kind="run").groups("arm"):
+        ax.plot(runs["C"], runs["loss"], looks.marker(arm), color=looks.colour(arm), ms=2.8, mew=0, alpha=0.8, zorder=2)
+    for (arm,), best in table.where(kind="envelope").groups("arm"):
+        ax.plot(best["C"], best["loss"], color=looks.colour(arm), lw=1.2, zorder=3)
+    for (arm,), law in table.where(kind="law").groups("arm"):
+        law = Table({**law.columns, "value": law["loss"]})
+        draw_frontier(ax, law, looks.colour(arm), DASHES[1], 1.0)
+        seen |= {"law"} | ({"beyond"} if (law["inside"] == 0).any() else set())
+    costs = table.where(kind="run")["C"]
+    ax.set(xscale="log", yscale="log", xlabel=looks.compute(table["currency"][0]))
+    ax.set_xlim(style.log_limits([costs.min() / 6, costs.max()], 0.02, 0.04))
+
+
+def draw(table, looks, canvas):
+    panels = [rows for _, rows in table.where(kind="run").groups("currency")]
+    names = [rows["currency"][0] for rows in panels]
+    figure, axes = style.panels(canvas, len(panels), 2.6)
+    seen = set()
+    for ax, name in zip(axes, names):
+        _panel(ax, table.where(currency=name), looks, seen)
+    finals = table.where(kind="run")["loss"]
+    spread = finals.max() / finals.min()  # learning curves are cut off where they would squeeze the final losses
+    top = min(table["loss"].max(), finals.max() * max(1.25, spread ** 0.6))
+    axes[0].set_ylim(style.log_limits([finals.min(), top], 0.12, 0.02))
+    for ax in style.first_of_rows(axes):
+        ax.set_ylabel(looks.loss)
+    for ax in axes:
+        style.log_axis(ax.xaxis, most=5)
+    style.log_axis(axes[0].yaxis, most=8)
+    if len(axes) > 1:
+        style.panel_letters(axes)
+    handles = [Line2D([], [], color=looks.colour(a), marker=looks.marker(a), lw=1.2)
+               for a in table.where(kind="run").distinct("arm")]
+    labels = [style.words(a) for a in table.where(kind="run").distinct("arm")]
+    if (table["kind"] == "curve").any():
+        handles.append(Line2D([], [], color=GREY, lw=0.6, alpha=0.6))
+        labels.append("learning curves")
+    handles.append(Line2D([], [], color=GREY, lw=1.2))
+    labels.append("lower envelope of final losses")
+    if "law" in seen:
+        handles.append((Patch(color=GREY, alpha=0.25, lw=0), Line2D([], [], color=GREY, lw=1.0, ls=DASHES[1])))
+        labels.append("compute-optimal, fitted law (95 %)")
+    if "beyond" in seen:
+        handles.append(Line2D([], [], color=GREY, lw=1.0, ls=style.BEYOND))
+        labels.append("the same, optimum beyond the runs")
+    style.legend_below(figure, handles, labels)
+    return figure
+
+
+def _lowest(table):
+    """Of the budgets that all arms reach, the share at which each arm has the least loss."""
+    arms = table.groups("arm")
+    low, high = max(rows["C"].min() for _, rows in arms), min(rows["C"].max() for _, rows in arms)
+    if len(arms) < 2 or not low < high:
+        return ""
+    budgets = np.geomspace(low, high, 101)
+    best = [rows["loss"][np.searchsorted(rows["C"], budgets * (1 + 1e-9)) - 1] for _, rows in arms]
+    share = np.bincount(np.argmin(best, axis=0), minlength=len(arms)) / len(budgets)
+    winner = int(np.argmax(share))
+    return (f"; from {style.spoken(low)} to {style.spoken(high)}, which all arms reach, "
+            f"{style.words(arms[winner][0][0])} has the least loss at {100 * share[winner]:.0f} % of the budgets")
+
+
+def describe(table, looks):
+    parts = []
+    for (currency,), best in table.where(kind="envelope").groups("currency"):
+        arms = [f"{style.words(arm)} falls from {style.spoken(rows['loss'][0])} at {style.spoken(rows['C'][0])} to "
+                f"{style.spoken(rows['loss'][-1])} at {style.spoken(rows['C'][-1])}"
+                for (arm,), rows in best.groups("arm")]
+        parts.append(f"In {looks.currency(currency)} the lowest loss of {'; of '.join(arms)}{_lowest(best)}.")
+    return " ".join(parts)

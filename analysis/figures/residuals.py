@@ -1,0 +1,58 @@
+"""How far the law is from each run."""
+import numpy as np
+from matplotlib.lines import Line2D
+
+import style
+from figures import Absent
+from fitted import doubt
+from style import GREY
+from table import Table
+
+ORDER = 60
+TITLE = "What the law leaves over"
+CAPTION = """Relative difference between the loss of each fitted run and the law. A trend along N or D says that the
+law is not of the right form there; the scatter is the noise. Outliers stand at the edge, with their value."""
+
+
+def gather(study):
+    rows = [{"arm": arm, "status": doubt(law), "N": p["N"], "D": p["D"], "loss": p["loss"], "fitted": p["fitted"],
+             "percent": 100 * (p["loss"] / p["fitted"] - 1)}
+            for arm, law in sorted(study.fit.items()) for p in law.get("points", []) if p["fitted"]]
+    if not rows:
+        raise Absent("no law was fitted" if study.fit else study.no_fit)
+    return Table.of(rows)
+
+
+def draw(table, looks, canvas):
+    figure, axes = style.panels(canvas, 2, 2.2)
+    sizes = np.abs(table["percent"])
+    span = min(np.nanmax(sizes), 4 * np.nanquantile(sizes, 0.75) + 1)  # outliers are put on the edge, with their value
+    arms = table.groups("arm")
+    for ax, key, label in zip(axes, "ND", ("model size $N$ (parameters)", "training $D$ (samples seen)")):
+        values = []
+        for i, ((arm,), mine) in enumerate(arms):
+            x = mine[key] * 1.03 ** (i - (len(arms) - 1) / 2)  # runs of all arms share their D
+            y = np.clip(mine["percent"], -span, span)
+            values += list(x)
+            ax.plot(x, y, looks.marker(arm), color=looks.colour(arm), ms=3, mew=0, alpha=0.8,
+                    rasterized=len(table) > 2000)
+            for k in np.flatnonzero(np.abs(mine["percent"]) > span * 1.001):
+                ax.annotate(f"{mine['percent'][k]:+.0f} %", (x[k], y[k]), xytext=(0, 3 if y[k] > 0 else -3),
+                            textcoords="offset points", ha="center", va="bottom" if y[k] > 0 else "top", fontsize=6)
+        edge = 1.25 * span + 0.1
+        ax.set(xscale="log", xlabel=label, xlim=style.log_limits(values), ylim=(-edge, edge))
+        ax.axhline(0, color=GREY, lw=0.6, zorder=0)
+        style.log_axis(ax.xaxis, style.count)
+    for ax in style.first_of_rows(axes):
+        ax.set_ylabel("loss in excess of the law (%)")
+    style.panel_letters(axes)
+    style.legend_below(figure, [Line2D([], [], color=looks.colour(arm), marker=looks.marker(arm), ls="", mew=0,
+                                       label=style.words(arm) + mine["status"][0]) for (arm,), mine in arms])
+    return figure
+
+
+def describe(table, looks):
+    parts = [f"{style.words(arm)}: {len(mine)} runs, root mean square {np.sqrt(np.mean(mine['percent'] ** 2)):.2g} %, "
+             f"largest {mine['percent'][np.argmax(np.abs(mine['percent']))]:+.2g} %"
+             for (arm,), mine in table.groups("arm")]
+    return f"Differences of the runs from the law. {'; '.join(parts)}."

@@ -1,0 +1,53 @@
+"""Tables and numbers as HTML.  On a narrow screen a row becomes a block, with the heads beside the values."""
+import html
+import math
+import re
+
+from style import words
+
+
+def escape(value):
+    return html.escape(str(value))
+
+
+def number(value, digits=4):
+    """Text of a number to so many digits; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if 1e3 <= abs(value) < 1e7:
+        return f"{float(f'{value:.{digits}g}'):,.0f}"
+    text = f"{value:.{digits}g}"
+    if "e" not in text:
+        return text
+    mantissa, power = text.split("e")
+    return f"{'' if mantissa == '1' else mantissa + '×'}10<sup>{int(power)}</sup>"
+
+
+def measured(value, interval, digits=3):
+    """A value with its interval below."""
+    low, high = interval or (None, None)
+    if low is None and high is None:
+        return number(value, digits)
+    return f"{number(value, digits)} <small class=below>[{number(low, digits)}, {number(high, digits)}]</small>"
+
+
+def with_error(value, error, digits=3):
+    """A value with its standard error below."""
+    return f"{number(value, digits)} <small class=below>± {number(error, 2)}</small>"
+
+
+def table(head, rows, text=(0,)):
+    """head: names; rows: (class, cells of HTML); text: columns that are aligned left."""
+    names = [escape(re.sub("<[^>]*>", " ", h)) for h in head]
+    heads = "".join(f"<th scope=col{' class=text' if i in text else ''}>{h}</th>" for i, h in enumerate(head))
+    body = []
+    for kind, cells in rows:
+        line = "".join(f"<td{' class=text' if i in text else ''} data-head='{names[i]}'>{c}</td>"
+                       for i, c in enumerate(cells))
+        body.append(f"<tr{f' class={kind}' if kind else ''}>{line}</tr>")
+    newline = "\n"
+    return f"<table><thead><tr>{heads}</tr></thead>\n<tbody>{newline.join(body)}</tbody></table>"
+
+
+def arm_label(looks, arm):
+    return f"<i class=dot style='background:var(--arm{looks.arms.index(arm)})'></i>{escape(words(arm))}"

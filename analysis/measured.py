@@ -1,0 +1,39 @@
+"""What was measured on finished models, from /measures: the last number of each cell, and the mean over seeds."""
+import numpy as np
+
+from table import Table
+
+OUTPUT = -1  # layer: the model's output
+
+
+def finals(study):
+    """A row for each finished grid cell, measure, element and layer, at the last step that has one."""
+    if not len(study.measures):
+        return Table.of([])
+    c, rows = study.cells, []
+    known = {int(i) for arm in study.arms for i in study.grid(arm)}
+    last = {}
+    for i, key in enumerate(zip(*(study.measures[k].tolist() for k in ("cell", "measure", "element", "layer")))):
+        if key not in last or study.measures["step"][i] >= study.measures["step"][last[key]]:
+            last[key] = i
+    for (cell, measure, element, layer), i in last.items():
+        if cell in known:
+            rows.append({"arm": c["arm"][cell], "measure": measure, "element": element, "layer": layer,
+                         "N": c["parameters"][cell], "D": c["samples"][cell], "seed": c["seed"][cell],
+                         "loss": c["loss"][cell], **{k: study.measures[k][i] for k in ("value", "se", "samples")}})
+    return Table.of(sorted(rows, key=lambda row: row["arm"]))
+
+
+def pooled(rows):
+    """Mean over seeds, its standard error and the number of samples.  The error is that of the samples or that of the
+    scatter between seeds, whichever is larger."""
+    value, se = rows["value"], rows["se"]
+    within = np.sqrt(np.sum(se ** 2)) / len(value)
+    between = value.std(ddof=1) / np.sqrt(len(value)) if len(value) > 1 else np.nan
+    return value.mean(), np.fmax(within, between), rows["samples"].sum()
+
+
+def largest(rows):
+    """Those of the largest model, and of these the ones trained longest."""
+    rows = rows.where(N=rows["N"].max())
+    return rows.where(D=rows["D"].max())

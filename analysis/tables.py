@@ -1,0 +1,173 @@
+"""The tables of the page: laws, exponents, allocations, differences between arms, symmetry, cells."""
+from html_table import arm_label, escape, measured, number, table, with_error
+from measured import OUTPUT, finals, largest, pooled
+from style import words
+
+REASONS = {"keep": "keep column or weight 0", "range": "C outside the asked-for range", "arm": "arm not asked for",
+           "loss": "no usable loss", "outcome": "cell diverged or failed", "role": "cell not of the grid",
+           "dataset": "cell on a smaller training set"}
+
+
+def _laws(study):
+    return [(arm, study.fit[arm]) for arm in study.arms if arm in study.fit]
+
+
+def laws(study, looks):
+    if not study.fit:
+        return f"<p>None: {escape(study.no_fit)}.</p>"
+    keys = ["E", "A", "B", "alpha", "beta"]
+    rows = []
+    for arm, law in _laws(study):
+        rows.append(("" if law["status"] == "converged" else "bad", [
+            arm_label(looks, arm), *(measured(law.get(k), law["interval"].get(k)) for k in keys), law["rows"],
+            escape(law["status"])]))
+    text = table(["arm", "E", "A", "B", "α", "β", "rows", "status"], rows, (0, 7))
+    left_out = study.fit_header.get("left_out", {})
+    out = "; ".join(f"{n}: {escape(REASONS.get(why, why))}" for why, n in left_out.items() if n)
+    methods = sorted({law["method"] for law in study.fit.values()})
+    return (f"<p>L(N, D) = E + A/N<sup>α</sup> + B/D<sup>β</sup>; N parameters, D training samples. Method: "
+            f"{escape('; '.join(methods))}. Brackets: 95 % intervals from {study.fit_header.get('bootstraps', '?')} "
+            f"bootstrap resamples.{' Rows left out: ' + out + '.' if out else ''}</p>{text}")
+
+
+def certificates(study, looks):
+    """What says that the minimum is one, and how sharp."""
+    rows = []
+    for arm, law in _laws(study):
+        proof = law.get("certificate", {})
+        rows.append(("", [arm_label(looks, arm), number(law["objective"], 6),
+                          f"{proof.get('reached', '–')} of {proof.get('starts', '–')}",
+                          number(proof.get("condition"), 2), number(proof.get("seed_noise"), 2)]))
+    return "<h3>How sharp the minima are</h3>" + table(
+        ["arm", "objective", "starts that end at the minimum", "condition number", "noise between seeds"],
+        rows) if rows else ""
+
+
+def exponents(study, looks):
+    rows = []
+    for arm, law in _laws(study):
+        for currency in study.currencies:
+            fitted = study.fitted(arm, currency)
+            if not fitted:
+                continue
+            iso, lower = fitted.get("isoflop", {}), fitted.get("envelope", {}).get("N", {})
+            rows.append(("", [arm_label(looks, arm), f"{currency.title} <small>{currency.unit}</small>",
+                              measured(fitted["a"], fitted["interval"]["a"]),
+                              measured(fitted["b"], fitted["interval"]["b"]),
+                              *(measured(iso.get(k, {}).get("exponent"), iso.get(k, {}).get("interval"))
+                                for k in ("N", "D")),
+                              with_error(lower.get("exponent"), lower.get("se")),
+                              escape(iso.get("status", "–"))]))
+    if not rows:
+        return ""
+    return "<h3>Exponents of N* ∝ C<sup>a</sup> and D* ∝ C<sup>b</sup></h3>" + table(
+        ["arm", "C in", "a, law", "b, law", "a, isoFLOP", "b, isoFLOP", "a, envelope", "isoFLOP status"],
+        rows, (0, 1, 7))
+
+
+def sensitivity(study, looks):
+    """What other choices of fit would have said, of each arm."""
+    parts = []
+    for arm, law in _laws(study):
+        keys = ["E", "alpha", "beta", "a", "b", "N"]
+        rows = [("", [escape(r["what"]), r["rows"], *(number(r.get(k)) for k in keys)])
+                for r in law.get("certificate", {}).get("sensitivity", [])]
+        if rows:
+            budget = number(law["certificate"].get("reference_budget"), 3)
+            parts.append(f"<details><summary>Other choices of fit: {escape(words(arm))}</summary>" + table(
+                ["choice", "rows", "E", "α", "β", "a", "b", f"N* at {budget}"], rows) + "</details>")
+    return "".join(parts)
+
+
+def comparisons(study, looks):
+    rows = []
+    for pair in study.fit_header.get("comparisons", []):
+        for currency in study.currencies:
+            found = pair["currencies"].get(currency.name)
+            if not found:
+                continue
+            low, high = found.get("loss_range") or (None, None)
+            cross = found.get("crossover", {})
+            at = f"at C = {number(cross.get('C'), 3)}: " if cross.get("C") is not None else ""
+            rows.append(("", [f"{arm_label(looks, pair['second'])} / {arm_label(looks, pair['first'])}",
+                              f"{currency.title} <small>{currency.unit}</small>",
+                              measured(found["multiplier"], found["interval"]),
+                              f"{number(low, 3)} to {number(high, 3)}",
+                              escape(found["status"]), at + escape(cross.get("status", "–")),
+                              number(pair.get("exponents", {}).get("p"), 2)]))
+    if not rows:
+        return ""
+    return ("<p>Compute that the first arm needs for the loss of the second, over the "
+            "losses that both reach; 95 % intervals from paired resamples.</p>" + table(
+                ["arms", "C in", "compute for<br>equal loss", "over losses", "status", "crossover",
+                 "p of equal<br>exponents"], rows, (0, 1, 4, 5)))
+
+
+def allocation(study, looks):
+    parts = []
+    for currency in study.currencies:
+        rows = []
+        for arm, _ in _laws(study):
+            for at in (study.fitted(arm, currency) or {}).get("allocation", []):
+                spread = at.get("interval", {})
+                rows.append((at["C"], arm, ["bad" if at["N"] is None else "", [
+                    arm_label(looks, arm), number(at["C"], 3),
+                    *(measured(at[k], spread.get(k)) for k in ("N", "D", "loss")), escape(at["status"])]]))
+        if rows:
+            rows.sort(key=lambda r: r[:2])
+            parts.append(f"<h3>{currency.title.capitalize()} ({currency.unit})</h3>" + table(
+                ["arm", f"C <small>{currency.unit}</small>", "N* <small>parameters</small>",
+                 "D* <small>samples</small>", "loss", "status"], [r[2] for r in rows], (0, 5)))
+    return "".join(parts)
+
+
+def symmetry(study, looks):
+    """Per arm what was measured on the output of its largest models, each with its standard error."""
+    found = finals(study)
+    found = found.where(layer=OUTPUT) if len(found) else found
+    if not len(found):
+        return ""
+    kinds = [key for key, _ in found.groups("measure", "element")]
+    rows = []
+    for (arm,), mine in found.groups("arm"):
+        best = largest(mine)
+        cells, samples = [], 0
+        for measure, element in kinds:
+            these = best.where(measure=measure, element=element)
+            value, error, drawn = pooled(these) if len(these) else (None, None, 0)
+            cells.append(with_error(value, error))
+            samples = max(samples, drawn)
+        rows.append(("", [arm_label(looks, arm), number(best["N"][0]), number(best["D"][0]),
+                          len(set(best["seed"])), *cells, number(samples)]))
+    heads = [f"{escape(words(measure))}<br>{escape(words(element))}" for measure, element in kinds]
+    return ("<p>Measured on the output of the largest model of each arm, of those the ones trained longest; ± is one "
+            "standard error.</p>" + table(["arm", "N <small>parameters</small>", "D <small>samples</small>", "seeds",
+                                           *heads, "samples"], rows))
+
+
+def _cell_columns(study):
+    """(head, value of a row) of what is known of every cell."""
+    c = study.cells
+    columns = [("N <small>parameters</small>", lambda i: f"{c['parameters'][i]:,.0f}"),
+               ("D <small>samples</small>", lambda i: number(c["samples"][i], 6))]
+    if study.trained:
+        columns = [("role", lambda i: escape(c["role"][i])), columns[0], ("steps", lambda i: f"{c['steps'][i]:,}"),
+                   columns[1], ("dataset <small>trajectories</small>", lambda i: f"{c['dataset'][i]:,}"),
+                   ("seed", lambda i: c["seed"][i]), ("peak lr", lambda i: number(c["lr"][i], 3))]
+    for currency in study.currencies:
+        columns.append((f"{currency.title} <small>{currency.unit}</small>",
+                        lambda i, column=currency.column: number(c[column][i], 3)))
+    columns.append(("loss", lambda i: number(c["loss"][i], 4)))
+    return columns + [("outcome", lambda i: escape(c["outcome"][i]))] if study.trained else columns
+
+
+def cells(study, looks):
+    c = study.cells
+    keys = [c[k].tolist() for k in ("arm", "role", "parameters", "samples", "dataset", "seed")]
+    columns = _cell_columns(study)
+    rows = []
+    for i in sorted(range(len(c)), key=lambda i: [k[i] for k in keys]):
+        name = f"{arm_label(looks, c['arm'][i])} <small>{escape(c['id'][i])}</small>"
+        rows.append(("" if c["outcome"][i] == "done" else "bad", [name, *(value(i) for _, value in columns)]))
+    return table(["arm and cell" if study.trained else "arm", *(head for head, _ in columns)], rows,
+                 (0, 1, len(columns)) if study.trained else (0,))
