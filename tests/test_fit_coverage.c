@@ -1,8 +1,10 @@
 // TEST single n=2 args=20 grid 7 7 0.005 even huber
 // TEST single n=2 args=20 isoflop 6 7 0.01 uneven log
+// TEST single n=2 args=20 grid 8 8 0.005 shared log
 /* Do 95 % intervals hold the truth in 95 of 100 repetitions? The whole analysis of made-up surfaces of a known law.
- *     test_fit_coverage REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy huber|log|loss [RESAMPLES]
+ *     test_fit_coverage REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy|shared huber|log|loss [RESAMPLES]
  * grid: sizes x lengths, two decades each; isoflop: budgets x sizes, a factor of 16 in N about the optimum.
+ * shared: as much noise again that all runs of one size have in common, which the rows name as their group.
  * uneven: the noise falls by 25 from the smallest to the largest runs; heavy: Student's t with 3 degrees of freedom.
  * Prints the share that holds each coefficient and the allocation; fails where it is outside 0.93 to 0.97 by more than
  * so few repetitions can excuse. */
@@ -17,7 +19,7 @@ enum { ALLOCATED = 3, COLUMNS = COEFS + ALLOCATED };
 static const char *const column[COLUMNS] = {"E", "A", "B", "alpha", "beta", "a", "b", "N*", "D*", "loss*"};
 
 typedef struct Plan {
-    bool isoflop, uneven, heavy;
+    bool isoflop, uneven, heavy, shared;
     int rows, columns;
     double noise;
 } Plan;
@@ -39,14 +41,16 @@ static Table surface(const Plan *plan, int64_t repetition) {
             double n = 1e8 * pow(100, u), d = 2e9 * pow(100, v), budget = 6e18 * pow(500, u);
             if (plan->isoflop) n = cost_allocate(&truth, &cost, budget).n * pow(16, v - 0.5), d = budget / (6 * n);
             double part = plan->isoflop ? u : 0.5 * (u + v), scale = plan->uneven ? 2 * pow(25, -part) : 1;
-            table_add(&t,
-                      (Point){.n = n,
-                              .d = d,
-                              .c = {6 * n * d, NAN, NAN},
-                              .loss = law_loss(&truth, n, d) * exp(plan->noise * scale * draw(plan, repetition, t.n)),
-                              .weight = 1,
-                              .cell = t.n,
-                              .final = true});
+            double offset = plan->shared ? plan->noise * rng_normal((uint64_t)repetition, 91, (uint64_t)i) : 0;
+            table_add(&t, (Point){.n = n,
+                                  .d = d,
+                                  .c = {6 * n * d, NAN, NAN},
+                                  .loss = law_loss(&truth, n, d) *
+                                          exp(offset + plan->noise * scale * draw(plan, repetition, t.n)),
+                                  .group = plan->shared ? i + 1 : 0,
+                                  .weight = 1,
+                                  .cell = t.n,
+                                  .final = true});
         }
     return t;
 }
@@ -84,7 +88,8 @@ int main(int argc, char **argv) {
                  .columns = atoi(argv[4]),
                  .noise = atof(argv[5]),
                  .uneven = argv[6][0] == 'u',
-                 .heavy = argv[6][0] == 'h'};
+                 .heavy = argv[6][0] == 'h',
+                 .shared = argv[6][0] == 's'};
     FitOptions o = {.delta = 1e-3,
                     .extrapolation = 10,
                     .bootstraps = argc > 8 ? atoll(argv[8]) : 200,

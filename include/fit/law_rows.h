@@ -13,6 +13,8 @@ typedef struct LawRows {
     int64_t *config; /* (n) which one: rows of one config differ in their seeds */
     int64_t *first;  /* (configs + 1) rows of config k: member[first[k]] .. member[first[k+1] - 1] */
     int64_t *member; /* (n) */
+    int64_t groups;  /* of rows that share an error (fit.columns.group); rows without one are groups of their own */
+    int64_t *group;  /* (n) which one */
     double *store;
 } LawRows;
 

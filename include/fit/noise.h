@@ -20,8 +20,23 @@ typedef struct Noise {
     double *scale;        /* (n) s_j */
     double *unit;         /* (n) residuals made as large as errors, over their scale */
     bool *drawn;          /* (n) which units are drawn: of nearly absolute fits all but the smallest */
+    double between;       /* standard deviation of what the rows of a group share; 0: nothing */
     double width, shrink; /* of the kernel that smooths their distribution, and what keeps its variance */
 } Noise;
+
+/** The error that rows of a group share: variances of log loss by the method of moments, E r r' = (I - H)(within I +
+ *  between Z Z')(I - H) with Z the rows' groups (Henderson's third method), so that what the fit has taken of a group's
+ *  offset is made up for. dof: Satterthwaite's, of `between`. p: of between = 0 (F test). */
+typedef struct GroupEffect {
+    double within, between;
+    double dof, p;
+} GroupEffect;
+
+/** group (rows of the arm): numbers from 0 to groups - 1. Cost: groups^2. */
+GroupEffect noise_groups(const LawProblem *problem, const LawFit *fit, int arm, const int64_t *group, int64_t groups);
+
+/** Even noise of which a part is shared by the rows of a group (LawRows.group). */
+Noise noise_grouped(const LawProblem *problem, const LawFit *fit, int arm);
 
 Noise noise_of(const LawProblem *problem, const LawFit *fit, int arm, bool uneven);
 void noise_free(Noise *noise);

@@ -10,12 +10,14 @@
 #define FIT_ERRORS "free|zero|shared"
 #define FIT_EXPONENTS "free|tied|shared"
 
-/** Which resamples intervals come from. auto: of residuals, scaled where the noise is uneven. */
+/** Which resamples intervals come from. auto: of residuals, by groups where
+ *  rows have them, scaled where the noise is uneven. */
 typedef enum FitIntervals {
     FIT_INTERVALS_AUTO,
     FIT_INTERVALS_RESIDUALS,
     FIT_INTERVALS_SCALED,
-    FIT_INTERVALS_CELLS
+    FIT_INTERVALS_CELLS,
+    FIT_INTERVALS_GROUPS
 } FitIntervals;
 
 /** Which rows are fitted and which columns hold what; keys fit.columns.*, fit.arms, fit.best and the like. */

@@ -49,7 +49,8 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
         if (kind == BOOTSTRAP_CELLS) {
             p.rows[m].w = column[m][0];
         } else {
-            noise[m] = noise_of(problem, fit, m, kind == BOOTSTRAP_SCALED);
+            noise[m] = kind == BOOTSTRAP_GROUPS ? noise_grouped(problem, fit, m)
+                                                : noise_of(problem, fit, m, kind == BOOTSTRAP_SCALED);
             p.rows[m].z = column[m][0];
             p.rows[m].loss = column[m][1];
         }

@@ -32,6 +32,22 @@ static void list_members(LawRows *r) {
     }
 }
 
+/* Numbers the groups in the order of their first rows. */
+static void find_groups(LawRows *r, const Table *table) {
+    r->group = MEM_NEW(int64_t, r->n + 1);
+    int64_t *known = MEM_NEW(int64_t, r->n + 1); /* as the table has them; 0: of one row */
+    for (int64_t k = 0; k < r->n; k++) {
+        int64_t name = table->at[r->point[k]].group;
+        int64_t g = name ? 0 : r->groups;
+        while (g < r->groups && known[g] != name) g++;
+        r->group[k] = g;
+        if (g < r->groups) continue;
+        known[g] = name;
+        r->groups++;
+    }
+    mem_free(known);
+}
+
 LawRows law_rows(const Table *table, int arm) {
     LawRows r = {0};
     for (int64_t i = 0; i < table->n; i++) r.n += table_final(table, i, arm);
@@ -64,6 +80,7 @@ LawRows law_rows(const Table *table, int arm) {
     for (; k < n; k++) loss[k] = 1;
     r.k = (LawColumns){.n = n, .x = x, .y = y, .z = z, .loss = loss, .w = w};
     find_configs(&r, table);
+    find_groups(&r, table);
     list_members(&r);
     return r;
 }
@@ -72,6 +89,7 @@ void law_rows_free(LawRows *rows) {
     mem_free(rows->store);
     mem_free(rows->point);
     mem_free(rows->config);
+    mem_free(rows->group);
     mem_free(rows->first);
     mem_free(rows->member);
     *rows = (LawRows){0};

@@ -228,6 +228,79 @@ Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     return noise;
 }
 
+/* ---- Groups. ---- */
+
+/* Moments of residuals r: see GroupEffect. M = Z' (I - H) Z. */
+static GroupEffect moments(const double *r, const Hat *h, int64_t n, const int64_t *group, int64_t groups) {
+    int q = h->q;
+    double *sum = MEM_NEW(double, groups *(2 * q + 2) + 1); /* (groups, q) of J; (groups, q) times the inverse */
+    double *turned = sum + groups * q, *total = turned + groups * q, *size = total + groups;
+    double all = 0, dof = 0, shared = 0, trace = 0, square = 0;
+    for (int64_t i = 0; i < n; i++) {
+        for (int k = 0; k < q; k++) sum[group[i] * q + k] += h->j[i * q + k];
+        total[group[i]] += r[i];
+        size[group[i]] += 1;
+        all += r[i] * r[i];
+        dof += taken(h, i, i);
+    }
+    for (int64_t g = 0; g < groups && h->regular; g++)
+        for (int k = 0; k < q * q; k++) turned[g * q + k / q] += h->inverse[k] * sum[g * q + k % q];
+    for (int64_t g = 0; g < groups; g++) {
+        shared += total[g] * total[g];
+        for (int64_t other = 0; other < groups; other++) {
+            double m = g == other ? size[g] : 0;
+            for (int k = 0; k < q; k++) m -= turned[g * q + k] * sum[other * q + k];
+            square += m * m;
+            if (g == other) trace += m;
+        }
+    }
+    mem_free(sum);
+    GroupEffect e = {.dof = trace * trace / square, .p = NAN};
+    double determinant = dof * square - trace * trace;
+    e.between = determinant > 0 ? fmax((shared * dof - all * trace) / determinant, 0) : 0;
+    e.within = fmax((all - e.between * trace) / dof, 0);
+    double left = all - shared * trace / square, left_dof = dof - e.dof;
+    if (left > 0 && left_dof > 1) e.p = stats_f_sf(shared / trace / (left / left_dof), e.dof, left_dof);
+    return e;
+}
+
+GroupEffect noise_groups(const LawProblem *p, const LawFit *fit, int arm, const int64_t *group, int64_t groups) {
+    int64_t n = p->source[arm]->n;
+    double *r = MEM_NEW(double, n + 1);
+    Hat hat = residuals(r, p, fit, arm);
+    GroupEffect e = moments(r, &hat, n, group, groups);
+    mem_free(hat.j);
+    mem_free(r);
+    return e;
+}
+
+Noise noise_grouped(const LawProblem *p, const LawFit *fit, int arm) {
+    const LawRows *rows = p->source[arm];
+    int64_t n = rows->n;
+    Noise noise = {.n = n, .fitted = MEM_NEW(double, 4 * n + 1)};
+    noise.scale = noise.fitted + n;
+    noise.unit = noise.scale + n;
+    Hat hat = residuals(noise.unit, p, fit, arm);
+    GroupEffect e = moments(noise.unit, &hat, n, rows->group, rows->groups);
+    noise.between = sqrt(e.between);
+    /* What is left of the residuals without the means of their groups, made as large as `within`. */
+    double *mean = MEM_NEW(double, 2 * rows->groups + 1), *size = mean + rows->groups, square = 0;
+    for (int64_t i = 0; i < n; i++) size[rows->group[i]] += 1;
+    for (int64_t i = 0; i < n; i++) mean[rows->group[i]] += noise.unit[i] / size[rows->group[i]];
+    for (int64_t i = 0; i < n; i++) {
+        if (size[rows->group[i]] > 1) noise.unit[i] -= mean[rows->group[i]];
+        square += noise.unit[i] * noise.unit[i] / (double)n;
+        noise.scale[i] = 1;
+        noise.fitted[i] = log(law_loss(&fit->law[arm], exp(rows->k.x[i] + rows->x0), exp(rows->k.y[i] + rows->y0)));
+    }
+    for (int64_t i = 0; i < n && square > 0; i++) noise.unit[i] *= sqrt(e.within / square);
+    leave_out(&noise, 0);
+    smoothing(&noise);
+    mem_free(mean);
+    mem_free(hat.j);
+    return noise;
+}
+
 void noise_free(Noise *noise) {
     mem_free(noise->fitted);
     mem_free(noise->drawn);
@@ -237,7 +310,8 @@ void noise_free(Noise *noise) {
 void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows, uint64_t seed, int64_t resample,
                 int arm) {
     uint64_t rows_of = rng_stream("bootstrap", (uint64_t)resample),
-             own = rng_stream("smoothing", (uint64_t)(resample * TABLE_ARMS + arm));
+             own = rng_stream("smoothing", (uint64_t)(resample * TABLE_ARMS + arm)),
+             of_group = rng_stream("groups", (uint64_t)(resample * TABLE_ARMS + arm));
     for (int64_t i = 0; i < noise->n; i++) {
         int64_t from;
         uint64_t element = (uint64_t)i;
@@ -246,7 +320,8 @@ void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows
             element += (uint64_t)noise->n;
         } while (!noise->drawn[from]);
         double r = noise->unit[from] + noise->width * rng_normal(seed, own, (uint64_t)i);
-        z[i] = noise->fitted[i] + noise->shrink * noise->scale[i] * r / sqrt(rows->k.w[i]);
+        double shared = noise->between > 0 ? noise->between * rng_normal(seed, of_group, (uint64_t)rows->group[i]) : 0;
+        z[i] = noise->fitted[i] + (noise->shrink * noise->scale[i] * r + shared) / sqrt(rows->k.w[i]);
         loss[i] = exp(z[i]);
     }
 }

@@ -10,8 +10,8 @@
 #include <string.h>
 
 const char *const coef_name[COEFS] = {"E", "A", "B", "alpha", "beta", "a", "b"};
-const char *const spread_name[] = {"resampled cells", "resampled residuals",
-                                   "resampled residuals, scaled as the noise"};
+const char *const spread_name[] = {"resampled cells", "resampled residuals", "resampled residuals, scaled as the noise",
+                                   "resampled residuals and offsets of groups"};
 
 static const Cost six_nd = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /* log 6: where C is not known */
 
@@ -259,14 +259,16 @@ static void compare_methods(ArmFit *arm, const CurrencyFit *c) {
         }
 }
 
-static BootstrapKind spread_kind(FitIntervals asked, double uneven_p) {
+static BootstrapKind spread_kind(FitIntervals asked, bool grouped, double uneven_p) {
     const double surely_uneven = 0.01; /* p-value */
     switch (asked) {
     case FIT_INTERVALS_RESIDUALS: return BOOTSTRAP_RESIDUALS;
     case FIT_INTERVALS_SCALED: return BOOTSTRAP_SCALED;
     case FIT_INTERVALS_CELLS: return BOOTSTRAP_CELLS;
+    case FIT_INTERVALS_GROUPS: return BOOTSTRAP_GROUPS;
     case FIT_INTERVALS_AUTO: break;
     }
+    if (grouped) return BOOTSTRAP_GROUPS;
     return uneven_p < surely_uneven ? BOOTSTRAP_SCALED : BOOTSTRAP_RESIDUALS;
 }
 
@@ -285,7 +287,14 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
         group->uneven = fmin(group->uneven, arms * noise_uneven(&group->problem, &group->fit, m));
-    group->spread_kind = spread_kind(o->intervals, group->uneven);
+    bool grouped = false;
+    for (int m = 0; m < arms; m++) grouped |= rows[m].groups < rows[m].n;
+    group->spread_kind = spread_kind(o->intervals, grouped, group->uneven);
+    for (int m = 0; m < arms && group->spread_kind == BOOTSTRAP_GROUPS; m++) {
+        GroupEffect e = noise_groups(&group->problem, fit, m, rows[m].group, rows[m].groups);
+        double left = group->dof > 0 ? group->dof : e.dof;
+        if (e.between > 0) group->dof = fmax(fmin(left, e.dof), 1);
+    }
     start = timer_now();
     group->spread = bootstrap_laws(&group->problem, &group->fit, group->spread_kind, o->bootstraps, seed, comm);
     group->seconds_spread = timer_now() - start;

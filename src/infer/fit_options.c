@@ -27,8 +27,9 @@ const KeySpec fit_keys[] = {
     KEY("fit.starts", KEY_CHOICE, starts, "grid", 0, 0, "grid|few", "1",
         "the law's grid, of chinchilla the published one of 4500, or 36 of the size of the data"),
     KEY("fit.bootstraps", KEY_INT, bootstraps, "1000", 0, 1000000, NULL, "1", "resamples of each kind"),
-    KEY("fit.intervals", KEY_CHOICE, intervals, "auto", 0, 0, "auto|residuals|scaled|cells", "1",
-        "resamples that intervals come from; auto: residuals, or scaled ones where the noise is uneven"),
+    KEY("fit.intervals", KEY_CHOICE, intervals, "auto", 0, 0, "auto|residuals|scaled|cells|groups", "1",
+        "resamples that intervals come from; auto: residuals, by groups if there are any, or scaled where the noise is "
+        "uneven"),
     KEY("fit.seed", KEY_INT, seed, "1", 0, 9e15, NULL, "1", "of the resamples"),
     KEY("fit.budgets", KEY_REALS, budgets[CURRENCY_NOMINAL], "", 1e-300, 1e300, NULL, "FLOP",
         "nominal budgets to allocate; empty: powers of ten in reach"),
