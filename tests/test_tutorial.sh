@@ -8,11 +8,14 @@ fail() { echo "FAILED: $1"; exit 1; }
 
 tar -cf - --exclude=./build --exclude=./runs --exclude=./.git . | tar -xf - -C "$t"
 # Objects that the steps do not touch need not be made again.
-mkdir -p "$t/build"
-cp -a "$build" "$t/build/opt"
+mkdir -p "$t/build" "$t/bin"
+[ "$(basename "$build")" != opt ] || cp -a "$build" "$t/build/opt"
+# The interpreter that has h5py and matplotlib is python3 here, whatever comes first on the PATH.
+ln -s "${PYTHON:-/usr/bin/python3}" "$t/bin/python3"
+export PATH=$t/bin:$PATH
 cd "$t"
 
-"${PYTHON:-/usr/bin/python3}" - docs/tutorial.md <<'P'
+python3 - docs/tutorial.md <<'P'
 import re
 import subprocess
 import sys
