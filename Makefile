@@ -121,7 +121,7 @@ tests: $(B)/equiscale $(TESTS)
 
 # ---- Compiling. What a build depends on beside its sources stands in files that change only when it does. ----
 $(B)/flags: export STAMP = $(MPICC) $(CFLAGS_ALL) $(LIBS_ALL) \
-                            $(foreach f,$(filter-out src/study/provenance,$(LIB_SRC:%.c=%)),$(FLAGS_$(f)))
+                            $(foreach f,$(filter-out src/study/provenance,$(LIB_SRC:%.c=%) $(CLI_SRC:%.c=%)),$(FLAGS_$(f)))
 $(B)/commit: export STAMP = $(VERSION) $(COMMIT)
 $(B)/objects: export STAMP = $(LIB_OBJ)
 stamp = { printf '%s\n' "$$STAMP"; $(1); } >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
@@ -144,6 +144,9 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(MPICC) $(CFLAGS_ALL) $(FLAGS_$*) -MMD -MP -c $< -o $@
 
 # Files with flags of their own: FLAGS_ and the path without its suffix.
+# What tells that the processor lacks instructions must run on every one.
+BASELINE ?= $(if $(filter x86_64%,$(shell $(MPICC) -dumpmachine 2>/dev/null)),-march=x86-64 -mtune=generic)
+FLAGS_src/cli/processor = $(BASELINE) -fno-tree-vectorize
 # Sums over rows that vectorise, exp and log from libmvec: these files alone may assume finite numbers.
 $(foreach f,$(wildcard src/fit/*_sum.c),$(eval FLAGS_$(f:%.c=%) := -ffast-math))
 # The commit is compiled into one object only, so that a new commit rebuilds little.

@@ -36,6 +36,7 @@ elif ! "$root/bin/equiscale" --version >/dev/null 2>&1; then
     echo "no man page: the program does not run here"
 else
     install -d "$man"
-    help2man --no-info --name 'scaling laws with and without equivariance' "$root/bin/equiscale" >"$man/equiscale.1"
+    # By its name on the PATH: help2man does not quote a path.
+    PATH=$root/bin:$PATH help2man --no-info --name 'scaling laws with and without equivariance' equiscale >"$man/equiscale.1"
 fi
 echo "installed in $root"

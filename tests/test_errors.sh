@@ -89,7 +89,7 @@ refuse 1 'help frob: want a command' help frob
 refuse 1 'want a results file' export
 refuse 1 'key csv is missing' export "$here/runs/e/results.h5"
 refuse 1 'good.yaml' export "$here/good.yaml" -csv "$here/csv"
-refuse 1 'json = .*: want a file that can be written' plan "$here/good.yaml" -json "$here/no/where"
+refuse 1 'no/where: No such file.*: want a path that can be written' plan "$here/good.yaml" -json "$here/no/where"
 refuse 1 'command line: 64: want -key value' run "$here/good.yaml" 64
 
 # Layouts.

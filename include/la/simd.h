@@ -46,8 +46,8 @@ static inline void vec_transpose(Vec v[LANES]) {
         for (int r = 0; r < LANES; r++)
             if (!(r & s)) {
                 Vec a = v[r], b = v[r + s];
-                v[r] = __builtin_shuffle(a, b, low);
-                v[r + s] = __builtin_shuffle(a, b, high);
+                v[r] = vec_shuffle(a, b, low);
+                v[r + s] = vec_shuffle(a, b, high);
             }
     }
 }

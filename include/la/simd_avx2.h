@@ -31,12 +31,12 @@ static inline Vec vec_max(Vec a, Vec b) {
 /* Lanes that are `half` apart meet, then those half as far. */
 static inline real vec_top(Vec v) {
 #pragma GCC unroll 4
-    for (int half = LANES / 2; half; half /= 2) v = vec_max(v, __builtin_shuffle(v, lane_numbers ^ half));
+    for (int half = LANES / 2; half; half /= 2) v = vec_max(v, vec_shuffle(v, v, lane_numbers ^ half));
     return v[0];
 }
 static inline real vec_total(Vec v) {
 #pragma GCC unroll 4
-    for (int half = LANES / 2; half; half /= 2) v += __builtin_shuffle(v, lane_numbers ^ half);
+    for (int half = LANES / 2; half; half /= 2) v += vec_shuffle(v, v, lane_numbers ^ half);
     return v[0];
 }
 

@@ -57,3 +57,16 @@ static inline Vec vec_set(real x) {
 static inline Vec vec_select(Lanes which, Vec a, Vec b) {
     return (Vec)((which & (Lanes)a) | (~which & (Lanes)b));
 }
+
+/** Lanes of the 2 LANES of a and b by their numbers, which are constants once the loop around is unrolled. */
+static inline __attribute__((always_inline)) Vec vec_shuffle(Vec a, Vec b, Lanes from) {
+#ifdef __clang__
+    /* clang's own shuffle wants the numbers as literals; it makes the same instruction of this. */
+    Vec out = a;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < LANES; i++) out[i] = from[i] < LANES ? a[from[i]] : b[from[i] - LANES];
+    return out;
+#else
+    return __builtin_shuffle(a, b, from);
+#endif
+}

@@ -150,7 +150,7 @@ Err h5_create(H5File *file, const char *path, const Comm *comm) {
     quiet();
     *file = (H5File){.comm = comm, .path = path, .writing = true};
     hid_t access = H5_CALL(H5Pcreate(H5P_FILE_ACCESS)), create = plain(H5P_FILE_CREATE);
-    H5_CALL(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST));
+    H5_CALL(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110));
     if (comm) {
         H5_CALL(H5Pset_fapl_mpio(access, comm_mpi(comm), MPI_INFO_NULL));
         H5_CALL(H5Pset_coll_metadata_write(access, true));
@@ -228,6 +228,7 @@ static hid_t text_type(size_t bytes) {
     hid_t type = (hid_t)H5_CALL(H5Tcopy(H5T_C_S1));
     H5_CALL(H5Tset_size(type, bytes));
     H5_CALL(H5Tset_strpad(type, H5T_STR_NULLPAD));
+    H5_CALL(H5Tset_cset(type, H5T_CSET_UTF8));
     return type;
 }
 
@@ -276,6 +277,7 @@ Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t
     H5_CALL(H5Pclose(create));
     TRY(written(file, column->name, data->id));
     TRY(h5_set_text(file, column->name, "unit", column->unit));
+    TRY(h5_set_text(file, column->name, "units", column->unit)); /* the name that xarray and the CF conventions know */
     return h5_set_text(file, column->name, "description", column->description);
 }
 
@@ -404,8 +406,17 @@ static hid_t select_rows(hid_t *file_space, const H5Data *data, int64_t first, i
     return memory;
 }
 
+/* HDF5 does not convert between character sets: memory has that of the file, which was ASCII in older ones. */
+static void take_charset(hid_t type, const H5Data *data) {
+    if (data->column->type != H5_TEXT) return;
+    hid_t stored = (hid_t)H5_CALL(H5Dget_type(data->id));
+    H5_CALL(H5Tset_cset(type, H5Tget_cset(stored)));
+    H5_CALL(H5Tclose(stored));
+}
+
 static int64_t transfer(H5Data *data, void *to, const void *from, int64_t first, int64_t rows) {
     hid_t file_space, memory = select_rows(&file_space, data, first, rows), type = type_of(data->column, false);
+    take_charset(type, data);
     hid_t how = (hid_t)H5_CALL(H5Pcreate(H5P_DATASET_XFER));
     if (data->file->comm) H5_CALL(H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE));
     char none[8] = "";
@@ -444,7 +455,6 @@ static Err set(H5File *file, const char *object, const char *name, hid_t type, h
 
 Err h5_set_text(H5File *file, const char *object, const char *name, const char *text) {
     hid_t type = text_type(strlen(text) + 1);
-    H5_CALL(H5Tset_cset(type, H5T_CSET_UTF8));
     H5_CALL(H5Tset_strpad(type, H5T_STR_NULLTERM));
     Err err = set(file, object, name, type, type, text);
     H5_CALL(H5Tclose(type));

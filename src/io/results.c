@@ -219,6 +219,9 @@ static Err write_all(H5File *file, const Results *r, const char *provenance) {
     TRY(h5_set_text(file, "/", "digest", digest));
     TRY(write_provenance(file, provenance));
     for (int t = 0; t < TABLES; t++) TRY(write_table(file, &tables[t], r, t));
+    /* OUTCOME_DONE and those after it, by the CF conventions. */
+    TRY(h5_set_text(file, "/cells/outcome", "flag_values", "0 1 2"));
+    TRY(h5_set_text(file, "/cells/outcome", "flag_meanings", "done diverged failed"));
     TRY(write_currencies(file, "/cells"));
     return write_currencies(file, "/curves");
 }

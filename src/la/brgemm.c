@@ -116,7 +116,7 @@ INLINE Vec lane_sums(Vec *v) {
               crossed = (lane_numbers ^ half) + (from_w & LANES);
         UNROLL for (int i = 0; i < half; i++) {
             Vec u = v[i], w = v[i + half];
-            v[i] = __builtin_shuffle(u, w, straight) + __builtin_shuffle(u, w, crossed);
+            v[i] = vec_shuffle(u, w, straight) + vec_shuffle(u, w, crossed);
         }
     }
     return v[0];

@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(PETSC_USE_COMPLEX) || !defined(PETSC_USE_REAL_DOUBLE)
+#error                                                                                                                 \
+    "PETSc has complex or single-precision scalars: want one with real scalars in double precision (32 or 64-bit indices)"
+#endif
+
 struct Comm {
     MPI_Comm mpi;
     int rank, size;

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# make builds and installs nothing else; what is installed works from any folder, with a space in its path; processors that
+# lack what it was compiled for get a line. test_install.sh BUILD_DIR
+set -u
+build=$1
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+bad=0
+fail() { echo "FAILED: $*"; bad=1; }
+make="make -s --no-print-directory B=$build"
+
+# The default goal neither installs nor trains; a setting or a missing library is told by name.
+make -n 2>/dev/null | grep -qE 'deps.sh|study.sh' && fail "make alone installs or trains"
+grep -q 'does not know nonesuch' <($make PKGS="nonesuch" B="$here/x" build 2>&1) || fail "a package that is missing"
+grep -q 'no compiler nonesuch' <($make MPICC="nonesuch" B="$here/x" build 2>&1) || fail "a compiler that is missing"
+$make info >"$here/info" 2>&1
+grep -q '^compiler .*, by /' "$here/info" || fail "make info: $(cat "$here/info")"
+MPIEXEC="mpiexec --oversubscribe" jobs/local.sh 3 true || fail "options in MPIEXEC"
+
+# A change of flags or commit rebuilds what it must, and nothing else does.
+stamp() { $make "$@" >/dev/null 2>&1; cksum <"$here/y/${stamped:-flags}"; }
+first=$(stamp B="$here/y" "$here/y/flags")
+[ "$(stamp B="$here/y" "$here/y/flags")" = "$first" ] || fail "the stamp of flags changes by itself"
+[ "$(stamp B="$here/y" CFLAGS=-DX "$here/y/flags")" != "$first" ] || fail "other flags, the same stamp"
+stamped=commit
+first=$(stamp B="$here/y" COMMIT=a "$here/y/commit")
+[ "$(stamp B="$here/y" COMMIT=b "$here/y/commit")" != "$first" ] || fail "another commit, the same stamp"
+
+# Installed into a path with a space, within DESTDIR, and used from elsewhere.
+$make install DESTDIR="$here/stage" PREFIX="/opt/a b" >"$here/log" || fail "make install: $(cat "$here/log")"
+bin="$here/stage/opt/a b/bin"
+(cd / && grep -q "^equiscale $(cat "$OLDPWD/VERSION")" <("$bin/equiscale" --version)) || fail "--version"
+(cd "$here" && "$bin/equiscale" keys input/quick.yaml | grep -qE '^  study.name +quick ') || fail "input/quick.yaml from elsewhere"
+(cd "$here" && PYTHON=${PYTHON:-/usr/bin/python3} "$bin/equiscale-report" nowhere 2>&1 | grep -q nowhere) || fail "equiscale-report from elsewhere"
+grep -q "prefix {/opt/a b}" "$here/stage/opt/a b/share/modulefiles/equiscale/"* || fail "module file"
+if command -v help2man >/dev/null; then
+    grep -q 'train_batch\|every cell' "$here/stage/opt/a b/share/man/man1/equiscale.1" || fail "man page"
+fi
+$make uninstall DESTDIR="$here/stage" PREFIX="/opt/a b"
+[ -z "$(find "$here/stage" -type f -o -type l)" ] || fail "uninstall leaves $(find "$here/stage" -type f | head -n 3)"
+
+# An archive of a release knows its commit.
+if git rev-parse --git-dir >/dev/null 2>&1; then
+    git archive HEAD .commit | tar -xO | grep -qE '^[0-9a-f]{7,}$' || fail "an archive does not know its commit"
+fi
+
+# A processor without the instructions (qemu's Westmere has no AVX) gets one line and exit code 2.
+if command -v qemu-x86_64 >/dev/null && "$build/equiscale" --version | grep -q march=native && grep -q ' avx ' /proc/cpuinfo
+then
+    qemu-x86_64 -cpu Westmere "$build/equiscale" --version >"$here/out" 2>"$here/err"
+    code=$?
+    [ $code = 2 ] && [ "$(grep -c '^equiscale: the processor of .* has no ' "$here/err")" = 1 ] ||
+        fail "on a Westmere: $code, $(tail -n 2 "$here/err")"
+else
+    echo "skipped: no qemu-x86_64, or no program for AVX"
+fi
+
+# Recipes are read by their own languages.
+for recipe in packages/spack/packages/*/package.py jobs/reframe/*.py; do
+    "${PYTHON:-/usr/bin/python3}" -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$recipe" || fail "$recipe"
+done
+exit $bad
