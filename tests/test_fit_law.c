@@ -330,10 +330,33 @@ static int lacking(const LawKind *made, const LawKind *fitted, int seeds, int dr
         EXPECT(g.by == (seeds > 1 ? LACK_BY_SEEDS : LACK_BY_CURVATURE), "%s", lack_name[g.by]);
         EXPECT(made != fitted || fabs(g.rms - 0.01) < 0.004, "rms %g", g.rms);
         count += g.p < 0.05;
+        EXPECT(made != fitted || g.size_p > 1e-4, "runs of one size share an error: p = %g", g.size_p);
         law_rows_free(&rows);
         table_free(&t);
     }
     return count;
+}
+
+/* An offset of each size: found, and with groups named there is no talk of curvature. */
+static void offsets(void) {
+    Table t = surface(&truth, 8, 8, 0.004, 31);
+    for (int64_t i = 0; i < t.n; i++) t.at[i].loss *= exp(0.01 * rng_normal(32, 1, (uint64_t)(i / 8)));
+    LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOG};
+    for (int named = 0; named < 2; named++) {
+        for (int64_t i = 0; i < t.n; i++) t.at[i].group = named ? i / 8 + 1 : 0;
+        LawRows rows = law_rows(&t, 0);
+        LawProblem p = law_problem(&rows, 1, &spec);
+        LawFit fit;
+        law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+        Goodness g = goodness_of(&p, &fit, 0, false);
+        EXPECT(rows.groups == (named ? 8 : 64), "%lld groups", (long long)rows.groups);
+        if (named)
+            EXPECT(g.by == LACK_UNTESTED && isnan(g.size_p), "tested by %s", lack_name[g.by]);
+        else
+            EXPECT(g.size_p < 1e-3, "p = %g", g.size_p);
+        law_rows_free(&rows);
+    }
+    table_free(&t);
 }
 
 static void lack_of_fit(void) {
@@ -468,6 +491,7 @@ int main(int argc, char **argv) {
     one_sided();
     outside();
     lack_of_fit();
+    offsets();
     proportional(4);
     rank_count();
     names();

@@ -3,7 +3,7 @@
  *  Lack of fit: where enough runs differ in their seeds only, the residuals against the pure error between seeds (F test);
  *  else whether residuals bend with (log N, log D): the quadratic terms beside the derivatives of the law (F test on
  *  residuals in units of the noise's scale, fit/noise.h, with those beyond CLIP standard deviations drawn in, since a few
- *  wild rows are no lack of fit). */
+ *  wild rows are no lack of fit). Rows that share an error bend by themselves: with groups it is not tested. */
 #pragma once
 
 #include "fit/law.h"
@@ -17,6 +17,7 @@ typedef struct Goodness {
     LackOfFit by;
     double f, p; /* F statistic and its tail probability; NaN where untested */
     int dof1, dof2;
+    double size_p; /* p-value of no error that runs of one size share; NaN with groups of the rows' own */
 } Goodness;
 
 /** Below this the law is rejected by its own points. */

@@ -86,12 +86,29 @@ static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int a
     noise_free(&noise);
 }
 
+/* Do runs of one size share an error? Their sizes as groups. */
+static double shared_by_sizes(const LawProblem *p, const LawFit *fit, int arm) {
+    const LawRows *rows = p->source[arm];
+    int64_t *group = MEM_NEW(int64_t, 2 * rows->n + 1), *first = group + rows->n, groups = 0;
+    for (int64_t i = 0; i < rows->n; i++) {
+        int64_t g = 0;
+        while (g < groups && rows->k.x[first[g]] != rows->k.x[i]) g++;
+        group[i] = g;
+        if (g < groups) continue;
+        first[g] = i;
+        groups++;
+    }
+    double value = groups < rows->n ? noise_groups(p, fit, arm, group, groups).p : NAN;
+    mem_free(group);
+    return value;
+}
+
 Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     const LawRows *rows = p->source[arm];
     double n = (double)rows->n, mean = 0, total = 0, left = 0;
     double share = n / (double)p->n_rows; /* of the variables that arms share */
     double dof = fmax(n - share * p->n, 1);
-    Goodness g = {.f = NAN, .p = NAN};
+    Goodness g = {.f = NAN, .p = NAN, .size_p = NAN};
     for (int64_t i = 0; i < rows->n; i++) mean += rows->k.z[i] / n;
     for (int64_t i = 0; i < rows->n; i++) {
         total += pow(rows->k.z[i] - mean, 2);
@@ -99,6 +116,8 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     }
     g.rms = sqrt(left / dof);
     g.r2 = 1 - left / total;
+    if (rows->groups < rows->n) return g;
+    g.size_p = rows->n > p->n ? shared_by_sizes(p, fit, arm) : NAN;
     int seeds;
     double pure = pure_error(&seeds, rows);
     int lack = (int)dof - seeds;

@@ -151,6 +151,10 @@ static void print_goodness(const ArmFit *arm) {
     const Goodness *g = &arm->goodness;
     log_text("    rms of log residuals %.3g, R^2 %.5f; lack of fit by %s%s", g->rms, g->r2, lack_name[g->by],
              g->by == LACK_UNTESTED ? "" : cell(": p = %.2g", g->p).text);
+    if (g->size_p < LACK_LIMIT)
+        log_text("    runs of one size share an error (p = %.1e): intervals are too narrow unless -fit_columns_group "
+                 "names it",
+                 g->size_p);
     if (arm->disagreement[0]) log_text("    %s", arm->disagreement);
 }
 
