@@ -85,7 +85,7 @@ TEXT = {"id": "S96", "arm": "S32", "role": "S32", "measure": "S32", "element": "
 def write(path, tables, old):
     """tables: group -> (rows, a row to take the columns from where there is none)."""
     with h5py.File(path, "w") as file:
-        file.attrs.update({"format": "equiscale-results-1", "study": "synthetic", "digest": f"{1:016x}"})
+        file.attrs.update({"format": "equiscale-results-1", "study": "synthetic"})
         for group, (rows, sample) in tables.items():
             for name in sample:
                 if old and name in ("joules", "procedure"):

@@ -97,8 +97,8 @@ refuse 3 'layout.dp x layout.tp = 2 x 1 on 3 ranks: want .* multiple of 2' run "
 refuse 4 'tp.*(1|2)' run "$here/good.yaml" -layout_tp 4 -study_name l
 
 # Files of another study, broken files.
-refuse 1 'belongs to another study' run "$here/good.yaml" -train_beta2 0.95
-refuse 1 'trained with learning rate' run "$here/good.yaml" -transformer_lr 0.123
+refuse 1 'train.beta2 = .* there, 0.94.* here' run "$here/good.yaml" -train_beta2 0.95
+refuse 1 'transformer.lr.* there, .* here' run "$here/good.yaml" -transformer_lr 0.123
 cell=$(find "$here/runs/e/cells" -name '*.h5')
 cp "$cell" "$here/cell.keep"
 head -c 1000 "$here/cell.keep" >"$cell"
@@ -111,7 +111,7 @@ echo 'not HDF5' >"$here/data.h5"
 refuse 2 'data.h5' run "$here/good.yaml" -study_name b
 cp "$here/data.keep" "$here/data.h5"
 cp "$here/runs/e/results.h5" "$here/results.keep"
-refuse 1 'runs/e/results.h5: belongs to another study' run "$here/good.yaml" -train_beta2 0.95 -transformer_width 16
+refuse 1 'runs/e/results.h5: train.beta2 = .* there' run "$here/good.yaml" -train_beta2 0.95 -transformer_width 16
 head -c 1500 "$here/results.keep" >"$here/runs/e/results.h5"
 refuse 1 'runs/e/results.h5' run "$here/good.yaml"
 cp "$here/results.keep" "$here/runs/e/results.h5"

@@ -86,6 +86,8 @@ Err h5_set_text(H5File *file, const char *object, const char *name, const char *
 Err h5_set_i64(H5File *file, const char *object, const char *name, int64_t value);
 Err h5_set_f64(H5File *file, const char *object, const char *name, double value);
 bool h5_has(H5File *file, const char *object, const char *name);
+/** All text attributes of an object as lines `name = value`, in the order of their names; mem_free them. */
+Err h5_get_lines(char **lines, H5File *file, const char *object);
 /** mem_free the text. */
 Err h5_get_text(char **text, H5File *file, const char *object, const char *name);
 Err h5_get_i64(int64_t *value, H5File *file, const char *object, const char *name);

@@ -14,7 +14,12 @@
 
 #include <stdint.h>
 
-enum { RESULTS_NAME = 32, RESULTS_ID = 96, RESULTS_NUMBERS = 192 }; /* bytes of text, the final zero included */
+enum {
+    RESULTS_NAME = 32,
+    RESULTS_ID = 96,
+    RESULTS_NUMBERS = 192,
+    RESULTS_DIGEST = 17
+};                           /* bytes, final zero included */
 enum { CURVE_NUMBERS = 12 }; /* numbers of a training procedure at a curve point */
 enum { OUTCOME_DONE = 0, OUTCOME_DIVERGED = 1, OUTCOME_FAILED = 2 };
 
@@ -23,11 +28,13 @@ typedef struct CellRecord {
     char arm[RESULTS_NAME];  /* transformer, transformer_augmented, gatr */
     char role[RESULTS_NAME]; /* grid: scaling cells; data: data-efficiency cells; lr: learning-rate sweep */
     int64_t width, depth, heads;
-    int64_t parameters;   /* N: trainable parameters */
-    int64_t steps, batch; /* optimiser steps, samples a step */
-    int64_t samples;      /* D: training samples seen, steps * batch */
-    int64_t tokens;       /* training tokens seen */
-    int64_t dataset;      /* trajectories in the training set */
+    int64_t scalars, multi_query, increase; /* the rest of the shape, as in nn/model.h; -1: not recorded */
+    int64_t parameters;                     /* N: trainable parameters */
+    int64_t steps, batch;                   /* optimiser steps, samples a step */
+    int64_t samples;                        /* D: training samples seen, steps * batch */
+    int64_t tokens;                         /* training tokens seen */
+    int64_t dataset;                        /* trajectories in the training set */
+    char data[RESULTS_DIGEST]; /* digest of all trajectories that decide its numbers; empty: not recorded */
     int64_t seed;
     double lr; /* peak learning rate */
     int64_t dp, tp;
@@ -69,7 +76,7 @@ typedef struct Results {
     CurvePoint *curve;   /* ordered by cell, then step */
     MeasureRow *measure; /* ordered by cell; none in files from before there was the table */
     char study[RESULTS_NAME];
-    uint64_t digest; /* of the study's options that decide results */
+    char *provenance; /* lines `name = value` of a file that was read; NULL: there is none */
 } Results;
 
 /** A cell's own file, committed whole: temporary name, fsync, rename, fsync of the folder. Not collective. */
@@ -81,10 +88,10 @@ Err results_read(Results *out, const char *path);
 Err results_load(Results *out, const char *path);
 void results_free(Results *results);
 
-/** Appends all cells of `one` with their curves and measures. Not collective. */
+/** Appends all cells of `one` with their curves and measures, without its provenance. Not collective. */
 void results_append(Results *to, const Results *one);
 
-/** Afterwards every rank has what the root has; the others pass nothing that they own. Collective. */
+/** Afterwards every rank has the rows that the root has; the others pass nothing that they own. Collective. */
 void results_bcast(Results *results, const Comm *comm);
 
 /** results.h5 from the same Results on every rank, written collectively with parallel HDF5 in equal shares of rows,

@@ -6,8 +6,11 @@
 typedef enum CellState { CELL_PLANNED, CELL_RUNNING, CELL_DONE, CELL_DIVERGED, CELL_FAILED } CellState;
 
 typedef struct Cell {
-    CellRecord record; /* identity from the start; results when it is finished */
+    CellRecord record;     /* identity from the start; results when it is finished */
+    char file[RESULTS_ID]; /* name of its file in cells/, without suffix: its id, or that in an earlier study file */
     TrainJob job;
+    double rate;                        /* as the study file has it: peak learning rate at N = 1e5 */
+    bool swept;                         /* the arm has several */
     double flop_nominal, flop_executed; /* expected, of training */
     double seconds;                     /* expected wall time on dp x tp ranks, evaluations included */
     int64_t bytes;                      /* a rank */
@@ -17,21 +20,22 @@ typedef struct Cell {
 
 typedef struct Grid {
     int n;
-    Cell *cell;      /* most expensive first */
-    uint64_t digest; /* of all that decides a loss but is not in the identity of a cell; 0: not known */
+    Cell *cell; /* most expensive first */
 } Grid;
 
 /** Every cell of the study: arms x sizes x steps x seeds x learning rates on the largest dataset, and the smaller
- *  datasets at one size and length. Errors: sizes and layouts that do not divide. Not collective. */
-Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data);
+ *  datasets at one size and length. sampled: the trajectories only stand in for those of the study. Errors: sizes and
+ *  layouts that do not divide. Not collective. */
+Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, bool sampled);
 void grid_free(Grid *grid);
 
 /** Expected seconds of every cell from timed steps: sizes are shared out over the ranks, those that take more than a
  *  moment are scaled by their executed FLOP. Sorts the cells. Collective. */
 void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, const Comm *comm);
 
-/** Finds the cells that are finished and those that another process is at. Errors: a record that belongs to another
- *  study or was trained with another learning rate or batch. Collective. */
+/** Finds the cells that are finished and those that another process is at. A cell is looked for under its name with and
+ *  without its learning rate, since a study may get a second rate or lose it. Errors: a record that is not of this study
+ *  (study/identity.h). Collective. */
 Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm);
 
 /** runs/NAME/cells/ID.SUFFIX: h5 for a finished cell, running for the mark of one at work. */

@@ -8,7 +8,7 @@
 
 enum { STUDY_ARMS = 16, STUDY_KINDS = 8, STUDY_PROCEDURES = 16 };
 /* Tables of keys: five of the study's own, then one per procedure and per measurement. */
-enum { STUDY_TABLES = 5 + STUDY_PROCEDURES + MEASURE_CHOICE };
+enum { STUDY_TABLES = 6 + STUDY_PROCEDURES + MEASURE_CHOICE };
 
 /** Sizes of a model, keys `<model>.*`: entry i of every list belongs to size i. */
 typedef struct SizeOptions {
@@ -43,6 +43,10 @@ typedef struct StudyOptions {
     TrainOptions train;
     DataOptions data;
 } StudyOptions;
+
+/** Keys `study.*` that say what losses are measured on. */
+extern const KeySpec study_held_out_keys[];
+extern const int n_study_held_out_keys;
 
 /** Reads every key; refuses unknown ones and lists that do not fit together. Call after options_load. */
 Err study_options_read(StudyOptions *out);

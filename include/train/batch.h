@@ -38,6 +38,10 @@ typedef struct TrainData {
 Err train_data_init(TrainData *data, Dataset *dataset, int64_t test, int64_t validation, int64_t train_max,
                     int64_t test_samples, int64_t validation_samples);
 
+/** Trajectories, the first of the file, that decide the numbers of a cell with a training set of so many: the held-out
+ *  ones, its own, and those that the scale was measured on. Not collective. */
+int64_t train_data_used(const TrainData *data, int64_t trajectories);
+
 typedef enum SampleRange { SAMPLES_TRAIN, SAMPLES_VALIDATION, SAMPLES_TEST } SampleRange;
 
 /** What decides a sample, with its position in the stream. */

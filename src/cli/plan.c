@@ -158,7 +158,6 @@ Err cmd_status(int argc, char **argv, int *code) {
     TRY(study_load(argc, argv));
     TRY(options_read(json, plan_keys, STATUS_KEYS));
     TRY(study_open(&s, false));
-    if (s.sampled) s.grid.digest = 0;
     Err err = grid_scan(&s.grid, &s.options, comm_world());
     for (int i = 0; i < s.grid.n && !err.code; i++) {
         const Cell *c = &s.grid.cell[i];

@@ -538,3 +538,30 @@ Err h5_get_text(char **text, H5File *file, const char *object, const char *name)
     H5_CALL(H5Aclose(id));
     return err;
 }
+
+/* Appends `name = value` and ends the line; a value of several lines is cut to its first. */
+static char *append_line(char *lines, const char *name, char *value) {
+    value[strcspn(value, "\n")] = 0;
+    size_t used = lines ? strlen(lines) : 0, more = strlen(name) + strlen(value) + 5;
+    lines = mem_grow(lines, used + more);
+    snprintf(lines + used, more, "%s = %s\n", name, value);
+    return lines;
+}
+
+Err h5_get_lines(char **lines, H5File *file, const char *object) {
+    H5O_info_t info;
+    *lines = MEM_NEW(char, 1);
+    if (tried(H5Oget_info_by_name2(file->id, object, &info, H5O_INFO_NUM_ATTRS, H5P_DEFAULT)) < 0)
+        return unreadable(file, object);
+    for (hsize_t i = 0; i < info.num_attrs; i++) {
+        char name[256], *value;
+        if (tried(H5Aget_name_by_idx(file->id, object, H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT)) <
+            0)
+            return unreadable(file, object);
+        Err err = h5_get_text(&value, file, object, name);
+        if (err.code) return err;
+        *lines = append_line(*lines, name, value);
+        mem_free(value);
+    }
+    return ERR_NONE;
+}

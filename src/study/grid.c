@@ -2,7 +2,9 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "base/rng.h"
+#include "io/commit.h"
+#include "io/h5.h"
+#include "study/identity.h"
 #include "study/measure.h"
 #include "train/forecast.h"
 
@@ -48,7 +50,26 @@ typedef struct Choice {
     const char *role;
 } Choice;
 
-static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, Choice c) {
+/* A rate in as few digits as say which it is. */
+static void rate_text(char text[32], double rate) {
+    snprintf(text, 32, "%g", rate);
+    if (strtod(text, NULL) != rate) snprintf(text, 32, "%.17g", rate);
+}
+
+/* The name of a cell has all by which the cells of a study can differ; the rate where several are swept. */
+static void name_cell(char id[RESULTS_ID], const Cell *cell, double rate, bool swept) {
+    const CellRecord *r = &cell->record;
+    char digits[32], suffix[40] = "", scalars[32] = "";
+    rate_text(digits, rate);
+    if (swept) snprintf(suffix, sizeof suffix, "-lr%s", digits);
+    if (r->scalars) snprintf(scalars, sizeof scalars, "s%lld", (long long)r->scalars);
+    int n = snprintf(id, RESULTS_ID, "%s-w%lld%sx%lldh%lld-t%lld-n%lld-r%lld%s", r->arm, (long long)r->width, scalars,
+                     (long long)r->depth, (long long)r->heads, (long long)r->steps, (long long)r->dataset,
+                     (long long)r->seed, suffix);
+    CHECK(n < RESULTS_ID, "a name of %d letters", n);
+}
+
+static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, Choice c) {
     const Arm *arm = arm_find(o->arms.at[c.arm]);
     const RateOptions *rates = &o->rates[arm - arms];
     ModelShape shape = shape_of(o, arm, c.size, data->slots);
@@ -69,14 +90,12 @@ static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, C
     CellRecord *r = &cell->record;
     snprintf(r->arm, sizeof r->arm, "%s", arm->name);
     snprintf(r->role, sizeof r->role, "%s", c.role);
-    char rate[24] = "", scalars[16] = "";
-    if (rates->lr.n > 1) snprintf(rate, sizeof rate, "-lr%g", rates->lr.at[c.rate]);
-    if (shape.width_s) snprintf(scalars, sizeof scalars, "s%d", shape.width_s);
-    snprintf(r->id, sizeof r->id, "%s-w%d%sx%dh%d-t%lld-n%lld-r%lld%s", arm->name, shape.width, scalars, shape.depth,
-             shape.heads, (long long)c.steps, (long long)c.dataset, (long long)c.seed, rate);
     r->width = shape.width;
     r->depth = shape.depth;
     r->heads = shape.heads;
+    r->scalars = shape.width_s;
+    r->multi_query = shape.multi_query;
+    r->increase = shape.increase;
     r->parameters = n;
     r->steps = c.steps;
     r->batch = o->train.batch;
@@ -84,6 +103,11 @@ static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, C
     r->dataset = c.dataset;
     r->seed = c.seed;
     r->lr = lr;
+    if (!sampled) dataset_digest_text(r->data, dataset_digest(data->dataset, train_data_used(data, c.dataset)));
+    cell->rate = rates->lr.at[c.rate];
+    cell->swept = rates->lr.n > 1;
+    name_cell(r->id, cell, cell->rate, cell->swept);
+    memcpy(cell->file, r->id, sizeof cell->file);
     r->dp = o->dp;
     r->tp = o->tp;
     ModelFlops step = forecast_flops(&cell->job, &o->train, data, (int)o->tp);
@@ -99,33 +123,23 @@ static bool present(const Grid *grid, const char *id) {
 }
 
 /* The cells of one arm at one learning rate and seed. */
-static void add_arm(Grid *grid, const StudyOptions *o, const TrainData *data, int arm, int rate, int64_t seed) {
+static void add_arm(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, int arm, int rate,
+                    int64_t seed) {
     int64_t whole = study_options_trajectories(o);
     int sizes = o->sizes[kind_index(arm_find(o->arms.at[arm])->kind)].width.n;
     for (int s = 0; s < sizes; s++)
         for (int t = 0; t < o->steps.n; t++)
-            add_cell(grid, o, data, (Choice){arm, s, rate, o->steps.at[t], whole, seed, "grid"});
+            add_cell(grid, o, data, sampled, (Choice){arm, s, rate, o->steps.at[t], whole, seed, "grid"});
     for (int d = 0; o->datasets.n > 1 && d < o->datasets.n; d++) {
-        add_cell(grid, o, data, (Choice){arm, (int)o->data_size, rate, o->data_steps, o->datasets.at[d], seed, "data"});
+        add_cell(grid, o, data, sampled,
+                 (Choice){arm, (int)o->data_size, rate, o->data_steps, o->datasets.at[d], seed, "data"});
         Cell last = grid->cell[--grid->n];
         if (!present(grid, last.record.id)) grid->n++; /* the whole training set may be a cell of the grid already */
     }
 }
 
-static uint64_t digest_of(const StudyOptions *o, const TrainData *data) {
-    char *train = options_text(&o->train, train_keys, n_train_keys);
-    uint64_t h = rng_stream(train, dataset_digest(data->dataset, dataset_size(data->dataset)));
-    mem_free(train);
-    h = rng_stream(REAL_NAME, h);
-    int64_t rest[] = {o->test_trajectories, o->validation_trajectories, o->test_samples, o->validation_samples};
-    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) h = rng_stream("held out", h ^ (uint64_t)rest[i]);
-    for (int k = 0; k < n_model_kinds; k++)
-        h = rng_stream(model_kinds[k]->name, h ^ (uint64_t)(2 * o->sizes[k].increase + o->sizes[k].multi_query));
-    return h;
-}
-
-Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data) {
-    *grid = (Grid){.digest = digest_of(options, data)};
+Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, bool sampled) {
+    *grid = (Grid){0};
     for (int a = 0; a < options->arms.n; a++) {
         const Arm *arm = arm_find(options->arms.at[a]);
         for (int s = 0; s < options->sizes[kind_index(arm->kind)].width.n; s++) {
@@ -139,7 +153,8 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data) {
     for (int a = 0; a < options->arms.n; a++) {
         const Arm *arm = arm_find(options->arms.at[a]);
         for (int r = 0; r < options->rates[arm - arms].lr.n; r++)
-            for (int s = 0; s < options->seeds.n; s++) add_arm(grid, options, data, a, r, options->seeds.at[s]);
+            for (int s = 0; s < options->seeds.n; s++)
+                add_arm(grid, options, data, sampled, a, r, options->seeds.at[s]);
     }
     return ERR_NONE;
 }
@@ -205,7 +220,7 @@ void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, c
 /* ---- What is done already. ---- */
 
 void cell_path(char *path, size_t size, const StudyOptions *options, const Cell *cell, const char *suffix) {
-    snprintf(path, size, "%s/%s/cells/%s.%s", options->folder, options->name, cell->record.id, suffix);
+    snprintf(path, size, "%s/%s/cells/%s.%s", options->folder, options->name, cell->file, suffix);
 }
 
 const char *cell_state_name(CellState state) {
@@ -225,35 +240,87 @@ static bool at_work(const char *mark) {
     return read && (strcmp(host, here) || kill((pid_t)pid, 0) == 0);
 }
 
-static Err scan_one(Cell *cell, const Grid *grid, const StudyOptions *options) {
-    char path[1024];
-    cell_path(path, sizeof path, options, cell, "h5");
-    if (access(path, F_OK)) {
+/* Whether there is a file of the cell's name; its path. */
+static bool find_file(char path[COMMIT_PATH], Cell *cell, const StudyOptions *options) {
+    memcpy(cell->file, cell->record.id, sizeof cell->file);
+    cell_path(path, COMMIT_PATH, options, cell, "h5");
+    return !access(path, F_OK);
+}
+
+/* The same under the name that the cell has in a study file with one rate instead of several, or the reverse. */
+static bool find_other(char path[COMMIT_PATH], Cell *cell, const StudyOptions *options) {
+    name_cell(cell->file, cell, cell->rate, !cell->swept);
+    cell_path(path, COMMIT_PATH, options, cell, "h5");
+    return !access(path, F_OK);
+}
+
+/* What the record says becomes what the grid knows, under the name and role that the cell has here. */
+static void take_record(Cell *cell, const Results *one) {
+    CellRecord mine = cell->record, *found = &one->cell[0];
+    cell->record = *found;
+    memcpy(cell->record.role, mine.role, sizeof mine.role);
+    memcpy(cell->record.id, mine.id, sizeof mine.id);
+    study_measure_text(cell->measured, sizeof cell->measured, one->measure, one->measures);
+    cell->state = found->outcome == OUTCOME_DONE       ? CELL_DONE
+                  : found->outcome == OUTCOME_DIVERGED ? CELL_DIVERGED
+                                                       : CELL_FAILED;
+}
+
+/* Whether a file holds one cell, trained with the rate of this one. */
+static bool of_rate(const Results *one, const Cell *cell) {
+    return one->cells == 1 && identity_same_rate(one->cell[0].lr, cell->record.lr);
+}
+
+/* Reads the file of the cell's name, or the one of its other name where that has the right rate; found: whether there is
+ * one, which then has the path. */
+static Err read_cell(bool *found, Results *one, char path[COMMIT_PATH], Cell *cell, const StudyOptions *options) {
+    *found = find_file(path, cell, options);
+    if (*found) TRY(results_load(one, path));
+    if (*found && of_rate(one, cell)) return ERR_NONE;
+    if (find_other(path, cell, options)) {
+        Results second = {0};
+        TRY(results_load(&second, path));
+        if (of_rate(&second, cell)) {
+            results_free(one);
+            *one = second;
+            *found = true;
+            return ERR_NONE;
+        }
+        results_free(&second);
+    }
+    find_file(path, cell, options);
+    return ERR_NONE;
+}
+
+/* Reads what is there of all cells, and keeps nothing. */
+typedef struct Scan {
+    Grid *grid;
+    const StudyOptions *options;
+} Scan;
+
+static Err rehearse_scan(void *context) {
+    const Scan *scan = context;
+    char path[COMMIT_PATH];
+    for (int i = 0; i < scan->grid->n; i++) {
+        Results one = {0};
+        bool found;
+        read_cell(&found, &one, path, &scan->grid->cell[i], scan->options);
+        results_free(&one);
+    }
+    return ERR_NONE;
+}
+
+static Err scan_one(Cell *cell, const StudyOptions *options) {
+    char path[COMMIT_PATH];
+    Results one = {0};
+    bool found;
+    Err err = read_cell(&found, &one, path, cell, options);
+    if (!err.code && found) {
+        err = identity_check(&one, path, cell, options);
+        if (!err.code) take_record(cell, &one);
+    } else {
         cell_path(path, sizeof path, options, cell, "running");
         cell->state = at_work(path) ? CELL_RUNNING : CELL_PLANNED;
-        return ERR_NONE;
-    }
-    Results one = {0};
-    TRY(results_read(&one, path));
-    Err err = ERR_NONE;
-    if (one.cells != 1 || strcmp(one.cell[0].id, cell->record.id) || (grid->digest && one.digest != grid->digest))
-        err = err_user("%s: belongs to another study (other data.*, train.*, held-out sets or precision): want another "
-                       "study.name, or that folder moved away",
-                       path);
-    else if (fabs(one.cell[0].lr / cell->record.lr - 1) > 1e-9)
-        err =
-            err_user("%s: was trained with learning rate %g, this study says %g: want another study.name, or that file "
-                     "moved away",
-                     path, one.cell[0].lr, cell->record.lr);
-    else {
-        char role[RESULTS_NAME];
-        memcpy(role, cell->record.role, sizeof role);
-        cell->record = one.cell[0];
-        memcpy(cell->record.role, role, sizeof role);
-        study_measure_text(cell->measured, sizeof cell->measured, one.measure, one.measures);
-        cell->state = cell->record.outcome == OUTCOME_DONE       ? CELL_DONE
-                      : cell->record.outcome == OUTCOME_DIVERGED ? CELL_DIVERGED
-                                                                 : CELL_FAILED;
     }
     results_free(&one);
     return err;
@@ -261,10 +328,14 @@ static Err scan_one(Cell *cell, const Grid *grid, const StudyOptions *options) {
 
 Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm) {
     Err err = ERR_NONE;
-    if (comm_rank(comm) == 0)
-        for (int i = 0; i < grid->n && !err.code; i++) err = scan_one(&grid->cell[i], grid, options);
+    if (comm_rank(comm) == 0) {
+        Scan scan = {grid, options};
+        err = h5_rehearse(rehearse_scan, &scan);
+        for (int i = 0; i < grid->n && !err.code; i++) err = scan_one(&grid->cell[i], options);
+    }
     TRY(comm_agree(comm, err));
     for (int i = 0; i < grid->n; i++) {
+        comm_bcast(comm, grid->cell[i].file, sizeof grid->cell[i].file, 0);
         comm_bcast(comm, &grid->cell[i].record, sizeof grid->cell[i].record, 0);
         comm_bcast(comm, &grid->cell[i].state, sizeof grid->cell[i].state, 0);
     }

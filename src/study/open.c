@@ -69,7 +69,7 @@ Err study_open(Study *study, bool make_data) {
         int64_t trajectories = study->sampled ? o->data.trajectories : dataset_size(study->dataset);
         study->data.dataset_bytes = dataset_bytes(study->dataset, trajectories, o->data_memory << 20);
     }
-    if (!err.code) err = grid_new(&study->grid, &study->options, &study->data);
+    if (!err.code) err = grid_new(&study->grid, &study->options, &study->data, study->sampled);
     if (err.code) study_close(study);
     return err;
 }

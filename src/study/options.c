@@ -18,6 +18,14 @@ static const KeySpec study_keys[] = {
      "which model size (0: the first) is run on the smaller training sets too"},
     {"study.data_steps", KEY_INT, AT(data_steps), "1000", 1, 1e9, NULL, "steps",
      "training length on all training sets at that size"},
+    {"study.data_memory", KEY_INT, AT(data_memory), "2048", 0, 1 << 20, NULL, "MiB",
+     "a dataset of at most this size is kept in the memory of each rank; larger ones are read as they are used"},
+    {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},
+    {"layout.dp", KEY_INT, AT(dp), "1", 1, 1 << 20, NULL, "ranks", "data-parallel ranks of a cell"},
+    {"layout.tp", KEY_INT, AT(tp), "1", 1, 1 << 10, NULL, "ranks", "tensor-parallel ranks of a cell"},
+};
+/* These decide what a cell's losses are measured on. */
+const KeySpec study_held_out_keys[] = {
     {"study.test_trajectories", KEY_INT, AT(test_trajectories), "128", 1, 1e9, NULL, "trajectories",
      "held out for the test set: the first of the file"},
     {"study.validation_trajectories", KEY_INT, AT(validation_trajectories), "64", 1, 1e9, NULL, "trajectories",
@@ -25,12 +33,8 @@ static const KeySpec study_keys[] = {
     {"study.test_samples", KEY_INT, AT(test_samples), "512", 1, 1e9, NULL, "samples", "samples of the fixed test set"},
     {"study.validation_samples", KEY_INT, AT(validation_samples), "256", 1, 1e9, NULL, "samples",
      "samples of the fixed validation set"},
-    {"study.data_memory", KEY_INT, AT(data_memory), "2048", 0, 1 << 20, NULL, "MiB",
-     "a dataset of at most this size is kept in the memory of each rank; larger ones are read as they are used"},
-    {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},
-    {"layout.dp", KEY_INT, AT(dp), "1", 1, 1 << 20, NULL, "ranks", "data-parallel ranks of a cell"},
-    {"layout.tp", KEY_INT, AT(tp), "1", 1, 1 << 10, NULL, "ranks", "tensor-parallel ranks of a cell"},
 };
+const int n_study_held_out_keys = sizeof study_held_out_keys / sizeof *study_held_out_keys;
 #undef AT
 enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
 
@@ -96,6 +100,7 @@ static int parts_of(Part parts[STUDY_TABLES]) {
     int n = 0;
     make_keys();
     parts[n++] = (Part){study_keys, N_STUDY_KEYS, 0};
+    parts[n++] = (Part){study_held_out_keys, n_study_held_out_keys, 0};
     parts[n++] = (Part){made, n_made, 0};
     parts[n++] = (Part){train_keys, n_train_keys, offsetof(StudyOptions, train)};
     parts[n++] = (Part){data_keys, n_data_keys, offsetof(StudyOptions, data)};
@@ -127,6 +132,62 @@ const void *study_options_procedure(const StudyOptions *options, const Procedure
     CHECK(false, "procedure %s is not in the list", procedure->name);
 }
 
+static Err twice(const char *owner, const char *key, const char *value) {
+    return err_user("%s: %s%s lists %s twice: want each once", options_source(), owner, key, value);
+}
+
+static Err check_ints(const char *key, const IntList *list) {
+    char value[32];
+    for (int i = 0; i < list->n; i++)
+        for (int k = 0; k < i; k++) {
+            snprintf(value, sizeof value, "%lld", (long long)list->at[i]);
+            if (list->at[i] == list->at[k]) return twice("", key, value);
+        }
+    return ERR_NONE;
+}
+
+static Err check_rates(const char *arm, const RealList *list) {
+    char value[32];
+    for (int i = 0; i < list->n; i++)
+        for (int k = 0; k < i; k++) {
+            snprintf(value, sizeof value, "%g", list->at[i]);
+            if (list->at[i] == list->at[k]) return twice(arm, ".lr", value);
+        }
+    return ERR_NONE;
+}
+
+/* A cell that the grid lists twice would be trained twice and count twice in a fit. */
+static Err check_twice(const StudyOptions *o) {
+    for (int i = 0; i < o->arms.n; i++) {
+        const Arm *arm = arm_find(o->arms.at[i]);
+        for (int k = 0; k < i; k++)
+            if (!strcmp(o->arms.at[i], o->arms.at[k])) return twice("", "study.arms", arm->name);
+        TRY(check_rates(arm->name, &o->rates[arm - arms].lr));
+    }
+    TRY(check_ints("study.seeds", &o->seeds));
+    TRY(check_ints("study.steps", &o->steps));
+    return check_ints("study.datasets", &o->datasets);
+}
+
+/* Scalar channels of a size: twice the width unless they are listed. */
+static int64_t scalars_of(const SizeOptions *s, int size) {
+    return s->scalars.n ? s->scalars.at[size] : 2 * s->width.at[size];
+}
+
+static Err check_sizes_differ(const SizeOptions *s, const char *model) {
+    char value[96];
+    for (int i = 0; i < s->width.n; i++)
+        for (int k = 0; k < i; k++) {
+            if (s->width.at[i] != s->width.at[k] || scalars_of(s, i) != scalars_of(s, k) ||
+                s->depth.at[i] != s->depth.at[k] || s->heads.at[i] != s->heads.at[k])
+                continue;
+            snprintf(value, sizeof value, "the size of width %lld, depth %lld, heads %lld", (long long)s->width.at[i],
+                     (long long)s->depth.at[i], (long long)s->heads.at[i]);
+            return twice(model, ".width", value);
+        }
+    return ERR_NONE;
+}
+
 static Err check_sizes(const StudyOptions *o, int kind) {
     const SizeOptions *s = &o->sizes[kind];
     const char *name = model_kinds[kind]->name;
@@ -136,6 +197,7 @@ static Err check_sizes(const StudyOptions *o, int kind) {
     if (s->depth.n != n || s->heads.n != n || (s->scalars.n && s->scalars.n != n))
         return err_user("%s: %s.depth, %s.heads and %s.scalars: want %d entries each, one for each width",
                         options_source(), name, name, name, n);
+    TRY(check_sizes_differ(s, name));
     if (o->datasets.n > 1 && o->data_size >= n)
         return err_user("%s: study.data_size = %lld: want 0 to %d, the last size of %s", options_source(),
                         (long long)o->data_size, n - 1, name);
@@ -157,7 +219,7 @@ static Err check_together(const StudyOptions *o) {
     }
     if (!o->steps.n || !o->seeds.n || !o->datasets.n)
         return err_user("%s: study.steps, study.seeds, study.datasets: want at least one entry each", options_source());
-    return ERR_NONE;
+    return check_twice(o);
 }
 
 Err study_options_read(StudyOptions *out) {

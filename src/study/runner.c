@@ -5,6 +5,7 @@
 #include "base/timer.h"
 #include "infer/fit_options.h"
 #include "io/commit.h"
+#include "study/identity.h"
 #include "study/measure.h"
 #include "study/open.h"
 #include "study/provenance.h"
@@ -63,11 +64,7 @@ static Err check_results(const Grid *grid, const StudyOptions *o) {
     if (comm_rank(comm_world()) == 0 && access(path, F_OK) == 0) {
         Results old = {0};
         err = results_read(&old, path);
-        if (!err.code && old.digest != grid->digest)
-            err = err_user(
-                "%s: belongs to another study (other data.*, train.*, held-out sets or precision): want another "
-                "study.name, or that file moved away",
-                path);
+        if (!err.code) err = identity_check_results(&old, path, grid, o);
         results_free(&old);
     }
     return comm_agree(comm_world(), err);
@@ -171,8 +168,7 @@ static Err run_cell(Run *run, int index, const ProcGrid *procs) {
                        .cell = &cell->record,
                        .curve = curve,
                        .measures = found.n,
-                       .measure = found.row,
-                       .digest = run->grid->digest};
+                       .measure = found.row};
         snprintf(one.study, sizeof one.study, "%.31s", run->options->name);
         err = results_write_cell(path, &one, run->provenance);
         set_mark(run, cell, false);
@@ -202,6 +198,13 @@ static Err work(Run *run) {
     return comm_agree(world, err);
 }
 
+/* Cells whose records cannot say what data they were trained on. */
+static void say_unknown_data(const Grid *grid) {
+    int n = 0;
+    for (int i = 0; i < grid->n; i++) n += grid->cell[i].state >= CELL_DONE && !grid->cell[i].record.data[0];
+    if (n) log_line("%d cells are from before records held a digest of their data: their data.* keys are these", n);
+}
+
 Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data) {
     const Comm *world = comm_world();
     int per_block = (int)(options->dp * options->tp);
@@ -219,6 +222,7 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data) {
             run.todo[run.n_todo++] = i;
             run.expected += grid->cell[i].seconds;
         }
+    say_unknown_data(grid);
     char left[32];
     clock_text(left, run.expected / run.blocks);
     log_line("%d of %d cells to run, %d at a time on %lld x %lld ranks each; about %s", run.n_todo, grid->n, run.blocks,
@@ -237,17 +241,12 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data) {
 
 /* ---- Results. ---- */
 
-static bool same_but_lr(const CellRecord *a, const CellRecord *b) {
-    return !strcmp(a->arm, b->arm) && a->parameters == b->parameters && a->steps == b->steps &&
-           a->dataset == b->dataset && a->seed == b->seed;
-}
-
 /* Of cells that differ in nothing but the learning rate, the best on the validation set keeps its role. */
 static void choose_rates(Results *all) {
     for (int64_t i = 0; i < all->cells; i++)
         for (int64_t k = 0; k < all->cells; k++) {
             const CellRecord *a = &all->cell[i], *b = &all->cell[k];
-            if (i == k || !same_but_lr(a, b)) continue;
+            if (i == k || !identity_same_but_rate(a, b)) continue;
             bool better =
                 b->validation_loss < a->validation_loss || (isnan(a->validation_loss) && !isnan(b->validation_loss));
             if (better) snprintf(all->cell[i].role, sizeof all->cell[i].role, "lr");
@@ -261,8 +260,8 @@ static Err read_all(Results *all, const Grid *grid, const StudyOptions *options)
         char path[1024];
         Results one = {0};
         cell_path(path, sizeof path, options, cell, "h5");
-        TRY(results_read(&one, path));
-        memcpy(one.cell[0].role, cell->record.role, sizeof cell->record.role);
+        TRY(results_load(&one, path));
+        one.cell[0] = cell->record; /* what grid_scan made of it */
         results_append(all, &one);
         results_free(&one);
     }
@@ -272,7 +271,7 @@ static Err read_all(Results *all, const Grid *grid, const StudyOptions *options)
 Err study_gather(Grid *grid, const StudyOptions *options) {
     const Comm *world = comm_world();
     TRY(grid_scan(grid, options, world));
-    Results all = {.digest = grid->digest};
+    Results all = {0};
     snprintf(all.study, sizeof all.study, "%.31s", options->name);
     Err err = comm_rank(world) == 0 ? read_all(&all, grid, options) : ERR_NONE;
     err = comm_agree(world, err);

@@ -84,8 +84,17 @@ static void add_squares(Squares *sum, const Trajectory *tr, int64_t frame) {
     }
 }
 
+static int64_t scale_trajectories(const TrainData *d) {
+    return d->train < SCALE_TRAJECTORIES ? d->train : SCALE_TRAJECTORIES;
+}
+
+int64_t train_data_used(const TrainData *d, int64_t trajectories) {
+    int64_t scale = scale_trajectories(d);
+    return d->test + d->validation + (trajectories > scale ? trajectories : scale);
+}
+
 static void measure_scale(TrainData *d) {
-    int64_t n = d->train < SCALE_TRAJECTORIES ? d->train : SCALE_TRAJECTORIES, bodies = 0;
+    int64_t n = scale_trajectories(d), bodies = 0;
     Squares squares = {0};
     double raw[MAX_BODIES][SCENE_BODY], sum[SCENE_BODY] = {0}, sum2[SCENE_BODY] = {0};
     for (int64_t k = 0; k < n; k++) {

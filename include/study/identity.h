@@ -1,0 +1,25 @@
+/** What a finished cell is: the value of each key that decides its numbers, whatever else the study file says.
+ *
+ *  Its record has them as columns (arm, shape, steps, batch, training set, seed, learning rate, and the digest of its
+ *  trajectories) and as the attributes of /provenance (train.*, the keys of its procedure, the held-out sets, precision).
+ *  Layouts, folders, the fit, other arms, other sizes and how long the lists are do not decide. A key that came after the
+ *  record had its default there, or what its KeySpec says (options_differ); a column that came later has the fallback of
+ *  its field, and what was recorded otherwise is taken from there.
+ *
+ *  Not collective. Errors name the file, the first key that differs, and both values. */
+#pragma once
+
+#include "study/grid.h"
+
+/** Whether the one row of a cell's file is the cell that the grid asks for; fills in columns that the record lacks. */
+Err identity_check(Results *one, const char *path, const Cell *want, const StudyOptions *options);
+
+/** Whether earlier results, of many cells, are of this study: what all its cells have in common, and the rows of cells
+ *  that are in both. Rates come and go: a row of another rate is another cell. */
+Err identity_check_results(Results *all, const char *path, const Grid *grid, const StudyOptions *options);
+
+/** Peak learning rates that are equal but for rounding. */
+bool identity_same_rate(double a, double b);
+
+/** Equal in all but the peak learning rate. */
+bool identity_same_but_rate(const CellRecord *a, const CellRecord *b);
