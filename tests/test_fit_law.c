@@ -116,6 +116,10 @@ static void intervals(const LawKind *kind) {
         EXPECT(i.lo <= value[k] && value[k] <= i.hi && i.hi > i.lo, "%s: %s %g outside [%g, %g]", kind->name,
                coef_name[k], value[k], i.lo, i.hi);
     }
+    double gamma = law.alpha * law.beta / (law.alpha + law.beta);
+    Interval of_loss = a->arm[0].currency[0].gamma_interval;
+    EXPECT(of_loss.lo <= gamma && gamma <= of_loss.hi && fabs(a->arm[0].currency[0].gamma / gamma - 1) < 0.1,
+           "%s: gamma %g outside [%g, %g]", kind->name, gamma, of_loss.lo, of_loss.hi);
     EXPECT(!strcmp(a->arm[0].status, "converged"), "%s: %s", kind->name, a->arm[0].status);
     analysis_free(a);
     table_free(&t);

@@ -26,6 +26,8 @@ typedef struct CurrencyFit {
     Cost cost;
     double a, b; /* N* ~ C^a, D* ~ C^b */
     Interval a_interval, b_interval;
+    double gamma; /* best loss - E ~ C^-gamma; alpha beta / (alpha + beta) where C ~ N D */
+    Interval gamma_interval;
     double c_min, c_max; /* of the runs fitted */
     int budgets, frontiers;
     BudgetFit budget[ANALYSIS_BUDGETS];    /* asked for, or the powers of ten in reach */

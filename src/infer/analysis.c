@@ -143,16 +143,21 @@ static void allocate(BudgetFit *out, const ArmFit *arm, const CurrencyFit *curre
 
 static void spread_of_exponents(CurrencyFit *currency, const ArmFit *arm) {
     const LawGroup *g = arm->group;
-    currency->a = currency->b = NAN;
-    currency->a_interval = currency->b_interval = (Interval){NAN, NAN};
+    currency->a = currency->b = currency->gamma = NAN;
+    currency->a_interval = currency->b_interval = currency->gamma_interval = (Interval){NAN, NAN};
     if (!arm->identified) return;
     cost_exponents(&currency->a, &currency->b, &g->fit.law[arm->index], &currency->cost);
+    currency->gamma = currency->a * g->fit.law[arm->index].alpha;
     int64_t n = g->spread.n;
-    double *v = MEM_NEW(double, 2 * n + 1);
-    for (int64_t r = 0; r < n; r++)
-        cost_exponents(&v[r], &v[n + r], resampled(&g->spread, r, arm->index), &currency->cost);
+    double *v = MEM_NEW(double, 3 * n + 1);
+    for (int64_t r = 0; r < n; r++) {
+        const Law *law = resampled(&g->spread, r, arm->index);
+        cost_exponents(&v[r], &v[n + r], law, &currency->cost);
+        v[2 * n + r] = v[r] * law->alpha;
+    }
     currency->a_interval = interval(v, n, g);
     currency->b_interval = interval(v + n, n, g);
+    currency->gamma_interval = interval(v + 2 * n, n, g);
     mem_free(v);
 }
 

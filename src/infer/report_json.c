@@ -123,9 +123,11 @@ static void put_currency(Json *j, const CurrencyFit *c, int which) {
     json_put_number(j, "nu", c->cost.nu);
     json_put_number(j, "a", c->a);
     json_put_number(j, "b", c->b);
+    json_put_number(j, "gamma", c->gamma);
     json_open_object(j, "interval");
     put_interval(j, "a", c->a_interval);
     put_interval(j, "b", c->b_interval);
+    put_interval(j, "gamma", c->gamma_interval);
     json_close(j);
     json_put_number(j, "C_min", c->c_min);
     json_put_number(j, "C_max", c->c_max);

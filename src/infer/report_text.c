@@ -216,6 +216,7 @@ static void print_currency(const CurrencyFit *c, int which) {
     log_text("\n  allocation in %s, C = %.3g N^%.3f D^%.3f: N* ~ C^%s, D* ~ C^%s", currencies[which].amount,
              exp(c->cost.log_kappa), c->cost.mu, c->cost.nu, ranged("%.3f", c->a, c->a_interval).text,
              ranged("%.3f", c->b, c->b_interval).text);
+    log_text("    loss - E ~ C^-%s", ranged("%.3f", c->gamma, c->gamma_interval).text);
     log_text("    %9s  %-30s %-30s %-28s %s", "C", "N* [95 %]", "D* [95 %]", "loss [95 %]", "status");
     print_allocations(c->budget, c->budgets, 1);
     if (c->lawfrees) log_text("   no law assumed (Gaussian process):");
