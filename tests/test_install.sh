@@ -17,6 +17,11 @@ $make info >"$here/info" 2>&1
 grep -q '^compiler .*, by /' "$here/info" || fail "make info: $(cat "$here/info")"
 MPIEXEC="mpiexec --oversubscribe" jobs/local.sh 3 true || fail "options in MPIEXEC"
 
+# PETSc with complex scalars is refused when compiling.
+# shellcheck disable=SC2046  # a list of flags
+mpicc $($make print-CFLAGS_ALL | sed 's/^[^=]*= //') -DPETSC_USE_COMPLEX -fsyntax-only src/par/comm.c >"$here/petsc" 2>&1
+grep -q 'want one with real scalars' "$here/petsc" || fail "PETSc with complex scalars: $(head -n 1 "$here/petsc")"
+
 # A change of flags or commit rebuilds what it must, and nothing else does.
 stamp() { $make "$@" >/dev/null 2>&1; cksum <"$here/y/${stamped:-flags}"; }
 first=$(stamp B="$here/y" "$here/y/flags")
