@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Tables as people have them, through the command line: the same rows in many forms give the same law; what is left out,
+# assumed or doubtful is said; what cannot be read is refused in one line.  usage: tests/test_tables.sh BUILD_DIR
+set -u
+build=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+bad=0
+complain() { echo "FAILED: $*"; bad=1; }
+
+# 6 x 5 runs of a known law.
+awk 'BEGIN { print "N,D,loss"; srand(5)
+    for (i = 0; i < 6; i++) for (j = 0; j < 5; j++) {
+        n = 3e6 * 3 ^ i; d = 1e8 * 4 ^ j; z = 1 + 0.004 * (rand() - 0.5)
+        printf "%.0f,%.0f,%.5f\n", n, d, (1.7 + 280 / n ^ 0.33 + 900 / d ^ 0.35) * z } }' >"$folder/plain.csv"
+
+# fit ARGUMENTS: one rank, few starts; what it prints is in $folder/out, and its one arm's E, A, B, alpha, beta in $law.
+fit() {
+    local code
+    "$build/equiscale" fit -fit_starts few -fit_bootstraps 20 -fit_surrogate false "$@" >"$folder/out" 2>&1
+    code=$?
+    law=$(awk '$1 == "arm" { getline; print $2, $3, $4, $5, $6; exit }' "$folder/out")
+    return $code
+}
+same() { # FILE ARGUMENTS: the law of the plain table
+    fit "$@"
+    [ "$law" = "$want" ] || complain "$(basename "$1"): ${law:-no law}, want $want: $(tail -n 1 "$folder/out" | cut -c1-200)"
+}
+said() { # PATTERN: so says the last fit
+    grep -qE -- "$1" "$folder/out" || complain "does not say: $1: $(head -n 3 "$folder/out")"
+}
+refuse() { # PATTERN ARGUMENTS: exit code 2 and one line
+    local pattern=$1 code
+    shift
+    fit "$@"
+    code=$?
+    [ $code = 2 ] && [ "$(wc -l <"$folder/out")" = 1 ] && grep -qE -- "$pattern" "$folder/out" ||
+        complain "$* ($code): wanted $pattern: $(head -c 300 "$folder/out")"
+}
+fit "$folder/plain.csv"
+want=$law
+[ "$(wc -w <<<"$want")" = 5 ] || complain "the plain table has no law: $want"
+make_from() { # NAME SED_SCRIPT
+    sed -E "$2" "$folder/plain.csv" >"$folder/$1"
+}
+
+# ---- The same rows. ----
+make_from marked.csv '1s/^/\xef\xbb\xbf/; s/,/;/g; s/$/\r/'
+same "$folder/marked.csv"
+make_from german.csv 's/,/;/g; s/\./,/; s/^([0-9]+)([0-9]{3})([0-9]{3});/\1.\2.\3;/'
+same "$folder/german.csv"
+make_from grouped.tsv 's/,/\t/g; s/^([0-9]+)([0-9]{3})([0-9]{3})\t/"\1,\2,\3"\t/'
+same "$folder/grouped.tsv"
+make_from named.csv '1s/.*/Parameters,Training Tokens,Val-Loss/'
+same "$folder/named.csv"
+said 'columns by their usual names: N = Parameters, D = Training Tokens, loss = Val-Loss'
+make_from blanks.txt 's/,/   /g'
+same "$folder/blanks.txt"
+make_from savetxt.txt '1s/^/# /; s/,/ /g'
+same "$folder/savetxt.txt"
+make_from quoted.csv 's/([^,]+)/"\1"/g; 1s/$/,"notes"/; 2,$s/$/,"first line\nsecond, ""line"""/'
+same "$folder/quoted.csv"
+make_from repeated.csv '9s/$/\nN,D,loss/; 12s/$/\n\n  \n,,/'
+same "$folder/repeated.csv"
+said '1 lines that repeat the header'
+make_from trailing.csv 's/$/,/'
+same "$folder/trailing.csv"
+make_from wide.csv "1s/\$/$(printf ',x%d' $(seq 400))/; 2,\$s/\$/$(printf ',%d' $(seq 400))/"
+same "$folder/wide.csv"
+gzip -k "$folder/plain.csv"
+same "$folder/plain.csv.gz"
+make_from unfinished.csv '4s/$/\n,,running\n3e6,1e9,inf\n3e6,1e9,\n-,-,N\/A\n3e6,1e9,0\n3e6,1e9,None\n3e6,1e9,#N\/A\n3e6,1e9,running/'
+same "$folder/unfinished.csv"
+said 'left out: 8 rows, no usable loss'
+said '"running", 2 times'
+same -fit_extrapolate "$folder/plain.csv" -fit_e free
+
+# ---- D from C and N, units, a choice of rows. ----
+awk -F, 'NR == 1 { print "gflops,params,loss" } NR > 1 { printf "%.17g,%s,%s\n", 6 * $1 * $2 / 1e9, $1, $3 }' "$folder/plain.csv" >"$folder/compute.csv"
+same "$folder/compute.csv"
+said 'D = C / \(6 N\) in 30 rows'
+said 'in units of 1e\+09 FLOP'
+awk -F, 'NR == 1 { print "compute,N,loss" } NR > 1 { printf "%.17g,%s,%s\n", 7 * $1 ^ 1.1 * $2 / 1e15, $1, $3 }' "$folder/plain.csv" >"$folder/pflop.csv"
+same "$folder/pflop.csv" -fit_columns_c_unit PFLOP -fit_cost 7,1.1,1
+refuse 'c_unit = furlong: want FLOP' "$folder/pflop.csv" -fit_columns_c_unit furlong
+make_from flagged.csv '1s/$/,failed/; 2,$s/$/,False/; 5s/$/\n3e6,1e9,9.9,True/'
+same "$folder/flagged.csv" -fit_columns_drop failed
+make_from sweep.csv '1s/$/,lr/; 2,$s/^(.*),(.*)$/\1,\2,2\n\1,1\2,1\n\1,2\2,3/'
+fit "$folder/sweep.csv"
+said '90 rows repeat 30 \(N, D\) and no seed'
+same "$folder/sweep.csv" -fit_best
+said 'left out: 60 rows, another row of the same arm'
+
+# ---- Several files. ----
+mkdir "$folder/a" "$folder/b"
+cp "$folder/plain.csv" "$folder/a/results.csv"
+awk -F, 'NR == 1 { print } NR > 1 { printf "%s,%s,%.5f\n", $1, $2, 1.1 * $3 }' "$folder/plain.csv" >"$folder/b/results.csv"
+fit "$folder/a/results.csv" "$folder/b/results.csv"
+said '2 arms'
+refuse 'holds the rows of .*want every file once' "$folder/plain.csv" "$folder/a/results.csv"
+ln -s plain.csv "$folder/link.csv"
+refuse 'holds the rows of' "$folder/plain.csv" "$folder/link.csv"
+refuse 'holds the rows of' "$folder/plain.csv.gz" "$folder/plain.csv"
+budgets=$(seq -s, 1001 1051 | sed 's/[0-9]*/&e14/g')
+fit "$folder/plain.csv" -fit_budgets "$budgets" -json "$folder/f.json"
+${PYTHON:-/usr/bin/python3} -c "import json,sys; a = json.load(open(sys.argv[1]))['arms'][0]['currencies']['nominal']['allocation']; sys.exit(len(a) != 51)" "$folder/f.json" || complain "51 budgets asked, another number answered"
+
+# ---- Refused. ----
+refuse 'no arm gatr: want some of plain' "$folder/plain.csv" -fit_arms gatr
+make_from header.csv '1s/.*/size,D,loss/'
+refuse 'no column N: .*its header: size, D, loss' "$folder/header.csv"
+refuse 'no column los: want one of its header for fit.columns.loss: N, D, loss' "$folder/plain.csv" -fit_columns_loss los
+make_from twice.csv '1s/$/,loss/; 2,$s/$/,1/'
+refuse 'names column loss more than once' "$folder/twice.csv"
+make_from short.csv '7s/,[^,]*$//'
+refuse 'short.csv:7: 2 fields: want 3' "$folder/short.csv"
+make_from open.csv '7s/,([^,]*)$/,"\1/'
+refuse 'open.csv:7: a quotation mark that is never closed' "$folder/open.csv"
+make_from typo.csv '7s/$/x/'
+refuse 'typo.csv:7: loss = .*x: want a positive number' "$folder/typo.csv"
+make_from nul.csv '7s/,/\x00,/'
+refuse 'nul.csv:7: a NUL byte' "$folder/nul.csv"
+head -n 1 "$folder/plain.csv" >"$folder/head.csv"
+refuse 'head.csv: no row below the header' "$folder/head.csv"
+tail -n +2 "$folder/plain.csv" >"$folder/bare.csv"
+refuse 'bare.csv:1: numbers where the header should be' "$folder/bare.csv"
+: >"$folder/empty.csv"
+refuse 'empty.csv: the file is empty' "$folder/empty.csv"
+refuse 'a: a folder' "$folder/a"
+printf 'PAR1\x15\x04' >"$folder/x.parquet"
+refuse 'x.parquet: Parquet: want CSV, as from python3 -c .*read_parquet' "$folder/x.parquet"
+echo '{"N": 1, "D": 2, "loss": 3}' >"$folder/x.jsonl"
+refuse 'x.jsonl: JSON: want CSV, as from python3 -c .*lines=True' "$folder/x.jsonl"
+iconv -f UTF-8 -t UTF-16 "$folder/plain.csv" >"$folder/wide16.csv"
+refuse 'wide16.csv: UTF-16: want UTF-8' "$folder/wide16.csv"
+head -c 200 "$folder/plain.csv.gz" >"$folder/cut.csv.gz"
+refuse 'cut.csv.gz: .*want a whole' "$folder/cut.csv.gz"
+exit $bad
