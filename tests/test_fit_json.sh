@@ -6,19 +6,19 @@ build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-awk 'BEGIN { print "params,D,loss,arm,executed,seconds"; print "1e7,1e9,running,arm0,1,1"; srand(2)
+awk 'BEGIN { print "params,D,loss,arm,executed,seconds,test"; print "1e7,1e9,running,arm0,1,1,"; srand(2)
     for (i = 0; i < 6; i++) for (j = 0; j < 6; j++) for (m = 0; m < 2; m++) {
         n = 1e7 * 3 ^ i; d = 1e9 * 3 ^ j; z = 1 + 0.004 * (rand() - 0.5)
         loss = (1.5 + (1 + m) * 300 / n ^ 0.34 + 1500 / d ^ 0.36) * z
-        printf "%.9g,%.9g,%.9g,arm%d,%.9g,%.9g\n", n, d, loss, m, 7 * n * d, 1e-12 * n * d } }' >"$folder/two.csv"
+        printf "%.9g,%.9g,%.9g,arm%d,%.9g,%.9g,%d\n", n, d, loss, m, 7 * n * d, 1e-12 * n * d, i + j == 8 } }' >"$folder/two.csv"
 awk -F, '$4 != "arm1"' "$folder/two.csv" >"$folder/one.csv"
 fit() { # NAME TABLE ARGS ...
     local name=$1 table=$2
     shift 2
-    jobs/local.sh 2 "$build/equiscale" fit "$folder/$table.csv" -fit_columns_arm arm -fit_bootstraps 40 -fit_starts few "$@" \
+    jobs/local.sh 2 "$build/equiscale" fit "$folder/$table.csv" -fit_details -fit_columns_arm arm -fit_bootstraps 40 -fit_starts few "$@" \
         -json "$folder/$name.json" >"$folder/$name.txt" || exit 1
 }
-fit apart two -fit_columns_executed executed -fit_columns_core_seconds seconds
+fit apart two -fit_columns_holdout test -fit_columns_executed executed -fit_columns_core_seconds seconds
 fit sharing two -fit_exponents shared -fit_e shared -fit_surrogate false
 fit alone one -fit_e zero -fit_objective log
 
@@ -110,7 +110,7 @@ for name, fit in fits.items():
     lines = (folder / f"{name}.txt").read_text().splitlines()
     details = min(i for i, line in enumerate(lines) if line.startswith("----"))
     for arm in fit["arms"]:
-        row = [line for line in lines[:details] if line.split()[:1] == [arm["name"]]]
+        row = [line for line in lines[:details] if line.split()[:1] == [arm["name"]] and "held out" not in line]
         want = ["%.4g" % arm["E"], "%.4g" % arm["A"], "%.4g" % arm["B"], "%.4f" % arm["alpha"], "%.4f" % arm["beta"],
                 "%.3f" % arm["a"], "[%.3f," % arm["interval"]["a"][0], "%.3f]" % arm["interval"]["a"][1],
                 "%.3g" % arm["reference"]["N"], "[%.3g," % arm["reference"]["interval"]["N"][0],

@@ -92,6 +92,24 @@ said '90 rows repeat 30 \(N, D\) and no seed'
 same "$folder/sweep.csv" -fit_best
 said 'left out: 60 rows, another row of the same arm'
 
+make_from held.csv '1s/$/,test/; 2,$s/$/,no/; 9s/no$/yes/; 20s/no$/yes/'
+fit "$folder/held.csv" -fit_columns_holdout test -fit_predict 1e8,1e10
+said '28 points'
+said 'held: 2 rows held out: log loss off by 0.00'
+said '1e[+]08 +1e[+]10 +- +[0-9.]+ \[' # the law alone: E + A/N^alpha + B/D^beta = 2.62
+refuse 'fit.predict: 3 numbers: want N and D' "$folder/plain.csv" -fit_predict 1,2,3
+
+# ---- Three arms: short, everything on demand, pairs. ----
+awk -F, 'NR == 1 { print "arm," $0 } NR > 1 { for (m = 1; m <= 3; m++) printf "arm%d,%s,%s,%.5f\n", m, $1, $2, (0.9 + 0.1 * m) * $3 }' "$folder/plain.csv" >"$folder/three.csv"
+fit "$folder/three.csv"
+[ "$(wc -l <"$folder/out")" -le 42 ] || complain "three arms take $(wc -l <"$folder/out") lines"
+fit "$folder/three.csv" -fit_details
+said '---- arm arm2: 30 rows'
+said '---- arm3 against arm2 ----'
+fit "$folder/three.csv" -fit_details -fit_pairs first
+said '---- arm3 against arm1 ----'
+grep -q 'arm3 against arm2' "$folder/out" && complain "pairs that nobody asked for"
+
 # ---- Several files. ----
 mkdir "$folder/a" "$folder/b"
 cp "$folder/plain.csv" "$folder/a/results.csv"

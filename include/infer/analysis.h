@@ -13,6 +13,7 @@
 #include "fit/isoflop.h"
 #include "fit/law.h"
 #include "fit/surrogate.h"
+#include "infer/predict.h"
 
 /** What is reported of a law, in this order; the last two are exponents of N*(C) and D*(C) in nominal compute. */
 enum { COEF_E, COEF_A, COEF_B, COEF_ALPHA, COEF_BETA, COEF_N_EXPONENT, COEF_D_EXPONENT, COEFS };
@@ -69,6 +70,7 @@ typedef struct ArmFit {
     CurrencyFit currency[CURRENCIES];
     BudgetFit reference; /* allocation of Analysis.reference */
     Certificate certificate;
+    Holdout holdout;
 } ArmFit;
 
 /** Two arms beside each other. */
@@ -87,7 +89,9 @@ typedef struct Analysis {
     LawGroup *group;
     ArmFit *arm;
     int comparisons;
-    Comparison *comparison;
+    Comparison *comparison; /* of every pair of arms, or of each with the first (fit.pairs) */
+    int64_t predictions;
+    Prediction *prediction; /* (predictions) by arm: sizes asked for, then rows held out */
     Surrogate *surrogate;   /* NULL: not asked for */
     int reference_currency; /* first that every point has; -1: none */
     double reference;       /* budget at which arms are put beside each other: geometric mean of their runs' */

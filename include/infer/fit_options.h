@@ -20,6 +20,9 @@ typedef enum FitIntervals {
     FIT_INTERVALS_GROUPS
 } FitIntervals;
 
+/** Which arms are compared. */
+typedef enum FitPairs { FIT_PAIRS_ALL, FIT_PAIRS_FIRST } FitPairs;
+
 /** Which rows are fitted and which columns hold what; keys fit.columns.*, fit.arms, fit.best and the like. */
 typedef struct RowOptions {
     char n[OPTION_TEXT], d[OPTION_TEXT], loss[OPTION_TEXT], c[CURRENCIES][OPTION_TEXT], c_unit[OPTION_TEXT],
@@ -46,8 +49,10 @@ typedef struct FitOptions {
     int64_t bootstraps, seed, surrogate_points, surrogate_subset, suggest;
     double suggest_budget;
     char suggest_file[OPTION_TEXT], suggest_base[OPTION_TEXT];
-    bool extrapolate, surrogate;
+    bool extrapolate, surrogate, details;
+    FitPairs pairs;
     RealList budgets[CURRENCIES], isoflop_budgets;
+    RealList predict; /* N, D, N, D, ... */
     RowOptions rows;
 } FitOptions;
 

@@ -407,7 +407,8 @@ static CompareArm compare_arm(const Analysis *a, int m, int currency) {
 
 static void compare(Analysis *a, const Comm *comm) {
     a->comparison = MEM_NEW(Comparison, a->arms * (a->arms - 1) / 2 + 1);
-    for (int i = 0; i < a->arms; i++)
+    int firsts = a->options.pairs == FIT_PAIRS_FIRST ? 1 : a->arms;
+    for (int i = 0; i < firsts; i++)
         for (int j = i + 1; j < a->arms; j++) {
             Comparison *pair = &a->comparison[a->comparisons++];
             pair->first = i;
@@ -420,6 +421,29 @@ static void compare(Analysis *a, const Comm *comm) {
                 compare_arms(&pair->currency[c], &first, &second, a->options.extrapolation);
             }
         }
+}
+
+static void predict(Analysis *a) {
+    const RealList *asked = &a->options.predict;
+    const Table *t = a->table;
+    a->prediction = MEM_NEW(Prediction, a->arms * asked->n / 2 + t->n_held + 1);
+    for (int m = 0; m < a->arms; m++) {
+        ArmFit *arm = &a->arm[m];
+        const LawGroup *g = arm->group;
+        int64_t first = a->predictions;
+        for (int i = 0; i + 1 < asked->n; i += 2)
+            a->prediction[a->predictions++] =
+                (Prediction){.arm = m, .n = asked->at[i], .d = asked->at[i + 1], .observed = NAN};
+        for (int64_t i = 0; i < t->n_held; i++) {
+            const Point *p = &t->held[i];
+            if (p->arm == m)
+                a->prediction[a->predictions++] =
+                    (Prediction){.arm = m, .held = true, .n = p->n, .d = p->d, .observed = p->loss};
+        }
+        for (int64_t i = first; i < a->predictions; i++)
+            predict_loss(&a->prediction[i], &g->fit.law[arm->index], &g->spread, arm->index, g->dof);
+        arm->holdout = predict_score(a->prediction, a->predictions, m);
+    }
 }
 
 Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm *comm) {
@@ -461,6 +485,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
     refer(a);
     for (int m = 0; m < a->arms; m++) certify(a, &a->arm[m], comm);
     compare(a, comm);
+    predict(a);
     return a;
 }
 
@@ -471,6 +496,7 @@ void analysis_free(Analysis *a) {
         certificate_free(&a->arm[m].certificate);
     }
     mem_free(a->comparison);
+    mem_free(a->prediction);
     for (int g = 0; g < a->groups; g++) {
         ensemble_free(&a->group[g].spread);
     }

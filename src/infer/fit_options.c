@@ -38,6 +38,11 @@ const KeySpec fit_keys[] = {
     KEY("fit.extrapolation", KEY_REAL, extrapolation, "10", 1, 1e300, NULL, "1",
         "largest factor in C beyond the data at which an allocation is given"),
     KEY("fit.extrapolate", KEY_BOOL, extrapolate, "false", 0, 0, NULL, "1", "give allocations beyond that factor too"),
+    KEY("fit.pairs", KEY_CHOICE, pairs, "all", 0, 0, "all|first", "1",
+        "arms to compare: all pairs, or each with the first"),
+    KEY("fit.predict", KEY_REALS, predict, "", 1e-300, 1e300, NULL, "1", "N,D,N,D,...: sizes to predict the loss at"),
+    KEY("fit.details", KEY_BOOL, details, "false", 0, 0, NULL, "1",
+        "everything about every arm and pair on the terminal; the JSON file always has it"),
     KEY("fit.surrogate", KEY_BOOL, surrogate, "true", 0, 0, NULL, "1", "Gaussian-process frontier beside the law"),
     KEY("fit.surrogate_points", KEY_INT, surrogate_points, "20000", 10, 46000, NULL, "points",
         "at most so many points enter the surrogate; 8 n^2 bytes over all ranks"),
@@ -103,6 +108,8 @@ Err fit_rows(TableOptions *table, FitOptions *options) {
                             "PFLOP-days or auto",
                             options_source(), o->c_unit);
     }
+    if (options->predict.n % 2)
+        return err_user("%s: fit.predict: %d numbers: want N and D in turn", options_source(), options->predict.n);
     if (o->cost.n != 0 && o->cost.n != 3)
         return err_user("%s: fit.cost: %d numbers: want kappa, mu and nu", options_source(), o->cost.n);
     for (int i = 0; i < o->cost.n; i++) table->cost[i] = o->cost.at[i];

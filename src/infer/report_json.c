@@ -359,6 +359,35 @@ static void put_comparison(Json *j, const Analysis *a, const Comparison *p) {
     json_close(j);
 }
 
+static void put_predictions(Json *j, const Analysis *a) {
+    json_open_array(j, "predictions");
+    for (int64_t i = 0; i < a->predictions; i++) {
+        const Prediction *p = &a->prediction[i];
+        json_open_object(j, NULL);
+        json_put_text(j, "arm", a->table->arm[p->arm]);
+        json_put_bool(j, "held_out", p->held);
+        json_put_number(j, "N", p->n);
+        json_put_number(j, "D", p->d);
+        json_put_number(j, "observed", p->observed);
+        json_put_number(j, "loss", p->loss);
+        json_put_pair(j, "interval", p->interval.lo, p->interval.hi);
+        json_close(j);
+    }
+    json_close(j);
+    json_open_array(j, "holdout");
+    for (int m = 0; m < a->arms; m++) {
+        const Holdout *h = &a->arm[m].holdout;
+        if (!h->rows) continue;
+        json_open_object(j, NULL);
+        json_put_text(j, "arm", a->table->arm[m]);
+        json_put_int(j, "rows", h->rows);
+        json_put_number(j, "rms", h->rms);
+        json_put_number(j, "mean", h->mean);
+        json_close(j);
+    }
+    json_close(j);
+}
+
 Err report_json(const Analysis *a, const char *path, const Comm *comm) {
     Err err = ERR_NONE;
     if (comm_rank(comm) == 0) {
@@ -374,6 +403,7 @@ Err report_json(const Analysis *a, const char *path, const Comm *comm) {
         json_open_array(j, "comparisons");
         for (int i = 0; i < a->comparisons; i++) put_comparison(j, a, &a->comparison[i]);
         json_close(j);
+        put_predictions(j, a);
         err = json_commit(j, path);
         json_free(j);
     }

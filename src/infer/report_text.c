@@ -127,6 +127,70 @@ static void print_multipliers(const Analysis *a) {
     }
 }
 
+/* Every step-th budget; those in a row that have no allocation for the same reason share a line. */
+static void print_allocations(const BudgetFit *b, int n, int step) {
+    for (int i = step / 2; i < n; i += step) {
+        const BudgetFit *k = &b[i];
+        int last = i;
+        if (isfinite(k->at.n)) {
+            log_text("    %9.3g  %-30s %-30s %-28s %s", k->at.c, ranged("%.3g", k->at.n, k->n).text,
+                     ranged("%.3g", k->at.d, k->d).text, ranged("%.5g", k->at.loss, k->loss).text, k->status);
+            continue;
+        }
+        while (last + step < n && !strcmp(b[last + step].status, k->status)) last += step;
+        log_text("    %9.3g  %s%s", k->at.c, last > i ? cell("to %.3g ", b[last].at.c).text : "", k->status);
+        i = last;
+    }
+}
+
+/* Why a multiplier of the table above is "-", each reason once for all currencies. */
+static void print_reasons(const Analysis *a) {
+    for (int i = 0; i < a->comparisons; i++) {
+        const Comparison *p = &a->comparison[i];
+        const char *told = "";
+        for (int c = 0; c < CURRENCIES && !p->first; c++) {
+            const Difference *d = &p->currency[c];
+            if (!a->table->has[c] || isfinite(d->mean.value) || !strcmp(told, d->status)) continue;
+            log_text("    %s, %s: %s", a->table->arm[p->second], currencies[c].name, d->status);
+            told = d->status;
+        }
+    }
+}
+
+enum { SHOWN = 12 }; /* predictions that the terminal shows; the JSON file has all */
+
+static void print_predictions(const Analysis *a) {
+    if (!a->predictions) return;
+    log_text("\n  %-*s %9s %9s %9s  %s", name_width(a), "arm", "N", "D", "loss", "by the law [95 %]");
+    int64_t shown = a->options.details || a->predictions <= SHOWN ? a->predictions : SHOWN;
+    for (int64_t i = 0; i < shown; i++) {
+        const Prediction *p = &a->prediction[i];
+        log_text("  %-*s %9.4g %9.4g %9s  %s%s", name_width(a), a->table->arm[p->arm], p->n, p->d,
+                 cell("%.5g", p->observed).text, ranged("%.5g", p->loss, p->interval).text,
+                 p->held ? "  held out" : "");
+    }
+    if (shown < a->predictions) log_text("  and %lld more", (long long)(a->predictions - shown));
+    for (int m = 0; m < a->arms; m++) {
+        const Holdout *h = &a->arm[m].holdout;
+        if (h->rows)
+            log_text("  %s: %lld rows held out: log loss off by %.4f rms, %+.4f on average", a->table->arm[m],
+                     (long long)h->rows, h->rms, h->mean);
+    }
+}
+
+/* The allocations asked for, or by powers of ten, in the currency in which arms are put beside each other. */
+static void print_answers(const Analysis *a) {
+    int c = a->reference_currency;
+    if (c < 0) return;
+    log_text("\n  allocation in %s", currencies[c].amount);
+    log_text("    %9s  %-30s %-30s %-28s %s", "C", "N* [95 %]", "D* [95 %]", "loss [95 %]", "status");
+    for (int m = 0; m < a->arms; m++) {
+        const CurrencyFit *k = &a->arm[m].currency[c];
+        if (a->arms > 1) log_text("   %s", a->table->arm[m]);
+        print_allocations(k->budget, k->budgets, 1);
+    }
+}
+
 /* ---- One arm. ---- */
 
 static void print_coefficients(const ArmFit *arm) {
@@ -169,22 +233,6 @@ static void print_minimum(const ArmFit *arm) {
              cell("%+.1e", arm->certificate.varpro_gap).text);
     log_text("    seconds: starts %.2f, variable projection %.2f, resamples %.2f, certificate %.2f", g->seconds_fit,
              g->seconds_varpro, g->seconds_spread, arm->seconds_certificate);
-}
-
-/* Every step-th budget; those in a row that have no allocation for the same reason share a line. */
-static void print_allocations(const BudgetFit *b, int n, int step) {
-    for (int i = step / 2; i < n; i += step) {
-        const BudgetFit *k = &b[i];
-        int last = i;
-        if (isfinite(k->at.n)) {
-            log_text("    %9.3g  %-30s %-30s %-28s %s", k->at.c, ranged("%.3g", k->at.n, k->n).text,
-                     ranged("%.3g", k->at.d, k->d).text, ranged("%.5g", k->at.loss, k->loss).text, k->status);
-            continue;
-        }
-        while (last + step < n && !strcmp(b[last + step].status, k->status)) last += step;
-        log_text("    %9.3g  %s%s", k->at.c, last > i ? cell("to %.3g ", b[last].at.c).text : "", k->status);
-        i = last;
-    }
 }
 
 /* Budgets in a row that are refused for the same reason share a line. */
@@ -283,6 +331,13 @@ void report_text(const Analysis *a) {
     print_head(a);
     print_arms(a);
     print_multipliers(a);
+    print_reasons(a);
+    print_predictions(a);
+    if (!a->options.details) {
+        print_answers(a);
+        log_text("\n  all else: -fit_details, or -json FILE");
+        return;
+    }
     for (int m = 0; m < a->arms; m++) print_arm(a, m);
     for (int i = 0; i < a->comparisons; i++) print_comparison(a, &a->comparison[i]);
     const Surrogate *s = a->surrogate;
