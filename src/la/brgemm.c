@@ -4,7 +4,11 @@
 #include "la/simd.h"
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* Register tiles of brgemm: up to ROWS rows, of as many vectors that the accumulators, the vectors of B and one broadcast
  * fill the registers; few rows take more vectors, so that multiply-adds in flight do not wait for each other. */
