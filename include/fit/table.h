@@ -91,7 +91,7 @@ typedef struct TableColumns {
     NumberMark mark;     /* decimal mark; MARK_UNCLEAR: the one that all numbers of a text fit with */
 } TableColumns;
 
-/** What else is left out: arms not listed (n_arms = 0: none) and points with nominal C outside [c_min, c_max]. */
+/** What else is left out: arms not listed (n_arms = 0: none) and points with nominal C outside [c_min, c_max). */
 typedef struct TableFilter {
     int n_arms;
     const char *const *arms;
