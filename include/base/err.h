@@ -1,9 +1,9 @@
 /** Errors of two kinds (the other two, library failures and bad numbers, live with their libraries and with the cells).
  *
  *  A bug: CHECK(cond, "text", ...) prints `[rank] file:line func(): cond: text` and aborts the job.
- *  The user asked for the impossible, or the disk did not take what was written: a function returns an Err whose text is
- *  one whole line that names the key or file and says what is wanted. main prints it on rank 0 and exits with its code:
- *  EXIT_USER, or EXIT_RESUME where the same command goes on once the disk does.
+ *  The user asked for the impossible, or the disk did not take what was written: a function returns an Err whose text
+ *  is one whole line that names the key or file and says what is wanted. main prints it on rank 0 and exits with its
+ *  code: EXIT_USER, or EXIT_RESUME where the same command goes on once the disk does.
  *
  *      TRY(options_read(&opts, specs, n));        return to the caller with its Err
  *      return err_user("%s: want ...", path);
