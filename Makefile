@@ -36,7 +36,7 @@ USES_verify := base par math fit
 USES_study := base par la io sim nn train fit infer
 USES_cli := base par math la io sim nn train fit infer verify study
 # Foreign headers, each seen by one layer (mpi.h and hdf5.h by what par/comm_mpi.h serves).
-FOREIGN := Random123=base mpi.h=par petscsys.h=par yaml.h=par blis.h=la libxsmm.h=la hdf5.h=io csv.h=io zlib.h=io \
+FOREIGN := Random123=base mpi.h=par petscsys.h=par yaml.h=par blis.h=la libxsmm.h=la hdf5.h=io hdf5_hl.h=io csv.h=io zlib.h=io \
            xxhash.h=io jansson.h=io ode/ode.h=sim petsctao.h=math
 
 # ---- Libraries. pkg-config knows a library under one of several names; the first that is there is taken. ----
@@ -79,7 +79,7 @@ PKGS_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 CFLAGS_ALL = $(CSTD) $(WARN) $(OPT_$(MODE)) -Iinclude $(BLIS_CFLAGS) $(XSMM_CFLAGS) $(PKGS_CFLAGS) \
              $(if $(filter double,$(PRECISION)),-DEQ_DOUBLE) $(CFLAGS)
 # -lblis stands first, so that LAPACK, ScaLAPACK and PETSc take their BLAS from it.
-LIBS_ALL = $(BLIS_LIBS) $(XSMM_LIBS) $(SCALAPACK_LIBS) $(PKGS_LIBS) -llapack -lcsv -ldl -lm $(LDFLAGS)
+LIBS_ALL = $(BLIS_LIBS) $(XSMM_LIBS) $(SCALAPACK_LIBS) $(PKGS_LIBS) -lhdf5_hl -llapack -lcsv -ldl -lm $(LDFLAGS)
 
 # What is built: a release archive has no history and carries its commit in a file (.gitattributes).
 VERSION := $(shell cat VERSION)

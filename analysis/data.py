@@ -11,7 +11,7 @@ import numpy as np
 
 from table import Table
 
-OUTCOMES = ["done", "diverged", "failed"]
+OUTCOMES = "done diverged failed"  # of files from before the column said so
 FORMAT, FIT_FORMAT = "equiscale-results-1", "equiscale-fit-1"
 CELL_COLUMNS = "arm id role parameters steps batch samples dataset seed lr loss outcome".split()
 TEXT_COLUMNS = ("arm", "id", "role", "measure", "element")
@@ -136,7 +136,7 @@ def _read_results(path):
             measures = Table.of([])
             if "measures" in file:
                 measures = _columns(file, "measures", MEASURE_COLUMNS, path)
-            words = dict(enumerate(OUTCOMES))
+            words = dict(enumerate(_text(file["cells/outcome"].attrs.get("flag_meanings", OUTCOMES)).split()))
             cells.columns["outcome"] = np.array([words.get(k, f"outcome {k}") for k in cells["outcome"]], object)
             provenance = file["provenance"].attrs.items() if "provenance" in file else ()
             return Study(_text(file.attrs.get("study", "")) or path.parent.name, _currencies(file["cells"], cells),

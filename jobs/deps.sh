@@ -31,7 +31,8 @@ python3-matplotlib=/usr/lib/python3/dist-packages/matplotlib
 case ${1:-} in
 lint) wanted="clang-format=/usr/bin/clang-format cppcheck=/usr/bin/cppcheck $wanted" ;;
 test) wanted="help2man=/usr/bin/help2man qemu-user=/usr/bin/qemu-x86_64 clang=/usr/bin/clang
-    chromium=/usr/bin/chromium poppler-utils=/usr/bin/pdftotext $wanted" ;;
+    chromium=/usr/bin/chromium poppler-utils=/usr/bin/pdftotext python3-xarray=/usr/lib/python3/dist-packages/xarray
+    python3-h5netcdf=/usr/lib/python3/dist-packages/h5netcdf $wanted" ;;
 esac
 missing=
 for entry in $wanted; do [ -e "${entry#*=}" ] || missing="$missing ${entry%%=*}"; done

@@ -1,5 +1,5 @@
-/** HDF5, narrowed to what our files need: one dataset a column (attributes unit, description), text and numbers as
- *  attributes, no compound types. Columns are chunked with Fletcher32 checksums in the newest file format, so that
+/** HDF5, narrowed to what our files need: one dataset a column (attributes unit, units, description), text and numbers
+ *  as attributes, no compound types. `units` says the same as `unit`, under the name that readers of netCDF know. Columns are chunked with Fletcher32 checksums in the newest file format, so that
  *  damage is an error and never a wrong number; times are not recorded, so that equal content is an equal file.
  *
  *  A file is written in one of two ways. Parallel: collectively, every call on all ranks of the communicator, and every
@@ -75,6 +75,11 @@ Err h5_missing(const H5File *file, const H5Column *column);
 void h5_column_close(H5Data *data);
 Err h5_extend(H5Data *data, int64_t rows);
 
+/** A new dataset of the numbers 0 .. rows-1, which readers of HDF5 and netCDF know as a dimension. h5_on_scale makes it
+ *  dimension `axis` of a column: 0 its rows, 1 what is in a row. Close it as a column. */
+Err h5_scale_create(H5Data *scale, H5File *file, const H5Column *name, int64_t rows);
+Err h5_on_scale(H5Data *column, H5Data *scale, int axis);
+
 /** Rows first .. first+rows-1, in memory as the column's type; any number type in a file is converted. */
 Err h5_write(H5Data *data, const void *from, int64_t first, int64_t rows);
 Err h5_read(H5Data *data, void *to, int64_t first, int64_t rows);
@@ -85,6 +90,8 @@ size_t h5_row_bytes(const H5Column *column);
 Err h5_set_text(H5File *file, const char *object, const char *name, const char *text);
 Err h5_set_i64(H5File *file, const char *object, const char *name, int64_t value);
 Err h5_set_f64(H5File *file, const char *object, const char *name, double value);
+/** An attribute of several numbers. */
+Err h5_set_list(H5File *file, const char *object, const char *name, const int64_t *values, int n);
 bool h5_has(H5File *file, const char *object, const char *name);
 /** All text attributes of an object as lines `name = value`, in the order of their names; mem_free them. */
 Err h5_get_lines(char **lines, H5File *file, const char *object);

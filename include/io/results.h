@@ -3,7 +3,8 @@
  *  gathered from them with parallel HDF5. Group /cells has one dataset per column (attributes unit, description),
  *  group /curves the learning curves of all cells, group /measures what was measured on finished models, /provenance
  *  text attributes. The columns of compute currencies say so (attributes currency, title) and stand in the attribute
- *  `currencies` of their group.
+ *  `currencies` of their group. For other readers each group has a dimension scale, which numbers its rows and is not
+ *  read back.
  *
  *  Errors name the file, and the column where it is one. */
 #pragma once

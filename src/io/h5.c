@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <hdf5.h>
+#include <hdf5_hl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -278,6 +279,7 @@ Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t
     TRY(written(file, column->name, data->id));
     TRY(h5_set_text(file, column->name, "unit", column->unit));
     TRY(h5_set_text(file, column->name, "units", column->unit)); /* the name that xarray and the CF conventions know */
+    if (column->type == H5_TEXT) TRY(h5_set_text(file, column->name, "_Encoding", "utf-8"));
     return h5_set_text(file, column->name, "description", column->description);
 }
 
@@ -442,10 +444,34 @@ Err h5_read(H5Data *data, void *to, int64_t first, int64_t rows) {
     return transfer(data, to, NULL, first, rows) < 0 ? unreadable(data->file, data->column->name) : ERR_NONE;
 }
 
+/* ---- Dimensions. ---- */
+
+/* Its numbers are written by every rank in equal shares, as columns are. */
+Err h5_scale_create(H5Data *scale, H5File *file, const H5Column *name, int64_t rows) {
+    int rank = file->comm ? comm_rank(file->comm) : 0, size = file->comm ? comm_size(file->comm) : 1;
+    int64_t first = rows * rank / size, mine = rows * (rank + 1) / size - first;
+    TRY(h5_column_create(scale, file, name, rows));
+    int64_t *numbers = mem_alloc((size_t)mine * sizeof *numbers + 1);
+    for (int64_t i = 0; i < mine; i++) numbers[i] = first + i;
+    Err err = h5_write(scale, numbers, first, mine);
+    mem_free(numbers);
+    const char *word = strrchr(name->name, '/') + 1;
+    if (!err.code) err = written(file, name->name, tried(H5DSset_scale(scale->id, word)));
+    if (err.code) h5_column_close(scale);
+    return err;
+}
+
+Err h5_on_scale(H5Data *column, H5Data *scale, int axis) {
+    int64_t rc = tried(H5DSattach_scale(column->id, scale->id, (unsigned)axis));
+    return written(column->file, column->column->name, rc);
+}
+
 /* ---- Attributes. ---- */
 
-static Err set(H5File *file, const char *object, const char *name, hid_t type, hid_t memory, const void *value) {
-    hid_t space = (hid_t)H5_CALL(H5Screate(H5S_SCALAR));
+/* n values; 0: a scalar. */
+static Err set(H5File *file, const char *object, const char *name, hid_t type, hid_t memory, const void *value, int n) {
+    hsize_t count = (hsize_t)n;
+    hid_t space = (hid_t)H5_CALL(n ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR));
     hid_t id = H5Acreate_by_name(file->id, object, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     int64_t rc = tried(id < 0 ? id : H5Awrite(id, memory, value));
     if (id > 0) H5_CALL(H5Aclose(id));
@@ -456,17 +482,21 @@ static Err set(H5File *file, const char *object, const char *name, hid_t type, h
 Err h5_set_text(H5File *file, const char *object, const char *name, const char *text) {
     hid_t type = text_type(strlen(text) + 1);
     H5_CALL(H5Tset_strpad(type, H5T_STR_NULLTERM));
-    Err err = set(file, object, name, type, type, text);
+    Err err = set(file, object, name, type, type, text, 0);
     H5_CALL(H5Tclose(type));
     return err;
 }
 
 Err h5_set_i64(H5File *file, const char *object, const char *name, int64_t value) {
-    return set(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
+    return set(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, 0);
+}
+
+Err h5_set_list(H5File *file, const char *object, const char *name, const int64_t *values, int n) {
+    return set(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, values, n);
 }
 
 Err h5_set_f64(H5File *file, const char *object, const char *name, double value) {
-    return set(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
+    return set(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, 0);
 }
 
 bool h5_has(H5File *file, const char *object, const char *name) {

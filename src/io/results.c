@@ -118,19 +118,25 @@ typedef struct TableSpec {
     size_t record;   /* bytes of the struct of a row */
     size_t rows, at; /* where Results has the number of rows, and their array */
     bool optional;   /* absent in files from before there was the table, which means no rows */
+    H5Column scale;  /* dimension of its columns, for other readers: not read back */
 } TableSpec;
 
-#define TABLE(group, fields, Record, rows, at, optional)                                                               \
+#define TABLE(group, fields, Record, rows, at, optional, dimension)                                                    \
     {                                                                                                                  \
         group, fields, sizeof(fields) / sizeof *(fields), sizeof(Record), offsetof(Results, rows),                     \
-            offsetof(Results, at), optional                                                                            \
+            offsetof(Results, at), optional, {                                                                         \
+            group "/" dimension, H5_I64, {0}, "1", "number of the row, from 0", 0                                      \
+        }                                                                                                              \
     }
 enum { CELLS, CURVES, MEASURES, TABLES };
 static const TableSpec tables[TABLES] = {
-    [CELLS] = TABLE("/cells", cell_fields, CellRecord, cells, cell, false),
-    [CURVES] = TABLE("/curves", curve_fields, CurvePoint, points, curve, false),
-    [MEASURES] = TABLE("/measures", measure_fields, MeasureRow, measures, measure, true),
+    [CELLS] = TABLE("/cells", cell_fields, CellRecord, cells, cell, false, "cell"),
+    [CURVES] = TABLE("/curves", curve_fields, CurvePoint, points, curve, false, "point"),
+    [MEASURES] = TABLE("/measures", measure_fields, MeasureRow, measures, measure, true, "row"),
 };
+
+/* The other dimension of /curves/procedure. */
+static const H5Column number_scale = {"/curves/number", H5_I64, {0}, "1", "place in /curves/procedure, from 0", 0};
 
 static int64_t rows_of(const Results *r, int table) {
     int64_t rows;
@@ -165,28 +171,47 @@ static void copy_column(void *column, char *records, const Field *f, size_t reco
 
 /* ---- Writing: the share of a rank, or all. ---- */
 
-static Err write_table(H5File *file, const TableSpec *t, const Results *r, int table) {
+static Err write_column(H5File *file, const TableSpec *t, const Field *f, const Results *r, int table, H5Data *scale) {
     int64_t rows = rows_of(r, table), first = 0, mine = rows;
     if (file->comm) {
         int rank = comm_rank(file->comm), size = comm_size(file->comm);
         first = rows * rank / size;
         mine = rows * (rank + 1) / size - first;
     }
-    TRY(h5_group(file, t->group));
-    for (int k = 0; k < t->n_fields; k++) {
-        const Field *f = &t->fields[k];
-        H5Data data;
-        TRY(h5_column_create(&data, file, &f->column, rows));
-        void *column = mem_alloc((size_t)mine * h5_row_bytes(&f->column) + 1);
-        copy_column(column, (char *)records_of(r, table) + (size_t)first * t->record, f, t->record, mine, false);
-        Err err = h5_write(&data, column, first, mine);
-        mem_free(column);
-        h5_column_close(&data);
-        TRY(err);
-        if (f->currency) TRY(h5_set_text(file, f->column.name, "currency", f->currency->name));
-        if (f->currency) TRY(h5_set_text(file, f->column.name, "title", f->currency->title));
+    H5Data data, number = {0};
+    TRY(h5_column_create(&data, file, &f->column, rows));
+    void *column = mem_alloc((size_t)mine * h5_row_bytes(&f->column) + 1);
+    copy_column(column, (char *)records_of(r, table) + (size_t)first * t->record, f, t->record, mine, false);
+    Err err = h5_write(&data, column, first, mine);
+    mem_free(column);
+    if (!err.code) err = h5_on_scale(&data, scale, 0);
+    if (!err.code && f->column.shape[0]) {
+        err = h5_scale_create(&number, file, &number_scale, f->column.shape[0]);
+        if (!err.code) err = h5_on_scale(&data, &number, 1);
+        h5_column_close(&number);
     }
-    return ERR_NONE;
+    h5_column_close(&data);
+    TRY(err);
+    if (!f->currency) return ERR_NONE;
+    TRY(h5_set_text(file, f->column.name, "currency", f->currency->name));
+    return h5_set_text(file, f->column.name, "title", f->currency->title);
+}
+
+static Err write_table(H5File *file, const TableSpec *t, const Results *r, int table) {
+    H5Data scale;
+    TRY(h5_group(file, t->group));
+    TRY(h5_scale_create(&scale, file, &t->scale, rows_of(r, table)));
+    Err err = ERR_NONE;
+    for (int k = 0; k < t->n_fields && !err.code; k++) err = write_column(file, t, &t->fields[k], r, table, &scale);
+    h5_column_close(&scale);
+    return err;
+}
+
+/* What the numbers in /cells/outcome mean, as the CF conventions have it. */
+static Err write_flags(H5File *file) {
+    static const int64_t values[] = {OUTCOME_DONE, OUTCOME_DIVERGED, OUTCOME_FAILED};
+    TRY(h5_set_list(file, "/cells/outcome", "flag_values", values, sizeof values / sizeof *values));
+    return h5_set_text(file, "/cells/outcome", "flag_meanings", "done diverged failed");
 }
 
 /* Which columns of the group count compute, in the order of currencies[]. */
@@ -230,9 +255,7 @@ static Err write_all(H5File *file, const Results *r, const char *provenance) {
     TRY(h5_set_text(file, "/", "study", r->study));
     TRY(write_provenance(file, provenance));
     for (int t = 0; t < TABLES; t++) TRY(write_table(file, &tables[t], r, t));
-    /* OUTCOME_DONE and those after it, by the CF conventions. */
-    TRY(h5_set_text(file, "/cells/outcome", "flag_values", "0 1 2"));
-    TRY(h5_set_text(file, "/cells/outcome", "flag_meanings", "done diverged failed"));
+    TRY(write_flags(file));
     TRY(write_currencies(file, "/cells"));
     return write_currencies(file, "/curves");
 }
