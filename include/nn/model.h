@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "nn/model_sizes.h"
 #include "nn/param.h"
 #include "par/comm.h"
 
@@ -70,6 +71,8 @@ typedef struct Model Model;
 
 typedef struct ModelKind {
     const char *name;
+    const KeySpec *size_keys; /* what a study file says of its sizes, into ModelSizes; `<name>.` goes before each key */
+    int n_size_keys;
 
     /** Refuses impossible sizes (width and heads that do not divide) and tp; the text lists the tp that would do. */
     Err (*check)(const ModelShape *shape, int tp);

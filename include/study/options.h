@@ -10,13 +10,6 @@ enum { STUDY_ARMS = 16, STUDY_KINDS = 8, STUDY_PROCEDURES = 16 };
 /* Tables of keys: five of the study's own, then one per procedure and per measurement. */
 enum { STUDY_TABLES = 6 + STUDY_PROCEDURES + MEASURE_CHOICE };
 
-/** Sizes of a model, keys `<model>.*`: entry i of every list belongs to size i. */
-typedef struct SizeOptions {
-    IntList width, scalars, depth, heads;
-    bool multi_query;
-    int64_t increase;
-} SizeOptions;
-
 /** Learning rate of an arm, keys `<arm>.*`: peak = lr (N / 1e5)^-lr_exponent; several values are swept. */
 typedef struct RateOptions {
     RealList lr;
@@ -33,7 +26,7 @@ typedef struct StudyOptions {
     int64_t data_memory; /* MiB */
     int64_t dp, tp;
     bool fit;
-    SizeOptions sizes[STUDY_KINDS];          /* in the order of model_kinds */
+    ModelSizes sizes[STUDY_KINDS];           /* keys `<model>.*`, in the order of model_kinds */
     RateOptions rates[STUDY_ARMS];           /* in the order of arms */
     OptionRoom procedures[STUDY_PROCEDURES]; /* keys `<procedure>.*`, in the order of procedures */
     WordList measures;                       /* measurements on finished models; empty: none */

@@ -344,7 +344,13 @@ static void readout_backward(Tensors dout, const real *ddisplacement, const Scen
     memcpy(dout.s, ddisplacement, (size_t)(3 * batch->seqs.start[batch->seqs.n]) * sizeof *ddisplacement);
 }
 
+static const KeySpec size_keys[] = {{"width", KEY_INTS, offsetof(ModelSizes, width), "", 1, 1 << 20, NULL, "channels",
+                                     "hidden channels of each model size", NULL},
+                                    MODEL_SIZE_ATTENTION};
+
 const ModelKind transformer_kind = {.name = "transformer",
+                                    .size_keys = size_keys,
+                                    .n_size_keys = sizeof size_keys / sizeof *size_keys,
                                     .check = check,
                                     .params = params,
                                     .work = work,

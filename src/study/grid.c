@@ -24,7 +24,7 @@ static int kind_index(const ModelKind *kind) {
 }
 
 static ModelShape shape_of(const StudyOptions *o, const Arm *arm, int size, int slots) {
-    const SizeOptions *s = &o->sizes[kind_index(arm->kind)];
+    const ModelSizes *s = &o->sizes[kind_index(arm->kind)];
     ModelShape shape = {.width = (int)s->width.at[size],
                         .width_s = s->scalars.n ? (int)s->scalars.at[size] : 2 * (int)s->width.at[size],
                         .depth = (int)s->depth.at[size],

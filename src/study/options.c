@@ -39,7 +39,8 @@ const int n_study_held_out_keys = sizeof study_held_out_keys / sizeof *study_hel
 enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
 
 /* The keys of models and arms are made from their lists, so that neither needs to be named here. */
-enum { SIZE_KEYS = 6, RATE_KEYS = 2, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + RATE_KEYS * STUDY_ARMS };
+/* SIZE_KEYS: the most that a model may have. */
+enum { SIZE_KEYS = 8, RATE_KEYS = 2, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + RATE_KEYS * STUDY_ARMS };
 static KeySpec made[MADE_KEYS];
 static char names[MADE_KEYS][64], arm_names[512], measure_names[512];
 static int n_made;
@@ -65,20 +66,14 @@ static void make_keys(void) {
              "what is measured on finished models; [] for nothing");
     make_key("study", "arms", KEY_WORDS, offsetof(StudyOptions, arms), NULL, 0, 0, arm_names, "1", "arms to compare");
     for (int k = 0; k < n_model_kinds; k++) {
-        size_t at = offsetof(StudyOptions, sizes) + (size_t)k * sizeof(SizeOptions);
-        const char *model = model_kinds[k]->name;
-        make_key(model, "width", KEY_INTS, at + offsetof(SizeOptions, width), "", 1, 1 << 20, NULL, "channels",
-                 "hidden channels of each model size (GATr: multivector channels)");
-        make_key(model, "scalars", KEY_INTS, at + offsetof(SizeOptions, scalars), "", 1, 1 << 20, NULL, "channels",
-                 "hidden scalar channels of each model size (GATr only); empty: twice the width");
-        make_key(model, "depth", KEY_INTS, at + offsetof(SizeOptions, depth), "", 1, 1000, NULL, "blocks",
-                 "blocks of each model size");
-        make_key(model, "heads", KEY_INTS, at + offsetof(SizeOptions, heads), "", 1, 1000, NULL, "heads",
-                 "attention heads of each model size");
-        make_key(model, "multi_query", KEY_BOOL, at + offsetof(SizeOptions, multi_query), "false", 0, 0, NULL, "1",
-                 "all query heads share one key and value head");
-        make_key(model, "increase", KEY_INT, at + offsetof(SizeOptions, increase), "1", 1, 64, NULL, "1",
-                 "factor on the channels inside the attention");
+        size_t at = offsetof(StudyOptions, sizes) + (size_t)k * sizeof(ModelSizes);
+        CHECK(model_kinds[k]->n_size_keys <= SIZE_KEYS, "%d keys of %s", model_kinds[k]->n_size_keys,
+              model_kinds[k]->name);
+        for (int i = 0; i < model_kinds[k]->n_size_keys; i++) {
+            const KeySpec *size = &model_kinds[k]->size_keys[i];
+            make_key(model_kinds[k]->name, size->key, size->type, at + size->offset, size->fallback, size->lo, size->hi,
+                     size->choices, size->unit, size->help);
+        }
     }
     for (int a = 0; a < n_arms; a++) {
         size_t at = offsetof(StudyOptions, rates) + (size_t)a * sizeof(RateOptions);
@@ -170,11 +165,11 @@ static Err check_twice(const StudyOptions *o) {
 }
 
 /* Scalar channels of a size: twice the width unless they are listed. */
-static int64_t scalars_of(const SizeOptions *s, int size) {
+static int64_t scalars_of(const ModelSizes *s, int size) {
     return s->scalars.n ? s->scalars.at[size] : 2 * s->width.at[size];
 }
 
-static Err check_sizes_differ(const SizeOptions *s, const char *model) {
+static Err check_sizes_differ(const ModelSizes *s, const char *model) {
     char value[96];
     for (int i = 0; i < s->width.n; i++)
         for (int k = 0; k < i; k++) {
@@ -189,14 +184,16 @@ static Err check_sizes_differ(const SizeOptions *s, const char *model) {
 }
 
 static Err check_sizes(const StudyOptions *o, int kind) {
-    const SizeOptions *s = &o->sizes[kind];
+    const ModelSizes *s = &o->sizes[kind];
     const char *name = model_kinds[kind]->name;
     int n = s->width.n;
     if (n == 0)
         return err_user("%s: key %s.width is missing: want one width for each model size", options_source(), name);
-    if (s->depth.n != n || s->heads.n != n || (s->scalars.n && s->scalars.n != n))
-        return err_user("%s: %s.depth, %s.heads and %s.scalars: want %d entries each, one for each width",
-                        options_source(), name, name, name, n);
+    if (s->depth.n != n || s->heads.n != n)
+        return err_user("%s: %s.depth and %s.heads: want %d entries each, one for each width", options_source(), name,
+                        name, n);
+    if (s->scalars.n && s->scalars.n != n)
+        return err_user("%s: %s.scalars: want %d entries, one for each width", options_source(), name, n);
     TRY(check_sizes_differ(s, name));
     if (o->datasets.n > 1 && o->data_size >= n)
         return err_user("%s: study.data_size = %lld: want 0 to %d, the last size of %s", options_source(),
