@@ -1,9 +1,9 @@
 /* fit FILE...: laws, allocation and isoFLOP curves of results files and tables. */
 #include "commands.h"
-#include "suggest.h"
+#include "fit_files.h"
 
 #include "base/arena.h"
-#include "infer/report.h"
+#include "infer/fit_options.h"
 #include "par/comm.h"
 #include "par/options.h"
 
@@ -54,22 +54,6 @@ static int take_files(const char **file, int *argc, char **argv) {
 }
 
 /* ---- The fit. ---- */
-
-static Err fit_files(int files, const char *const *file, FitOptions *options) {
-    TableOptions rows;
-    TRY(fit_rows(&rows, options));
-    Table table = table_new();
-    Err err = table_add_files(&table, files, file, &rows, comm_world());
-    if (!err.code) {
-        Analysis *analysis = analysis_new(&table, options, comm_world());
-        report_text(analysis);
-        if (options->json[0]) err = report_json(analysis, options->json, comm_world());
-        if (!err.code && options->suggest) err = suggest_write(analysis);
-        analysis_free(analysis);
-    }
-    table_free(&table);
-    return err;
-}
 
 static Err fit_arguments(const char **file, int argc, char **argv) {
     int files = take_files(file, &argc, argv);

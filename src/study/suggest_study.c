@@ -1,6 +1,6 @@
 /* The study file of fit -suggest: a grid of arms, sizes and steps that holds the suggested cells; all other keys come
  * from a base file, line by line, as the files in input/ are written. */
-#include "suggest.h"
+#include "study/suggest_study.h"
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -132,7 +132,7 @@ static Err write_file(const Analysis *a, const Suggestion *s, int n, double budg
     return err;
 }
 
-Err suggest_write(const Analysis *a) {
+Err suggest_study(const Analysis *a) {
     const FitOptions *o = &a->options;
     int k = (int)o->suggest;
     double budget;

@@ -3,4 +3,4 @@
 
 #include "infer/analysis.h"
 
-Err suggest_write(const Analysis *analysis);
+Err suggest_study(const Analysis *analysis);
