@@ -42,7 +42,7 @@ if ! command -v apt-get >/dev/null; then
     cat >&2 <<EOF
 equiscale: this system has no apt-get. Load or build: Open MPI, PETSc 3.18 or later (real, double), parallel HDF5,
 ScaLAPACK, BLIS, libxsmm, ODE, Random123, libyaml, libcsv, zlib, xxHash, Jansson, and for figures python3 with h5py and matplotlib. Spack:
-  spack install openmpi petsc+mpi~complex hdf5+mpi netlib-scalapack blis libxsmm random123 libyaml zlib xxhash jansson py-h5py py-matplotlib
+  spack install openmpi petsc+mpi~complex hdf5+mpi+hl netlib-scalapack blis libxsmm random123 libyaml zlib xxhash jansson py-h5py py-matplotlib
 (ODE and libcsv are not in Spack: packages/spack has a recipe for ODE and for equiscale itself.) Then put their flags into config.mk:
 PKGS, BLIS_CFLAGS, BLIS_LIBS, SCALAPACK_LIBS, XSMM_LIBS, PYTHON, CFLAGS, LDFLAGS; docs/portability.md has examples.
 EOF

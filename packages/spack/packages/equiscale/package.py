@@ -18,7 +18,7 @@ class Equiscale(MakefilePackage):
     depends_on("pkgconfig", type="build")
     depends_on("mpi@3.1:")
     depends_on("petsc@3.18:+mpi~complex+double")
-    depends_on("hdf5@1.10:+mpi")
+    depends_on("hdf5@1.10:+mpi+hl")
     depends_on("netlib-scalapack")
     depends_on("blis threads=none")
     depends_on("libxsmm", when="+libxsmm")
