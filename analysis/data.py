@@ -104,6 +104,8 @@ def _columns(file, group, wanted, path):
         raise Unusable(f"{path}: no group /{group}: want a file of the format {FORMAT}")
     out, rows = {}, None
     for name, data in file[group].items():
+        if h5py.h5ds.is_scale(data.id):  # numbers the rows, for other readers
+            continue
         values = data[()]
         if data.dtype.kind in "SO" or name in TEXT_COLUMNS:
             values = np.array([_text(v) for v in values], dtype=object)

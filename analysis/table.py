@@ -18,9 +18,10 @@ class Table:
         self.columns = columns
 
     @classmethod
-    def of(cls, rows):
-        """From dicts, which need not have the same keys; None is a number that is not known."""
-        names = list(dict.fromkeys(name for row in rows for name in row))
+    def of(cls, rows, numbers=()):
+        """From dicts, which need not have the same keys; None is a number that is not known.  numbers: columns that are
+        there even where no row has them."""
+        names = list(dict.fromkeys([*(name for row in rows for name in row), *numbers]))
         columns = {}
         for name in names:
             values = [row.get(name) for row in rows]

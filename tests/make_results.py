@@ -20,6 +20,7 @@ LAWS = {
 CURRENCIES = {  # column: name, title, unit
     "flop_nominal": ("nominal", "nominal compute", "FLOP"), "flop_executed": ("executed", "executed compute", "FLOP"),
     "core_seconds": ("core_seconds", "measured time", "core-seconds"), "joules": ("joules", "measured energy", "J")}
+SCALES, NUMBERS = {"cells": "cell", "curves": "point", "measures": "row"}, 12  # dimensions; numbers of a procedure
 WATTS = 50.0
 ROTATION = {"transformer": 0.5, "transformer_augmented": 0.2, "gatr": 1e-6}  # relative error of the smallest model
 STEPS, DATASETS, BATCH, TOKENS, CURVE = (50, 150, 500, 1500, 5000), (100, 400, 3000), 16, 40, 7
@@ -46,7 +47,7 @@ def make(preset):
                                core_seconds=nominal * step * executed / speed + 0.002 * step,
                                joules=WATTS * (nominal * step * executed / speed + 0.002 * step),
                                loss=np.nan if diverged else loss * gap, train_loss=np.nan if diverged else loss / gap,
-                               lr=1e-3, procedure=[np.nan] * 12))
+                               lr=1e-3, procedure=[np.nan] * NUMBERS))
         last = curves[-1]
         cells.append(dict(id=f"{arm}-n{n}-t{steps}-d{dataset}-s{seed}", arm=arm, role=role, width=16, depth=2, heads=2,
                           parameters=n, steps=steps, batch=BATCH, samples=steps * BATCH, tokens=steps * BATCH * TOKENS,
@@ -94,6 +95,8 @@ def write(path, tables, old):
                 data = file.create_dataset(f"{group}/{name}", data=values)
                 if name in CURRENCIES and not old:
                     data.attrs.update(dict(zip(("currency", "title", "unit"), CURRENCIES[name])))
+            for scale, size in () if old else ((SCALES[group], len(rows)), ("number", NUMBERS)):
+                file.create_dataset(f"{group}/{scale}", data=np.arange(size)).make_scale(scale)
             if group != "measures" and not old:
                 file[group].attrs["currencies"] = ",".join(CURRENCIES)
         file.create_group("provenance").attrs.update({"commit": "synthetic", "study.name": "<synthetic>"})

@@ -51,7 +51,7 @@ def gather(study):
                       **row}
                      for arm in study.arms if study.fitted(arm, currency)
                      for row in _of_arm(study, arm, currency, quantity)]
-    table = Table.of(rows)
+    table = Table.of(rows, ("C", "value", "low", "high", "inside"))
     drawn = {"law", "vertex", "surrogate"}
     shown = [currency for (currency,), t in table.groups("currency") if drawn & set(t["kind"])] if rows else []
     if not shown:
