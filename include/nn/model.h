@@ -73,6 +73,7 @@ typedef struct ModelKind {
     const char *name;
     const KeySpec *size_keys; /* what a study file says of its sizes, into ModelSizes; `<name>.` goes before each key */
     int n_size_keys;
+    int64_t piece; /* tokens that are worth a pass of their own where a batch leaves the caches; 0: none are */
 
     /** Refuses impossible sizes (width and heads that do not divide) and tp; the text lists the tp that would do. */
     Err (*check)(const ModelShape *shape, int tp);
@@ -117,8 +118,10 @@ struct Model {
     /** Where forward leaves the residual stream, (taps) tensors of the caller; NULL: nowhere. What it leaves is whole on
      *  every tp rank. Cost: one copy of the stream at each point. */
     const Tensors *tap;
+    int64_t token_bytes, cache_bytes; /* activations of a token, and what the caches hold of them: for model_piece */
+    bool more;                        /* another piece of the batch follows: backward completes no gradients yet */
     const real *join_reference; /* tests only: (n) e123 component per sequence instead of the mean of the inputs */
-    /** Called by backward as soon as all gradients of a block are complete on this rank (after the sum over tp of
+    /** Called by backward of the last piece as soon as all gradients of a block are complete on this rank (after the sum over tp of
      *  partial ones), blocks in descending order; NULL: nobody listens. */
     void (*block_ready)(void *context, int block);
     void *block_context;
@@ -135,6 +138,13 @@ Model *model_new(const ModelKind *kind, const ModelShape *shape, const Comm *tp,
 void model_free(Model *model);
 int64_t model_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int64_t max_tokens, int max_sequences,
                     int64_t max_length); /* what model_new will hold on one rank */
+
+/** A batch may go through forward and backward in pieces whose gradients add up, so that what forward leaves for backward
+ *  is still in the caches: sequences of the piece that starts with sequence `first`, all that are left where the whole
+ *  batch fits, or where the residual stream is tapped; at least 1 where there are any. The piece itself has its own starts, which go to `start` (n+1). The same
+ *  on all ranks of tp. Not collective. */
+int model_piece(const Model *model, const Packed *batch, int first);
+Packed packed_part(int64_t *start, const Packed *batch, int first, int n);
 
 /** out = model(in). Inputs and outputs are whole and the same on every tp rank. Collective on tp. Keeps `in` and its
  *  own activations for backward; `in` must stay untouched until then. */

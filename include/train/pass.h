@@ -6,7 +6,8 @@
  *  Models predict the change of the displacement from one frame to the next, in units of its rms.
  *
  *  One code path for every layout: samples of a batch are split over dp, the model over tp, gradients are summed over
- *  dp block by block while the backward pass still runs. */
+ *  dp block by block while the backward pass still runs. A rank's share goes through the model in pieces that the caches
+ *  hold (nn/model.h, model_piece): one sum over dp a batch, with the last piece. */
 #pragma once
 
 #include "train/batch.h"
@@ -18,7 +19,8 @@ typedef struct Pass {
     Model *model;
     ModelShape shape; /* complete, inputs and outputs too */
     Batch batch;
-    Tensors in, out, dout;
+    Tensors in, out, dout; /* of one piece */
+    int64_t *piece_start;
     real *prediction;     /* (tokens, 3) displacement in units of scale.step; after pass_gradient its gradient */
     double *error;        /* (sequences) loss of each sequence of the last pass_loss or pass_gradient, unweighted */
     CommRequest *request; /* one a gradient block */

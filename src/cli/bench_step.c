@@ -47,7 +47,7 @@ typedef struct Bench {
     Model *model;
     ProcGrid grid;
     Optim *optim;
-    int64_t *start;
+    int64_t *start, *piece_start;
     Packed seqs;
     Tensors in, out, din, dout;
     double executed;             /* FLOP of a step over all ranks */
@@ -80,6 +80,7 @@ static Err bench_new(Bench *b, const ModelKind *kind, const ModelShape *shape, c
     int64_t tokens = n * o->tokens;
     b->start = MEM_NEW(int64_t, n + 1);
     for (int i = 0; i <= n; i++) b->start[i] = i * o->tokens;
+    b->piece_start = MEM_NEW(int64_t, n + 1);
     b->seqs = (Packed){.n = n, .start = b->start};
     b->model = model_new(kind, shape, b->grid.tp, tokens, n, o->tokens);
     param_init(b->model->theta, &b->model->table, 1);
@@ -102,6 +103,7 @@ static void bench_free(Bench *b) {
     tensors_free(b->in), tensors_free(b->out), tensors_free(b->dout);
     procgrid_free(&b->grid);
     mem_free(b->start);
+    mem_free(b->piece_start);
     mem_free(b->pass);
 }
 
@@ -110,6 +112,27 @@ typedef struct Times {
     double pass, sum, update;
 } Times;
 
+/* The numbers of a piece that starts at a token: any will do, as long as every piece has its own. */
+static Tensors tensors_from(Tensors t, int64_t token, int mv, int s) {
+    return (Tensors){.mv = mv ? t.mv + 16 * token * mv : NULL, .s = s ? t.s + token * s : NULL};
+}
+
+static void forward_backward(Bench *b) {
+    Model *m = b->model;
+    const ModelShape *s = &m->shape;
+    int first = 0;
+    do {
+        int n = model_piece(m, &b->seqs, first);
+        int64_t token = b->start[first];
+        Packed part = packed_part(b->piece_start, &b->seqs, first, n);
+        model_forward(m, tensors_from(b->out, token, s->out_mv, s->out_s),
+                      tensors_from(b->in, token, s->in_mv, s->in_s), &part);
+        first += n;
+        m->more = first < b->seqs.n;
+        model_backward(m, b->din, tensors_from(b->dout, token, s->out_mv, s->out_s), &part);
+    } while (m->more);
+}
+
 static Times bench_run(Bench *b, const BenchOptions *o) {
     static const OptimSettings settings = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .max_grad_norm = 1};
     Model *m = b->model;
@@ -117,8 +140,7 @@ static Times bench_run(Bench *b, const BenchOptions *o) {
     int64_t counted = flops_counted();
     double start = bench_now(o);
     memset(m->grad, 0, (size_t)m->table.local * sizeof *m->grad);
-    model_forward(m, b->out, b->in, &b->seqs);
-    model_backward(m, b->din, b->dout, &b->seqs);
+    forward_backward(b);
     counted = flops_counted() - counted;
     double sum = bench_now(o);
     comm_sum_real(b->grid.dp, m->grad, m->table.local);

@@ -40,7 +40,8 @@ typedef struct State {
     real *reference, *dreference;                  /* (columns) join reference by token */
     real *mix_parts;                               /* all parts of linear_out's outputs, where tp > 1 */
     int64_t *counts;                               /* (tp) elements of each part */
-    real *kv_grad;                                 /* this rank's part of the gradients of shared keys and values */
+    real *kv_grad; /* by block, this rank's part of the gradients of shared keys and values, until the last piece */
+    bool kv_begun; /* earlier pieces of the batch are in it */
     Rows dmixed;
     Rows gated, dproducts, dfactors, dq, dk, dv, dheads; /* one tile, as ends */
     real *work;                                          /* of the attention's backward pass */
@@ -116,7 +117,7 @@ static void layout(Model *m, Arena *arena) {
     s->dreference = ARENA_TAKE(arena, real, n);
     s->counts = ARENA_TAKE(arena, int64_t, tp);
     if (tp > 1) s->mix_parts = ARENA_TAKE(arena, real, tp * field_rows(s->mixed, s->mixed_s) * n);
-    s->kv_grad = ARENA_TAKE(arena, real, kv_count);
+    s->kv_grad = ARENA_TAKE(arena, real, shape->depth * kv_count);
     int q = a->heads * a->mv, q_s = a->heads * a->s, kv = a->kv_heads * a->mv, kv_s = a->kv_heads * a->s;
     s->gated = rows_take(arena, s->mixed, s->mixed_s, one);
     s->dmixed = rows_take(arena, s->mixed, s->mixed_s, n);
@@ -335,7 +336,7 @@ static EquiLinear moved(const EquiLinear *map, int64_t by) {
     return to;
 }
 
-static void attention_stage_backward(Model *m, const Block *b, const Tile *t) {
+static void attention_stage_backward(Model *m, const Block *b, const Tile *t, real *kv_grad) {
     const State *s = m->state;
     const GatrMaps *map = &b->map;
     Field input = view(b->input, t), q = view(b->q, t), k = view(b->k, t), v = view(b->v, t), heads = view(b->heads, t);
@@ -353,7 +354,7 @@ static void attention_stage_backward(Model *m, const Block *b, const Tile *t) {
     equi_linear_backward_weight(m->grad, &map->q, d[0], input, t->at);
     for (int i = 1; i < 3; i++) {
         EquiLinear part = moved(&maps[i], map->kv_count ? map->kv : 0);
-        equi_linear_backward_weight(map->kv_count ? s->kv_grad : m->grad, &part, d[i], input, t->at);
+        equi_linear_backward_weight(map->kv_count ? kv_grad : m->grad, &part, d[i], input, t->at);
     }
 }
 
@@ -399,11 +400,14 @@ static void block_backward(Model *m, const Block *b, bool input_gradient) {
                            b->middle_stats + EQUI_NORM_STATS * t->first, s->hidden, s->hidden_s, t->at);
     s->dnorm = dnorm;
     const GatrMaps *map = &b->map;
-    memset(s->kv_grad, 0, (size_t)map->kv_count * sizeof *s->kv_grad);
-    EACH_TILE(t, &s->tiles) attention_stage_backward(m, b, t);
+    real *kv_grad = s->kv_grad + (b - s->block) * map->kv_count;
+    if (!s->kv_begun) memset(kv_grad, 0, (size_t)map->kv_count * sizeof *kv_grad);
+    EACH_TILE(t, &s->tiles) attention_stage_backward(m, b, t, kv_grad);
     sum_rows(m, s->dnorm);
-    comm_sum_real(m->tp, s->kv_grad, map->kv_count);
-    for (int64_t i = 0; i < map->kv_count; i++) m->grad[map->kv + i] += s->kv_grad[i];
+    if (!m->more) {
+        comm_sum_real(m->tp, kv_grad, map->kv_count);
+        for (int64_t i = 0; i < map->kv_count; i++) m->grad[map->kv + i] += kv_grad[i];
+    }
     EACH_TILE(t, &s->tiles) {
         equi_norm_backward(rows_of(s->dx, t), view(s->dnorm, t), view(b->input, t),
                            b->input_stats + EQUI_NORM_STATS * t->first, s->hidden, s->hidden_s, t->at);
@@ -412,7 +416,7 @@ static void block_backward(Model *m, const Block *b, bool input_gradient) {
 }
 
 static void ready(const Model *m, int block) {
-    if (m->block_ready) m->block_ready(m->block_context, block);
+    if (m->block_ready && !m->more) m->block_ready(m->block_context, block);
 }
 
 static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
@@ -435,6 +439,7 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     }
     EACH_TILE(t, &s->tiles) equi_linear_backward_weight(m->grad, &s->in, view(s->dx, t), view(s->input, t), t->at);
     ready(m, 0);
+    s->kv_begun = m->more;
     if (!input_gradient) return;
     comm_sum_real(m->tp, s->dreference, columns);
     EACH_TILE(t, &s->tiles) {
@@ -456,6 +461,7 @@ static const KeySpec size_keys[] = {{"width", KEY_INTS, offsetof(ModelSizes, wid
 const ModelKind gatr_kind = {.name = "gatr",
                              .size_keys = size_keys,
                              .n_size_keys = sizeof size_keys / sizeof *size_keys,
+                             .piece = TILE,
                              .check = gatr_check,
                              .params = gatr_params,
                              .work = gatr_work,

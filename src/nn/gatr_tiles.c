@@ -2,8 +2,6 @@
 
 #include "la/simd.h"
 
-enum { TILE = 128 }; /* tokens of a tile, unless one sequence is longer */
-
 void tiles_layout(Tiles *tiles, int max_sequences, Arena *arena) {
     tiles->at = ARENA_TAKE(arena, Tile, max_sequences);
     tiles->column = ARENA_TAKE(arena, int64_t, 2 * max_sequences);

@@ -6,6 +6,8 @@
 #include "nn/equi_attention.h"
 #include "nn/model.h"
 
+enum { TILE = 128 }; /* tokens of a tile, unless one sequence is longer */
+
 typedef struct Tile {
     int64_t first, token; /* first column in padded and in packed token order */
     Columns at;

@@ -1,5 +1,7 @@
 #include "nn/model.h"
 
+#include "base/cache.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +60,10 @@ Model *model_new(const ModelKind *kind, const ModelShape *shape, const Comm *tp,
     Arena count = arena_count();
     layout(m, &count);
     m->arena = arena_new(count.peak);
+    m->token_bytes =
+        ((int64_t)count.peak - 2 * m->table.local * (int64_t)sizeof(real)) / (max_tokens > 0 ? max_tokens : 1);
+    m->cache_bytes = cache_bytes();
+    comm_max_i64(tp, &m->cache_bytes, 1);
     layout(m, &m->arena);
     memset(m->theta, 0, (size_t)m->table.local * sizeof *m->theta);
     memset(m->grad, 0, (size_t)m->table.local * sizeof *m->grad);
@@ -79,6 +85,19 @@ int64_t model_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int6
     int64_t bytes = (int64_t)(sizeof m + count.peak + (size_t)m.table.capacity * sizeof *m.table.at);
     param_table_free(&m.table);
     return bytes;
+}
+
+int model_piece(const Model *model, const Packed *batch, int first) {
+    const int64_t *start = batch->start, piece = model->kind->piece;
+    int n = 1;
+    if (!piece || model->tap || start[batch->n] * model->token_bytes <= model->cache_bytes) return batch->n - first;
+    while (first + n < batch->n && start[first + n + 1] - start[first] <= piece) n++;
+    return n;
+}
+
+Packed packed_part(int64_t *start, const Packed *batch, int first, int n) {
+    for (int i = 0; i <= n; i++) start[i] = batch->start[first + i] - batch->start[first];
+    return (Packed){.n = n, .start = start};
 }
 
 static void check_batch(const Model *model, const Packed *seqs) {

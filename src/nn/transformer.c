@@ -266,7 +266,7 @@ static void attention_half_backward(Model *m, Block *b, real *dbias, const Packe
 }
 
 static void ready(const Model *m, int block) {
-    if (m->block_ready) m->block_ready(m->block_context, block);
+    if (m->block_ready && !m->more) m->block_ready(m->block_context, block);
 }
 
 static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {

@@ -17,6 +17,7 @@ static void layout(Pass *p, int sequences, Arena *arena) {
     tensors_layout(&p->out, m->out_mv, m->out_s, tokens, arena);
     tensors_layout(&p->dout, m->out_mv, m->out_s, tokens, arena);
     p->prediction = ARENA_TAKE(arena, real, 3 * tokens);
+    p->piece_start = ARENA_TAKE(arena, int64_t, sequences + 1);
     p->error = ARENA_TAKE(arena, double, sequences);
 }
 
@@ -73,21 +74,45 @@ void pass_forward(Pass *pass, const SceneBatch *scenes) {
     pass->kind->readout(pass->prediction, pass->out, scenes, &pass->shape);
 }
 
-/* The model says how far the displacement departs from the one before, in units of the rms of that: what inertia alone
- * predicts need not be learned, and both equivariance and the loss stay what they are. */
-void pass_predict(Pass *pass, const SceneBatch *scenes) {
-    pass_forward(pass, scenes);
-    real unit = (real)pass->data->scale.deviation;
-    for (int64_t i = 0; i < 3 * scenes->seqs.start[scenes->seqs.n]; i++)
-        pass->prediction[i] = scenes->velocity[i] + unit * pass->prediction[i];
+/* Sequences first .. first+n-1 of a batch as a batch of their own. */
+static SceneBatch part_of(int64_t *start, const SceneBatch *whole, int first, int n) {
+    int64_t token = whole->seqs.start[first];
+    return (SceneBatch){.seqs = packed_part(start, &whole->seqs, first, n),
+                        .slots = whole->slots,
+                        .position = whole->position + 3 * token,
+                        .velocity = whole->velocity + 3 * token,
+                        .slot = whole->slot + token,
+                        .body = whole->body + SCENE_BODY * token,
+                        .floor = whole->floor + 4 * first,
+                        .gravity = whole->gravity + 3 * first};
 }
 
-/* The loss; where a scale is given, the prediction becomes scale times its gradient. */
-static double squared_error(Pass *p, double scale) {
+/* The model says how far the displacement departs from the one before, in units of the rms of that: what inertia alone
+ * predicts need not be learned, and both equivariance and the loss stay what they are. */
+static void predict_part(Pass *p, real *prediction, const SceneBatch *part) {
+    p->kind->embed(p->in, part, &p->shape);
+    model_forward(p->model, p->out, p->in, &part->seqs);
+    p->kind->readout(prediction, p->out, part, &p->shape);
+    real unit = (real)p->data->scale.deviation;
+    for (int64_t i = 0; i < 3 * part->seqs.start[part->seqs.n]; i++)
+        prediction[i] = part->velocity[i] + unit * prediction[i];
+}
+
+void pass_predict(Pass *pass, const SceneBatch *scenes) {
+    const Packed *seqs = &scenes->seqs;
+    for (int first = 0, n; first < seqs->n; first += n) {
+        n = model_piece(pass->model, seqs, first);
+        SceneBatch part = part_of(pass->piece_start, scenes, first, n);
+        predict_part(pass, pass->prediction + 3 * seqs->start[first], &part);
+    }
+}
+
+/* Adds the loss of sequences first .. first+n-1; where a scale is given, the prediction becomes scale times its gradient.
+ */
+static void add_squared_error(double *total, Pass *p, double scale, int first, int n) {
     const Batch *b = &p->batch;
     const Packed *seqs = &b->scenes.seqs;
-    double total = 0;
-    for (int q = 0; q < seqs->n; q++) {
+    for (int q = first; q < first + n; q++) {
         double sum = 0;
         real weight = b->weight[q] * b->loss_weight[q];
         real slope = (real)(2 * scale * p->data->scale.deviation) * weight;
@@ -97,25 +122,36 @@ static double squared_error(Pass *p, double scale) {
             if (scale > 0) p->prediction[i] = slope * e;
         }
         p->error[q] = sum * b->weight[q];
-        total += sum * weight;
+        *total += sum * weight;
     }
-    return total;
 }
 
 double pass_loss(Pass *pass) {
-    return squared_error(pass, 0);
+    double total = 0;
+    add_squared_error(&total, pass, 0, 0, pass->batch.scenes.seqs.n);
+    return total;
 }
 
 double pass_gradient(Pass *pass, int64_t samples) {
     const SceneBatch *scenes = &pass->batch.scenes;
+    const Packed *seqs = &scenes->seqs;
     Model *m = pass->model;
+    double total = 0;
+    int first = 0;
     memset(m->grad, 0, (size_t)m->table.local * sizeof(real));
-    pass_predict(pass, scenes);
-    double loss = squared_error(pass, 1 / (double)samples) / (double)samples;
-    pass->kind->readout_backward(pass->dout, pass->prediction, scenes, &pass->shape);
-    model_backward(m, (Tensors){0}, pass->dout, &scenes->seqs);
+    do { /* once where there are no sequences: the sums over dp want every rank */
+        int n = model_piece(m, seqs, first);
+        SceneBatch part = part_of(pass->piece_start, scenes, first, n);
+        real *prediction = pass->prediction + 3 * seqs->start[first];
+        predict_part(pass, prediction, &part);
+        add_squared_error(&total, pass, 1 / (double)samples, first, n);
+        pass->kind->readout_backward(pass->dout, prediction, &part, &pass->shape);
+        first += n;
+        m->more = first < seqs->n;
+        model_backward(m, (Tensors){0}, pass->dout, &part.seqs);
+    } while (m->more);
     for (int b = 0; b < m->table.blocks; b++) comm_wait(&pass->request[b]);
-    return loss;
+    return total / (double)samples;
 }
 
 double pass_evaluate(Pass *pass, SampleRange range, int64_t samples) {
