@@ -136,6 +136,32 @@ static void memory(const TrainData *data) {
     procgrid_free(&alone);
 }
 
+/* A batch in pieces has the loss and the gradient of the whole, and one that the caches hold is one piece. */
+static void pieces(const TrainData *data) {
+    enum { SEQUENCES = 12 };
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    TrainJob job = fixture_job(&gatr_kind, &procedure_plain, data, 1e-2);
+    Pass pass;
+    pass_init(&pass, job.kind, &job.shape, 1, SEQUENCES, data, &alone);
+    batch_fill(&pass.batch, data, &samples, 0, SEQUENCES);
+    Model *m = pass.model;
+    const Packed *seqs = &pass.batch.scenes.seqs;
+    m->cache_bytes = INT64_MAX;
+    EXPECT(model_piece(m, seqs, 0) == SEQUENCES, "one piece where the caches hold all");
+    double loss = pass_gradient(&pass, SEQUENCES);
+    real *whole = MEM_NEW(real, m->table.local);
+    memcpy(whole, m->grad, (size_t)m->table.local * sizeof *whole);
+    m->cache_bytes = 0;
+    int n = model_piece(m, seqs, 0);
+    EXPECT(n > 1 && n < SEQUENCES, "%d sequences in the first piece", n);
+    double again = pass_gradient(&pass, SEQUENCES);
+    EXPECT(!memcmp(whole, m->grad, (size_t)m->table.local * sizeof *whole), "the gradient of the pieces");
+    EXPECT(again == loss, "loss %g in pieces, %g", again, loss);
+    mem_free(whole);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -149,6 +175,7 @@ int main(int argc, char **argv) {
         layouts(model_kinds[k], k == 0 ? &procedure_augmented : &procedure_plain, &data);
     diverges(&data);
     memory(&data);
+    pieces(&data);
     dataset_close(dataset);
     return test_end();
 }

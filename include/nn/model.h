@@ -141,8 +141,8 @@ int64_t model_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int6
 
 /** A batch may go through forward and backward in pieces whose gradients add up, so that what forward leaves for backward
  *  is still in the caches: sequences of the piece that starts with sequence `first`, all that are left where the whole
- *  batch fits, or where the residual stream is tapped; at least 1 where there are any. The piece itself has its own starts, which go to `start` (n+1). The same
- *  on all ranks of tp. Not collective. */
+ *  batch fits, or where the residual stream is tapped; at least 1 where there are any. The piece itself has its own
+ *  starts, which go to `start` (n+1). The same on all ranks of tp. Not collective. */
 int model_piece(const Model *model, const Packed *batch, int first);
 Packed packed_part(int64_t *start, const Packed *batch, int first, int n);
 
