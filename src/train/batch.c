@@ -25,13 +25,17 @@ static void pose_apply(double out[3], const Pose *p, const float v[3]) {
     for (int i = 0; i < 3; i++) out[i] = p->r[3 * i] * v[0] + p->r[3 * i + 1] * v[1] + p->r[3 * i + 2] * v[2] + p->t[i];
 }
 
-static void mean_vertex(double mean[3], const Trajectory *tr, int64_t frame) {
-    Pose p = {0};
+/* Poses of every body at a frame. */
+static void poses_at(Pose *poses, const Trajectory *tr, int64_t frame) {
+    CHECK(tr->bodies <= MAX_BODIES, "%d bodies in a trajectory", tr->bodies);
+    for (int b = 0; b < tr->bodies; b++) poses[b] = pose_at(tr, frame, b);
+}
+
+static void mean_vertex(double mean[3], const Trajectory *tr, const Pose *poses) {
     mean[0] = mean[1] = mean[2] = 0;
     for (int64_t v = 0; v < tr->vertices; v++) {
-        if (v == 0 || tr->vertex_body[v] != tr->vertex_body[v - 1]) p = pose_at(tr, frame, tr->vertex_body[v]);
         double x[3];
-        pose_apply(x, &p, tr->vertex + 3 * v);
+        pose_apply(x, &poses[tr->vertex_body[v]], tr->vertex + 3 * v);
         for (int i = 0; i < 3; i++) mean[i] += x[i] / (double)tr->vertices;
     }
 }
@@ -177,40 +181,37 @@ static void show_pose(Pose *p, const Motion *motion, const double origin[3]) {
     act_pose(p->r, p->t, motion);
 }
 
-/* Vertices of the trajectory about `mean` at a frame, under a motion that brings them to the unit of the batch. */
+/* Vertices of the trajectory about `mean` at a frame, where bodies have the given poses, under a motion that brings them to
+ * the unit of the batch. */
 static void add_vertices(Batch *b, const TrainData *d, const SampleStream *s, int64_t position, const Trajectory *tr,
-                         int64_t frame, const double mean[3], const Motion *motion) {
+                         int64_t frame, const Pose *poses, const double mean[3], const Motion *motion) {
     int64_t at = b->start[b->scenes.seqs.n];
     double raw[MAX_BODIES][SCENE_BODY];
     uint64_t slots = rng_stream("slots", (uint64_t)position);
-    Pose before = {0}, now = {0}, next = {0};
-    real params[SCENE_BODY] = {0};
-    int32_t slot = 0;
     body_raw(raw, tr);
-    for (int64_t v = 0; v < tr->vertices; v++) {
+    for (int64_t v = 0; v < tr->vertices;) {
         int body = tr->vertex_body[v];
-        if (v == 0 || body != tr->vertex_body[v - 1]) {
-            before = pose_at(tr, frame - 1, body);
-            now = pose_at(tr, frame, body);
-            next = pose_at(tr, frame + 1, body);
-            show_pose(&before, motion, mean);
-            show_pose(&now, motion, mean);
-            show_pose(&next, motion, mean);
-            slot = (int32_t)rng_permuted(body, d->slots, s->seed, slots);
-            for (int j = 0; j < SCENE_BODY; j++)
-                params[j] = (real)((raw[body][j] - d->scale.body_mean[j]) / d->scale.body_sd[j]);
+        Pose before = pose_at(tr, frame - 1, body), now = poses[body], next = pose_at(tr, frame + 1, body);
+        int32_t slot = (int32_t)rng_permuted(body, d->slots, s->seed, slots);
+        real params[SCENE_BODY];
+        show_pose(&before, motion, mean);
+        show_pose(&now, motion, mean);
+        show_pose(&next, motion, mean);
+        for (int j = 0; j < SCENE_BODY; j++)
+            params[j] = (real)((raw[body][j] - d->scale.body_mean[j]) / d->scale.body_sd[j]);
+        for (; v < tr->vertices && tr->vertex_body[v] == body; v++) {
+            double x[3], y[3], z[3];
+            pose_apply(x, &before, tr->vertex + 3 * v);
+            pose_apply(y, &now, tr->vertex + 3 * v);
+            pose_apply(z, &next, tr->vertex + 3 * v);
+            for (int i = 0; i < 3; i++) {
+                b->position[3 * (at + v) + i] = (real)y[i];
+                b->velocity[3 * (at + v) + i] = (real)(y[i] - x[i]);
+                b->displacement[3 * (at + v) + i] = (real)(z[i] - y[i]);
+            }
+            b->slot[at + v] = slot;
+            for (int j = 0; j < SCENE_BODY; j++) b->body[SCENE_BODY * (at + v) + j] = params[j];
         }
-        double x[3], y[3], z[3];
-        pose_apply(x, &before, tr->vertex + 3 * v);
-        pose_apply(y, &now, tr->vertex + 3 * v);
-        pose_apply(z, &next, tr->vertex + 3 * v);
-        for (int i = 0; i < 3; i++) {
-            b->position[3 * (at + v) + i] = (real)y[i];
-            b->velocity[3 * (at + v) + i] = (real)(y[i] - x[i]);
-            b->displacement[3 * (at + v) + i] = (real)(z[i] - y[i]);
-        }
-        b->slot[at + v] = slot;
-        for (int j = 0; j < SCENE_BODY; j++) b->body[SCENE_BODY * (at + v) + j] = params[j];
     }
 }
 
@@ -237,8 +238,10 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
     const Trajectory *tr = dataset_get(d->dataset, trajectory);
     double unit = 1 / d->scale.step, mean[3];
     Motion to_unit = motion_scaled(view, unit);
-    mean_vertex(mean, tr, frame);
-    add_vertices(b, d, s, position, tr, frame, mean, &to_unit);
+    Pose poses[MAX_BODIES];
+    poses_at(poses, tr, frame);
+    mean_vertex(mean, tr, poses);
+    add_vertices(b, d, s, position, tr, frame, poses, mean, &to_unit);
 
     double n[3] = {tr->floor[0], tr->floor[1], tr->floor[2]}, g[3] = {tr->gravity[0], tr->gravity[1], tr->gravity[2]};
     double height = n[0] * mean[0] + n[1] * mean[1] + n[2] * mean[2] - tr->floor[3];
