@@ -94,6 +94,7 @@ typedef struct List {
     Kernel at[MOST];
     int n;
     Kernel base;
+    const Packed *one; /* a single sequence */
 } List;
 
 static void add(List *list, const char *name, void (*run)(const Kernel *), int64_t m, int64_t n, int64_t k, double flop,
@@ -128,6 +129,18 @@ static void add_layer(List *list, const BenchOptions *o, int64_t width) {
     double flop = (double)attention_flops(list->base.seqs, &list->base.shape);
     add(list, "attention", run_attention, t, width, 0, flop / 3, 4 * e + square);
     add(list, "attention backward", run_attention_backward, t, width, 0, flop * 2 / 3, 7 * e + square);
+    /* One sequence again and again: the ceiling, with operands in the first caches. */
+    double one = 1 / (double)o->batch;
+    add(list, "attention, ceiling", run_attention, o->tokens, width, 0, flop / 3 * one, (4 * e + square) * one);
+    list->at[list->n - 1].seqs = list->one;
+    add(list, "its backward, ceiling", run_attention_backward, o->tokens, width, 0, flop * 2 / 3 * one,
+        (7 * e + square) * one);
+    list->at[list->n - 1].seqs = list->one;
+}
+
+static void add_brgemm(List *list, const char *name, int64_t channels, int64_t tokens) {
+    double pairs = (double)(tokens * channels);
+    add(list, name, run_brgemm, channels, tokens, channels, 4 * (double)channels * pairs, 3 * pairs);
 }
 
 /* GATr's kernels on `width` multivector channels. */
@@ -138,7 +151,18 @@ static void add_algebra(List *list, const BenchOptions *o, int64_t width) {
     add(list, "geometric backward", run_geometric_backward, width, t, 0, 2 * PGA_GEOMETRIC_FLOPS * pairs, 5 * e);
     add(list, "join", run_join, width, t, 0, PGA_JOIN_FLOPS * pairs, 3 * e);
     add(list, "join backward", run_join_backward, width, t, 0, 2 * PGA_JOIN_FLOPS * pairs, 5 * e);
-    add(list, "brgemm, 2 terms", run_brgemm, width, t, width, 4 * (double)width * pairs, 3 * pairs);
+    add_brgemm(list, "brgemm, 2 terms", width, t);
+}
+
+/* Products of few channels, as small models of GATr have them: over all tokens of the batch, and the ceiling, over as
+ * many as leave all operands in the first-level cache. */
+static void add_narrow(List *list, const BenchOptions *o) {
+    enum { CACHED = 64 };
+    static const int64_t channels[] = {2, 3, 4, 5, 8, 10, 16};
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+        add_brgemm(list, "brgemm, batch", channels[i], o->batch * o->tokens);
+        add_brgemm(list, "brgemm, ceiling", channels[i], CACHED);
+    }
 }
 
 /* GB/s of x = y + a z over 3 n numbers, the best of some passes. */
@@ -201,6 +225,7 @@ Err bench_kernels(const BenchOptions *o) {
     for (int64_t i = 0; i < 3 * n; i++) memory[i] = (real)((double)(i % 1009) / 1009 - 0.5);
     int64_t *start = MEM_NEW(int64_t, o->batch + 1);
     for (int64_t i = 0; i <= o->batch; i++) start[i] = i * o->tokens;
+    Packed one = {.n = 1, .start = start};
     Packed seqs = {.n = (int)o->batch, .start = start};
     AttentionState state;
     AttentionShape shape = {.heads = (int)o->heads, .kv_heads = (int)o->heads, .scale = (real)0.1};
@@ -210,10 +235,12 @@ Err bench_kernels(const BenchOptions *o) {
     attention_layout(&state, &shape, t, o->tokens, &arena);
 
     List list = {
+        .one = &one,
         .base = {.x = memory, .y = memory + n, .z = memory + 2 * n, .seqs = &seqs, .shape = shape, .state = &state}};
     bool algebra = !o->model.n || !strcmp(o->model.at[0], "gatr"), layers = !o->model.n || !algebra;
     for (int i = 0; i < n_widths && layers; i++) add_layer(&list, o, o->model.n ? o->width : widths[i]);
     for (int i = 0; i < (o->model.n ? 1 : 2) && algebra; i++) add_algebra(&list, o, o->model.n ? o->width : 8 << i);
+    if (!o->model.n) add_narrow(&list, o);
     Peak peak = peak_new();
     peak_measure(&peak, o);
     double top = 0, *seconds = MEM_NEW(double, list.n);
