@@ -24,8 +24,8 @@ $run step -model transformer,gatr -width 8 -depth 1 -batch 3 -tokens 5 -repeat 1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 \
     "model parameters ranks dp tp batch tokens ms gflops peak_gflops share_of_peak" || bad=1
 $run kernels -model transformer -width 16 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
-${PYTHON:-/usr/bin/python3} -c "$check" "$out" 12 "kernel size flop bytes memory_gbytes" || bad=1
-expect "want step or kernels" $run steps
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 14 "kernel size flop bytes memory_gbytes" || bad=1
+expect "want step, kernels or study" $run steps
 expect "tp = 3: want a divisor of the 2 ranks" $run step -tp 3
 expect "unknown key widht" $run step -widht 3
 expect "does not divide 3 heads" $run step -model transformer -heads 3 -width 9 -tp 2

@@ -21,6 +21,8 @@ extern const int n_bench_keys;
 
 Err bench_step(const BenchOptions *options);
 Err bench_kernels(const BenchOptions *options);
+/** argv[1] is the study file, the rest keys of a study, and json. */
+Err bench_study(int argc, char **argv);
 
 /** The clock of the options, in seconds (not collective), and the time since `start` on the rank that took longest
  *  (collective on the world). */
@@ -34,6 +36,9 @@ typedef struct Peak {
 Peak peak_new(void);
 void peak_free(Peak *peak);
 double peak_measure(Peak *peak, const BenchOptions *options);
+
+/** Whether that file can be written; the error of the root on every rank. Collective on the world. */
+Err bench_json_check(const BenchOptions *options);
 
 /** The file for the rows on the root, NULL elsewhere or when none is wanted. */
 FILE *bench_json(const BenchOptions *options);

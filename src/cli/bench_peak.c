@@ -34,6 +34,18 @@ double peak_measure(Peak *peak, const BenchOptions *o) {
     return 2e-9 * PEAK * PEAK * PEAK / bench_slowest(o, start);
 }
 
+Err bench_json_check(const BenchOptions *o) {
+    Err err = ERR_NONE;
+    if (*o->json && !comm_rank(comm_world())) {
+        FILE *f = fopen(o->json, "a");
+        if (f)
+            fclose(f);
+        else
+            err = err_user("command line: json = %s: want a file to write", o->json);
+    }
+    return comm_agree(comm_world(), err);
+}
+
 FILE *bench_json(const BenchOptions *o) {
     if (!*o->json || comm_rank(comm_world())) return NULL;
     return fopen(o->json, "w");

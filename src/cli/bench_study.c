@@ -1,0 +1,67 @@
+#include "bench.h"
+
+#include "base/log.h"
+#include "base/timer.h"
+#include "la/flops.h"
+#include "study/open.h"
+#include "study/runner.h"
+
+#include <math.h>
+
+enum { PEAK_ROUNDS = 3 };
+
+static double peak_of_rounds(Peak *peak, const BenchOptions *o, double best) {
+    for (int i = 0; i < PEAK_ROUNDS; i++) best = fmax(best, peak_measure(peak, o));
+    return best;
+}
+
+/* What the kernels have executed over all ranks, in GFLOP. */
+static double executed(void) {
+    double gflop = 1e-9 * (double)flops_counted();
+    comm_sum_f64(comm_world(), &gflop, 1);
+    return gflop;
+}
+
+static void report(const BenchOptions *o, const char *name, int cells, double gflop, double seconds, double peak) {
+    int ranks = comm_size(comm_world());
+    double rate = gflop / seconds / ranks;
+    log_text(
+        "%s: %d cells in %.1f s on %d ranks; a rank %.1f GFLOP/s over all of that time, its product 2048^3 %.1f, share "
+        "%.2f",
+        name, cells, seconds, ranks, rate, peak, rate / peak);
+    FILE *json = bench_json(o);
+    if (!json) return;
+    fprintf(json,
+            "[\n  {\"study\": \"%s\", \"cells\": %d, \"ranks\": %d, \"ms\": %.3f, \"gflops\": %.3f, \"peak_gflops\": "
+            "%.3f, \"share_of_peak\": %.4f, \"precision\": \"%s\"}\n]\n",
+            name, cells, ranks, seconds * 1e3, rate, peak, rate / peak, REAL_NAME);
+    fclose(json);
+}
+
+Err bench_study(int argc, char **argv) {
+    static const KeySpec keys[] = {
+        {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the row", NULL}};
+    BenchOptions o = {.cpu = false};
+    Study s;
+    TRY(study_load(argc, argv));
+    TRY(options_read(&o, keys, sizeof keys / sizeof *keys));
+    TRY(bench_json_check(&o));
+    TRY(study_open(&s, true));
+    Peak peak = peak_new();
+    double top = peak_of_rounds(&peak, &o, 0), start = timer_now();
+    int cells = 0;
+    Err err = grid_scan(&s.grid, &s.options, comm_world());
+    for (int i = 0; i < s.grid.n; i++) cells += s.grid.cell[i].state == CELL_PLANNED;
+    if (!err.code && !cells) err = err_user("%s: nothing is left to run: want a fresh study", options_source());
+    if (!err.code) {
+        grid_time(&s.grid, &s.options, &s.data, comm_world());
+        double before = executed();
+        err = study_run(&s.grid, &s.options, &s.data);
+        double gflop = executed() - before, seconds = bench_slowest(&o, start);
+        top = peak_of_rounds(&peak, &o, top);
+        if (!err.code) report(&o, s.options.name, cells, gflop, seconds, top);
+    }
+    peak_free(&peak);
+    study_close(&s);
+    return err;
+}
