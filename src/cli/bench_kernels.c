@@ -133,7 +133,7 @@ static void add_layer(List *list, const BenchOptions *o, int64_t width) {
     double one = 1 / (double)o->batch;
     add(list, "attention, ceiling", run_attention, o->tokens, width, 0, flop / 3 * one, (4 * e + square) * one);
     list->at[list->n - 1].seqs = list->one;
-    add(list, "its backward, ceiling", run_attention_backward, o->tokens, width, 0, flop * 2 / 3 * one,
+    add(list, "backward, ceiling", run_attention_backward, o->tokens, width, 0, flop * 2 / 3 * one,
         (7 * e + square) * one);
     list->at[list->n - 1].seqs = list->one;
 }
