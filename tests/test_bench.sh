@@ -13,7 +13,9 @@ expect() { # TEXT COMMAND ...: exit code 2 and a line that holds TEXT
 }
 check='
 import json, sys
-rows = json.load(open(sys.argv[1]))
+document = json.load(open(sys.argv[1]))
+assert all(document[k] for k in ("version", "commit", "compiler", "libraries", "host", "processor", "precision", "written"))
+rows = document["rows"]
 keys = sys.argv[3].split()
 assert len(rows) == int(sys.argv[2]), rows
 for r in rows:

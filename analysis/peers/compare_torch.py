@@ -71,7 +71,8 @@ def ours(width, depth, options):
                    "-batch", str(options.samples), "-tokens", str(options.tokens), "-repeat", "5",
                    "-json", out.name]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return json.load(out)[0]
+        with open(out.name) as written:  # the program replaces the file
+            return json.load(written)["rows"][0]
 
 
 def main():

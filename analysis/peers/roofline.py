@@ -56,7 +56,7 @@ def main(arguments):
         sys.exit(__doc__)
     try:
         with open(arguments[0]) as f:
-            rows = json.load(f)
+            rows = json.load(f)["rows"]
         fig = draw(rows)
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         sys.exit(f"{arguments[0]}: {error!r}: want the rows that `equiscale bench kernels -json FILE` writes")

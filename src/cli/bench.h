@@ -1,13 +1,13 @@
-/** What the two benchmarks share: options, and the matrix-product peak measured beside them. */
+/** What the benchmarks share: options, and the matrix-product peak measured beside them. */
 #pragma once
 
 #include "base/err.h"
 #include "base/real.h"
+#include "io/json.h"
 #include "par/comm.h"
 #include "par/options.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 
 typedef struct BenchOptions {
     WordList model;
@@ -40,5 +40,10 @@ double peak_measure(Peak *peak, const BenchOptions *options);
 /** Whether that file can be written; the error of the root on every rank. Collective on the world. */
 Err bench_json_check(const BenchOptions *options);
 
-/** The file for the rows on the root, NULL elsewhere or when none is wanted. */
-FILE *bench_json(const BenchOptions *options);
+/** The document for the rows on the root: what they were measured with and on, and the array `rows`, which is open; each
+ *  row is an object in it. NULL elsewhere or when none is wanted. Not collective. */
+Json *bench_json_new(const BenchOptions *options);
+/** What every row ends with: GFLOP/s, those of the peak, their ratio. Closes the row. Not collective. */
+void bench_json_rate(Json *json, double rate, double peak);
+/** Writes the file, whole or not at all, and frees the document. Collective on the world. */
+Err bench_json_commit(Json *json, const BenchOptions *options);

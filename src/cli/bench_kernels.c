@@ -12,6 +12,7 @@
 #include "nn/layernorm.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* One kernel at one size. Work in products is counted exactly; for the others FLOP is 0 and only bytes count: each
@@ -198,19 +199,21 @@ static double time_kernel(const BenchOptions *o, const Kernel *k) {
     return median;
 }
 
-static void print(FILE *json, const Kernel *k, double seconds, double peak, double stream, double cache, bool more) {
+static void print(Json *json, const Kernel *k, double seconds, double peak, double stream, double cache) {
     double rate = k->flop / seconds * 1e-9, bytes = k->bytes / seconds * 1e-9;
     double roof = k->flop > 0 ? fmin(peak, k->flop / k->bytes * stream) : 0;
     log_text("%-20s%-20s%11.2f%10.1f%8.2f%10.1f%10.1f%10.1f", k->name, k->size, seconds * 1e6, rate, rate / peak,
              k->bytes * 1e-3, bytes, roof);
-    if (json)
-        fprintf(json,
-                "  {\"kernel\": \"%s\", \"size\": \"%s\", \"ms\": %.6f, \"flop\": %.0f, \"bytes\": %.0f, "
-                "\"gflops\": %.3f, \"peak_gflops\": %.3f, \"share_of_peak\": %.4f, \"memory_gbytes\": %.3f, "
-                "\"cache_gbytes\": %.3f, "
-                "\"precision\": \"%s\"}%s\n",
-                k->name, k->size, seconds * 1e3, k->flop, k->bytes, rate, peak, rate / peak, stream, cache, REAL_NAME,
-                more ? "," : "");
+    if (!json) return;
+    json_open_object(json, NULL);
+    json_put_text(json, "kernel", k->name);
+    json_put_text(json, "size", k->size);
+    json_put_number(json, "ms", seconds * 1e3);
+    json_put_number(json, "flop", k->flop);
+    json_put_number(json, "bytes", k->bytes);
+    json_put_number(json, "memory_gbytes", stream);
+    json_put_number(json, "cache_gbytes", cache);
+    bench_json_rate(json, rate, peak);
 }
 
 Err bench_kernels(const BenchOptions *o) {
@@ -251,15 +254,12 @@ Err bench_kernels(const BenchOptions *o) {
              comm_size(comm_world()), REAL_NAME, top, stream, cache);
     log_text("%-20s%-20s%11s%10s%8s%10s%10s%10s", "kernel", "rows x columns x k", "us", "GFLOP/s", "share", "kB",
              "GB/s", "roof");
-    FILE *json = bench_json(o);
-    if (json) fprintf(json, "[\n");
-    for (int i = 0; i < list.n; i++) print(json, &list.at[i], seconds[i], top, stream, cache, i + 1 < list.n);
-    if (json) {
-        fprintf(json, "]\n");
-        fclose(json);
-    }
+    Json *json = bench_json_new(o);
+    for (int i = 0; i < list.n; i++) print(json, &list.at[i], seconds[i], top, stream, cache);
     peak_free(&peak);
     arena_free(&arena);
-    mem_free(memory), mem_free(start), mem_free(seconds);
-    return ERR_NONE;
+    mem_free(memory);
+    mem_free(start);
+    mem_free(seconds);
+    return bench_json_commit(json, o);
 }

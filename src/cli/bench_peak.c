@@ -3,6 +3,10 @@
 #include "base/arena.h"
 #include "base/timer.h"
 #include "la/gemm.h"
+#include "study/provenance.h"
+
+#include <stdio.h>
+#include <string.h>
 
 double bench_now(const BenchOptions *o) {
     return o->cpu ? timer_cpu() : timer_now();
@@ -46,7 +50,33 @@ Err bench_json_check(const BenchOptions *o) {
     return comm_agree(comm_world(), err);
 }
 
-FILE *bench_json(const BenchOptions *o) {
+Json *bench_json_new(const BenchOptions *o) {
     if (!*o->json || comm_rank(comm_world())) return NULL;
-    return fopen(o->json, "w");
+    Json *json = json_new();
+    char program[PROVENANCE_PROGRAM], *rest = program, *line;
+    provenance_program(program, comm_world());
+    while ((line = strsep(&rest, "\n")) && *line) {
+        char *value = strstr(line, " = ");
+        CHECK(value, "provenance: %s", line);
+        *value = 0;
+        json_put_text(json, line, value + 3);
+    }
+    json_open_array(json, "rows");
+    return json;
+}
+
+void bench_json_rate(Json *json, double rate, double peak) {
+    json_put_number(json, "gflops", rate);
+    json_put_number(json, "peak_gflops", peak);
+    json_put_number(json, "share_of_peak", rate / peak);
+    json_close(json);
+}
+
+Err bench_json_commit(Json *json, const BenchOptions *o) {
+    Err err = ERR_NONE;
+    if (json) {
+        err = json_commit(json, o->json);
+        json_free(json);
+    }
+    return comm_agree(comm_world(), err);
 }

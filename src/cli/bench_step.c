@@ -10,6 +10,7 @@
 #include "train/optim.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The rows of docs/performance.md. The outputs of those whose parameters are given are such that the numbers of
@@ -167,7 +168,7 @@ static void bench_round(Bench *b, const BenchOptions *o, int i) {
     b->update[i] = all.update;
 }
 
-static void report(Bench *b, const BenchOptions *o, FILE *json, bool more) {
+static void report(Bench *b, const BenchOptions *o, Json *json) {
     int n = (int)o->repeat, ranks = comm_size(comm_world());
     const ModelShape *s = &b->model->shape;
     double seconds = stats_median(b->pass, n), peak = b->peak[0], rate = b->executed / seconds * 1e-9;
@@ -182,13 +183,17 @@ static void report(Bench *b, const BenchOptions *o, FILE *json, bool more) {
              (long long)b->model->table.global, seconds * 1e3, stats_median(b->sum, n) * 1e3,
              stats_median(b->update, n) * 1e3, rate, ranks * peak, share);
     if (!json) return;
-    fprintf(json,
-            "  {\"model\": \"%s\", \"sizes\": \"%s\", \"parameters\": %lld, \"ranks\": %d, \"dp\": %d, \"tp\": %d, "
-            "\"batch\": %lld, \"tokens\": %lld, \"ms\": %.4f, \"gflops\": %.3f, \"peak_gflops\": %.3f, "
-            "\"share_of_peak\": %.4f, \"precision\": \"%s\"}%s\n",
-            b->model->kind->name, sizes, (long long)b->model->table.global, ranks, comm_size(b->grid.dp),
-            comm_size(b->grid.tp), (long long)o->batch, (long long)o->tokens, seconds * 1e3, rate, ranks * peak, share,
-            REAL_NAME, more ? "," : "");
+    json_open_object(json, NULL);
+    json_put_text(json, "model", b->model->kind->name);
+    json_put_text(json, "sizes", sizes);
+    json_put_int(json, "parameters", b->model->table.global);
+    json_put_int(json, "ranks", ranks);
+    json_put_int(json, "dp", comm_size(b->grid.dp));
+    json_put_int(json, "tp", comm_size(b->grid.tp));
+    json_put_int(json, "batch", o->batch);
+    json_put_int(json, "tokens", o->tokens);
+    json_put_number(json, "ms", seconds * 1e3);
+    bench_json_rate(json, rate, ranks * peak);
 }
 
 static const double ROUND = 20e-3; /* s: of steps in a round, at least */
@@ -244,8 +249,7 @@ Err bench_step(const BenchOptions *o) {
         n += !err.code;
     }
     if (!err.code) time_all(all, n, o);
-    FILE *json = err.code ? NULL : bench_json(o);
-    if (json) fprintf(json, "[\n");
+    Json *json = err.code ? NULL : bench_json_new(o);
     if (!err.code) {
         log_text("batch of %lld samples x %lld tokens, %d ranks, tp %lld, %s; ms of forward and backward, of which the "
                  "sum over "
@@ -255,12 +259,9 @@ Err bench_step(const BenchOptions *o) {
                  "peak", "share");
     }
     for (int i = 0; i < n; i++) {
-        if (!err.code) report(&all[i], o, json, i + 1 < n);
+        if (!err.code) report(&all[i], o, json);
         bench_free(&all[i]);
     }
-    if (json) {
-        fprintf(json, "]\n");
-        fclose(json);
-    }
-    return err;
+    if (err.code) return err;
+    return bench_json_commit(json, o);
 }

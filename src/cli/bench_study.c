@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "la/flops.h"
+#include "study/gather.h"
 #include "study/open.h"
 #include "study/runner.h"
 
@@ -22,20 +23,23 @@ static double executed(void) {
     return gflop;
 }
 
-static void report(const BenchOptions *o, const char *name, int cells, double gflop, double seconds, double peak) {
+static Err report(const BenchOptions *o, const char *name, int cells, double gflop, double seconds, double peak) {
     int ranks = comm_size(comm_world());
     double rate = gflop / seconds / ranks;
     log_text(
         "%s: %d cells in %.1f s on %d ranks; a rank %.1f GFLOP/s over all of that time, its product 2048^3 %.1f, share "
         "%.2f",
         name, cells, seconds, ranks, rate, peak, rate / peak);
-    FILE *json = bench_json(o);
-    if (!json) return;
-    fprintf(json,
-            "[\n  {\"study\": \"%s\", \"cells\": %d, \"ranks\": %d, \"ms\": %.3f, \"gflops\": %.3f, \"peak_gflops\": "
-            "%.3f, \"share_of_peak\": %.4f, \"precision\": \"%s\"}\n]\n",
-            name, cells, ranks, seconds * 1e3, rate, peak, rate / peak, REAL_NAME);
-    fclose(json);
+    Json *json = bench_json_new(o);
+    if (json) {
+        json_open_object(json, NULL);
+        json_put_text(json, "study", name);
+        json_put_int(json, "cells", cells);
+        json_put_int(json, "ranks", ranks);
+        json_put_number(json, "ms", seconds * 1e3);
+        bench_json_rate(json, rate, peak);
+    }
+    return bench_json_commit(json, o);
 }
 
 Err bench_study(int argc, char **argv) {
@@ -57,9 +61,10 @@ Err bench_study(int argc, char **argv) {
         grid_time(&s.grid, &s.options, &s.data, comm_world());
         double before = executed();
         err = study_run(&s.grid, &s.options, &s.data);
+        if (!err.code) err = gather_results(&s.grid, &s.options);
         double gflop = executed() - before, seconds = bench_slowest(&o, start);
         top = peak_of_rounds(&peak, &o, top);
-        if (!err.code) report(&o, s.options.name, cells, gflop, seconds, top);
+        if (!err.code) err = report(&o, s.options.name, cells, gflop, seconds, top);
     }
     peak_free(&peak);
     study_close(&s);

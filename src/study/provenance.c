@@ -45,8 +45,8 @@ static void cpu_name(char *name, size_t size) {
     if (f) fclose(f);
 }
 
-char *provenance_text(const StudyOptions *options, const Comm *comm) {
-    char *keys = study_options_text(options), cpu[200], date[64], libraries[512];
+void provenance_program(char text[PROVENANCE_PROGRAM], const Comm *comm) {
+    char cpu[200], date[64], libraries[512];
     struct utsname host;
     time_t now = time(NULL);
     struct tm utc;
@@ -54,15 +54,20 @@ char *provenance_text(const StudyOptions *options, const Comm *comm) {
     cpu_name(cpu, sizeof cpu);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
     comm_library(libraries, sizeof libraries);
-    char measured[MEASURE_CHOICE * 320];
-    study_measure_provenance(measured, sizeof measured, options);
-    size_t size = strlen(keys) + strlen(measured) + 4096;
-    char *text = mem_alloc(size);
-    snprintf(text, size,
+    snprintf(text, PROVENANCE_PROGRAM,
              "version = %s\ncommit = %s\ncompiler = %s\nflags = %s\nprecision = %s\nlibraries = %s\nhost = %s\n"
-             "system = %s %s\nprocessor = %s\nranks = %d\nwritten = %s\n%s%s",
+             "system = %s %s\nprocessor = %s\nranks = %d\nwritten = %s\n",
              EQ_VERSION, EQ_COMMIT, COMPILER, EQ_FLAGS, REAL_NAME, libraries, host.nodename, host.sysname, host.release,
-             cpu, comm_size(comm), date, measured, keys);
+             cpu, comm_size(comm), date);
+}
+
+char *provenance_text(const StudyOptions *options, const Comm *comm) {
+    char *keys = study_options_text(options), program[PROVENANCE_PROGRAM], measured[MEASURE_CHOICE * 320];
+    provenance_program(program, comm);
+    study_measure_provenance(measured, sizeof measured, options);
+    size_t size = strlen(program) + strlen(measured) + strlen(keys) + 1;
+    char *text = mem_alloc(size);
+    snprintf(text, size, "%s%s%s", program, measured, keys);
     mem_free(keys);
     return text;
 }

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "infer/suggest.h"
+#include "io/commit.h"
 #include "study/arm.h"
 
 #include <errno.h>
@@ -111,7 +112,9 @@ static Err write_file(const Analysis *a, const Suggestion *s, int n, double budg
         if (!s[i].width || !arm_find(a->table->arm[s[i].arm]))
             return err_user("suggest: arm %s has no sizes known to a study: want results.h5 for a study file",
                             a->table->arm[s[i].arm]);
-    FILE *f = fopen(o->suggest_file, "wx");
+    char temp[COMMIT_PATH];
+    TRY(commit_name(temp, o->suggest_file));
+    FILE *f = fopen(temp, "w");
     if (!f) return err_user("suggest.file = %s: %s: want a new file", o->suggest_file, strerror(errno));
     fprintf(f, "# Cells that pin down the allocation at %.3g nominal FLOP, best per core-second first:\n", budget);
     for (int i = 0; i < n; i++)
@@ -128,7 +131,8 @@ static Err write_file(const Analysis *a, const Suggestion *s, int n, double budg
         write_plain(f, &plan);
     }
     if (fclose(f) && !err.code) err = err_user("suggest.file = %s: %s", o->suggest_file, strerror(errno));
-    if (err.code) remove(o->suggest_file);
+    if (!err.code) return commit_rename(temp, o->suggest_file, false);
+    remove(temp);
     return err;
 }
 
