@@ -77,6 +77,8 @@ with h5py.File("runs/tiny/results.h5") as f:
         rows = list(csv.DictReader(open(f"tables/{table}.csv")))
         header, columns = open(f"tables/{table}.csv").readline().strip().split(","), {}
         for name, column in f[table].items():
+            if h5py.h5ds.is_scale(column.id):  # the name of a dimension, not a column
+                continue
             if column.ndim == 1:
                 columns[name] = column.asstr()[:] if column.dtype.kind == "S" else column[:]
             else:
