@@ -15,7 +15,7 @@ data: {path: $here/data.h5, trajectories: 8, frames: 6}
 END
 # Cells with N and D; with -info PETSc would write a file.
 steer="-train_batch 16 -tao_type nls -no_such_option 1 -info $here/info"
-mkdir "$here/home" "$here/work" "$here/plain"
+mkdir "$here/home" "$here/folder" "$here/plain"
 
 plan() { # FOLDER [NAME=VALUE ...]
     (cd "$1" && shift && env "$@" "$build/equiscale" plan "$here/study.yaml" 2>&1) | awk '/^transformer/ {print $1, $3, $4}' | sort
@@ -30,10 +30,10 @@ same() { # WHAT FOLDER [NAME=VALUE ...]
     rm -f "$here"/info*
 }
 tr ' ' '\n' <<<"$steer" | paste -d ' ' - - >"$here/home/.petscrc"
-cp "$here/home/.petscrc" "$here/work/.petscrc"
-cp "$here/home/.petscrc" "$here/work/petscrc"
+cp "$here/home/.petscrc" "$here/folder/.petscrc"
+cp "$here/home/.petscrc" "$here/folder/petscrc"
 same "PETSC_OPTIONS" "$here/plain" PETSC_OPTIONS="$steer"
 same "PETSC_OPTIONS_YAML" "$here/plain" PETSC_OPTIONS_YAML="{train_batch: 16, info: $here/info}"
 same ".petscrc in the home folder" "$here/plain" HOME="$here/home"
-same ".petscrc in the working folder" "$here/work"
+same ".petscrc in the working folder" "$here/folder"
 [ $bad = 0 ]
