@@ -63,7 +63,7 @@ make_from quoted.csv 's/([^,]+)/"\1"/g; 1s/$/,"notes"/; 2,$s/$/,"first line\nsec
 same "$folder/quoted.csv"
 make_from repeated.csv '9s/$/\nN,D,loss/; 12s/$/\n\n  \n,,/'
 same "$folder/repeated.csv"
-said '1 lines that repeat the header'
+said '1 line that repeats the header left out'
 make_from trailing.csv 's/$/,/'
 same "$folder/trailing.csv"
 make_from wide.csv "1s/\$/$(printf ',x%d' $(seq 400))/; 2,\$s/\$/$(printf ',%d' $(seq 400))/"
@@ -103,6 +103,20 @@ refuse 'fit.predict: 3 numbers: want N and D' "$folder/plain.csv" -fit_predict 1
 awk -F, 'NR == 1 { print "arm," $0 } NR > 1 { for (m = 1; m <= 3; m++) printf "arm%d,%s,%s,%.5f\n", m, $1, $2, (0.9 + 0.1 * m) * $3 }' "$folder/plain.csv" >"$folder/three.csv"
 fit "$folder/three.csv"
 [ "$(wc -l <"$folder/out")" -le 42 ] || complain "three arms take $(wc -l <"$folder/out") lines"
+awk -F, 'NR == 1 { print "arm," $0 ",w" } NR > 1 { for (m = 1; m <= 15; m++) printf "arm%d,%s,%s,%.5f,%d\n", m, $1, $2, (0.9 + 0.1 * m) * $3, 1 + NR % 2 }' "$folder/plain.csv" >"$folder/fifteen.csv"
+for pairs in first all; do
+    fit "$folder/fifteen.csv" -fit_pairs $pairs -fit_columns_weight w -fit_starts few
+    [ "$(wc -l <"$folder/out")" -le 42 ] || complain "15 arms, pairs $pairs, take $(wc -l <"$folder/out") lines"
+    said 'weights 1 to 2: the objective takes'
+    said 'allocations of 15 arms at up to 6 budgets each: -fit_details, -json FILE'
+    [ "$(grep -cE '^  arm[0-9]+ .*converged' "$folder/out")" = 15 ] || complain "not a line an arm"
+done
+# A live line, on a terminal alone, of what takes more than 2 s.
+live=("$build/equiscale" fit "$folder/fifteen.csv" -fit_arms arm1,arm2,arm3,arm4 -fit_bootstraps 20 -fit_surrogate false)
+TERM=xterm script -qec "${live[*]}; true" /dev/null >"$folder/out" </dev/null
+said 'arm arm[0-9]+: [0-9]+ of 4500 starts'
+"${live[@]}" >"$folder/out"
+grep -q 'of 4500 starts' "$folder/out" && complain "a live line where nobody sees it"
 fit "$folder/three.csv" -fit_details
 said '---- arm arm2: 30 rows'
 said '---- arm3 against arm2 ----'

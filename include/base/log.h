@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /** Who speaks. Before the first call nobody does. */
 void log_init(bool is_root);
@@ -23,3 +24,9 @@ void log_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  *  clean, and not where TERM is dumb or NO_COLOR is set. (Open MPI gives ranks a pseudo-terminal whatever its own output
  *  is: what counts is where the launcher writes.) */
 void log_live(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** The live line of long work that counts its parts, `topic: 120 of 4500 starts`, once the program has run for 2 s and at
+ *  most five times a second; the root's part where ranks share the work. log_topic sets what it is about, up to 63
+ *  letters. */
+void log_topic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_progress(int64_t done, int64_t total, const char *parts);

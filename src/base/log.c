@@ -81,3 +81,23 @@ void log_live(const char *fmt, ...) {
     print(false, "", fmt, ap);
     va_end(ap);
 }
+
+static char topic[64];
+
+void log_topic(const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(topic, sizeof topic, fmt, ap);
+    va_end(ap);
+}
+
+void log_progress(int64_t done, int64_t total, const char *parts) {
+    static double shown;
+    const double patience = 2; /* seconds without a word that nobody minds */
+    const double pause = 0.2;
+    if (!root || !terminal) return;
+    double now = timer_now();
+    if (now - start < patience || now - shown < pause) return;
+    shown = now;
+    log_live("%s: %lld of %lld %s", topic, (long long)done, (long long)total, parts);
+}

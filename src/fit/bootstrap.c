@@ -1,6 +1,7 @@
 #include "fit/bootstrap.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "math/minimise.h"
 #include "fit/noise.h"
@@ -59,6 +60,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
     for (int64_t b = comm_rank(comm); b < resamples; b += comm_size(comm)) {
         double x[LAW_VARIABLES];
         memcpy(x, fit->x, sizeof x);
+        log_progress(b, resamples, "resamples");
         for (int m = 0; m < p.arms; m++) {
             if (kind == BOOTSTRAP_CELLS)
                 draw_cells(column[m][0], p.source[m], seed, rng_stream("bootstrap", (uint64_t)b)); /* paired arms */

@@ -1,5 +1,6 @@
 /* The direct route: descents from many starts. */
 #include "base/arena.h"
+#include "base/log.h"
 #include "fit/law.h"
 #include "math/minimise.h"
 
@@ -147,6 +148,7 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
     double best = INFINITY;
     for (int s = comm_rank(comm); s < fit->starts; s += comm_size(comm)) {
         double x[LAW_VARIABLES];
+        log_progress(s, fit->starts, "starts");
         if (s < separate)
             memcpy(x, given + s * n, (size_t)n * sizeof *x);
         else if (starts == LAW_STARTS_GRID)

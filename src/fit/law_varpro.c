@@ -1,6 +1,7 @@
 /* Variable projection: TAO over the coefficients in which the law is not linear, of all arms, and over E where arms share
  * it. For these the law is linear in what is left of (A, B, E) >= 0 of each arm, and the arms fall apart. */
 #include "base/arena.h"
+#include "base/log.h"
 #include "fit/law.h"
 #include "law_linear_sum.h"
 #include "math/minimise.h"
@@ -238,6 +239,7 @@ double law_varpro(Law *law, const LawProblem *problem, const Comm *comm) {
     bool tied = problem->spec.exponents == LAW_EXPONENTS_TIED;
     double value[PAIRS] = {0}, best = INFINITY, x[LAW_VARIABLES] = {0};
     for (int s = comm_rank(comm); s < PAIRS; s += comm_size(comm)) {
+        log_progress(s, PAIRS, "pairs of exponents");
         bool wanted = !tied || s % EXPONENTS == s / EXPONENTS;
         value[s] = wanted ? descend(&v, s, &problem->spec, solver) : lost;
         if (!isfinite(value[s])) value[s] = lost;

@@ -1,6 +1,7 @@
 #include "fit/surrogate.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "base/timer.h"
 #include "math/minimise.h"
@@ -286,6 +287,8 @@ static void spread_subset(Surrogate *s, int64_t subset) {
     }
 }
 
+enum { LONG_WORK = 1500 }; /* points, from which on a surrogate takes seconds */
+
 Surrogate *surrogate_new(const Table *table, int64_t max_points, int64_t subset, uint64_t seed, const Comm *comm) {
     Surrogate *s = MEM_NEW(Surrogate, 1);
     s->arms = table->arms;
@@ -294,6 +297,7 @@ Surrogate *surrogate_new(const Table *table, int64_t max_points, int64_t subset,
     bool curves = false;
     for (int64_t i = 0; i < s->n; i++) curves |= s->unfinished[i];
     spread_subset(s, subset);
+    if (s->n > LONG_WORK) log_live("surrogate of %lld points", (long long)s->n);
     fit_hyperparameters(s, curves, comm);
 
     double start = timer_now();

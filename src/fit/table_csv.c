@@ -421,7 +421,8 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
         rows++;
     }
     if (m->csv.headers)
-        table_note(table, m->csv.path, "%lld lines that repeat the header are left out", (long long)m->csv.headers);
+        table_note(table, m->csv.path, "%lld line%s the header left out", (long long)m->csv.headers,
+                   m->csv.headers == 1 ? " that repeats" : "s that repeat");
     if (!rows) return err_user("%s: no row below the header: want some", m->csv.path);
     if (table->n == before)
         return err_user("%s: no row is left to fit of %lld: want some that are kept, of an arm asked for, with a loss",

@@ -59,15 +59,16 @@ static void note_filled(Table *table, const Missing *missing, const Cost *cost, 
     } told[] = {{missing->n, "N", "N = C / (6 D)"}, {missing->d, "D", "D = C / (6 N)"}, {missing->c, "C", NULL}};
     for (int i = 0; i < (int)(sizeof told / sizeof *told); i++) {
         long long rows = (long long)told[i].rows;
+        const char *s = rows == 1 ? "" : "s";
         if (!rows) continue;
         if (source == COST_OWN)
-            table_note(table, NULL, "%s in %lld rows of arm %.60s from its own C = %.4g N^%.4g D^%.4g", told[i].what,
-                       rows, table->arm[arm], exp(cost->log_kappa), cost->mu, cost->nu);
+            table_note(table, NULL, "%s in %lld row%s of arm %.60s from its own C = %.4g N^%.4g D^%.4g", told[i].what,
+                       rows, s, table->arm[arm], exp(cost->log_kappa), cost->mu, cost->nu);
         else if (source == COST_GIVEN)
-            table_note(table, NULL, "%s in %lld rows from C = %.4g N^%.4g D^%.4g, as given", told[i].what, rows,
+            table_note(table, NULL, "%s in %lld row%s from C = %.4g N^%.4g D^%.4g, as given", told[i].what, rows, s,
                        exp(cost->log_kappa), cost->mu, cost->nu);
         else if (told[i].six)
-            table_note(table, NULL, "%s in %lld rows", told[i].six, rows);
+            table_note(table, NULL, "%s in %lld row%s", told[i].six, rows, s);
     }
 }
 
@@ -181,8 +182,8 @@ static void note_repeats(Table *table, const Point *const *row, int64_t n) {
             "-fit_best true keeps the least loss of each; if seeds differ, name their column (-fit_columns_seed)",
             (long long)repeated, (long long)sizes);
     if (equal)
-        table_note(table, NULL, "%lld rows have the N, D and loss of another row: are they in the files twice?",
-                   (long long)equal);
+        table_note(table, NULL, "%lld row%s the N, D and loss of another row: twice in the files?", (long long)equal,
+                   equal == 1 ? " has" : "s have");
 }
 
 /* ---- All of it. ---- */

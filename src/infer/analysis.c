@@ -1,6 +1,7 @@
 #include "infer/analysis.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/timer.h"
 #include "fit/frontier.h"
 #include "fit/noise.h"
@@ -308,6 +309,7 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
 static void fit_surrogate(Analysis *a, const Comm *comm) {
     const FitOptions *o = &a->options;
     uint64_t seed = (uint64_t)o->seed;
+    log_topic("surrogate");
     a->surrogate = surrogate_new(a->table, o->surrogate_points, o->surrogate_subset, seed, comm);
     for (int m = 0; m < a->arms; m++) {
         for (int c = 0; c < CURRENCIES; c++) {
@@ -458,8 +460,10 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
     a->group = MEM_NEW(LawGroup, a->groups + 1);
     a->rows = MEM_NEW(LawRows, a->arms + 1);
     for (int m = 0; m < a->arms; m++) a->rows[m] = law_rows(table, m);
+    log_topic("all arms together");
     if (joint) fit_group(&a->group[0], a->rows, a->arms, a, comm);
     for (int m = 0; m < a->arms; m++) {
+        log_topic("arm %.50s", table->arm[m]);
         ArmFit *arm = &a->arm[m];
         arm->rows = &a->rows[m];
         arm->group = &a->group[joint ? 0 : m];
@@ -483,7 +487,11 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
     }
     if (options->surrogate && table->n >= 10) fit_surrogate(a, comm);
     refer(a);
-    for (int m = 0; m < a->arms; m++) certify(a, &a->arm[m], comm);
+    for (int m = 0; m < a->arms; m++) {
+        log_topic("certificate of arm %.40s", table->arm[m]);
+        certify(a, &a->arm[m], comm);
+    }
+    log_topic("arms beside each other");
     compare(a, comm);
     predict(a);
     return a;

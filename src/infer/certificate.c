@@ -1,6 +1,7 @@
 #include "infer/certificate.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "math/minimise.h"
 
 #include <math.h>
@@ -203,6 +204,7 @@ static void influences(Certificate *out, const LawProblem *problem, const LawFit
     Minimiser *solver = minimiser_new(p.n, true);
     for (int64_t k = comm_rank(comm); k < tried; k += comm_size(comm)) {
         int64_t i = ranked[k].row;
+        log_progress(k, tried, "rows left out");
         double x[LAW_VARIABLES], kept = w[i], a, b;
         memcpy(x, fit->x, sizeof x);
         w[i] = 0;
