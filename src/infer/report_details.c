@@ -63,8 +63,9 @@ static void print_isoflop(const IsoFlop *iso, const char *currency) {
         int last = i;
         while (!k->ok && last + 1 < iso->curves && !strcmp(k[last + 1 - i].status, k->status)) last++;
         if (k->ok)
-            log_text("    %9.3g  %-30s %9.3g  %-22s %s", k->budget, piece_ranged("%.3g", k->best_n, k->best_n_interval).text,
-                     k->best_d, piece_interval("%.3g", k->one_percent).text, k->status);
+            log_text("    %9.3g  %-30s %9.3g  %-22s %s", k->budget,
+                     piece_ranged("%.3g", k->best_n, k->best_n_interval).text, k->best_d,
+                     piece_interval("%.3g", k->one_percent).text, k->status);
         else if (last == i)
             log_text("    %9.3g  refused: %s (%d sizes)", k->budget, k->status, k->points);
         else

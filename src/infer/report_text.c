@@ -11,9 +11,9 @@
 #include <string.h>
 
 enum {
-    PAGE = 40,       /* lines that a terminal shows at a glance */
-    NOTES = 5,       /* of what was assumed or looks odd */
-    REASONS = 3,     /* why there is no multiplier */
+    PAGE = 40,   /* lines that a terminal shows at a glance */
+    NOTES = 5,   /* of what was assumed or looks odd */
+    REASONS = 3, /* why there is no multiplier */
     PREDICTIONS = 12,
     HOLDOUTS = 6
 };
@@ -94,8 +94,9 @@ static void print_weights(Page *page) {
         most = fmax(most, table->at[i].weight);
     }
     if (least < most)
-        line(page, "  weights %.3g to %.3g: the objective takes a row's term times its weight, intervals take its noise "
-                   "as 1/sqrt(weight)",
+        line(page,
+             "  weights %.3g to %.3g: the objective takes a row's term times its weight, intervals take its noise "
+             "as 1/sqrt(weight)",
              least, most);
 }
 
