@@ -1,5 +1,7 @@
 // TEST n=1
-/* Physics against closed forms: free fall, rebound, sliding, collisions, energy; shapes; scenes. */
+/* Physics against closed forms: free fall, rebound, sliding, collisions, energy; shapes; scenes; a scene goes on from what is
+ * recorded of it. */
+#include "base/arena.h"
 #include "check.h"
 #include "sim/scene.h"
 
@@ -248,6 +250,93 @@ static void energy(void) {
     world_free(w);
 }
 
+/* Where vertex v of the scene is under poses (bodies, 7). */
+static void place(double out[3], const Scene *s, const float *poses, int v) {
+    const float *p = poses + 7 * s->vertex_body[v], *at = s->vertex + 3 * v;
+    double w = p[3], q[3] = {p[4], p[5], p[6]}, x[3] = {at[0], at[1], at[2]}, c[3], d[3];
+    /* x + 2 w (q x x) + 2 q x (q x x) */
+    for (int i = 0; i < 3; i++) c[i] = q[(i + 1) % 3] * x[(i + 2) % 3] - q[(i + 2) % 3] * x[(i + 1) % 3];
+    for (int i = 0; i < 3; i++) d[i] = q[(i + 1) % 3] * c[(i + 2) % 3] - q[(i + 2) % 3] * c[(i + 1) % 3];
+    for (int i = 0; i < 3; i++) out[i] = p[i] + x[i] + 2 * w * c[i] + 2 * d[i];
+}
+
+/* Mean over the scene's vertices of the squared distance between two sets of poses. */
+static double distance2(const Scene *s, const float *a, const float *b) {
+    double sum = 0, x[3], y[3];
+    for (int v = 0; v < s->vertices; v++) {
+        place(x, s, a, v);
+        place(y, s, b, v);
+        for (int k = 0; k < 3; k++) sum += (x[k] - y[k]) * (x[k] - y[k]) / s->vertices;
+    }
+    return sum;
+}
+
+/* The velocity of each body as two frames tell it: of its origin, and of the rotation between them. */
+static void two_frames(float *motion, const Scene *s, int frame) {
+    const float *now = s->pose + 7 * (int64_t)frame * s->bodies, *before = now - 7 * s->bodies;
+    for (int b = 0; b < s->bodies; b++, now += 7, before += 7, motion += 6) {
+        const double p[4] = {now[3], now[4], now[5], now[6]}, q[4] = {before[3], -before[4], -before[5], -before[6]};
+        double w = p[0] * q[0] - p[1] * q[1] - p[2] * q[2] - p[3] * q[3], u[3];
+        for (int i = 0; i < 3; i++) {
+            int j = 1 + (i + 1) % 3, k = 1 + (i + 2) % 3;
+            u[i] = (p[0] * q[1 + i] + p[1 + i] * q[0] + p[j] * q[k] - p[k] * q[j]) * (w < 0 ? -1 : 1);
+            motion[i] = (now[i] - before[i]) * 12;
+        }
+        double size = sqrt(u[0] * u[0] + u[1] * u[1] + u[2] * u[2]), angle = 2 * atan2(size, fabs(w));
+        for (int i = 0; i < 3; i++) motion[3 + i] = (float)(size > 0 ? 12 * angle * u[i] / size : 0);
+    }
+}
+
+/* What is recorded of a frame determines the next: the simulator, started from it, finds it again. Two frames do not. */
+static void restart(void) {
+    SceneOptions o = options();
+    o.canonical = false;
+    o.frames = 24;
+    o.bodies_max = 5;
+    Scene *s = scene_new(&o);
+    float *pose = MEM_NEW(float, 7 * o.bodies_max), *motion = MEM_NEW(float, 6 * o.bodies_max);
+    double moved = 0, recorded = 0, worst = 0, differences = 0;
+    int contacts[4] = {0}, impacts = 0, unexplained = 0;
+    for (int i = 0; i < 100; i++) {
+        scene_make(s, &o, i);
+        for (int f = 1; f + 1 < o.frames; f++) {
+            const float *now = s->pose + 7 * (int64_t)f * s->bodies, *next = now + 7 * s->bodies;
+            const float *velocity = s->motion + 6 * (int64_t)f * s->bodies;
+            moved += distance2(s, now, next);
+            scene_replay(pose, s, &o, f, velocity);
+            double error = distance2(s, pose, next);
+            recorded += error;
+            worst = fmax(worst, error);
+            two_frames(motion, s, f);
+            scene_replay(pose, s, &o, f, motion);
+            differences += distance2(s, pose, next);
+            for (int b = 0; b < s->bodies; b++) {
+                int bits = s->contact[f * s->bodies + b];
+                contacts[bits]++;
+                /* Free fall keeps velocities; anything else needs a contact. */
+                double change = 0;
+                for (int k = 0; k < 3; k++) {
+                    const float *v = velocity + 6 * b;
+                    double fall = (double)s->gravity[k] / o.frame_rate;
+                    change += pow((double)v[6 * s->bodies + k] - (double)v[k] - fall, 2);
+                }
+                impacts += change > 1e-4;
+                unexplained += change > 1e-4 && !bits;
+            }
+        }
+    }
+    EXPECT(worst == 0, "restarted from what is recorded: loss %g", recorded / moved);
+    EXPECT(differences / moved > 1e-3, "restarted from two frames: loss %g", differences / moved);
+    EXPECT(unexplained == 0 && impacts > 1000, "%d of %d impacts without a contact", unexplained, impacts);
+    EXPECT(contacts[0] > 1000 && contacts[1] > 1000 && contacts[2] > 50 && contacts[3] > 50,
+           "contacts: none %d, floor %d, body %d, both %d", contacts[0], contacts[1], contacts[2], contacts[3]);
+    printf("measured restart of the simulator: loss %g from what is recorded, %.4f from two frames\n", recorded / moved,
+           differences / moved);
+    scene_free(s);
+    mem_free(pose);
+    mem_free(motion);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     free_fall();
@@ -256,6 +345,7 @@ int main(int argc, char **argv) {
     collisions();
     shapes();
     scenes();
+    restart();
     energy();
     return test_end();
 }

@@ -27,13 +27,18 @@ typedef struct Scene {
     float *vertex;                        /* (vertices, 3) in the frame of its body */
     int32_t *vertex_body;                 /* (vertices) ascending */
     float *pose;                          /* (frames, bodies, 7) position, quaternion w x y z */
+    float *motion;                        /* (frames, bodies, 6) velocity of the origin m/s, angular velocity rad/s */
+    uint8_t *contact;                     /* (frames, bodies) CONTACT_* bits until the next frame; 0 at the last one */
     float *mass, *friction, *restitution; /* (bodies) */
+    Shape *shape;                         /* (bodies) */
+    const Material **material;            /* (bodies) */
     float floor_friction, floor_restitution;
-    float floor[4];   /* n, c: the floor is n.x = c */
-    float gravity[3]; /* m/s^2 */
-    double rotation[9], shift[3];
-    double depth; /* m: deepest contact */
-    int attempts; /* 1, or more where a simulation went wrong and the scene was drawn again */
+    float floor[4];               /* n, c: the floor is n.x = c */
+    float gravity[3];             /* m/s^2 */
+    double rotation[9], shift[3]; /* R, s */
+    double turn[4];               /* R as a quaternion */
+    double depth;                 /* m: deepest contact */
+    int attempts;                 /* 1, or more where a simulation went wrong and the scene was drawn again */
 } Scene;
 
 /** Room for the largest scene of these options, and the way back. */
@@ -42,3 +47,7 @@ void scene_free(Scene *scene);
 
 /** Fills the scene with trajectory i. */
 void scene_make(Scene *scene, const SceneOptions *options, int64_t i);
+
+/** What the simulator makes of one recorded frame: poses (bodies, 7) a frame later, from the poses of that frame and
+ *  from `motion` (bodies, 6) alone. With the recorded motion that is the next recorded frame, bit for bit. */
+void scene_replay(float *pose, const Scene *scene, const SceneOptions *options, int frame, const float *motion);

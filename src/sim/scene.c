@@ -26,6 +26,10 @@ Scene *scene_new(const SceneOptions *o) {
     s->vertex = MEM_NEW(float, 3 * vertices);
     s->vertex_body = MEM_NEW(int32_t, vertices);
     s->pose = MEM_NEW(float, 7 * bodies * o->frames);
+    s->motion = MEM_NEW(float, 6 * bodies * o->frames);
+    s->contact = MEM_NEW(uint8_t, bodies * o->frames);
+    s->shape = MEM_NEW(Shape, bodies);
+    s->material = MEM_NEW(const Material *, bodies);
     s->mass = MEM_NEW(float, 3 * bodies);
     s->friction = s->mass + bodies;
     s->restitution = s->friction + bodies;
@@ -37,6 +41,10 @@ void scene_free(Scene *s) {
     mem_free(s->vertex);
     mem_free(s->vertex_body);
     mem_free(s->pose);
+    mem_free(s->motion);
+    mem_free(s->contact);
+    mem_free(s->shape);
+    mem_free(s->material);
     mem_free(s->mass);
     mem_free(s);
 }
@@ -93,6 +101,8 @@ static bool populate(World *w, Scene *s, const SceneOptions *o, Draws *d) {
         quaternion_draw(state.quaternion, d);
         for (int k = 0; k < 2; k++) state.velocity[k] = draw(d, -o->speed, o->speed) - state.position[k];
         world_add(w, &shape, m, &state);
+        s->shape[b] = shape;
+        s->material[b] = m;
         s->mass[b] = (float)world_mass(w, b);
         s->friction[b] = (float)m->friction;
         s->restitution[b] = (float)m->restitution;
@@ -105,20 +115,45 @@ static bool populate(World *w, Scene *s, const SceneOptions *o, Draws *d) {
     return true;
 }
 
-static void record(Scene *s, const World *w, int frame, const double turn[4]) {
+/* Poses (bodies, 7) and, unless NULL, velocities (bodies, 6) of the present as the scene's frame sees them. */
+static void observe(float *pose, float *motion, const Scene *s, const World *w) {
     for (int b = 0; b < s->bodies; b++) {
         BodyState state = world_state(w, b);
-        double x[3], q[4];
+        double x[3], q[4], v[3], spin[3];
         rotate(x, s->rotation, state.position);
-        quaternion_product(q, turn, state.quaternion);
-        float *pose = s->pose + 7 * ((int64_t)frame * s->bodies + b);
-        for (int k = 0; k < 3; k++) pose[k] = (float)(x[k] + s->shift[k]);
-        for (int k = 0; k < 4; k++) pose[3 + k] = (float)q[k];
+        rotate(v, s->rotation, state.velocity);
+        rotate(spin, s->rotation, state.spin);
+        quaternion_product(q, s->turn, state.quaternion);
+        for (int k = 0; k < 3; k++) pose[7 * b + k] = (float)(x[k] + s->shift[k]);
+        for (int k = 0; k < 4; k++) pose[7 * b + 3 + k] = (float)q[k];
+        for (int k = 0; k < 3 && motion; k++) {
+            motion[6 * b + k] = (float)v[k];
+            motion[6 * b + 3 + k] = (float)spin[k];
+        }
     }
 }
 
-/* The frame that the scene is seen in: q is R as a quaternion. */
-static void frame_draw(Scene *s, double q[4], const SceneOptions *o, int64_t i) {
+/* The way back from what is recorded of one body. Only sleep makes a body stand still to the last bit. */
+static BodyState restore(const Scene *s, const float pose[7], const float motion[6]) {
+    BodyState state = {0};
+    const double back[4] = {s->turn[0], -s->turn[1], -s->turn[2], -s->turn[3]};
+    const double q[4] = {pose[3], pose[4], pose[5], pose[6]};
+    quaternion_product(state.quaternion, back, q);
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++) {
+            double r = s->rotation[3 * k + i];
+            state.position[i] += r * ((double)pose[k] - s->shift[k]);
+            state.velocity[i] += r * (double)motion[k];
+            state.spin[i] += r * (double)motion[3 + k];
+        }
+    state.asleep = true;
+    for (int k = 0; k < 6; k++) state.asleep &= motion[k] == 0;
+    return state;
+}
+
+/* The frame that the scene is seen in. */
+static void frame_draw(Scene *s, const SceneOptions *o, int64_t i) {
+    double *q = s->turn;
     Draws d = {o->seed, rng_stream("scene frame", (uint64_t)i), 0};
     quaternion_draw(q, &d);
     for (int k = 0; k < 3; k++) s->shift[k] = o->canonical ? 0 : draw(&d, -MOVED, MOVED);
@@ -134,27 +169,52 @@ static void frame_draw(Scene *s, double q[4], const SceneOptions *o, int64_t i) 
     s->floor[3] = (float)height;
 }
 
-static bool simulate(Scene *s, const SceneOptions *o, Draws *d, const double turn[4]) {
+/* A frame on: what the simulator makes of poses (bodies, 7) and velocities (bodies, 6). Velocities and contacts are
+ * returned unless NULL. The world is a new one, so that nothing but what is recorded counts. */
+static bool follow(float *pose, float *motion, uint8_t *contact, Scene *s, const SceneOptions *o,
+                   const float *from_pose, const float *from_motion) {
     World *w = world_new(&material_floor, WORLD_GRAVITY);
-    bool good = populate(w, s, o, d);
-    for (int f = 0; f < o->frames && good; f++) {
-        for (int k = 0; f > 0 && k < WORLD_RATE / o->frame_rate; k++) world_step(w);
-        record(s, w, f, turn);
-        good = !world_failed(w) && world_depth(w) < DEEPEST;
+    for (int b = 0; b < s->bodies; b++) {
+        BodyState state = restore(s, from_pose + 7 * b, from_motion + 6 * b);
+        world_add(w, &s->shape[b], s->material[b], &state);
     }
-    s->depth = world_depth(w);
+    for (int k = 0; k < WORLD_RATE / o->frame_rate; k++) world_step(w);
+    observe(pose, motion, s, w);
+    for (int b = 0; b < s->bodies && contact; b++) contact[b] = (uint8_t)world_contacts(w, b);
+    s->depth = fmax(s->depth, world_depth(w));
+    bool good = !world_failed(w);
     world_free(w);
     return good;
 }
 
+static bool simulate(Scene *s, const SceneOptions *o, Draws *d) {
+    World *w = world_new(&material_floor, WORLD_GRAVITY);
+    bool good = populate(w, s, o, d);
+    if (good) observe(s->pose, s->motion, s, w);
+    world_free(w);
+    s->depth = 0;
+    for (int64_t f = 1; f < o->frames && good; f++) {
+        int64_t at = f * s->bodies, before = at - s->bodies;
+        good = follow(s->pose + 7 * at, s->motion + 6 * at, s->contact + before, s, o, s->pose + 7 * before,
+                      s->motion + 6 * before);
+        good &= s->depth < DEEPEST;
+    }
+    memset(s->contact + (int64_t)(o->frames - 1) * s->bodies, 0, (size_t)s->bodies);
+    return good;
+}
+
 void scene_make(Scene *s, const SceneOptions *o, int64_t i) {
-    double turn[4];
     s->frames = o->frames;
     s->floor_friction = (float)material_floor.friction;
     s->floor_restitution = (float)material_floor.restitution;
-    frame_draw(s, turn, o, i);
+    frame_draw(s, o, i);
     Draws d = {o->seed, rng_stream("scene", (uint64_t)i), 0};
     s->attempts = 1;
-    while (!simulate(s, o, &d, turn))
+    while (!simulate(s, o, &d))
         CHECK(++s->attempts < ATTEMPTS, "scene %lld: no good motion in %d attempts", (long long)i, ATTEMPTS);
+}
+
+void scene_replay(float *pose, const Scene *s, const SceneOptions *o, int frame, const float *motion) {
+    Scene scratch = *s; /* its depth alone is written */
+    follow(pose, NULL, NULL, &scratch, o, s->pose + 7 * (int64_t)frame * s->bodies, motion);
 }

@@ -15,6 +15,7 @@ enum { CONTACTS = 8, SUBSTEPS = 16 };
 static const double TRAVEL = 0.004;      /* m: how far bodies may close in within a substep */
 static const double BOUNCE_SPEED = 0.05; /* m/s: slower contacts do not bounce */
 static const double CORRECT_SPEED = 0.2; /* m/s: at which overlap is pushed apart */
+static const double REST_TIME = 0.0625;  /* s: less than a frame at 12 Hz, since a scene starts anew at every frame */
 
 typedef struct Piece {
     dBodyID body;
@@ -24,6 +25,7 @@ typedef struct Piece {
     double radius;
     double lever; /* the point of a body that lies furthest in a direction is at most this far beside its centre */
     Hull *hull;   /* ODE keeps pointers into it */
+    int contacts; /* CONTACT_* bits */
 } Piece;
 
 struct World {
@@ -33,7 +35,7 @@ struct World {
     dJointGroupID contacts;
     Material floor_material;
     double gravity, depth;
-    bool failed;
+    bool failed, begun; /* begun: a step has looked for contacts */
     int n;
     Piece piece[WORLD_BODIES];
 };
@@ -69,7 +71,7 @@ World *world_new(const Material *floor, double gravity) {
     dWorldSetAutoDisableLinearThreshold(w->ode, 0.03);
     dWorldSetAutoDisableAngularThreshold(w->ode, 0.05);
     dWorldSetAutoDisableSteps(w->ode, 0);
-    dWorldSetAutoDisableTime(w->ode, 0.25);
+    dWorldSetAutoDisableTime(w->ode, REST_TIME);
     return w;
 }
 
@@ -128,6 +130,7 @@ int world_add(World *w, const Shape *shape, const Material *material, const Body
     dBodySetQuaternion(p->body, state->quaternion);
     dBodySetLinearVel(p->body, v[0], v[1], v[2]);
     dBodySetAngularVel(p->body, s[0], s[1], s[2]);
+    if (state->asleep) dBodyDisable(p->body);
     return w->n++;
 }
 
@@ -148,13 +151,16 @@ static dGeomID stand_in(dGeomID geom, const Piece *piece, dGeomID other) {
 
 static void near(void *data, dGeomID a, dGeomID b) {
     World *w = data;
-    const Piece *p = dGeomGetData(a), *q = dGeomGetData(b);
+    Piece *p = dGeomGetData(a), *q = dGeomGetData(b); /* NULL: the floor */
     dBodyID body_a = dGeomGetBody(a), body_b = dGeomGetBody(b);
-    if ((!p || !dBodyIsEnabled(body_a)) && (!q || !dBodyIsEnabled(body_b))) return;
+    bool asleep = (!p || !dBodyIsEnabled(body_a)) && (!q || !dBodyIsEnabled(body_b));
+    if (asleep && w->begun) return;
     const Material *s = p ? &p->material : &w->floor_material, *t = q ? &q->material : &w->floor_material;
     dContactGeom found[CONTACTS];
     int n = dCollide(stand_in(a, p, b), stand_in(b, q, a), CONTACTS, found, sizeof *found);
-    for (int i = 0; i < n; i++) {
+    if (n > 0 && p) p->contacts |= q ? CONTACT_BODY : CONTACT_FLOOR;
+    if (n > 0 && q) q->contacts |= p ? CONTACT_BODY : CONTACT_FLOOR;
+    for (int i = 0; i < n && !asleep; i++) {
         dContact c = {.geom = found[i]};
         w->depth = fmax(w->depth, found[i].depth);
         c.surface.mode = dContactBounce | dContactApprox1;
@@ -210,6 +216,7 @@ void world_step(World *w) {
     complained = false;
     for (int i = 0; i < n; i++) {
         dSpaceCollide(w->space, w, near);
+        w->begun = true;
         dWorldStep(w->ode, 1.0 / WORLD_RATE / n);
         dJointGroupEmpty(w->contacts);
     }
@@ -222,12 +229,16 @@ void world_step(World *w) {
 
 BodyState world_state(const World *w, int body) {
     dBodyID b = w->piece[body].body;
-    BodyState s;
+    BodyState s = {.asleep = !dBodyIsEnabled(b)};
     memcpy(s.position, dBodyGetPosition(b), sizeof s.position);
     memcpy(s.quaternion, dBodyGetQuaternion(b), sizeof s.quaternion);
     memcpy(s.velocity, dBodyGetLinearVel(b), sizeof s.velocity);
     memcpy(s.spin, dBodyGetAngularVel(b), sizeof s.spin);
     return s;
+}
+
+int world_contacts(const World *w, int body) {
+    return w->piece[body].contacts;
 }
 
 double world_mass(const World *w, int body) {
