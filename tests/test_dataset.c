@@ -9,8 +9,9 @@ enum { T = 1300, FRAMES = 500 }; /* blocks of 524 trajectories: two whole ones a
 
 /* Small numbers of everything, different from trajectory to trajectory. */
 static void make(void *context, int64_t i, Trajectory *out) {
-    static float vertex[3 * 64], pose[FRAMES * 4 * 7], mass[4], friction[4], restitution[4];
+    static float vertex[3 * 64], pose[FRAMES * 4 * 7], motion[FRAMES * 4 * 6], mass[4], friction[4], restitution[4];
     static int32_t owner[64];
+    static uint8_t contact[FRAMES * 4];
     (void)context;
     uint64_t s = rng_stream("test", (uint64_t)i), e = 0;
     int bodies = 1 + (int)rng_below(1, s, e++, 4), vertices = 0;
@@ -25,6 +26,8 @@ static void make(void *context, int64_t i, Trajectory *out) {
         double a = (double)(i + f);
         float p[7] = {(float)a, 1, 2, (float)cos(a), 0, (float)sin(a), 0};
         memcpy(pose + 7 * f, p, sizeof p);
+        for (int k = 0; k < 6; k++) motion[6 * f + k] = (float)(a * (k + 1));
+        contact[f] = (uint8_t)((i + f) % 4);
     }
     *out = (Trajectory){.bodies = bodies,
                         .frames = FRAMES,
@@ -32,6 +35,8 @@ static void make(void *context, int64_t i, Trajectory *out) {
                         .vertex = vertex,
                         .vertex_body = owner,
                         .pose = pose,
+                        .motion = motion,
+                        .contact = contact,
                         .mass = mass,
                         .friction = friction,
                         .restitution = restitution,
@@ -47,13 +52,16 @@ static bool same(const Trajectory *a, const Trajectory *b) {
     if (a->bodies != b->bodies || a->frames != b->frames || a->vertices != b->vertices) return false;
     size_t n = (size_t)a->bodies * sizeof(float), v = (size_t)a->vertices;
     return !memcmp(a->vertex, b->vertex, 12 * v) && !memcmp(a->vertex_body, b->vertex_body, 4 * v) &&
-           !memcmp(a->pose, b->pose, 7 * n * (size_t)a->frames) && !memcmp(a->mass, b->mass, n) &&
+           !memcmp(a->pose, b->pose, 7 * n * (size_t)a->frames) &&
+           !memcmp(a->motion, b->motion, 6 * n * (size_t)a->frames) &&
+           !memcmp(a->contact, b->contact, (size_t)a->bodies * (size_t)a->frames) && !memcmp(a->mass, b->mass, n) &&
            !memcmp(a->friction, b->friction, n) && !memcmp(a->restitution, b->restitution, n) &&
            !memcmp(&a->floor_friction, &b->floor_friction, sizeof *a - offsetof(Trajectory, floor_friction));
 }
 
 static void round_trip(const Comm *w) {
-    DatasetPlan plan = {.trajectories = T, .frames = FRAMES, .frame_time = 0.125, .seed = 7, .settings = "a = 1\n"};
+    DatasetPlan plan = {
+        .trajectories = T, .frames = FRAMES, .frame_time = 0.125, .motion = true, .seed = 7, .settings = "a = 1\n"};
     Err err = dataset_create(test_file("all.h5"), &plan, make, NULL, w);
     EXPECT(!err.code, "%s", err.text);
     err = dataset_create(test_file("all.h5"), &plan, make, NULL, w);
@@ -141,6 +149,10 @@ static void others(const Comm *w) {
         {"t['floor_friction'][0] = -0.1", "/trajectories/floor_friction: row 0"},
         {"t['gravity'][1] = 0", "/trajectories/gravity: row 1"},
         {"t['frame_rotation'][1, 0] = 0, 1, 0", "/trajectories/frame_rotation: row 1"},
+        {"b['velocity'] = np.zeros((nb, F, 3))", "/bodies/velocity without /bodies/spin"},
+        {"b['spin'] = np.zeros((nb, F, 3))", "/bodies/spin without /bodies/velocity"},
+        {"b['contact'] = np.full((nb, F), 4)", "/bodies/contact: row 0 holds 4"},
+        {"b['contact'] = np.full((nb, F), 300)", "/bodies/contact: row 0 holds 255"},
         {"t['bodies'][0] = 3", "/trajectories/bodies: the sum is 7: want 6"},
         {"t['vertices'][0] = 0", "/trajectories/vertices: row 0 holds 0"},
         {"v['body'][0] = -1", "/vertices/body: row 0"},
@@ -176,7 +188,17 @@ static void others(const Comm *w) {
     if (!err.code) {
         const Trajectory *x = dataset_get(d, 2);
         EXPECT(x->bodies == 3 && x->vertices == 6 && x->frames == 4 && x->vertex_body[5] == 2, "sizes");
+        EXPECT(!dataset_has_motion(d) && !x->motion && !x->contact, "no velocities");
         EXPECT(x->mass[2] == 6 && x->pose[(3 * 3 + 1) * 7 + 1] == (4 * 4 + 3) * 3 + 1, "%g", x->pose[64]);
+        dataset_close(d);
+    }
+    write_foreign(w, test_file("moving.h5"),
+                  "b['velocity'] = np.arange(nb * F * 3.).reshape(nb, F, 3); b['spin'] = -b['velocity']");
+    err = dataset_open(&d, test_file("moving.h5"), w, 0);
+    EXPECT(!err.code && dataset_has_motion(d), "%s", err.text);
+    if (!err.code) {
+        const float *v = dataset_get(d, 2)->motion + (3 * 3 + 1) * 6; /* frame 3, body 1 */
+        EXPECT(v[1] == (4 * 4 + 3) * 3 + 1 && v[4] == -v[1] && !dataset_get(d, 2)->contact, "%g %g", v[1], v[4]);
         dataset_close(d);
     }
     /* The example in docs/dataset.md. */

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "par/comm.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** One trajectory as the file has it. Pointers are owned by whoever filled the struct. */
@@ -17,9 +18,12 @@ typedef struct Trajectory {
     const float *vertex;        /* (vertices, 3) in the frame of its body */
     const int32_t *vertex_body; /* (vertices) 0 .. bodies-1, ascending */
     const float *pose;          /* (frames, bodies, 7) position, quaternion w x y z, in the world of this trajectory */
-    const float *mass;          /* (bodies) kg */
-    const float *friction;      /* (bodies) */
-    const float *restitution;   /* (bodies) */
+    const float
+        *motion; /* (frames, bodies, 6) velocity of the origin m/s, angular velocity rad/s, in the world; or NULL */
+    const uint8_t *contact; /* (frames, bodies) until the next frame touches: bit 0 the floor, bit 1 a body; or NULL */
+    const float *mass;      /* (bodies) kg */
+    const float *friction;  /* (bodies) */
+    const float *restitution; /* (bodies) */
     float floor_friction, floor_restitution;
     float floor[4];           /* unit normal n and offset c: the floor is n.x = c, bodies are where n.x > c */
     float gravity[3];         /* m/s^2 */
@@ -41,6 +45,7 @@ void dataset_close(Dataset *dataset);
 int64_t dataset_size(const Dataset *dataset); /* trajectories */
 int dataset_frames(const Dataset *dataset);
 double dataset_frame_time(const Dataset *dataset); /* s between frames */
+bool dataset_has_motion(const Dataset *dataset);
 int dataset_max_bodies(const Dataset *dataset);
 int64_t dataset_max_vertices(const Dataset *dataset);
 /** Bytes that a rank holds of a file of `trajectories` trajectories like these, opened with `memory`: exact for this file
@@ -69,6 +74,7 @@ typedef struct DatasetPlan {
     int64_t trajectories;
     int frames;
     double frame_time; /* s */
+    bool motion;       /* trajectories come with motion and contact */
     uint64_t seed;
     const char *settings; /* of the generator, text recorded as provenance */
 } DatasetPlan;

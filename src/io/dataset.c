@@ -24,13 +24,25 @@ struct Dataset {
     void *at[COLUMNS];           /* all of the columns without frames and vertices */
     bool whole;                  /* the rest is in memory too, else that of one trajectory */
     float *pose, *vertex;
+    float *motion;    /* NULL where the file has none */
+    uint8_t *contact; /* likewise */
     int32_t *vertex_body;
-    float *scratch; /* positions and quaternions of as many bodies as are read at once */
+    float *scratch; /* poses and velocities of as many bodies as are read at once, as the file has them */
+    uint8_t *scratch_contact;
     Trajectory *list;
 };
 
 static bool streamed(int c) {
-    return c == POSITION || c == QUATERNION || dataset_schema[c].level == VERTEX;
+    return dataset_schema[c].column.shape[0] == FRAMES || dataset_schema[c].level == VERTEX;
+}
+
+static double number_at(const void *data, H5Type type, int64_t i) {
+    switch (type) {
+    case H5_U8: return ((const uint8_t *)data)[i];
+    case H5_I32: return ((const int32_t *)data)[i];
+    case H5_F32: return (double)((const float *)data)[i];
+    default: return ((const double *)data)[i];
+    }
 }
 
 static Err check_range(const Table *t, int c, const void *data, int64_t first, int64_t rows) {
@@ -38,9 +50,7 @@ static Err check_range(const Table *t, int c, const void *data, int64_t first, i
     int64_t width = 1;
     for (int i = 0; i < 2 && col->shape[i]; i++) width *= col->shape[i];
     for (int64_t i = 0; i < rows * width; i++) {
-        double x = col->type == H5_I32   ? (double)((const int32_t *)data)[i]
-                   : col->type == H5_F32 ? (double)((const float *)data)[i]
-                                         : ((const double *)data)[i];
+        double x = number_at(data, col->type, i);
         if (!(x >= dataset_schema[c].lo && x <= dataset_schema[c].hi))
             return err_user("%s: %s: row %lld holds %g: want numbers in [%g, %g]", t->file.path, col->name,
                             (long long)(first + i / width), x, dataset_schema[c].lo, dataset_schema[c].hi);
@@ -109,9 +119,13 @@ static Err read_header(Dataset *d) {
 /* Opens every column, reads the small ones, and checks that the numbers of rows fit together. */
 static Err read_tables(Dataset *d) {
     Table *t = &d->table;
-    table_shape(t, d->frames);
+    table_shape(t, d->frames, true);
     int64_t rows[LEVELS] = {0};
     for (int c = 0; c < COLUMNS; c++) {
+        bool there = true;
+        if (dataset_schema[c].optional) TRY(h5_exists(&there, &t->file, t->column[c].name));
+        t->lacks[c] = !there;
+        if (!there) continue;
         TRY(h5_column_open(&t->data[c], &t->file, &t->column[c]));
         int level = dataset_schema[c].level, lead = level == TRAJECTORY ? BODIES
                                                     : level == BODY     ? MASS
@@ -122,6 +136,10 @@ static Err read_tables(Dataset *d) {
             return err_user("%s: %s: has %lld rows: want one or more, as many as %s", d->path, t->column[c].name,
                             (long long)t->data[c].rows, dataset_schema[lead].column.name);
     }
+    if (t->lacks[VELOCITY] != t->lacks[SPIN])
+        return err_user("%s: %s without %s: want both or neither", d->path,
+                        t->column[t->lacks[VELOCITY] ? SPIN : VELOCITY].name,
+                        t->column[t->lacks[VELOCITY] ? VELOCITY : SPIN].name);
     d->size = rows[TRAJECTORY];
     for (int c = 0; c < COLUMNS; c++) {
         if (streamed(c)) continue;
@@ -170,13 +188,57 @@ static Err check_owners(const Dataset *d, int64_t i, const int32_t *owner) {
                     dataset_schema[VERTEX_BODY].column.name, (long long)i, (long long)bodies - 1);
 }
 
-/* Of trajectory i, whose positions, quaternions, vertices and their owners are where the pointers say. */
-static uint64_t digest_of(const Dataset *d, int64_t i, const float *position, const float *quaternion,
-                          const float *vertex, const int32_t *owner) {
+/* Where trajectories are loaded to: all of them, or those that are looked at. */
+typedef struct Place {
+    float *pose, *motion, *vertex;
+    uint8_t *contact;
+    int32_t *owner;
+} Place;
+
+static Place place_at(const Dataset *d, int64_t body, int64_t vertex) {
+    int64_t at = body * d->frames;
+    return (Place){.pose = d->pose + 7 * at,
+                   .motion = d->motion ? d->motion + 6 * at : NULL,
+                   .contact = d->contact ? d->contact + at : NULL,
+                   .vertex = d->vertex + 3 * vertex,
+                   .owner = d->vertex_body + vertex};
+}
+
+/* The columns that are not in memory, as the file has them: bodies first, frames of each. */
+typedef struct Streams {
+    float *position, *quaternion, *velocity, *spin; /* the last three NULL where the file has none */
+    uint8_t *contact;
+} Streams;
+
+static Streams streams_at(const Dataset *d, int64_t bodies) {
+    int64_t all = bodies * d->frames;
+    float *position = d->scratch, *quaternion = position + 3 * all, *velocity = quaternion + 4 * all;
+    Streams s = {.position = position, .quaternion = quaternion, .contact = d->scratch_contact};
+    if (d->motion) {
+        s.velocity = velocity;
+        s.spin = velocity + 3 * all;
+    }
+    return s;
+}
+
+/* Bodies further on. */
+static Streams streams_after(Streams s, int64_t bodies, int frames) {
+    int64_t all = bodies * frames;
+    s.position += 3 * all;
+    s.quaternion += 4 * all;
+    if (s.velocity) s.velocity += 3 * all;
+    if (s.spin) s.spin += 3 * all;
+    if (s.contact) s.contact += all;
+    return s;
+}
+
+/* Of trajectory i, whose streamed columns, vertices and their owners are where the pointers say. */
+static uint64_t digest_of(const Dataset *d, int64_t i, const Streams *s, const float *vertex, const int32_t *owner) {
     const int64_t first[LEVELS] = {i, d->first[BODY][i], d->first[VERTEX][i]};
     const int64_t rows[LEVELS] = {1, d->first[BODY][i + 1] - first[BODY], d->first[VERTEX][i + 1] - first[VERTEX]};
     const void *row[COLUMNS] = {
-        [POSITION] = position, [QUATERNION] = quaternion, [VERTEX_POSITION] = vertex, [VERTEX_BODY] = owner};
+        [POSITION] = s->position, [QUATERNION] = s->quaternion, [VELOCITY] = s->velocity, [SPIN] = s->spin,
+        [CONTACT] = s->contact,   [VERTEX_POSITION] = vertex,   [VERTEX_BODY] = owner};
     for (int c = 0; c < COLUMNS; c++)
         if (!streamed(c))
             row[c] =
@@ -190,49 +252,75 @@ static bool body_moves(const float *position, const float *quaternion, int frame
     return memcmp(position, position + 3, 3 * rest) || memcmp(quaternion, quaternion + 4, 4 * rest);
 }
 
-/* Reads and checks trajectories i .. end-1: poses reordered from bodies to frames, vertices, their owners; digest
- * receives that of each. */
-static Err load(Dataset *d, int64_t i, int64_t end, float *pose, float *vertex, int32_t *owner, uint64_t *digest) {
+static Err read_checked(Table *t, int c, void *to, int64_t first, int64_t rows) {
+    TRY(h5_read(&t->data[c], to, first, rows));
+    return check_range(t, c, to, first, rows);
+}
+
+/* Elements of `size` bytes, one per body and frame, from bodies to frames: at byte `first` of rows of `row` bytes. */
+static void reorder(void *to, const void *from, int64_t bodies, int frames, size_t size, size_t row, size_t first) {
+    const char *in = from;
+    for (int64_t b = 0; b < bodies; b++)
+        for (int64_t f = 0; f < frames; f++, in += size)
+            memcpy((char *)to + (f * bodies + b) * (int64_t)row + first, in, size);
+}
+
+/* One trajectory of that many bodies. */
+static void reorder_all(Place to, const Streams *s, int64_t bodies, int frames) {
+    size_t f = sizeof(float);
+    reorder(to.pose, s->position, bodies, frames, 3 * f, 7 * f, 0);
+    reorder(to.pose, s->quaternion, bodies, frames, 4 * f, 7 * f, 3 * f);
+    if (to.motion) {
+        reorder(to.motion, s->velocity, bodies, frames, 3 * f, 6 * f, 0);
+        reorder(to.motion, s->spin, bodies, frames, 3 * f, 6 * f, 3 * f);
+    }
+    if (to.contact) reorder(to.contact, s->contact, bodies, frames, 1, 1, 0);
+}
+
+/* Reads and checks trajectories i .. end-1: what has frames reordered from bodies to frames, vertices, their owners;
+ * digest receives that of each. */
+static Err load(Dataset *d, int64_t i, int64_t end, Place to, uint64_t *digest) {
     Table *t = &d->table;
     int64_t b0 = d->first[BODY][i], bodies = d->first[BODY][end] - b0;
     int64_t v0 = d->first[VERTEX][i], vertices = d->first[VERTEX][end] - v0;
-    float *position = d->scratch, *quaternion = position + bodies * d->frames * 3;
-    TRY(h5_read(&t->data[POSITION], position, b0, bodies));
-    TRY(check_range(t, POSITION, position, b0, bodies));
-    TRY(h5_read(&t->data[QUATERNION], quaternion, b0, bodies));
-    TRY(check_range(t, QUATERNION, quaternion, b0, bodies));
-    TRY(check_unit(t, QUATERNION, quaternion, b0, bodies * d->frames, 4, d->frames));
-    TRY(h5_read(&t->data[VERTEX_POSITION], vertex, v0, vertices));
-    TRY(check_range(t, VERTEX_POSITION, vertex, v0, vertices));
-    TRY(h5_read(&t->data[VERTEX_BODY], owner, v0, vertices));
-    TRY(check_range(t, VERTEX_BODY, owner, v0, vertices));
+    Streams s = streams_at(d, bodies);
+    TRY(read_checked(t, POSITION, s.position, b0, bodies));
+    TRY(read_checked(t, QUATERNION, s.quaternion, b0, bodies));
+    TRY(check_unit(t, QUATERNION, s.quaternion, b0, bodies * d->frames, 4, d->frames));
+    if (s.velocity) TRY(read_checked(t, VELOCITY, s.velocity, b0, bodies));
+    if (s.spin) TRY(read_checked(t, SPIN, s.spin, b0, bodies));
+    if (s.contact) TRY(read_checked(t, CONTACT, s.contact, b0, bodies));
+    TRY(read_checked(t, VERTEX_POSITION, to.vertex, v0, vertices));
+    TRY(read_checked(t, VERTEX_BODY, to.owner, v0, vertices));
     for (; i < end; i++) {
-        int64_t n = d->first[BODY][i + 1] - d->first[BODY][i], v = d->first[VERTEX][i] - v0;
-        *digest++ = digest_of(d, i, position, quaternion, vertex + 3 * v, owner);
-        for (int64_t b = 0; b < n; b++) {
-            d->moves = d->moves || body_moves(position, quaternion, d->frames);
-            for (int f = 0; f < d->frames; f++, position += 3, quaternion += 4) {
-                memcpy(pose + (f * n + b) * 7, position, 3 * sizeof *pose);
-                memcpy(pose + (f * n + b) * 7 + 3, quaternion, 4 * sizeof *pose);
-            }
-        }
-        pose += n * d->frames * 7;
-        TRY(check_owners(d, i, owner));
-        owner += d->first[VERTEX][i + 1] - d->first[VERTEX][i];
+        int64_t n = d->first[BODY][i + 1] - d->first[BODY][i], all = n * d->frames;
+        int64_t v = d->first[VERTEX][i + 1] - d->first[VERTEX][i];
+        *digest++ = digest_of(d, i, &s, to.vertex, to.owner);
+        for (int64_t b = 0; b < n && !d->moves; b++)
+            d->moves = body_moves(s.position + 3 * b * d->frames, s.quaternion + 4 * b * d->frames, d->frames);
+        reorder_all(to, &s, n, d->frames);
+        s = streams_after(s, n, d->frames);
+        TRY(check_owners(d, i, to.owner));
+        to.pose += 7 * all;
+        if (to.motion) to.motion += 6 * all;
+        if (to.contact) to.contact += all;
+        to.vertex += 3 * v;
+        to.owner += v;
     }
     return ERR_NONE;
 }
 
-static void describe(const Dataset *d, Trajectory *t, int64_t i, const float *pose, const float *vertex,
-                     const int32_t *owner) {
+static void describe(const Dataset *d, Trajectory *t, int64_t i, Place here) {
     int64_t b = d->first[BODY][i];
     const float *const *at = (const float *const *)d->at;
     *t = (Trajectory){.bodies = ((int32_t *)d->at[BODIES])[i],
                       .frames = d->frames,
                       .vertices = ((int32_t *)d->at[VERTICES])[i],
-                      .vertex = vertex,
-                      .vertex_body = owner,
-                      .pose = pose,
+                      .vertex = here.vertex,
+                      .vertex_body = here.owner,
+                      .pose = here.pose,
+                      .motion = here.motion,
+                      .contact = here.contact,
                       .mass = at[MASS] + b,
                       .friction = at[FRICTION] + b,
                       .restitution = at[RESTITUTION] + b,
@@ -246,9 +334,10 @@ static void describe(const Dataset *d, Trajectory *t, int64_t i, const float *po
 }
 
 /* Bytes of so many poses, vertices with their owners, and trajectories. */
-static double motion_bytes(double poses, double vertices, double trajectories) {
-    return poses * 7 * sizeof(float) + vertices * (3 * sizeof(float) + sizeof(int32_t)) +
-           trajectories * sizeof(Trajectory);
+static double motion_bytes(const Dataset *d, double poses, double vertices, double trajectories) {
+    const Table *t = &d->table;
+    double pose = (t->lacks[VELOCITY] ? 7 : 13) * sizeof(float) + (t->lacks[CONTACT] ? 0 : sizeof(uint8_t));
+    return poses * pose + vertices * (3 * sizeof(float) + sizeof(int32_t)) + trajectories * sizeof(Trajectory);
 }
 
 int64_t dataset_bytes(const Dataset *d, int64_t trajectories, int64_t memory) {
@@ -260,9 +349,9 @@ int64_t dataset_bytes(const Dataset *d, int64_t trajectories, int64_t memory) {
         if (!streamed(c)) columns += rows * (double)h5_row_bytes(&d->table.column[c]);
     }
     columns += 3.0 * sizeof(int64_t) * (double)d->size; /* first, digest */
-    double whole = times * motion_bytes(bodies * d->frames, vertices, (double)d->size);
+    double whole = times * motion_bytes(d, bodies * d->frames, vertices, (double)d->size);
     double run = (double)run_bodies(d), poses = 2 * run * d->frames; /* as read, and by frame */
-    double run_bytes = motion_bytes(poses, run * vertices / bodies, 1);
+    double run_bytes = motion_bytes(d, poses, run * vertices / bodies, 1);
     return (int64_t)sizeof *d + (int64_t)(times * columns + (whole <= (double)memory ? whole : run_bytes));
 }
 
@@ -281,8 +370,13 @@ static void make_room(Dataset *d, int64_t from, int64_t to) {
         if (n > points) points = n;
     }
     d->digest = MEM_NEW(uint64_t, d->size);
-    d->scratch = MEM_NEW(float, room * d->frames * 7);
-    d->pose = MEM_NEW(float, (d->whole ? bodies : room) * d->frames * 7);
+    int64_t kept = (d->whole ? bodies : room) * d->frames;
+    const Table *t = &d->table;
+    d->scratch = MEM_NEW(float, room * d->frames * (t->lacks[VELOCITY] ? 7 : 13));
+    d->scratch_contact = t->lacks[CONTACT] ? NULL : MEM_NEW(uint8_t, room * d->frames);
+    d->pose = MEM_NEW(float, kept * 7);
+    d->motion = t->lacks[VELOCITY] ? NULL : MEM_NEW(float, kept * 6);
+    d->contact = t->lacks[CONTACT] ? NULL : MEM_NEW(uint8_t, kept);
     d->vertex = MEM_NEW(float, (d->whole ? vertices : points) * 3);
     d->vertex_body = MEM_NEW(int32_t, d->whole ? vertices : points);
     d->list = MEM_NEW(Trajectory, d->whole ? d->size : 1);
@@ -292,7 +386,7 @@ static void make_room(Dataset *d, int64_t from, int64_t to) {
 static Err read_motion(Dataset *d, const Comm *comm, int64_t memory, bool brief) {
     int64_t from, to;
     double poses = (double)(d->first[BODY][d->size] * d->frames), vertices = (double)d->first[VERTEX][d->size];
-    d->whole = motion_bytes(poses, vertices, (double)d->size) <= (double)memory;
+    d->whole = motion_bytes(d, poses, vertices, (double)d->size) <= (double)memory;
     share_of(&from, &to, d, comm);
     make_room(d, from, to);
     for (int64_t i = from, end; i < to; i = end) {
@@ -300,11 +394,11 @@ static Err read_motion(Dataset *d, const Comm *comm, int64_t memory, bool brief)
         if (end > to) end = to;
         if (brief && i > from && end < to) continue;
         int64_t b = d->whole ? d->first[BODY][i] : 0, v = d->whole ? d->first[VERTEX][i] : 0;
-        TRY(load(d, i, end, d->pose + b * d->frames * 7, d->vertex + v * 3, d->vertex_body + v, d->digest + i));
+        TRY(load(d, i, end, place_at(d, b, v), d->digest + i));
     }
     for (int64_t i = 0; d->whole && i < d->size; i++) {
         int64_t b = d->first[BODY][i], v = d->first[VERTEX][i];
-        describe(d, &d->list[i], i, d->pose + b * d->frames * 7, d->vertex + v * 3, d->vertex_body + v);
+        describe(d, &d->list[i], i, place_at(d, b, v));
     }
     return ERR_NONE;
 }
@@ -359,7 +453,9 @@ Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t 
         table_close(&d->table);
         h5_close(&d->table.file);
         mem_free(d->scratch);
+        mem_free(d->scratch_contact);
         d->scratch = NULL;
+        d->scratch_contact = NULL;
     }
     if (err.code)
         dataset_close(d);
@@ -375,9 +471,12 @@ void dataset_close(Dataset *d) {
     for (int c = 0; c < COLUMNS; c++) mem_free(d->at[c]);
     for (int level = 0; level < LEVELS; level++) mem_free(d->first[level]);
     mem_free(d->pose);
+    mem_free(d->motion);
+    mem_free(d->contact);
     mem_free(d->vertex);
     mem_free(d->vertex_body);
     mem_free(d->scratch);
+    mem_free(d->scratch_contact);
     mem_free(d->list);
     mem_free(d->digest);
     mem_free(d);
@@ -393,6 +492,10 @@ int dataset_frames(const Dataset *d) {
 
 double dataset_frame_time(const Dataset *d) {
     return d->frame_time;
+}
+
+bool dataset_has_motion(const Dataset *d) {
+    return d->motion;
 }
 
 int dataset_max_bodies(const Dataset *d) {
@@ -416,10 +519,10 @@ const Trajectory *dataset_get(Dataset *d, int64_t i) {
     CHECK(i >= 0 && i < d->size, "trajectory %lld of %lld", (long long)i, (long long)d->size);
     if (d->whole) return &d->list[i];
     uint64_t digest;
-    Err err = load(d, i, i + 1, d->pose, d->vertex, d->vertex_body, &digest);
+    Err err = load(d, i, i + 1, place_at(d, 0, 0), &digest);
     CHECK(!err.code, "%s", err.text);
     CHECK(digest == d->digest[i], "%s: trajectory %lld has changed while in use", d->path, (long long)i);
-    describe(d, d->list, i, d->pose, d->vertex, d->vertex_body);
+    describe(d, d->list, i, place_at(d, 0, 0));
     return d->list;
 }
 
@@ -432,7 +535,7 @@ typedef struct Settings {
 static Err read_settings(void *context) {
     Settings *s = context;
     Table t = {0};
-    table_shape(&t, 1);
+    table_shape(&t, 1, false);
     Err err = h5_open(&t.file, s->path);
     if (!err.code) err = check_format(&t.file);
     if (!err.code) err = h5_column_open(&t.data[BODIES], &t.file, &t.column[BODIES]);

@@ -22,7 +22,7 @@ static void make_room(Block *b, const Table *t, const int64_t rows[LEVELS]) {
         if (rows[level] <= b->room[level]) continue;
         b->room[level] = rows[level] + rows[level] / 2;
         for (int c = 0; c < COLUMNS; c++)
-            if (dataset_schema[c].level == level)
+            if (dataset_schema[c].level == level && !t->lacks[c])
                 b->at[c] = mem_grow(b->at[c], (size_t)b->room[level] * h5_row_bytes(&t->column[c]));
     }
 }
@@ -30,6 +30,20 @@ static void make_room(Block *b, const Table *t, const int64_t rows[LEVELS]) {
 static void put(Block *b, const Table *t, int c, const void *data, int64_t rows) {
     size_t bytes = h5_row_bytes(&t->column[c]);
     memcpy((char *)b->at[c] + (size_t)b->rows[dataset_schema[c].level] * bytes, data, (size_t)rows * bytes);
+}
+
+/* The columns that a file may lack, from frames to bodies. */
+static void append_motion(Block *b, const Trajectory *x) {
+    int64_t at = b->rows[BODY] * x->frames;
+    float *velocity = (float *)b->at[VELOCITY] + 3 * at, *spin = (float *)b->at[SPIN] + 3 * at;
+    uint8_t *contact = (uint8_t *)b->at[CONTACT] + at;
+    for (int body = 0; body < x->bodies; body++)
+        for (int f = 0; f < x->frames; f++, velocity += 3, spin += 3, contact++) {
+            int64_t from = (int64_t)f * x->bodies + body;
+            memcpy(velocity, x->motion + 6 * from, 3 * sizeof *velocity);
+            memcpy(spin, x->motion + 6 * from + 3, 3 * sizeof *spin);
+            *contact = x->contact[from];
+        }
 }
 
 static void append(Block *b, const Table *t, const Trajectory *x) {
@@ -60,6 +74,7 @@ static void append(Block *b, const Table *t, const Trajectory *x) {
             memcpy(position, pose, 3 * sizeof *pose);
             memcpy(quaternion, pose + 3, 4 * sizeof *pose);
         }
+    if (!t->lacks[VELOCITY]) append_motion(b, x);
     memcpy(b->rows, rows, sizeof rows);
 }
 
@@ -71,7 +86,8 @@ static void block_digests(uint64_t *digest, const Block *b, const Table *t) {
         const int64_t rows[LEVELS] = {1, ((const int32_t *)b->at[BODIES])[i], ((const int32_t *)b->at[VERTICES])[i]};
         digest[i] = table_digest(t, row, rows);
         for (int c = 0; c < COLUMNS; c++)
-            row[c] = (const char *)row[c] + (size_t)rows[dataset_schema[c].level] * h5_row_bytes(&t->column[c]);
+            if (row[c])
+                row[c] = (const char *)row[c] + (size_t)rows[dataset_schema[c].level] * h5_row_bytes(&t->column[c]);
     }
 }
 
@@ -92,10 +108,12 @@ static Err write_block(Table *t, const Block *b, Piece *piece, uint64_t *digest,
     mem_free(all);
     block_digests(digest + piece->first[TRAJECTORY], b, t);
     for (int c = 0; c < COLUMNS; c++)
-        bytes +=
-            (total[dataset_schema[c].level] - before[dataset_schema[c].level]) * (int64_t)h5_row_bytes(&t->column[c]);
+        if (!t->lacks[c])
+            bytes += (total[dataset_schema[c].level] - before[dataset_schema[c].level]) *
+                     (int64_t)h5_row_bytes(&t->column[c]);
     TRY(h5_reserve(&t->file, bytes + bytes / 16));
     for (int c = 0; c < COLUMNS; c++) {
+        if (t->lacks[c]) continue;
         TRY(h5_extend(&t->data[c], total[dataset_schema[c].level]));
         TRY(h5_write(&t->data[c], b->at[c], piece->first[dataset_schema[c].level], b->rows[dataset_schema[c].level]));
     }
@@ -112,7 +130,8 @@ static Err write_header(Table *t, const DatasetPlan *plan) {
     TRY(h5_group(f, "/trajectories"));
     TRY(h5_group(f, "/bodies"));
     TRY(h5_group(f, "/vertices"));
-    for (int c = 0; c < COLUMNS; c++) TRY(h5_column_create(&t->data[c], f, &t->column[c], 0));
+    for (int c = 0; c < COLUMNS; c++)
+        if (!t->lacks[c]) TRY(h5_column_create(&t->data[c], f, &t->column[c], 0));
     return ERR_NONE;
 }
 
@@ -146,18 +165,21 @@ static Err write_all(Table *t, Block *b, Piece *pieces, uint64_t *digest, const 
 }
 
 /* Each rank reads back what it wrote. */
-static Err verify(const char *temp, Block *b, const Piece *pieces, int64_t n, const uint64_t *digest, int frames) {
+static Err verify(const char *temp, Block *b, const Piece *pieces, int64_t n, const uint64_t *digest,
+                  const DatasetPlan *plan) {
     Table t = {0};
-    uint64_t *found = MEM_NEW(uint64_t, block_length(frames));
-    table_shape(&t, frames);
+    uint64_t *found = MEM_NEW(uint64_t, block_length(plan->frames));
+    table_shape(&t, plan->frames, plan->motion);
     Err err = h5_open(&t.file, temp);
-    for (int c = 0; c < COLUMNS && !err.code; c++) err = h5_column_open(&t.data[c], &t.file, &t.column[c]);
+    for (int c = 0; c < COLUMNS && !err.code; c++)
+        if (!t.lacks[c]) err = h5_column_open(&t.data[c], &t.file, &t.column[c]);
     for (int64_t i = 0; i < n && !err.code; i++) {
         const Piece *p = &pieces[i];
         make_room(b, &t, p->rows);
         memcpy(b->rows, p->rows, sizeof b->rows);
         for (int c = 0; c < COLUMNS && !err.code; c++) {
             int level = dataset_schema[c].level;
+            if (t.lacks[c]) continue;
             if (p->first[level] + p->rows[level] > t.data[c].rows)
                 err = err_user("%s: %s: rows are missing", temp, t.column[c].name);
             else
@@ -193,14 +215,14 @@ Err dataset_create(const char *path, const DatasetPlan *plan, DatasetMake *make,
     int64_t n = (plan->trajectories + block_length(plan->frames) - 1) / block_length(plan->frames);
     Piece *pieces = MEM_NEW(Piece, n);
     uint64_t *digest = MEM_NEW(uint64_t, plan->trajectories);
-    table_shape(&t, plan->frames);
+    table_shape(&t, plan->frames, plan->motion);
     err = h5_create(&t.file, temp, comm);
     if (!err.code) {
         err = write_all(&t, &b, pieces, digest, plan, make, context, comm);
         table_close(&t);
         Err closed = h5_close(&t.file);
         if (!err.code) err = closed;
-        if (!err.code) err = comm_agree(comm, verify(temp, &b, pieces, n, digest, plan->frames));
+        if (!err.code) err = comm_agree(comm, verify(temp, &b, pieces, n, digest, plan));
         if (comm_rank(comm) == 0) {
             if (err.code)
                 unlink(temp);

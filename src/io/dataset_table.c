@@ -28,6 +28,12 @@ const Spec dataset_schema[COLUMNS] = {
         "origin of the body's frame in the world, by frame", 0}},
     [QUATERNION] = {BODY, -1.001, 1.001, {"/bodies/quaternion", H5_F32, {FRAMES, 4}, "1",
         "unit quaternion w x y z, the rotation from the body's frame to the world, by frame", 0}},
+    [VELOCITY] = {BODY, -1e6, 1e6, {"/bodies/velocity", H5_F32, {FRAMES, 3}, "m/s",
+        "velocity of the origin of the body's frame in the world, by frame", 0}, true},
+    [SPIN] = {BODY, -1e6, 1e6, {"/bodies/spin", H5_F32, {FRAMES, 3}, "rad/s",
+        "angular velocity in the world, by frame", 0}, true},
+    [CONTACT] = {BODY, 0, 3, {"/bodies/contact", H5_U8, {FRAMES}, "1",
+        "what the body touches until the next frame: bit 0 the floor, bit 1 a body; 0 at the last frame", 0}, true},
     [VERTEX_POSITION] = {VERTEX, -1e6, 1e6, {"/vertices/position", H5_F32, {3}, "m",
         "mesh vertex in the frame of its body", 0}},
     [VERTEX_BODY] = {VERTEX, 0, 1e6, {"/vertices/body", H5_I32, {0}, "1",
@@ -35,9 +41,10 @@ const Spec dataset_schema[COLUMNS] = {
 };
 // clang-format on
 
-void table_shape(Table *t, int frames) {
+void table_shape(Table *t, int frames, bool motion) {
     for (int c = 0; c < COLUMNS; c++) {
         t->column[c] = dataset_schema[c].column;
+        t->lacks[c] = dataset_schema[c].optional && !motion;
         if (t->column[c].shape[0] == FRAMES) t->column[c].shape[0] = frames;
     }
 }
@@ -48,9 +55,11 @@ void table_close(Table *t) {
 
 uint64_t table_digest(const Table *t, const void *const row[COLUMNS], const int64_t rows[LEVELS]) {
     uint64_t part[COLUMNS];
+    size_t parts = 0;
     for (int c = 0; c < COLUMNS; c++)
-        part[c] = XXH3_64bits(row[c], (size_t)rows[dataset_schema[c].level] * h5_row_bytes(&t->column[c]));
-    return XXH3_64bits(part, sizeof part);
+        if (!t->lacks[c])
+            part[parts++] = XXH3_64bits(row[c], (size_t)rows[dataset_schema[c].level] * h5_row_bytes(&t->column[c]));
+    return XXH3_64bits(part, parts * sizeof *part);
 }
 
 uint64_t table_combine(const uint64_t *digest, int64_t n, int64_t frames, double frame_time) {

@@ -22,6 +22,9 @@ enum {
     RESTITUTION,
     POSITION,
     QUATERNION,
+    VELOCITY,
+    SPIN,
+    CONTACT,
     VERTEX_POSITION,
     VERTEX_BODY,
     COLUMNS
@@ -32,6 +35,7 @@ typedef struct Spec {
     int level;
     double lo, hi; /* what is accepted */
     H5Column column;
+    bool optional; /* a file may lack it; it then has neither of VELOCITY and SPIN, or both */
 } Spec;
 
 extern const Spec dataset_schema[COLUMNS];
@@ -41,10 +45,11 @@ typedef struct Table {
     H5File file;
     H5Column column[COLUMNS];
     H5Data data[COLUMNS];
+    bool lacks[COLUMNS]; /* of the optional ones */
 } Table;
 
-/** Fills in the columns for that many frames. */
-void table_shape(Table *table, int frames);
+/** Fills in the columns for that many frames; motion: the optional ones too. */
+void table_shape(Table *table, int frames, bool motion);
 
 /** Closes the columns, not the file. */
 void table_close(Table *table);

@@ -236,6 +236,7 @@ static hid_t text_type(size_t bytes) {
 /* In the file (little-endian on every machine) or in memory. */
 static hid_t type_of(const H5Column *c, bool in_file) {
     switch (c->type) {
+    case H5_U8: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_STD_U8LE : H5T_NATIVE_UINT8));
     case H5_I32: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_STD_I32LE : H5T_NATIVE_INT32));
     case H5_I64: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_STD_I64LE : H5T_NATIVE_INT64));
     case H5_F32: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_IEEE_F32LE : H5T_NATIVE_FLOAT));
@@ -253,7 +254,8 @@ static int dims_of(hsize_t dims[3], const H5Column *c, int64_t rows) {
 }
 
 size_t h5_row_bytes(const H5Column *c) {
-    size_t bytes = c->type == H5_TEXT ? c->text : c->type == H5_I32 || c->type == H5_F32 ? 4 : 8;
+    static const size_t size[] = {[H5_U8] = 1, [H5_I32] = 4, [H5_I64] = 8, [H5_F32] = 4, [H5_F64] = 8};
+    size_t bytes = c->type == H5_TEXT ? c->text : size[c->type];
     for (int i = 0; i < 2 && c->shape[i]; i++) bytes *= (size_t)c->shape[i];
     return bytes;
 }
@@ -339,7 +341,7 @@ static Err check_column(H5Data *data) {
     const H5Column *c = data->column;
     hid_t type = (hid_t)H5_CALL(H5Dget_type(data->id)), space = (hid_t)H5_CALL(H5Dget_space(data->id));
     H5T_class_t class = H5Tget_class(type);
-    bool integer = c->type == H5_I32 || c->type == H5_I64, fits = H5Tget_size(type) <= 8;
+    bool integer = c->type == H5_U8 || c->type == H5_I32 || c->type == H5_I64, fits = H5Tget_size(type) <= 8;
     const char *want = c->type == H5_TEXT ? "fixed-length text" : integer ? "whole numbers" : "numbers";
     if (c->type == H5_TEXT)
         fits = class == H5T_STRING && H5Tis_variable_str(type) == 0 && H5Tget_size(type) <= c->text;

@@ -43,6 +43,8 @@ static void make(void *context, int64_t i, Trajectory *out) {
                         .vertex = s->vertex,
                         .vertex_body = s->vertex_body,
                         .pose = s->pose,
+                        .motion = s->motion,
+                        .contact = s->contact,
                         .mass = s->mass,
                         .friction = s->friction,
                         .restitution = s->restitution,
@@ -99,6 +101,7 @@ Err data_generate(const DataOptions *o, const Comm *comm) {
     DatasetPlan plan = {.trajectories = o->trajectories,
                         .frames = (int)o->frames,
                         .frame_time = 1.0 / (double)o->frame_rate,
+                        .motion = true,
                         .seed = (uint64_t)o->seed,
                         .settings = settings};
     Err err = dataset_create(o->path, &plan, make, &m, comm);
