@@ -1,9 +1,11 @@
-/* fit FILE...: laws, allocation and isoFLOP curves of results files and tables. */
+/* fit FILE...: laws, allocation and isoFLOP curves of results files and tables.
+ * fit -rates results.h5: the learning-rate rules of a sweep. */
 #include "commands.h"
 #include "fit_files.h"
 
 #include "base/arena.h"
 #include "infer/fit_options.h"
+#include "infer/rates.h"
 #include "par/comm.h"
 #include "par/options.h"
 
@@ -66,8 +68,30 @@ static Err fit_arguments(const char **file, int argc, char **argv) {
     return fit_files(files, file, &options);
 }
 
+static Err fit_rates(const char *path) {
+    const Comm *world = comm_world();
+    RateRule *rule = MEM_NEW(RateRule, RATES_ARMS);
+    Results results = {0};
+    int rules = 0;
+    Err err = comm_agree(world, comm_rank(world) == 0 ? results_read(&results, path) : ERR_NONE);
+    if (!err.code) {
+        results_bcast(&results, world);
+        err = rates_fit(rule, &rules, &results, world);
+        if (err.code) err = err_user("%s: %s", path, err.text);
+    }
+    if (!err.code) rates_print(rule, rules);
+    results_free(&results);
+    mem_free(rule);
+    return err;
+}
+
 Err cmd_fit(int argc, char **argv, int *code) {
     (void)code;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-rates")) continue;
+        if (argc != 3) return err_user("equiscale fit -rates: want one results file, and nothing else");
+        return fit_rates(argv[3 - i]);
+    }
     const char **file = MEM_NEW(const char *, argc + 1);
     Err err = fit_arguments(file, argc, argv);
     mem_free(file);
