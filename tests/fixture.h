@@ -17,6 +17,14 @@ static const TrainOptions fixture_options = {.batch = 8,
                                              .clip = 1,
                                              .evaluations = FIXTURE_POINTS};
 
+static const TrainDataPlan fixture_plan = {.test = 4,
+                                           .validation = 2,
+                                           .train_max = FIXTURE_TRAIN,
+                                           .test_samples = 10,
+                                           .validation_samples = 10,
+                                           .instant = true,
+                                           .worlds = true};
+
 /** Makes and opens 16 trajectories in the test's folder; the caller cuts them and closes. Collective. */
 static inline Dataset *fixture_dataset(char **argv) {
     DataOptions few;
@@ -36,7 +44,7 @@ static inline Dataset *fixture_dataset(char **argv) {
 
 static inline TrainData fixture_data(Dataset *dataset) {
     TrainData data;
-    Err err = train_data_init(&data, dataset, 4, 2, FIXTURE_TRAIN, 10, 10);
+    Err err = train_data_init(&data, dataset, &fixture_plan);
     CHECK(!err.code, "%s", err.text);
     return data;
 }
@@ -46,7 +54,7 @@ static inline TrainJob fixture_job(const ModelKind *kind, const Procedure *proce
     TrainJob job = {
         .kind = kind, .procedure = procedure, .steps = FIXTURE_STEPS, .dataset = FIXTURE_TRAIN, .seed = 3, .lr = lr};
     job.shape = (ModelShape){.depth = 2, .heads = 4, .increase = 2};
-    kind->scene_shape(&job.shape, data->slots);
+    kind->scene_shape(&job.shape, data->slots, data->worlds);
     job.shape.width = job.shape.in_mv ? 8 : 16;
     job.shape.width_s = job.shape.in_mv ? 8 : 0;
     return job;

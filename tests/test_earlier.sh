@@ -44,6 +44,9 @@ assert all(np.isnan(c["joules"][c["arm"] != b"transformer_augmented"])) and all(
 assert [bool(d) for d in c["data"]] == [a == b"transformer_augmented" for a in c["arm"]], c["data"]
 P
 
+    refused 'data.velocity = frames there, instant here' status study.yaml -data_velocity instant -data_path none.h5
+    refused 'data.inputs = geometry there, full here' status study.yaml -data_inputs full
+    refused 'no /bodies/velocity' run study.yaml -data_velocity instant
     refused 'train.batch = 4 there, 3 here' run study.yaml -train_batch 3
     refused 'train.warmup = 0.1' run study.yaml -train_warmup 0.2
     refused 'study.test_samples = 8 there, 7 here' status study.yaml -study_test_samples 7

@@ -60,7 +60,7 @@ refuse 1 'bad.yaml:[0-9]+: not YAML' run "$here/bad.yaml"
 study 's/width: \[8\]/width: [[8]]/'
 refuse 1 'bad.yaml:[0-9]+: a list inside a list' run "$here/bad.yaml"
 study 's/transformer\]/transfomer]/'
-refuse 1 'study.arms = transfomer: want one of transformer|transformer_augmented|gatr' run "$here/bad.yaml"
+refuse 1 'study.arms = transfomer: want one of transformer|transformer_augmented|transformer_canonical|gatr' run "$here/bad.yaml"
 study 's/arms: \[transformer\], //'
 refuse 1 'key study.arms is missing' run "$here/bad.yaml"
 study 's/depth: \[1\]/depth: [1, 2]/'
@@ -69,6 +69,12 @@ study 's/heads: \[2\]/heads: [16]/'
 refuse 1 'heads' run "$here/bad.yaml"
 study 's/datasets: \[4\]/datasets: [400]/'
 refuse 1 'study.datasets: 400 training' run "$here/bad.yaml"
+study 's/width: \[8\], depth: \[1\], heads: \[2\]/width: [8, 12, 16], depth: [1, 1, 1], heads: [2, 2, 2]/; s/steps: \[2\]/steps: [2, 4, 5]/'
+refuse 1 'sees 20 samples, 4 trajectories have 16: want 5 trajectories for training .data.trajectories = 9 or more.' plan "$here/bad.yaml"
+study 's/steps: \[2\]/budgets: [1e7]/'
+refuse 1 'study.budgets = 1e\+07: [01] sizes of transformer meet it .* want at least 5' plan "$here/bad.yaml"
+study 's/steps: \[2\], //'
+refuse 1 'study.steps, study.budgets: want an entry of one of them' plan "$here/bad.yaml"
 : >"$here/empty.yaml"
 refuse 1 'empty.yaml: the file is empty' run "$here/empty.yaml"
 head -c 3000 /dev/urandom >"$here/noise.yaml"

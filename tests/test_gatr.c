@@ -99,6 +99,7 @@ static void pin_equivariance(ModelShape shape) {
 
 typedef struct Scene {
     real position[201 * 3], velocity[201 * 3], body[201 * SCENE_BODY], floor[SEQUENCES * 4], gravity[SEQUENCES * 3];
+    real world[SEQUENCES * SCENE_WORLD];
     int32_t slot[201];
 } Scene;
 
@@ -110,7 +111,9 @@ static SceneBatch batch_of(const Scene *s) {
                         .slot = s->slot,
                         .body = s->body,
                         .floor = s->floor,
-                        .gravity = s->gravity};
+                        .gravity = s->gravity,
+                        .world = s->world,
+                        .worlds = SCENE_WORLD};
 }
 
 static void unit(real *x) {
@@ -209,7 +212,7 @@ static void chain(Model *m, Tensors out, Tensors in, const Scene *scene) {
 
 static void scenes(void) {
     ModelShape shape = {.width = 8, .width_s = 10, .depth = 2, .heads = 4, .multi_query = true, .increase = 2};
-    gatr_kind.scene_shape(&shape, SLOTS);
+    gatr_kind.scene_shape(&shape, SLOTS, SCENE_WORLD);
     Model *m = network(shape);
     Tensors in = tensors_new(shape.in_mv, shape.in_s), out = tensors_new(shape.out_mv, shape.out_s);
     Scene *scene = random_scene();

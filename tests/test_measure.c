@@ -234,8 +234,9 @@ static void linear_layout(Model *model, Arena *arena) {
     (void)model;
     (void)arena;
 }
-static void linear_scene_shape(ModelShape *shape, int slots) {
+static void linear_scene_shape(ModelShape *shape, int slots, int worlds) {
     (void)slots;
+    (void)worlds;
     shape->in_s = shape->out_s = 3;
 }
 static void linear_embed(Tensors in, const SceneBatch *batch, const ModelShape *shape) {
@@ -268,7 +269,7 @@ static MeasureSink twirl_of(const ModelKind *kind, int64_t motions, const TrainD
     MeasureChoice twirl = {.n = 1, .at = {{&measure_twirl, NULL}}, .common = {.samples = SAMPLES, .motions = motions}};
     ModelShape shape = {0};
     if (kind == &linear_kind)
-        kind->scene_shape(&shape, data->slots);
+        kind->scene_shape(&shape, data->slots, data->worlds);
     else
         shape = fixture_job(kind, &procedure_plain, data, 1e-2).shape;
     Pass pass;

@@ -271,22 +271,6 @@ static double distance2(const Scene *s, const float *a, const float *b) {
     return sum;
 }
 
-/* The velocity of each body as two frames tell it: of its origin, and of the rotation between them. */
-static void two_frames(float *motion, const Scene *s, int frame) {
-    const float *now = s->pose + 7 * (int64_t)frame * s->bodies, *before = now - 7 * s->bodies;
-    for (int b = 0; b < s->bodies; b++, now += 7, before += 7, motion += 6) {
-        const double p[4] = {now[3], now[4], now[5], now[6]}, q[4] = {before[3], -before[4], -before[5], -before[6]};
-        double w = p[0] * q[0] - p[1] * q[1] - p[2] * q[2] - p[3] * q[3], u[3];
-        for (int i = 0; i < 3; i++) {
-            int j = 1 + (i + 1) % 3, k = 1 + (i + 2) % 3;
-            u[i] = (p[0] * q[1 + i] + p[1 + i] * q[0] + p[j] * q[k] - p[k] * q[j]) * (w < 0 ? -1 : 1);
-            motion[i] = (now[i] - before[i]) * 12;
-        }
-        double size = sqrt(u[0] * u[0] + u[1] * u[1] + u[2] * u[2]), angle = 2 * atan2(size, fabs(w));
-        for (int i = 0; i < 3; i++) motion[3 + i] = (float)(size > 0 ? 12 * angle * u[i] / size : 0);
-    }
-}
-
 /* What is recorded of a frame determines the next: the simulator, started from it, finds it again. Two frames do not. */
 static void restart(void) {
     SceneOptions o = options();
@@ -307,7 +291,7 @@ static void restart(void) {
             double error = distance2(s, pose, next);
             recorded += error;
             worst = fmax(worst, error);
-            two_frames(motion, s, f);
+            scene_differences(motion, s, &o, f);
             scene_replay(pose, s, &o, f, motion);
             differences += distance2(s, pose, next);
             for (int b = 0; b < s->bodies; b++) {

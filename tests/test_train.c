@@ -167,7 +167,9 @@ int main(int argc, char **argv) {
     test_folder_new();
     Dataset *dataset = fixture_dataset(argv);
     TrainData data;
-    EXPECT(train_data_init(&data, dataset, 4, 2, 100, 10, 10).code == EXIT_USER, "too few trajectories are refused");
+    TrainDataPlan plan = fixture_plan;
+    plan.train_max = 100;
+    EXPECT(train_data_init(&data, dataset, &plan).code == EXIT_USER, "too few trajectories are refused");
     data = fixture_data(dataset);
 
     batches(&data);

@@ -14,7 +14,9 @@
     ROW(CORE_SECONDS, "core_seconds", "core_seconds", "measured time", "core-seconds", "core-seconds",                 \
         "as wall time of training times ranks")                                                                        \
     ROW(JOULES, "joules", "joules", "measured energy", "joules", "J",                                                  \
-        "as energy of the nodes, NaN where they do not say")
+        "as energy of the nodes, NaN where they do not say")                                                           \
+    ROW(CPU_SECONDS, "cpu_seconds", "cpu_seconds", "processor time", "CPU-seconds", "CPU-seconds",                     \
+        "as processor time of training, over all ranks")
 
 enum {
 #define CURRENCY_WORD(word, ...) CURRENCY_##word,

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum H5Type { H5_I32, H5_I64, H5_F32, H5_F64, H5_TEXT } H5Type;
+typedef enum H5Type { H5_U8, H5_I32, H5_I64, H5_F32, H5_F64, H5_TEXT } H5Type;
 
 typedef struct H5Column {
     const char *name; /* path of the dataset, /group/name */

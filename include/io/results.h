@@ -41,8 +41,10 @@ typedef struct CellRecord {
     int64_t dp, tp;
     double compute[CURRENCIES]; /* C: of training, in the units of io/currency.h; NaN where it was not measured */
     double seconds;             /* wall seconds of training */
+    double flop_attention;      /* FLOP of attention (scores and weighted sums) that nominal compute leaves out */
     double loss;                /* on the fixed test set, at the end; NaN when diverged */
-    double loss_initial;        /* the same before training */
+    double loss_error;          /* standard error of it, for the choice of test trajectories; NaN: not known */
+    double loss_initial;        /* on the samples of curves, before training */
     double validation_loss;     /* on the validation set, at the end: decides between learning rates */
     int64_t outcome, attempts;
     int64_t curve_points;
@@ -54,7 +56,7 @@ typedef struct CurvePoint {
     int64_t step;               /* optimiser steps done */
     double samples;             /* training samples seen */
     double compute[CURRENCIES]; /* spent so far; NaN where it was not measured */
-    double loss;                /* on the fixed test set */
+    double loss;                /* on the first samples of the test set; at the end of training on all of it */
     double train_loss;          /* mean over the steps since the last point */
     double lr;
     double procedure[CURVE_NUMBERS]; /* what the training procedure tells of itself; NaN beyond its own numbers */

@@ -23,7 +23,7 @@ typedef struct Tensors {
     real *s;  /* (tokens, scalar channels) */
 } Tensors;
 
-enum { MODEL_REINSERT = 8, SCENE_BODY = 4 };
+enum { MODEL_REINSERT = 8, SCENE_BODY = 4, SCENE_WORLD = 3 };
 
 typedef struct ModelShape {
     int in_mv, in_s, out_mv, out_s;
@@ -33,27 +33,31 @@ typedef struct ModelShape {
     int heads;
     bool multi_query;
     int increase;                             /* increase_hidden_channels of the attention */
+    bool upright;                             /* scenes are turned so that gravity is along -z (train/pass.h) */
     int n_reinsert, reinsert[MODEL_REINSERT]; /* GATr: raw input channels seen again by every attention */
 } ModelShape;
 
 /** Rigid-body scenes as a packed batch. All lengths are in units of the rms displacement of a vertex in one frame.
- *  Positions are relative to the mean vertex of the scene at the present frame; velocities are displacements since the
- *  frame before. */
+ *  Positions are relative to the mean vertex of the scene at the present frame; velocities are what they would do in a
+ *  frame: those of the moment, or displacements since the frame before (train/batch.h). */
 typedef struct SceneBatch {
     Packed seqs;
     int slots;            /* one-hot width for the identity of bodies */
+    int worlds;           /* columns of `world`: SCENE_WORLD, or 0 where models are not told */
     const real *position; /* (tokens, 3) */
     const real *velocity; /* (tokens, 3) */
     const int32_t *slot;  /* (tokens) which body, 0 .. slots-1 */
     const real *body;     /* (tokens, SCENE_BODY) log mass, friction, restitution, log radius; about unit variance */
     const real *floor;    /* (n, 4) unit normal, and signed distance of the origin above the floor */
     const real *gravity;  /* (n, 3) unit vector */
+    const real *world;    /* (n, worlds) friction and restitution of the floor, size of gravity; as body */
 } SceneBatch;
 
 /** Work of forward plus backward over one batch. */
 typedef struct ModelFlops {
-    double nominal;  /* 6 per weight and token; 6*256 per multivector channel pair (weights only, no attention) */
-    double executed; /* what the kernels do, as flops_counted counts it, summed over the tp ranks */
+    double nominal;   /* 6 per weight and token; 6*256 per multivector channel pair (weights only, no attention) */
+    double executed;  /* what the kernels do, as flops_counted counts it, summed over the tp ranks */
+    double attention; /* of them in attention: scores and weighted sums, which nominal leaves out */
 } ModelFlops;
 
 /** The same for sequences of any lengths T_s, without counting anew: token * sum T_s + square * sum T_s^2. */
@@ -91,7 +95,7 @@ typedef struct ModelKind {
     int (*taps)(Tap *tap, const ModelShape *shape);
 
     /** Scenes to inputs and outputs to displacements (tokens, 3), with the adjoint of the latter. */
-    void (*scene_shape)(ModelShape *shape, int slots); /* sets in_mv, in_s, out_mv, out_s */
+    void (*scene_shape)(ModelShape *shape, int slots, int worlds); /* sets in_mv, in_s, out_mv, out_s */
     void (*embed)(Tensors in, const SceneBatch *batch, const ModelShape *shape);
     void (*readout)(real *displacement, Tensors out, const SceneBatch *batch, const ModelShape *shape);
     void (*readout_backward)(Tensors dout, const real *ddisplacement, const SceneBatch *batch, const ModelShape *shape);

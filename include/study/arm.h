@@ -9,7 +9,9 @@ typedef struct Arm {
     const char *name;
     const ModelKind *kind;
     const Procedure *procedure;
-    const char *lr, *lr_exponent; /* defaults of the learning-rate rule, as docs/learning-rates.md found them */
+    bool upright; /* the model sees scenes turned so that gravity is along -z */
+    /* Defaults of the learning-rate rule, as docs/learning-rates.md found them. */
+    const char *lr, *lr_exponent, *lr_steps, *lr_steps_exponent;
 } Arm;
 
 extern const Arm arms[];

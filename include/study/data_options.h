@@ -5,16 +5,25 @@
 
 #include <stdint.h>
 
+/** What velocities models see: those of the moment, or displacements since the frame before. */
+typedef enum DataVelocity { DATA_INSTANT, DATA_FRAMES } DataVelocity;
+/** What models are told of the world: all, or only where the floor is and where gravity points. */
+typedef enum DataInputs { DATA_FULL, DATA_GEOMETRY } DataInputs;
+
 typedef struct DataOptions {
     char path[OPTION_TEXT];
     int64_t trajectories, frames, frame_rate, bodies_min, bodies_max, vertices, seed;
     double radius_min, radius_max, spread, speed;
     char frame[OPTION_TEXT];
+    DataVelocity velocity;
+    DataInputs inputs;
 } DataOptions;
 
 extern const KeySpec data_keys[];
 extern const int n_data_keys;
-enum { DATA_PLACE = 2 }; /* so many of them, the first, do not decide the numbers in the file: path, trajectories */
+/** The first DATA_PLACE of them do not decide the numbers in the file: where it is, how much of it, and, the last DATA_SEEN of
+ *  these, what models see of it. */
+enum { DATA_SEEN = 2, DATA_PLACE = 4 };
 
 /** What the keys' ranges cannot say: how values go together. Call after options_read. */
 Err data_check(const DataOptions *options);

@@ -10,18 +10,33 @@ enum { STUDY_ARMS = 16, STUDY_KINDS = 8, STUDY_PROCEDURES = 16 };
 /* Tables of keys: five of the study's own, then one per procedure and per measurement. */
 enum { STUDY_TABLES = 6 + STUDY_PROCEDURES + MEASURE_CHOICE };
 
-/** Learning rate of an arm, keys `<arm>.*`: peak = lr (N / 1e5)^-lr_exponent; several values are swept. */
+/** Learning rate of an arm, keys `<arm>.*`, for N parameters and a training of S steps:
+ *  peak = lr (N / 1e5)^-lr_exponent min(1, (S / lr_steps)^-lr_steps_exponent); several values of lr are swept. */
 typedef struct RateOptions {
     RealList lr;
-    double lr_exponent;
+    double lr_exponent, lr_steps, lr_steps_exponent;
+    double optimum, optimum_exponent; /* expected best N at 1e12 FLOP and how it grows; 0: nothing is expected */
 } RateOptions;
+
+/** A grid by compute: each size gets the steps that meet each budget (study/budget.h). */
+typedef struct BudgetOptions {
+    RealList budgets; /* FLOP */
+    int currency;     /* CURRENCY_NOMINAL or CURRENCY_EXECUTED */
+    IntList seeds;    /* how many for each budget; one entry: for all */
+    int64_t sizes;    /* that meet a budget, nearest to the expected optimum; 0: all */
+    int64_t steps_min, steps_max;
+    double ratio_min, ratio_max; /* D / N */
+} BudgetOptions;
 
 typedef struct StudyOptions {
     char name[OPTION_TEXT], folder[OPTION_TEXT];
     WordList arms;
     IntList steps, seeds, datasets;
+    BudgetOptions budget;
+    bool repeat;        /* a cell of role grid may see a training sample twice */
     int64_t data_size;  /* index of the size at which the smaller datasets are run too */
-    int64_t data_steps; /* and their steps */
+    IntList data_steps; /* and their steps */
+    IntList data_seeds; /* and their seeds; empty: those of the grid */
     int64_t test_trajectories, validation_trajectories, test_samples, validation_samples;
     int64_t data_memory; /* MiB */
     int64_t dp, tp;

@@ -29,6 +29,9 @@ Motion motion_haar(uint64_t seed, uint64_t stream, uint64_t element);
 /** The rotation by `angle` about an axis of any length but 0, right-handed (Rodrigues 1840). */
 Motion motion_about(const double axis[3], double angle);
 
+/** The least rotation that takes the direction of one vector to that of another; neither is 0. */
+Motion motion_between(const double from[3], const double to[3]);
+
 /** The motion followed by the reflection at the origin, x -> -x: of a uniform rotation a uniform mirror image. */
 Motion motion_mirrored(const Motion *motion);
 

@@ -1,6 +1,7 @@
 /** From trajectories to packed batches of scenes.
  *
- *  A sample is a trajectory and a frame: what is seen is the scene at that frame and the one before, the target is the
+ *  A sample is a trajectory and a frame that has one before and one after: what is seen is the scene at that frame, with
+ *  velocities of the moment or, for data without them, the displacements since the frame before; the target is the
  *  displacement of every vertex to the next frame. The dataset is cut into index ranges, test first, then validation,
  *  then training, so a smaller training set is a prefix of a larger one and none meets another.
  *
@@ -13,6 +14,7 @@
 #include "nn/model.h"
 #include "train/act.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Units, measured once on the first training trajectories of the study, so that the losses of all cells compare. The
@@ -20,23 +22,34 @@
  *  question of order 1. (In units of the size of the scene GATr needs several times the steps to learn impacts.) */
 typedef struct DataScale {
     double step;                                       /* m: rms displacement of a vertex in one frame */
-    double deviation;                                  /* rms of displacement minus the one before, in units of step */
+    double deviation;                                  /* rms of displacement minus velocity, in units of step */
     double body_mean[SCENE_BODY], body_sd[SCENE_BODY]; /* of the raw physical parameters */
+    double world_mean[SCENE_WORLD], world_sd[SCENE_WORLD];
 } DataScale;
 
 typedef struct TrainData {
     Dataset *dataset;                /* not owned */
     int64_t test, validation, train; /* trajectories in each range */
     int64_t test_samples, validation_samples;
-    int slots; /* one-hot width: the largest number of bodies in the dataset */
+    bool instant; /* velocities are those of the moment */
+    int worlds;   /* SCENE_WORLD, or 0: models are not told of floor and gravity but where they are */
+    int slots;    /* one-hot width: the largest number of bodies in the dataset */
     DataScale scale;
     int64_t dataset_bytes; /* that the dataset takes on each rank; filled by who opened it, for forecast_bytes */
 } TrainData;
 
 /** Cuts the dataset and measures the scale on at most 256 training trajectories. Errors: too few trajectories for the
  *  ranges and a training set of `train_max`. Not collective. */
-Err train_data_init(TrainData *data, Dataset *dataset, int64_t test, int64_t validation, int64_t train_max,
-                    int64_t test_samples, int64_t validation_samples);
+typedef struct TrainDataPlan {
+    int64_t test, validation;                 /* trajectories held out */
+    int64_t train_max;                        /* trajectories of the largest training set */
+    int64_t test_samples, validation_samples; /* 0: all that the trajectories have */
+    bool instant, worlds;
+} TrainDataPlan;
+Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan);
+
+/** The larger number of held-out trajectories. */
+int64_t batch_held_out(const TrainData *data);
 
 /** Trajectories, the first of the file, that decide the numbers of a cell with a training set of so many: the held-out
  *  ones, its own, and those that the scale was measured on. Not collective. */
@@ -61,7 +74,7 @@ typedef struct Batch {
     const real *weight; /* (sequences) 1 / tokens of the sequence */
     real *loss_weight;  /* (sequences) factor on the mean squared error of the view in the loss; 1 as a rule */
     int64_t *start;
-    real *position, *velocity, *body, *floor, *gravity, *displacement, *token_weight;
+    real *position, *velocity, *body, *floor, *gravity, *world, *displacement, *token_weight;
     int32_t *slot;
     int64_t max_tokens;
     int max_sequences; /* that fit */
@@ -77,6 +90,9 @@ void batch_clear(Batch *batch, const TrainData *data);
  *  mean vertex). The motion is applied to poses in double, before vertices are formed. Not collective. */
 void batch_add(Batch *batch, const TrainData *data, const SampleStream *stream, int64_t position, const Motion *view,
                double loss_weight);
+
+/** Which trajectory of the range the sample at `position` is from, from 0. */
+int64_t batch_trajectory(const TrainData *data, const SampleStream *stream, int64_t position);
 
 /** Samples first .. first+n-1 of the stream as they are, and nothing else. Not collective. */
 void batch_fill(Batch *batch, const TrainData *data, const SampleStream *stream, int64_t first, int n);

@@ -12,8 +12,6 @@ int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const T
  *  least of at least 3 steps, and of as many as fit in 0.3 s. The optimiser's update is not in it. */
 double forecast_seconds(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples);
 
-/** Mean tokens of a training sample, over the first 256 trajectories. */
-double forecast_tokens(const TrainData *data);
-
-/** Work of a step of train.batch samples of that length. */
+/** Work of a step of train.batch samples, expected from the lengths of the file's first 128 trajectories, whatever the
+ *  file holds beside them. */
 ModelFlops forecast_flops(const TrainJob *job, const TrainOptions *options, const TrainData *data, int tp);

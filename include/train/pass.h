@@ -3,7 +3,9 @@
  *  Loss of a sequence: mean over vertices of the squared displacement error, in units of the training set's mean
  *  squared displacement. Loss of a batch: sum over its sequences of loss weight times loss, over the number of samples.
  *  Loss of a held-out set: mean over its samples, each as it is. So 1 is "nothing moves". Sums are in double.
- *  Models predict the change of the displacement from one frame to the next, in units of its rms.
+ *  Models predict how far the displacement departs from the velocity, in units of the rms of that. With shape.upright
+ *  the model sees each scene under the least rotation that takes gravity to -z, and what it says is turned back: it is
+ *  then equivariant under all rotations that tilt the scene, at no FLOP.
  *
  *  One code path for every layout: samples of a batch are split over dp, the model over tp, gradients are summed over
  *  dp block by block while the backward pass still runs. A rank's share goes through the model in pieces that the caches
@@ -20,10 +22,13 @@ typedef struct Pass {
     ModelShape shape; /* complete, inputs and outputs too */
     Batch batch;
     Tensors in, out, dout; /* of one piece */
+    MovedScenes shown;     /* what the model sees of it where shape.upright */
+    Motion *tilt, *back;   /* (sequences) from the scene to what is shown, and the way back */
     int64_t *piece_start;
-    real *prediction;     /* (tokens, 3) displacement in units of scale.step; after pass_gradient its gradient */
-    double *error;        /* (sequences) loss of each sequence of the last pass_loss or pass_gradient, unweighted */
-    CommRequest *request; /* one a gradient block */
+    real *prediction;      /* (tokens, 3) displacement in units of scale.step; after pass_gradient its gradient */
+    double *error;         /* (sequences) loss of each sequence of the last pass_loss or pass_gradient, unweighted */
+    double *by_trajectory; /* sums of held-out losses, then numbers of samples */
+    CommRequest *request;  /* one a gradient block */
     Arena arena;
 } Pass;
 
@@ -54,5 +59,7 @@ double pass_loss(Pass *pass);
  *  loss. Collective on grid->cell. */
 double pass_gradient(Pass *pass, int64_t samples);
 
-/** Mean loss over the first samples of a held-out range, shared out over dp. Collective on grid->cell. */
-double pass_evaluate(Pass *pass, SampleRange range, int64_t samples);
+/** Mean loss over the first samples of a held-out range, shared out over dp. Unless NULL, `error` receives its standard
+ *  error for the choice of trajectories, by bootstrap over them: samples of one trajectory are alike. Every cell of a
+ *  study draws the same resamples. Collective on grid->cell. */
+double pass_evaluate(Pass *pass, double *error, SampleRange range, int64_t samples);

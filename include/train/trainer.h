@@ -16,8 +16,9 @@ typedef struct TrainOptions {
     double final_lr;     /* fraction of the peak at which the cosine ends */
     double weight_decay; /* decoupled, on every parameter */
     double beta1, beta2, epsilon;
-    double clip;         /* largest 2-norm of the gradient */
-    int64_t evaluations; /* points of a learning curve, at steps halving from the last one down */
+    double clip;           /* largest 2-norm of the gradient */
+    int64_t evaluations;   /* points of a learning curve, at steps halving from the last one down */
+    int64_t curve_samples; /* of the test set, at all points but the last; 0: all */
 } TrainOptions;
 extern const KeySpec train_keys[];
 extern const int n_train_keys;
@@ -38,6 +39,9 @@ typedef struct TrainProgress {
     void (*step)(void *context, int64_t done, int64_t steps);
     void *context;
 } TrainProgress;
+
+/** Samples of the test set at a point of a learning curve. Not collective. */
+int64_t train_curve_samples(const TrainOptions *options, const TrainData *data);
 
 /** Trains and evaluates. Fills of `record` what training decides: parameters, samples, tokens, FLOP, seconds, losses,
  *  outcome, curve_points, names of the procedure's numbers; of `curve`, which has room for options->evaluations points,

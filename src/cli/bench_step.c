@@ -235,7 +235,7 @@ Err bench_step(const BenchOptions *o) {
     for (int i = 0; i < (o->model.n ? o->model.n : DEFAULTS) && !err.code; i++) {
         Row row = row_of(o, i);
         const ModelKind *kind = model_kind(row.kind);
-        if (!row.shape.out_mv && !row.shape.out_s) kind->scene_shape(&row.shape, SLOTS);
+        if (!row.shape.out_mv && !row.shape.out_s) kind->scene_shape(&row.shape, SLOTS, SCENE_WORLD);
         err = kind->check(&row.shape, (int)o->tp);
         if (err.code && !o->model.n) { /* this many ranks do not divide the row's heads */
             log_text("%-12s%d channels: left out: %s", row.kind, row.shape.width, err.text);

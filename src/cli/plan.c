@@ -2,6 +2,7 @@
  * runs; with -design also what the grid will tell about the exponents (design.* keys: the assumed law and noise).
  *  equiscale status FILE [-json OUT]: the same cells with what has become of them. */
 #include "commands.h"
+#include "plan_draw.h"
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -43,6 +44,7 @@ static void print_plan(const Study *s) {
     }
     int block = (int)(s->options.dp * s->options.tp), ranks = comm_size(comm_world());
     int blocks = ranks / block > 0 ? ranks / block : 1;
+    plan_draw(&s->grid);
     log_text("%d cells; N: trainable parameters, D: training samples, C: training FLOP", s->grid.n);
     log_text("in all %.3g nominal FLOP, %.3g executed FLOP, %.2f core-hours; at most %.1f MiB a rank", nominal,
              executed, seconds * block / 3600, (double)bytes / 1048576);

@@ -6,9 +6,9 @@
 
 enum { POSITION, VELOCITY, FLOOR, GRAVITY, SCENE_MV };
 
-void gatr_scene_shape(ModelShape *shape, int slots) {
+void gatr_scene_shape(ModelShape *shape, int slots, int worlds) {
     shape->in_mv = SCENE_MV;
-    shape->in_s = SCENE_BODY + slots;
+    shape->in_s = SCENE_BODY + worlds + slots;
     shape->out_mv = 1;
     shape->out_s = 0;
 }
@@ -42,8 +42,10 @@ void gatr_embed(Tensors in, const SceneBatch *batch, const ModelShape *shape) {
             put(in, tokens, t, GRAVITY, gravity);
             real *s = in.s + t * shape->in_s;
             memcpy(s, batch->body + SCENE_BODY * t, SCENE_BODY * sizeof *s);
-            memset(s + SCENE_BODY, 0, (size_t)batch->slots * sizeof *s);
-            s[SCENE_BODY + batch->slot[t]] = 1;
+            s += SCENE_BODY;
+            for (int j = 0; j < batch->worlds; j++) *s++ = batch->world[batch->worlds * i + j];
+            memset(s, 0, (size_t)batch->slots * sizeof *s);
+            s[batch->slot[t]] = 1;
         }
     }
 }

@@ -21,7 +21,8 @@ ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
         squares += length * length;
     }
     return (ModelFlops){.nominal = work->token.nominal * tokens + work->square.nominal * squares,
-                        .executed = work->token.executed * tokens + work->square.executed * squares};
+                        .executed = work->token.executed * tokens + work->square.executed * squares,
+                        .attention = work->square.executed * squares};
 }
 
 int model_block_taps(Tap *tap, int depth, int mv, int s) {

@@ -312,9 +312,9 @@ static ModelWork work(const ModelShape *shape, int tp, bool input_gradient) {
 
 enum { BEFORE_SLOTS = 6, AFTER_SLOTS = SCENE_BODY + 7 };
 
-static void scene_shape(ModelShape *shape, int slots) {
+static void scene_shape(ModelShape *shape, int slots, int worlds) {
     shape->in_mv = shape->out_mv = 0;
-    shape->in_s = BEFORE_SLOTS + slots + AFTER_SLOTS;
+    shape->in_s = BEFORE_SLOTS + slots + AFTER_SLOTS + worlds;
     shape->out_s = 3;
 }
 
@@ -330,6 +330,7 @@ static void embed(Tensors in, const SceneBatch *batch, const ModelShape *shape) 
             memcpy(row, batch->body + SCENE_BODY * t, SCENE_BODY * sizeof *row);
             memcpy(row + SCENE_BODY, batch->floor + 4 * i, 4 * sizeof *row);
             memcpy(row + SCENE_BODY + 4, batch->gravity + 3 * i, 3 * sizeof *row);
+            for (int j = 0; j < batch->worlds; j++) row[AFTER_SLOTS + j] = batch->world[batch->worlds * i + j];
         }
 }
 

@@ -3,9 +3,11 @@
 #include <string.h>
 
 const Arm arms[] = {
-    {"transformer", &transformer_kind, &procedure_plain, "4e-3", "0.4"},
-    {"transformer_augmented", &transformer_kind, &procedure_augmented, "4e-3", "0.4"},
-    {"gatr", &gatr_kind, &procedure_plain, "6e-3", "0.5"},
+    {"transformer", &transformer_kind, &procedure_plain, false, "4e-3", "0.5", "700", "0.55"},
+    {"transformer_augmented", &transformer_kind, &procedure_augmented, false, "4e-3", "0.5", "700", "0.55"},
+    /* A random rotation and the least one that makes gravity vertical again: a random one about the vertical. */
+    {"transformer_canonical", &transformer_kind, &procedure_augmented, true, "4e-3", "0.5", "700", "0.55"},
+    {"gatr", &gatr_kind, &procedure_plain, false, "4e-3", "0.4", "2000", "0"},
 };
 const int n_arms = sizeof arms / sizeof *arms;
 

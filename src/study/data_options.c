@@ -7,10 +7,16 @@
 
 #define AT(member) offsetof(DataOptions, member)
 
-/* DATA_PLACE keys that say which part of a dataset and where come first; all others decide the numbers in it. */
+/* DATA_PLACE keys that say which part of a dataset, where, and what models see of it come first; all others decide the
+ * numbers in it. */
 const KeySpec data_keys[] = {
     {"data.path", KEY_WORD, AT(path), "runs/data.h5", 0, 0, NULL, "1", "file of the trajectories, made where absent"},
     {"data.trajectories", KEY_INT, AT(trajectories), "1000", 1, 1e9, NULL, "1", "trajectories in the file"},
+    {"data.velocity", KEY_CHOICE, AT(velocity), "instant", 0, 0, "instant|frames", "1",
+     "velocities that models see: of the moment, or (for data without them) the displacement since the frame before",
+     "frames"},
+    {"data.inputs", KEY_CHOICE, AT(inputs), "full", 0, 0, "full|geometry", "1",
+     "geometry: models are not told the floor's friction and restitution nor the size of gravity", "geometry"},
     {"data.seed", KEY_INT, AT(seed), "1", 0, 1e15, NULL, "1", "seed of everything random in the scenes"},
     {"data.frames", KEY_INT, AT(frames), "24", 3, 1e5, NULL, "1", "frames of a trajectory, the first at time 0"},
     {"data.frame_rate", KEY_INT, AT(frame_rate), "12", 1, 240, NULL, "Hz", "frames a second, a divisor of 240"},

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "io/commit.h"
 #include "io/h5.h"
+#include "study/budget.h"
 #include "study/identity.h"
 #include "study/measure.h"
 #include "train/forecast.h"
@@ -23,15 +24,16 @@ static int kind_index(const ModelKind *kind) {
     CHECK(false, "model %s is not in the list", kind->name);
 }
 
-static ModelShape shape_of(const StudyOptions *o, const Arm *arm, int size, int slots) {
+static ModelShape shape_of(const StudyOptions *o, const Arm *arm, int size, const TrainData *data) {
     const ModelSizes *s = &o->sizes[kind_index(arm->kind)];
     ModelShape shape = {.width = (int)s->width.at[size],
                         .width_s = s->scalars.n ? (int)s->scalars.at[size] : 2 * (int)s->width.at[size],
                         .depth = (int)s->depth.at[size],
                         .heads = (int)s->heads.at[size],
                         .multi_query = s->multi_query,
-                        .increase = (int)s->increase};
-    arm->kind->scene_shape(&shape, slots);
+                        .increase = (int)s->increase,
+                        .upright = arm->upright};
+    arm->kind->scene_shape(&shape, data->slots, data->worlds);
     if (!shape.in_mv) shape.width_s = 0;
     return shape;
 }
@@ -42,6 +44,12 @@ static int64_t parameters_of(const ModelKind *kind, const ModelShape *shape) {
     int64_t n = table.global;
     param_table_free(&table);
     return n;
+}
+
+/* The peak learning rate by the arm's rule (study/options.h). */
+static double rate_of(const RateOptions *r, int rate, int64_t parameters, int64_t steps) {
+    double size = pow((double)parameters / 1e5, -r->lr_exponent);
+    return r->lr.at[rate] * size * fmin(1, pow((double)steps / r->lr_steps, -r->lr_steps_exponent));
 }
 
 typedef struct Choice {
@@ -72,9 +80,9 @@ static void name_cell(char id[RESULTS_ID], const Cell *cell, double rate, bool s
 static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, Choice c) {
     const Arm *arm = arm_find(o->arms.at[c.arm]);
     const RateOptions *rates = &o->rates[arm - arms];
-    ModelShape shape = shape_of(o, arm, c.size, data->slots);
+    ModelShape shape = shape_of(o, arm, c.size, data);
     int64_t n = parameters_of(arm->kind, &shape);
-    double lr = rates->lr.at[c.rate] * pow((double)n / 1e5, -rates->lr_exponent);
+    double lr = rate_of(rates, c.rate, n, c.steps);
 
     grid->cell = mem_grow(grid->cell, (size_t)(grid->n + 1) * sizeof *grid->cell);
     Cell *cell = &grid->cell[grid->n++];
@@ -122,20 +130,88 @@ static bool present(const Grid *grid, const char *id) {
     return false;
 }
 
-/* The cells of one arm at one learning rate and seed. */
+static void add_new_cell(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, Choice c) {
+    add_cell(grid, o, data, sampled, c);
+    Cell last = grid->cell[--grid->n];
+    if (!present(grid, last.record.id)) grid->n++;
+}
+
+static int sizes_of(const StudyOptions *o, int arm) {
+    return o->sizes[kind_index(arm_find(o->arms.at[arm])->kind)].width.n;
+}
+
+/* The cells of one arm at one learning rate that meet compute budgets. */
+static Err add_budgets(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, int arm, int rate) {
+    const BudgetOptions *b = &o->budget;
+    const Arm *a = arm_find(o->arms.at[arm]);
+    const RateOptions *rates = &o->rates[a - arms];
+    BudgetSizes sizes = {.n = sizes_of(o, arm),
+                         .batch = o->train.batch,
+                         .optimum = rates->optimum,
+                         .optimum_exponent = rates->optimum_exponent};
+    for (int s = 0; s < sizes.n; s++) {
+        TrainJob job = {.kind = a->kind,
+                        .shape = shape_of(o, a, s, data),
+                        .procedure = a->procedure,
+                        .procedure_options = study_options_procedure(o, a->procedure)};
+        ModelFlops flop = forecast_flops(&job, &o->train, data, (int)o->tp);
+        sizes.parameters[s] = (double)parameters_of(a->kind, &job.shape);
+        sizes.flop[s] = b->currency == CURRENCY_EXECUTED ? flop.executed : flop.nominal;
+    }
+    for (int k = 0; k < b->budgets.n; k++) {
+        int64_t steps[OPTION_LIST];
+        TRY(budget_steps(steps, b, k, &sizes, a->name));
+        for (int s = 0; s < sizes.n; s++)
+            for (int64_t seed = 1; steps[s] && seed <= budget_seeds(b, k); seed++)
+                add_new_cell(grid, o, data, sampled,
+                             (Choice){arm, s, rate, steps[s], study_options_trajectories(o), seed, "grid"});
+    }
+    return ERR_NONE;
+}
+
+/* The cells of one arm at one learning rate and seed that have a length of study.steps. */
 static void add_arm(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, int arm, int rate,
                     int64_t seed) {
     int64_t whole = study_options_trajectories(o);
-    int sizes = o->sizes[kind_index(arm_find(o->arms.at[arm])->kind)].width.n;
-    for (int s = 0; s < sizes; s++)
+    for (int s = 0; s < sizes_of(o, arm); s++)
         for (int t = 0; t < o->steps.n; t++)
-            add_cell(grid, o, data, sampled, (Choice){arm, s, rate, o->steps.at[t], whole, seed, "grid"});
-    for (int d = 0; o->datasets.n > 1 && d < o->datasets.n; d++) {
-        add_cell(grid, o, data, sampled,
-                 (Choice){arm, (int)o->data_size, rate, o->data_steps, o->datasets.at[d], seed, "data"});
-        Cell last = grid->cell[--grid->n];
-        if (!present(grid, last.record.id)) grid->n++; /* the whole training set may be a cell of the grid already */
+            add_new_cell(grid, o, data, sampled, (Choice){arm, s, rate, o->steps.at[t], whole, seed, "grid"});
+}
+
+/* Those on the smaller training sets, and on the whole where the grid has none such. */
+static void add_datasets(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, int arm, int rate) {
+    const IntList *seeds = o->data_seeds.n ? &o->data_seeds : &o->seeds;
+    for (int s = 0; o->datasets.n > 1 && s < seeds->n; s++)
+        for (int t = 0; t < o->data_steps.n; t++)
+            for (int d = 0; d < o->datasets.n; d++)
+                add_new_cell(grid, o, data, sampled,
+                             (Choice){arm, (int)o->data_size, rate, o->data_steps.at[t], o->datasets.at[d],
+                                      seeds->at[s], "data"});
+}
+
+/* Whether the grid of some arm is one that a law can be fitted to. */
+static bool compares(const StudyOptions *o) {
+    enum { LEAST = 3 }; /* sizes, and lengths or budgets */
+    bool sizes = false;
+    for (int a = 0; a < o->arms.n; a++) sizes |= sizes_of(o, a) >= LEAST;
+    return sizes && o->steps.n + o->budget.budgets.n >= LEAST;
+}
+
+/* A law of N and D takes every sample for a new one; one that is seen again is worth less. */
+static Err check_repeats(const Grid *grid, const StudyOptions *o, const TrainData *data) {
+    int64_t per_trajectory = batch_samples(data, &(SampleStream){.range = SAMPLES_TRAIN, .trajectories = 1});
+    const CellRecord *longest = NULL;
+    for (int i = 0; i < grid->n; i++) {
+        const CellRecord *r = &grid->cell[i].record;
+        if (!strcmp(r->role, "grid") && (!longest || r->samples > longest->samples)) longest = r;
     }
+    if (o->repeat || !compares(o) || !longest || longest->samples <= longest->dataset * per_trajectory) return ERR_NONE;
+    int64_t want = (longest->samples + per_trajectory - 1) / per_trajectory;
+    return err_user("%s: study.datasets: %s sees %lld samples, %lld trajectories have %lld: want %lld trajectories for "
+                    "training (data.trajectories = %lld or more), or study.repeat = true",
+                    options_source(), longest->id, (long long)longest->samples, (long long)longest->dataset,
+                    (long long)(longest->dataset * per_trajectory), (long long)want,
+                    (long long)(want + o->test_trajectories + o->validation_trajectories));
 }
 
 Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, bool sampled) {
@@ -143,7 +219,7 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
     for (int a = 0; a < options->arms.n; a++) {
         const Arm *arm = arm_find(options->arms.at[a]);
         for (int s = 0; s < options->sizes[kind_index(arm->kind)].width.n; s++) {
-            ModelShape shape = shape_of(options, arm, s, data->slots);
+            ModelShape shape = shape_of(options, arm, s, data);
             TRY(arm->kind->check(&shape, (int)options->tp));
         }
     }
@@ -152,11 +228,14 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
                         (long long)options->dp, (long long)options->train.batch);
     for (int a = 0; a < options->arms.n; a++) {
         const Arm *arm = arm_find(options->arms.at[a]);
-        for (int r = 0; r < options->rates[arm - arms].lr.n; r++)
+        for (int r = 0; r < options->rates[arm - arms].lr.n; r++) {
             for (int s = 0; s < options->seeds.n; s++)
                 add_arm(grid, options, data, sampled, a, r, options->seeds.at[s]);
+            TRY(add_budgets(grid, options, data, sampled, a, r));
+            add_datasets(grid, options, data, sampled, a, r);
+        }
     }
-    return ERR_NONE;
+    return check_repeats(grid, options, data);
 }
 
 void grid_free(Grid *grid) {
@@ -197,7 +276,8 @@ void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, c
         seconds[i] = forecast_seconds(&c->job, &options->train, data, samples) / samples;
     }
     comm_sum_f64(comm, seconds, grid->n);
-    double evaluated = (double)((options->train.evaluations + 1) * options->test_samples + options->validation_samples);
+    double evaluated = (double)(options->train.evaluations * train_curve_samples(&options->train, data) +
+                                data->test_samples + data->validation_samples);
     evaluated += measure_passes(&options->chosen, data);
     for (int i = 0; i < grid->n; i++) {
         Cell *c = &grid->cell[i];

@@ -94,6 +94,7 @@ static Err check_common(const char *record, const char *path, const StudyOptions
         err = other(path, "precision", precision, REAL_NAME);
     mem_free(precision);
     if (!err.code) err = check_keys(record, path, o, study_held_out_keys, n_study_held_out_keys);
+    if (!err.code) err = check_keys(record, path, &o->data, data_keys + DATA_PLACE - DATA_SEEN, DATA_SEEN);
     if (!err.code) err = check_keys(record, path, &o->train, train_keys, n_train_keys);
     return err;
 }

@@ -9,7 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SAMPLE_TRAJECTORIES = 32 };
+enum { SAMPLE_TRAJECTORIES = 128 }; /* as many as forecast_flops looks at */
+
+static TrainDataPlan plan_of(const StudyOptions *o) {
+    return (TrainDataPlan){.test = o->test_trajectories,
+                           .validation = o->validation_trajectories,
+                           .train_max = study_options_trajectories(o),
+                           .test_samples = o->test_samples,
+                           .validation_samples = o->validation_samples,
+                           .instant = o->data.velocity == DATA_INSTANT,
+                           .worlds = o->data.inputs == DATA_FULL};
+}
 
 /* A few trajectories of the kind the study wants, in a file that lives as long as it takes to open it. */
 static Err open_sample(Study *s) {
@@ -28,8 +38,16 @@ static Err open_sample(Study *s) {
     if (comm_rank(world) == 0) unlink(few.path);
     TRY(err);
     s->sampled = true;
-    err = train_data_init(&s->data, s->dataset, 1, 1, SAMPLE_TRAJECTORIES - 2, s->options.test_samples,
-                          s->options.validation_samples);
+    TrainDataPlan plan = plan_of(&s->options);
+    int64_t frames = s->options.data.frames - 2; /* samples of a trajectory */
+    plan.test = plan.validation = 1;
+    plan.train_max = SAMPLE_TRAJECTORIES - 2;
+    plan.test_samples = plan.validation_samples = 0;
+    err = train_data_init(&s->data, s->dataset, &plan);
+    if (err.code) return err;
+    const StudyOptions *o = &s->options;
+    s->data.test_samples = o->test_samples ? o->test_samples : o->test_trajectories * frames;
+    s->data.validation_samples = o->validation_samples ? o->validation_samples : o->validation_trajectories * frames;
     /* A dataset takes its slots from the most bodies it may have, not from those that happened to be drawn. */
     if (s->data.slots < s->options.data.bodies_max) s->data.slots = (int)s->options.data.bodies_max;
     return err;
@@ -42,8 +60,8 @@ static Err open_data(Study *s, bool make) {
     if (!there && !make) return open_sample(s);
     TRY(data_make(&o->data, world));
     TRY(dataset_open(&s->dataset, o->data.path, world, o->data_memory << 20));
-    return comm_agree(world, train_data_init(&s->data, s->dataset, o->test_trajectories, o->validation_trajectories,
-                                             study_options_trajectories(o), o->test_samples, o->validation_samples));
+    TrainDataPlan plan = plan_of(o);
+    return comm_agree(world, train_data_init(&s->data, s->dataset, &plan));
 }
 
 Err study_load(int argc, char **argv) {

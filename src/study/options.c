@@ -10,14 +10,32 @@
 static const KeySpec study_keys[] = {
     {"study.name", KEY_WORD, AT(name), NULL, 0, 0, NULL, "1", "name of the study and of its folder"},
     {"study.folder", KEY_WORD, AT(folder), "runs", 0, 0, NULL, "1", "folder that holds the studies"},
-    {"study.steps", KEY_INTS, AT(steps), NULL, 1, 1e9, NULL, "steps", "training lengths, optimiser steps"},
+    {"study.steps", KEY_INTS, AT(steps), "", 1, 1e9, NULL, "steps", "training lengths, optimiser steps"},
     {"study.seeds", KEY_INTS, AT(seeds), "1", 0, 1e9, NULL, "1", "seeds of initial parameters and sample order"},
+    {"study.budgets", KEY_REALS, AT(budget.budgets), "", 1, 1e30, NULL, "FLOP",
+     "training compute: each size gets the steps that meet each of these"},
+    {"study.budget_currency", KEY_CHOICE, AT(budget.currency), "executed", 0, 0, "nominal|executed", "1",
+     "what budgets count: FLOP that the kernels do, or by the reference's convention"},
+    {"study.budget_seeds", KEY_INTS, AT(budget.seeds), "1", 1, 1000, NULL, "1",
+     "number of seeds (1, 2, ...) at each budget; one entry: at all"},
+    {"study.budget_sizes", KEY_INT, AT(budget.sizes), "0", 0, OPTION_LIST, NULL, "1",
+     "sizes at each budget, those nearest to ARM.optimum; 0: all that the limits allow"},
+    {"study.budget_steps_min", KEY_INT, AT(budget.steps_min), "500", 1, 1e9, NULL, "steps",
+     "a size that would meet a budget in fewer steps is left out of it"},
+    {"study.budget_steps_max", KEY_INT, AT(budget.steps_max), "1000000", 1, 1e9, NULL, "steps",
+     "likewise with more steps"},
+    {"study.budget_ratio_min", KEY_REAL, AT(budget.ratio_min), "0", 0, 1e15, NULL, "samples",
+     "likewise with fewer training samples per parameter, D / N"},
+    {"study.budget_ratio_max", KEY_REAL, AT(budget.ratio_max), "1e15", 0, 1e15, NULL, "samples", "likewise with more"},
+    {"study.repeat", KEY_BOOL, AT(repeat), "false", 0, 0, NULL, "1",
+     "cells of the grid may see a training sample more than once"},
     {"study.datasets", KEY_INTS, AT(datasets), NULL, 1, 1e9, NULL, "trajectories",
      "sizes of the training set; the grid uses the largest"},
     {"study.data_size", KEY_INT, AT(data_size), "0", 0, OPTION_LIST - 1, NULL, "1",
      "which model size (0: the first) is run on the smaller training sets too"},
-    {"study.data_steps", KEY_INT, AT(data_steps), "1000", 1, 1e9, NULL, "steps",
-     "training length on all training sets at that size"},
+    {"study.data_steps", KEY_INTS, AT(data_steps), "1000", 1, 1e9, NULL, "steps",
+     "training lengths on all training sets at that size"},
+    {"study.data_seeds", KEY_INTS, AT(data_seeds), "", 0, 1e9, NULL, "1", "their seeds; empty: those of study.seeds"},
     {"study.data_memory", KEY_INT, AT(data_memory), "2048", 0, 1 << 20, NULL, "MiB",
      "a dataset of at most this size is kept in the memory of each rank; larger ones are read as they are used"},
     {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},
@@ -30,9 +48,10 @@ const KeySpec study_held_out_keys[] = {
      "held out for the test set: the first of the file"},
     {"study.validation_trajectories", KEY_INT, AT(validation_trajectories), "64", 1, 1e9, NULL, "trajectories",
      "held out to choose between learning rates: the next ones"},
-    {"study.test_samples", KEY_INT, AT(test_samples), "512", 1, 1e9, NULL, "samples", "samples of the fixed test set"},
-    {"study.validation_samples", KEY_INT, AT(validation_samples), "256", 1, 1e9, NULL, "samples",
-     "samples of the fixed validation set"},
+    {"study.test_samples", KEY_INT, AT(test_samples), "0", 0, 1e9, NULL, "samples",
+     "samples of the fixed test set; 0: all that its trajectories have"},
+    {"study.validation_samples", KEY_INT, AT(validation_samples), "0", 0, 1e9, NULL, "samples",
+     "samples of the fixed validation set; 0: all"},
 };
 const int n_study_held_out_keys = sizeof study_held_out_keys / sizeof *study_held_out_keys;
 #undef AT
@@ -40,7 +59,7 @@ enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
 
 /* The keys of models and arms are made from their lists, so that neither needs to be named here. */
 /* SIZE_KEYS: the most that a model may have. */
-enum { SIZE_KEYS = 8, RATE_KEYS = 2, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + RATE_KEYS * STUDY_ARMS };
+enum { SIZE_KEYS = 8, RATE_KEYS = 6, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + RATE_KEYS * STUDY_ARMS };
 static KeySpec made[MADE_KEYS];
 static char names[MADE_KEYS][64], arm_names[512], measure_names[512];
 static int n_made;
@@ -81,6 +100,14 @@ static void make_keys(void) {
                  "peak learning rate at N = 1e5; several are swept");
         make_key(arms[a].name, "lr_exponent", KEY_REAL, at + offsetof(RateOptions, lr_exponent), arms[a].lr_exponent,
                  -2, 2, NULL, "1", "the peak learning rate falls as N to this power");
+        make_key(arms[a].name, "lr_steps", KEY_REAL, at + offsetof(RateOptions, lr_steps), arms[a].lr_steps, 1, 1e9,
+                 NULL, "steps", "beyond this training length the peak learning rate falls");
+        make_key(arms[a].name, "lr_steps_exponent", KEY_REAL, at + offsetof(RateOptions, lr_steps_exponent),
+                 arms[a].lr_steps_exponent, -2, 2, NULL, "1", "as the length to this power");
+        make_key(arms[a].name, "optimum", KEY_REAL, at + offsetof(RateOptions, optimum), "0", 0, 1e15, NULL, "1",
+                 "expected best N at 1e12 FLOP, for study.budget_sizes; 0: nothing is expected");
+        make_key(arms[a].name, "optimum_exponent", KEY_REAL, at + offsetof(RateOptions, optimum_exponent), "0.3", 0, 1,
+                 NULL, "1", "the expected best N grows as compute to this power");
     }
 }
 
@@ -161,6 +188,8 @@ static Err check_twice(const StudyOptions *o) {
     }
     TRY(check_ints("study.seeds", &o->seeds));
     TRY(check_ints("study.steps", &o->steps));
+    TRY(check_ints("study.data_steps", &o->data_steps));
+    TRY(check_ints("study.data_seeds", &o->data_seeds));
     return check_ints("study.datasets", &o->datasets);
 }
 
@@ -214,8 +243,12 @@ static Err check_together(const StudyOptions *o) {
         if (!o->rates[arm - arms].lr.n)
             return err_user("%s: %s.lr: want at least one learning rate", options_source(), arm->name);
     }
-    if (!o->steps.n || !o->seeds.n || !o->datasets.n)
-        return err_user("%s: study.steps, study.seeds, study.datasets: want at least one entry each", options_source());
+    if (!o->steps.n && !o->budget.budgets.n)
+        return err_user("%s: study.steps, study.budgets: want an entry of one of them at least", options_source());
+    if (!o->seeds.n || !o->datasets.n)
+        return err_user("%s: study.seeds, study.datasets: want at least one entry each", options_source());
+    if (o->budget.seeds.n != 1 && o->budget.seeds.n != o->budget.budgets.n)
+        return err_user("%s: study.budget_seeds: want one entry, or one for each of study.budgets", options_source());
     return check_twice(o);
 }
 

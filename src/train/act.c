@@ -27,6 +27,25 @@ Motion motion_about(const double axis[3], double angle) {
                     .orthogonal = true};
 }
 
+Motion motion_between(const double from[3], const double to[3]) {
+    double axis[3], dot = 0, size = 0;
+    for (int i = 0; i < 3; i++) {
+        int j = (i + 1) % 3, k = (i + 2) % 3;
+        axis[i] = from[j] * to[k] - from[k] * to[j];
+        dot += from[i] * to[i];
+        size += axis[i] * axis[i];
+    }
+    if (size > 0) return motion_about(axis, atan2(sqrt(size), dot));
+    if (dot >= 0) return motion_identity();
+    /* Opposite directions: half a turn about any axis across, here the one nearest to a coordinate axis. */
+    int least = 0;
+    for (int i = 1; i < 3; i++)
+        if (fabs(from[i]) < fabs(from[least])) least = i;
+    int j = (least + 1) % 3, k = (least + 2) % 3;
+    axis[least] = 0, axis[j] = -from[k], axis[k] = from[j];
+    return motion_about(axis, acos(-1));
+}
+
 Motion motion_mirrored(const Motion *motion) {
     Motion m = *motion;
     for (int i = 0; i < 9; i++) m.a[i] = -m.a[i];

@@ -3,6 +3,7 @@
 #include "base/rng.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { SCALE_TRAJECTORIES = 256, MAX_BODIES = 256 };
 
@@ -23,6 +24,28 @@ static Pose pose_at(const Trajectory *tr, int64_t frame, int body) {
 
 static void pose_apply(double out[3], const Pose *p, const float v[3]) {
     for (int i = 0; i < 3; i++) out[i] = p->r[3 * i] * v[0] + p->r[3 * i + 1] * v[1] + p->r[3 * i + 2] * v[2] + p->t[i];
+}
+
+/* What a frame's time does to a vertex at this moment's velocities, or did since the frame before: linear in the vertex
+ * as a pose is, but of a vector. */
+static Pose rate_at(const TrainData *d, const Trajectory *tr, int64_t frame, int body, const Pose *now) {
+    Pose rate;
+    if (!d->instant) {
+        Pose before = pose_at(tr, frame - 1, body);
+        for (int i = 0; i < 9; i++) rate.r[i] = now->r[i] - before.r[i];
+        for (int i = 0; i < 3; i++) rate.t[i] = now->t[i] - before.t[i];
+        return rate;
+    }
+    const float *m = tr->motion + (frame * tr->bodies + body) * 6;
+    double dt = dataset_frame_time(d->dataset);
+    for (int i = 0; i < 3; i++) {
+        int j = (i + 1) % 3, k = (i + 2) % 3;
+        rate.t[i] = dt * (double)m[i];
+        /* spin x column of r */
+        for (int c = 0; c < 3; c++)
+            rate.r[3 * i + c] = dt * ((double)m[3 + j] * now->r[3 * k + c] - (double)m[3 + k] * now->r[3 * j + c]);
+    }
+    return rate;
 }
 
 /* Poses of every body at a frame. */
@@ -57,6 +80,14 @@ static void body_raw(double (*raw)[SCENE_BODY], const Trajectory *tr) {
     for (int b = 0; b < tr->bodies; b++) raw[b][3] = 0.5 * log(raw[b][3]);
 }
 
+/* friction and restitution of the floor, gravity in m/s^2 */
+static void world_raw(double raw[SCENE_WORLD], const Trajectory *tr) {
+    const float *g = tr->gravity;
+    raw[0] = (double)tr->floor_friction;
+    raw[1] = (double)tr->floor_restitution;
+    raw[2] = sqrt((double)g[0] * g[0] + (double)g[1] * g[1] + (double)g[2] * g[2]);
+}
+
 /* ---- Ranges and scale. ---- */
 
 static int64_t frames_of(const TrainData *d) {
@@ -65,25 +96,25 @@ static int64_t frames_of(const TrainData *d) {
 
 /* Sums of mean squares over the vertices of scenes. */
 typedef struct Squares {
-    double step, deviation; /* displacement to the next frame; its change */
+    double step, deviation; /* displacement to the next frame; what of it the velocity does not say */
 } Squares;
 
-static void add_squares(Squares *sum, const Trajectory *tr, int64_t frame) {
+static void add_squares(Squares *sum, const TrainData *d, const Trajectory *tr, int64_t frame) {
     double each = 1 / (double)tr->vertices;
-    Pose before = {0}, now = {0}, next = {0};
+    Pose rate = {0}, now = {0}, next = {0};
     for (int64_t v = 0; v < tr->vertices; v++) {
         if (v == 0 || tr->vertex_body[v] != tr->vertex_body[v - 1]) {
-            before = pose_at(tr, frame - 1, tr->vertex_body[v]);
             now = pose_at(tr, frame, tr->vertex_body[v]);
             next = pose_at(tr, frame + 1, tr->vertex_body[v]);
+            rate = rate_at(d, tr, frame, tr->vertex_body[v], &now);
         }
         double x[3], y[3], z[3];
-        pose_apply(x, &before, tr->vertex + 3 * v);
+        pose_apply(x, &rate, tr->vertex + 3 * v);
         pose_apply(y, &now, tr->vertex + 3 * v);
         pose_apply(z, &next, tr->vertex + 3 * v);
         for (int i = 0; i < 3; i++) {
             sum->step += each * (z[i] - y[i]) * (z[i] - y[i]);
-            sum->deviation += each * (z[i] - 2 * y[i] + x[i]) * (z[i] - 2 * y[i] + x[i]);
+            sum->deviation += each * (z[i] - y[i] - x[i]) * (z[i] - y[i] - x[i]);
         }
     }
 }
@@ -97,46 +128,67 @@ int64_t train_data_used(const TrainData *d, int64_t trajectories) {
     return d->test + d->validation + (trajectories > scale ? trajectories : scale);
 }
 
+/* Of n values with these sums; what does not vary is left in its unit. */
+static void mean_and_sd(double *mean, double *sd, double sum, double sum2, int64_t n) {
+    *mean = sum / (double)n;
+    double var = sum2 / (double)n - *mean * *mean;
+    *sd = var > 1e-12 ? sqrt(var) : 1;
+}
+
 static void measure_scale(TrainData *d) {
     int64_t n = scale_trajectories(d), bodies = 0;
     Squares squares = {0};
     double raw[MAX_BODIES][SCENE_BODY], sum[SCENE_BODY] = {0}, sum2[SCENE_BODY] = {0};
+    double world[SCENE_WORLD], world_sum[SCENE_WORLD] = {0}, world_sum2[SCENE_WORLD] = {0};
     for (int64_t k = 0; k < n; k++) {
         const Trajectory *tr = dataset_get(d->dataset, d->test + d->validation + k);
-        for (int64_t f = 1; f <= frames_of(d); f++) add_squares(&squares, tr, f);
+        for (int64_t f = 1; f <= frames_of(d); f++) add_squares(&squares, d, tr, f);
         body_raw(raw, tr);
         for (int b = 0; b < tr->bodies; b++, bodies++)
             for (int j = 0; j < SCENE_BODY; j++) {
                 sum[j] += raw[b][j];
                 sum2[j] += raw[b][j] * raw[b][j];
             }
+        world_raw(world, tr);
+        for (int j = 0; j < SCENE_WORLD; j++) {
+            world_sum[j] += world[j];
+            world_sum2[j] += world[j] * world[j];
+        }
     }
     double samples = (double)(n * frames_of(d));
     d->scale.step = squares.step > 0 ? sqrt(squares.step / samples) : 1;
     d->scale.deviation = squares.step > 0 && squares.deviation > 0 ? sqrt(squares.deviation / squares.step) : 1;
-    for (int j = 0; j < SCENE_BODY; j++) {
-        d->scale.body_mean[j] = sum[j] / (double)bodies;
-        double var = sum2[j] / (double)bodies - d->scale.body_mean[j] * d->scale.body_mean[j];
-        d->scale.body_sd[j] = var > 1e-12 ? sqrt(var) : 1;
-    }
+    DataScale *s = &d->scale;
+    for (int j = 0; j < SCENE_BODY; j++) mean_and_sd(&s->body_mean[j], &s->body_sd[j], sum[j], sum2[j], bodies);
+    for (int j = 0; j < SCENE_WORLD; j++)
+        mean_and_sd(&s->world_mean[j], &s->world_sd[j], world_sum[j], world_sum2[j], n);
 }
 
-Err train_data_init(TrainData *data, Dataset *dataset, int64_t test, int64_t validation, int64_t train_max,
-                    int64_t test_samples, int64_t validation_samples) {
+/* Samples of a held-out range: as many as asked for, or all. */
+static int64_t held_out(int64_t asked, int64_t trajectories, const TrainData *d) {
+    return asked ? asked : trajectories * frames_of(d);
+}
+
+Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan) {
     int64_t size = dataset_size(dataset);
     if (dataset_frames(dataset) < 3)
         return err_user("dataset: %d frames a trajectory: want at least 3", dataset_frames(dataset));
-    if (test + validation + train_max > size)
+    if (plan->test + plan->validation + plan->train_max > size)
         return err_user(
             "study.datasets: %lld training, %lld validation and %lld test trajectories: the dataset has %lld",
-            (long long)train_max, (long long)validation, (long long)test, (long long)size);
+            (long long)plan->train_max, (long long)plan->validation, (long long)plan->test, (long long)size);
+    if (plan->instant && !dataset_has_motion(dataset))
+        return err_user("data.velocity = instant: the dataset has no /bodies/velocity and /bodies/spin: want them, or "
+                        "data.velocity = frames");
     *data = (TrainData){.dataset = dataset,
-                        .test = test,
-                        .validation = validation,
-                        .train = size - test - validation,
-                        .test_samples = test_samples,
-                        .validation_samples = validation_samples,
+                        .test = plan->test,
+                        .validation = plan->validation,
+                        .train = size - plan->test - plan->validation,
+                        .instant = plan->instant,
+                        .worlds = plan->worlds ? SCENE_WORLD : 0,
                         .slots = dataset_max_bodies(dataset)};
+    data->test_samples = held_out(plan->test_samples, plan->test, data);
+    data->validation_samples = held_out(plan->validation_samples, plan->validation, data);
     measure_scale(data);
     return ERR_NONE;
 }
@@ -154,8 +206,13 @@ void batch_layout(Batch *b, const TrainData *data, int max_sequences, Arena *are
     b->slot = ARENA_TAKE(arena, int32_t, b->max_tokens);
     b->floor = ARENA_TAKE(arena, real, 4 * max_sequences);
     b->gravity = ARENA_TAKE(arena, real, 3 * max_sequences);
+    b->world = ARENA_TAKE(arena, real, SCENE_WORLD * max_sequences);
     b->token_weight = ARENA_TAKE(arena, real, max_sequences);
     b->loss_weight = ARENA_TAKE(arena, real, max_sequences);
+}
+
+int64_t batch_held_out(const TrainData *d) {
+    return d->test > d->validation ? d->test : d->validation;
 }
 
 int64_t batch_samples(const TrainData *d, const SampleStream *s) {
@@ -164,15 +221,26 @@ int64_t batch_samples(const TrainData *d, const SampleStream *s) {
     return trajectories[s->range] * frames_of(d);
 }
 
-/* Where the sample at `position` of a stream lies. */
-static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, const SampleStream *s, int64_t position) {
+/* The first trajectory of a range. */
+static int64_t start_of(const TrainData *d, SampleRange range) {
     const int64_t starts[] = {
         [SAMPLES_TRAIN] = d->test + d->validation, [SAMPLES_VALIDATION] = d->test, [SAMPLES_TEST] = 0};
-    int64_t frames = frames_of(d), first = starts[s->range];
+    return starts[range];
+}
+
+/* Where the sample at `position` of a stream lies. */
+static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, const SampleStream *s, int64_t position) {
+    int64_t frames = frames_of(d), first = start_of(d, s->range);
     int64_t samples = batch_samples(d, s), epoch = position / samples;
     int64_t i = rng_permuted(position % samples, samples, s->seed, rng_stream("order", (uint64_t)epoch));
     *trajectory = first + i / frames;
     *frame = 1 + i % frames;
+}
+
+int64_t batch_trajectory(const TrainData *d, const SampleStream *s, int64_t position) {
+    int64_t trajectory, frame;
+    locate(&trajectory, &frame, d, s, position);
+    return trajectory - start_of(d, s->range);
 }
 
 /* pose <- motion (pose - origin) */
@@ -188,25 +256,27 @@ static void add_vertices(Batch *b, const TrainData *d, const SampleStream *s, in
     int64_t at = b->start[b->scenes.seqs.n];
     double raw[MAX_BODIES][SCENE_BODY];
     uint64_t slots = rng_stream("slots", (uint64_t)position);
+    Motion turn = *motion; /* of vectors */
+    memset(turn.s, 0, sizeof turn.s);
     body_raw(raw, tr);
     for (int64_t v = 0; v < tr->vertices;) {
         int body = tr->vertex_body[v];
-        Pose before = pose_at(tr, frame - 1, body), now = poses[body], next = pose_at(tr, frame + 1, body);
+        Pose now = poses[body], next = pose_at(tr, frame + 1, body), rate = rate_at(d, tr, frame, body, &now);
         int32_t slot = (int32_t)rng_permuted(body, d->slots, s->seed, slots);
         real params[SCENE_BODY];
-        show_pose(&before, motion, mean);
+        act_pose(rate.r, rate.t, &turn);
         show_pose(&now, motion, mean);
         show_pose(&next, motion, mean);
         for (int j = 0; j < SCENE_BODY; j++)
             params[j] = (real)((raw[body][j] - d->scale.body_mean[j]) / d->scale.body_sd[j]);
         for (; v < tr->vertices && tr->vertex_body[v] == body; v++) {
             double x[3], y[3], z[3];
-            pose_apply(x, &before, tr->vertex + 3 * v);
+            pose_apply(x, &rate, tr->vertex + 3 * v);
             pose_apply(y, &now, tr->vertex + 3 * v);
             pose_apply(z, &next, tr->vertex + 3 * v);
             for (int i = 0; i < 3; i++) {
                 b->position[3 * (at + v) + i] = (real)y[i];
-                b->velocity[3 * (at + v) + i] = (real)(y[i] - x[i]);
+                b->velocity[3 * (at + v) + i] = (real)x[i];
                 b->displacement[3 * (at + v) + i] = (real)(z[i] - y[i]);
             }
             b->slot[at + v] = slot;
@@ -219,12 +289,14 @@ void batch_clear(Batch *b, const TrainData *data) {
     b->start[0] = 0;
     b->scenes = (SceneBatch){.seqs = {.n = 0, .start = b->start},
                              .slots = data->slots,
+                             .worlds = data->worlds,
                              .position = b->position,
                              .velocity = b->velocity,
                              .slot = b->slot,
                              .body = b->body,
                              .floor = b->floor,
-                             .gravity = b->gravity};
+                             .gravity = b->gravity,
+                             .world = b->world};
     b->target = b->displacement;
     b->weight = b->token_weight;
 }
@@ -250,6 +322,10 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
     act_direction(g, g, view);
     for (int i = 0; i < 4; i++) b->floor[4 * q + i] = (real)plane[i];
     for (int i = 0; i < 3; i++) b->gravity[3 * q + i] = (real)g[i];
+    double world[SCENE_WORLD];
+    world_raw(world, tr);
+    for (int i = 0; i < d->worlds; i++)
+        b->world[d->worlds * q + i] = (real)((world[i] - d->scale.world_mean[i]) / d->scale.world_sd[i]);
     b->token_weight[q] = (real)(1 / (double)tr->vertices);
     b->loss_weight[q] = (real)loss_weight;
     b->start[q + 1] = b->start[q] + tr->vertices;

@@ -44,17 +44,13 @@ double forecast_seconds(const TrainJob *job, const TrainOptions *options, const 
     return least;
 }
 
-double forecast_tokens(const TrainData *data) {
-    enum { TRAJECTORIES = 256 };
-    int64_t n = data->train < TRAJECTORIES ? data->train : TRAJECTORIES, tokens = 0;
-    for (int64_t k = 0; k < n; k++) tokens += dataset_get(data->dataset, data->test + data->validation + k)->vertices;
-    return (double)tokens / (double)n;
-}
-
 ModelFlops forecast_flops(const TrainJob *job, const TrainOptions *options, const TrainData *data, int tp) {
-    int64_t length = (int64_t)(forecast_tokens(data) + 0.5), start[2] = {0, length};
+    enum { TRAJECTORIES = 128 };
+    int64_t start[TRAJECTORIES + 1] = {0}, size = dataset_size(data->dataset);
+    int n = size < TRAJECTORIES ? (int)size : TRAJECTORIES;
+    for (int k = 0; k < n; k++) start[k + 1] = start[k] + dataset_get(data->dataset, k)->vertices;
     ModelWork work = job->kind->work(&job->shape, tp, false);
-    ModelFlops one = model_flops(&work, &(Packed){.n = 1, .start = start});
-    double views = (double)(options->batch * procedure_views(job->procedure, job->procedure_options));
-    return (ModelFlops){.nominal = one.nominal * views, .executed = one.executed * views};
+    ModelFlops all = model_flops(&work, &(Packed){.n = n, .start = start});
+    double views = (double)options->batch * procedure_views(job->procedure, job->procedure_options) / n;
+    return (ModelFlops){.nominal = all.nominal * views, .executed = all.executed * views};
 }

@@ -1,5 +1,8 @@
 #include "train/pass.h"
 
+#include "base/rng.h"
+
+#include <math.h>
 #include <string.h>
 
 /* ---- A model with its buffers. ---- */
@@ -18,7 +21,13 @@ static void layout(Pass *p, int sequences, Arena *arena) {
     tensors_layout(&p->dout, m->out_mv, m->out_s, tokens, arena);
     p->prediction = ARENA_TAKE(arena, real, 3 * tokens);
     p->piece_start = ARENA_TAKE(arena, int64_t, sequences + 1);
+    if (m->upright) {
+        act_layout(&p->shown, tokens, sequences, arena);
+        p->tilt = ARENA_TAKE(arena, Motion, sequences);
+        p->back = ARENA_TAKE(arena, Motion, sequences);
+    }
     p->error = ARENA_TAKE(arena, double, sequences);
+    p->by_trajectory = ARENA_TAKE(arena, double, 2 * batch_held_out(p->data));
 }
 
 void pass_share(int *first, int *count, int64_t n, int r, int dp) {
@@ -68,10 +77,36 @@ int64_t pass_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int s
 
 /* ---- Loss and its gradient. ---- */
 
+/* The scenes as the model sees them; good until the next call. */
+static const SceneBatch *show(Pass *p, const SceneBatch *scenes) {
+    static const double down[3] = {0, 0, -1};
+    if (!p->shape.upright) return scenes;
+    for (int q = 0; q < scenes->seqs.n; q++) {
+        const real *g = scenes->gravity + 3 * q;
+        p->tilt[q] = motion_between((double[3]){(double)g[0], (double)g[1], (double)g[2]}, down);
+        p->back[q] = motion_inverse(&p->tilt[q]);
+    }
+    act_scene(&p->shown, scenes, p->tilt, true);
+    return &p->shown.scenes;
+}
+
+/* What the model itself says, of scenes that fit its buffers. */
+static void forward(Pass *p, real *prediction, const SceneBatch *scenes) {
+    const SceneBatch *shown = show(p, scenes);
+    p->kind->embed(p->in, shown, &p->shape);
+    model_forward(p->model, p->out, p->in, &shown->seqs);
+    p->kind->readout(prediction, p->out, shown, &p->shape);
+    if (p->shape.upright) act_out(prediction, prediction, &scenes->seqs, p->back, true);
+}
+
+/* From the gradient of the prediction of the scenes that went through last to that of the model's output. */
+static void output_gradient(Pass *p, real *dprediction, const SceneBatch *scenes) {
+    if (p->shape.upright) act_out(dprediction, dprediction, &scenes->seqs, p->tilt, true);
+    p->kind->readout_backward(p->dout, dprediction, p->shape.upright ? &p->shown.scenes : scenes, &p->shape);
+}
+
 void pass_forward(Pass *pass, const SceneBatch *scenes) {
-    pass->kind->embed(pass->in, scenes, &pass->shape);
-    model_forward(pass->model, pass->out, pass->in, &scenes->seqs);
-    pass->kind->readout(pass->prediction, pass->out, scenes, &pass->shape);
+    forward(pass, pass->prediction, scenes);
 }
 
 /* Sequences first .. first+n-1 of a batch as a batch of their own. */
@@ -79,20 +114,20 @@ static SceneBatch part_of(int64_t *start, const SceneBatch *whole, int first, in
     int64_t token = whole->seqs.start[first];
     return (SceneBatch){.seqs = packed_part(start, &whole->seqs, first, n),
                         .slots = whole->slots,
+                        .worlds = whole->worlds,
                         .position = whole->position + 3 * token,
                         .velocity = whole->velocity + 3 * token,
                         .slot = whole->slot + token,
                         .body = whole->body + SCENE_BODY * token,
                         .floor = whole->floor + 4 * first,
-                        .gravity = whole->gravity + 3 * first};
+                        .gravity = whole->gravity + 3 * first,
+                        .world = whole->world + whole->worlds * first};
 }
 
-/* The model says how far the displacement departs from the one before, in units of the rms of that: what inertia alone
+/* The model says how far the displacement departs from the velocity, in units of the rms of that: what inertia alone
  * predicts need not be learned, and both equivariance and the loss stay what they are. */
 static void predict_part(Pass *p, real *prediction, const SceneBatch *part) {
-    p->kind->embed(p->in, part, &p->shape);
-    model_forward(p->model, p->out, p->in, &part->seqs);
-    p->kind->readout(prediction, p->out, part, &p->shape);
+    forward(p, prediction, part);
     real unit = (real)p->data->scale.deviation;
     for (int64_t i = 0; i < 3 * part->seqs.start[part->seqs.n]; i++)
         prediction[i] = part->velocity[i] + unit * prediction[i];
@@ -145,7 +180,7 @@ double pass_gradient(Pass *pass, int64_t samples) {
         real *prediction = pass->prediction + 3 * seqs->start[first];
         predict_part(pass, prediction, &part);
         add_squared_error(&total, pass, 1 / (double)samples, first, n);
-        pass->kind->readout_backward(pass->dout, prediction, &part, &pass->shape);
+        output_gradient(pass, prediction, &part);
         first += n;
         m->more = first < seqs->n;
         model_backward(m, (Tensors){0}, pass->dout, &part.seqs);
@@ -154,18 +189,48 @@ double pass_gradient(Pass *pass, int64_t samples) {
     return total / (double)samples;
 }
 
-double pass_evaluate(Pass *pass, SampleRange range, int64_t samples) {
+/* Standard deviation of the mean over trajectories drawn with replacement. */
+static double bootstrap(const double *sum, const double *samples, int64_t trajectories) {
+    enum { RESAMPLES = 400 };
+    double mean = 0, square = 0;
+    for (int64_t r = 0; r < RESAMPLES; r++) {
+        double total = 0, n = 0;
+        uint64_t stream = rng_stream("test trajectories", (uint64_t)r);
+        for (int64_t k = 0; k < trajectories; k++) {
+            int64_t i = rng_below(1, stream, (uint64_t)k, trajectories);
+            total += sum[i];
+            n += samples[i];
+        }
+        double loss = n > 0 ? total / n : 0;
+        mean += loss / RESAMPLES;
+        square += loss * loss / RESAMPLES;
+    }
+    return sqrt(fmax(square - mean * mean, 0));
+}
+
+double pass_evaluate(Pass *pass, double *error, SampleRange range, int64_t samples) {
     const Comm *dp = pass->grid->dp;
     SampleStream stream = {.range = range};
+    int64_t trajectories = batch_held_out(pass->data);
     int first, count;
-    double total = 0;
+    double total = 0, *sum = pass->by_trajectory, *number = sum + trajectories;
+    memset(sum, 0, 2 * (size_t)trajectories * sizeof *sum);
     pass_share(&first, &count, samples, comm_rank(dp), comm_size(dp));
     for (int done = 0; done < count; done += pass->batch.max_sequences) {
         int n = count - done < pass->batch.max_sequences ? count - done : pass->batch.max_sequences;
         batch_fill(&pass->batch, pass->data, &stream, first + done, n);
         pass_predict(pass, &pass->batch.scenes);
         total += pass_loss(pass);
+        for (int i = 0; i < n; i++) {
+            int64_t trajectory = batch_trajectory(pass->data, &stream, first + done + i);
+            sum[trajectory] += pass->error[i];
+            number[trajectory]++;
+        }
     }
     comm_sum_f64(dp, &total, 1);
+    if (error) {
+        comm_sum_f64(dp, sum, (int)(2 * trajectories));
+        *error = bootstrap(sum, number, range == SAMPLES_TEST ? pass->data->test : pass->data->validation);
+    }
     return total / (double)samples;
 }

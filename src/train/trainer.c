@@ -24,14 +24,21 @@ const KeySpec train_keys[] = {
     {"train.clip", KEY_REAL, offsetof(TrainOptions, clip), "1", 1e-9, 1e9, NULL, "1", "largest 2-norm of the gradient"},
     {"train.evaluations", KEY_INT, offsetof(TrainOptions, evaluations), "6", 1, 64, NULL, "1",
      "points of a learning curve, at steps halving from the last one down"},
+    {"train.curve_samples", KEY_INT, offsetof(TrainOptions, curve_samples), "0", 0, 1e9, NULL, "samples",
+     "first samples of the test set, at all points of a learning curve but the last; 0: all"},
 };
 const int n_train_keys = sizeof train_keys / sizeof *train_keys;
+
+int64_t train_curve_samples(const TrainOptions *o, const TrainData *data) {
+    int64_t all = data->test_samples;
+    return o->curve_samples && o->curve_samples < all ? o->curve_samples : all;
+}
 
 /* ---- A cell. ---- */
 
 /* What has been spent, on this rank until it is summed. */
 typedef struct Spent {
-    double seconds, nominal, executed, tokens;
+    double seconds, cpu, nominal, executed, attention, tokens;
     Energy energy; /* of the node, while training */
 } Spent;
 
@@ -39,14 +46,16 @@ typedef struct Spent {
  * energy that its node has used, so that each node is counted once, whatever cells it is at; NaN where a node does not
  * say. Collective on the cell. */
 static double spent_sum(double compute[CURRENCIES], const Spent *s, const ProcGrid *grid) {
-    double flop[2] = {s->nominal, s->executed}, seconds = s->seconds, joules = s->energy.joules / comm_node_ranks();
+    double flop[2] = {s->nominal, s->executed}, seconds = s->seconds;
+    double cell[2] = {s->cpu, s->energy.joules / comm_node_ranks()};
     comm_sum_f64(grid->dp, flop, 2);
     comm_max_f64(grid->cell, &seconds, 1);
-    comm_sum_f64(grid->cell, &joules, 1);
+    comm_sum_f64(grid->cell, cell, 2);
     compute[CURRENCY_NOMINAL] = flop[0];
     compute[CURRENCY_EXECUTED] = flop[1];
     compute[CURRENCY_CORE_SECONDS] = seconds * comm_size(grid->cell);
-    compute[CURRENCY_JOULES] = joules;
+    compute[CURRENCY_CPU_SECONDS] = cell[0];
+    compute[CURRENCY_JOULES] = cell[1];
     return seconds;
 }
 
@@ -99,16 +108,18 @@ static double train_step(Trainer *t, int64_t step, double lr) {
                                     .max_grad_norm = o->clip};
     Pass *pass = &t->pass;
     const Packed *seqs = &pass->batch.scenes.seqs;
-    double start = timer_now();
+    double start = timer_now(), cpu = timer_cpu();
     procedure_fill(&t->procedure, &pass->batch, step * o->batch + t->first, t->count);
     t->loss += pass_gradient(pass, o->batch);
     t->loss_steps++;
     procedure_after_gradient(&t->procedure, pass);
     double norm = optim_step(t->optim, pass->model->theta, pass->model->grad, lr, &settings);
     t->spent.seconds += timer_now() - start;
+    t->spent.cpu += timer_cpu() - cpu;
     ModelFlops flops = model_flops(&t->work, seqs);
     t->spent.nominal += flops.nominal;
     t->spent.executed += flops.executed;
+    t->spent.attention += flops.attention;
     t->spent.tokens += (double)(seqs->start[seqs->n] / t->views);
     energy_poll(&t->spent.energy);
     return norm;
@@ -121,6 +132,7 @@ static bool has_point(int64_t step, int64_t steps, int64_t points) {
     return false;
 }
 
+/* The loss of the last point is left to finish(). */
 static void add_point(CurvePoint *p, Trainer *t, int64_t step, double lr) {
     const ProcGrid *grid = t->pass.grid;
     double loss = t->loss / (double)t->loss_steps;
@@ -128,23 +140,27 @@ static void add_point(CurvePoint *p, Trainer *t, int64_t step, double lr) {
     *p = (CurvePoint){.step = step, .samples = (double)(step * t->options->batch), .train_loss = loss, .lr = lr};
     spent_sum(p->compute, &t->spent, grid);
     procedure_numbers(&t->procedure, p->procedure);
-    p->loss = pass_evaluate(&t->pass, SAMPLES_TEST, t->pass.data->test_samples);
+    int64_t samples = train_curve_samples(t->options, t->pass.data);
+    p->loss = step < t->job->steps ? pass_evaluate(&t->pass, NULL, SAMPLES_TEST, samples) : NAN;
     t->loss = 0;
     t->loss_steps = 0;
 }
 
 /* What the cell has spent and where it ended, after `steps` steps of which the last left `outcome`. Collective. */
-static void finish(CellRecord *record, const CurvePoint *curve, Trainer *t, int64_t steps) {
+static void finish(CellRecord *record, CurvePoint *curve, Trainer *t, int64_t steps) {
     const ProcGrid *grid = t->pass.grid;
-    double tokens = t->spent.tokens;
-    comm_sum_f64(grid->dp, &tokens, 1);
-    record->tokens = (int64_t)tokens;
+    const TrainData *data = t->pass.data;
+    double sum[2] = {t->spent.tokens, t->spent.attention};
+    comm_sum_f64(grid->dp, sum, 2);
+    record->tokens = (int64_t)sum[0];
+    record->flop_attention = sum[1];
     record->samples = steps * t->options->batch;
     record->seconds = spent_sum(record->compute, &t->spent, grid);
-    record->loss = record->validation_loss = NAN;
+    record->loss = record->loss_error = record->validation_loss = NAN;
     if (record->outcome == OUTCOME_DONE) {
-        record->loss = curve[record->curve_points - 1].loss;
-        record->validation_loss = pass_evaluate(&t->pass, SAMPLES_VALIDATION, t->pass.data->validation_samples);
+        record->loss = pass_evaluate(&t->pass, &record->loss_error, SAMPLES_TEST, data->test_samples);
+        curve[record->curve_points - 1].loss = record->loss;
+        record->validation_loss = pass_evaluate(&t->pass, NULL, SAMPLES_VALIDATION, data->validation_samples);
     }
     if (!isfinite(record->loss)) record->outcome = OUTCOME_DIVERGED;
 }
@@ -161,7 +177,7 @@ void train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const
     record->parameters = t.pass.model->table.global;
     record->outcome = OUTCOME_DONE;
     record->curve_points = 0;
-    record->loss_initial = pass_evaluate(&t.pass, SAMPLES_TEST, data->test_samples);
+    record->loss_initial = pass_evaluate(&t.pass, NULL, SAMPLES_TEST, train_curve_samples(options, data));
     procedure_names(job->procedure, record->numbers);
     int64_t step = 0;
     energy_start(&t.spent.energy);
