@@ -48,6 +48,10 @@ void scene_free(Scene *scene);
 /** Fills the scene with trajectory i. */
 void scene_make(Scene *scene, const SceneOptions *options, int64_t i);
 
+/** Velocities (bodies, 6) as the recorded frame and the one before tell them: differences of origins, and the rotation
+ *  between the two orientations, over the time of a frame. */
+void scene_differences(float *motion, const Scene *scene, const SceneOptions *options, int frame);
+
 /** What the simulator makes of one recorded frame: poses (bodies, 7) a frame later, from the poses of that frame and
  *  from `motion` (bodies, 6) alone. With the recorded motion that is the next recorded frame, bit for bit. */
 void scene_replay(float *pose, const Scene *scene, const SceneOptions *options, int frame, const float *motion);

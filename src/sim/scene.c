@@ -218,3 +218,19 @@ void scene_replay(float *pose, const Scene *s, const SceneOptions *o, int frame,
     Scene scratch = *s; /* its depth alone is written */
     follow(pose, NULL, NULL, &scratch, o, s->pose + 7 * (int64_t)frame * s->bodies, motion);
 }
+
+void scene_differences(float *motion, const Scene *s, const SceneOptions *o, int frame) {
+    const float *now = s->pose + 7 * (int64_t)frame * s->bodies, *before = now - 7 * s->bodies;
+    for (int b = 0; b < s->bodies; b++, now += 7, before += 7, motion += 6) {
+        const double q[4] = {now[3], now[4], now[5], now[6]}, back[4] = {before[3], -before[4], -before[5], -before[6]};
+        double between[4];
+        quaternion_product(between, q, back);
+        double sign = between[0] < 0 ? -1 : 1; /* the shorter way */
+        double size = sqrt(between[1] * between[1] + between[2] * between[2] + between[3] * between[3]);
+        double speed = size > 0 ? sign * o->frame_rate * 2 * atan2(size, fabs(between[0])) / size : 0;
+        for (int k = 0; k < 3; k++) {
+            motion[k] = (now[k] - before[k]) * (float)o->frame_rate;
+            motion[3 + k] = (float)(speed * between[1 + k]);
+        }
+    }
+}
