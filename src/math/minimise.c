@@ -121,7 +121,11 @@ MinOutcome minimise(Minimiser *m, double *x, const double *lo, const double *hi,
     PETSC_CALL(TaoSetSolution(m->tao, m->x));
     PETSC_CALL(TaoSetTolerances(m->tao, tolerance, 0, 0));
     PETSC_CALL(TaoSetMaximumIterations(m->tao, max_iterations));
-    PETSC_CALL(TaoSolve(m->tao));
+    /* TAO takes it for an error of its caller's if there is nowhere to go: a first step of zero where every variable is
+     * pressed to a bound. The point reached is judged below like any other. */
+    PETSC_CALL(PetscPushErrorHandler(PetscReturnErrorHandler, NULL));
+    bool stuck = TaoSolve(m->tao) != 0;
+    PETSC_CALL(PetscPopErrorHandler());
 
     const double *solution;
     VecGetArrayRead(m->x, &solution);
@@ -135,6 +139,7 @@ MinOutcome minimise(Minimiser *m, double *x, const double *lo, const double *hi,
     out.f = function(context, x, m->scratch, NULL);
     out.gradient = projected(x, m->scratch, lo, hi, m->n);
     out.iterations = (int)iterations;
-    out.converged = reason > 0 || out.gradient <= tolerance;
+    out.converged = (reason > 0 && !stuck) || out.gradient <= tolerance;
+    if (stuck) minimiser_renew(m);
     return out;
 }
