@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "study/data_make.h"
+#include "train/optim.h"
 #include "train/trainer.h"
 
 enum { FIXTURE_STEPS = 10, FIXTURE_POINTS = 8, FIXTURE_TRAIN = 8 };
@@ -76,4 +77,64 @@ static inline MeasureSink fixture_train(CurvePoint curve[FIXTURE_POINTS], CellRe
     comm_bcast(world, curve, FIXTURE_POINTS * sizeof *curve, 0);
     comm_bcast(world, record, sizeof *record, 0);
     return found;
+}
+
+/** Parameters after `steps` steps at a constant rate on the first `dp` ranks of the world; mem_free them. NULL on other
+ *  ranks. The count goes to n. Collective on the world. */
+static inline real *fixture_theta(int64_t *n, const TrainJob *job, const TrainData *data, int dp, int64_t steps) {
+    static const OptimSettings settings = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .max_grad_norm = 1};
+    const Comm *world = comm_world();
+    Comm *cell = comm_split(world, comm_rank(world) < dp ? 0 : -1);
+    if (!cell) return NULL;
+    ProcGrid grid = procgrid_new(cell, dp, 1);
+    SampleStream stream = {SAMPLES_TRAIN, job->dataset, job->seed};
+    int first, count, batch = (int)fixture_options.batch;
+    Pass pass;
+    ProcedureRun run;
+    pass_share(&first, &count, batch, comm_rank(grid.dp), dp);
+    pass_init(&pass, job->kind, &job->shape, job->seed,
+              procedure_views(job->procedure, job->procedure_options) * pass_largest_share(batch, dp), data, &grid);
+    procedure_start(&run, job->procedure, job->procedure_options, &stream, &pass);
+    Optim *optim = optim_new(&pass.model->table, grid.tp);
+    for (int64_t k = 0; k < steps; k++) {
+        procedure_fill(&run, &pass.batch, k * batch + first, count);
+        procedure_gradient(&run, &pass, batch);
+        optim_step(optim, pass.model->theta, pass.model->grad, job->lr, &settings);
+    }
+    *n = pass.model->table.local;
+    real *theta = MEM_NEW(real, *n);
+    memcpy(theta, pass.model->theta, (size_t)*n * sizeof *theta);
+    optim_free(optim);
+    procedure_end(&run);
+    pass_free(&pass);
+    procgrid_free(&grid);
+    comm_free(cell);
+    return theta;
+}
+
+/** Whether two jobs end with the same parameters, bit for bit, on one rank and, where there are two, on two. */
+static inline bool fixture_same_theta(const TrainJob *a, const TrainJob *b, const TrainData *data) {
+    bool same = true;
+    for (int dp = 1; dp <= 2 && dp <= comm_size(comm_world()); dp++) {
+        int64_t n = 0, m = 0;
+        real *x = fixture_theta(&n, a, data, dp, FIXTURE_STEPS), *y = fixture_theta(&m, b, data, dp, FIXTURE_STEPS);
+        if (x) same &= n == m && !memcmp(x, y, (size_t)n * sizeof *x);
+        mem_free(x);
+        mem_free(y);
+    }
+    return same;
+}
+
+/** The defaults of a procedure's keys, with others from `text`, "-key value ..." as on the command line; NULL: none. */
+static inline OptionRoom fixture_keys(const Procedure *procedure, const char *text) {
+    enum { WORDS = 32 };
+    char copy[1024], *word[WORDS + 1] = {"test"};
+    int n = 1;
+    OptionRoom room = {0};
+    snprintf(copy, sizeof copy, "%s", text ? text : "");
+    for (char *at = strtok(copy, " "); at && n < WORDS; at = strtok(NULL, " ")) word[n++] = at;
+    Err err = options_load(NULL, n, word);
+    if (!err.code) err = options_read(&room, procedure->keys, procedure->n_keys);
+    CHECK(!err.code, "%s", err.text);
+    return room;
 }

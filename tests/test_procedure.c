@@ -44,12 +44,12 @@ static void twice_after(ProcedureRun *run, Pass *pass) {
     int n = pass->batch.scenes.seqs.n / 2;
     double sum[3] = {0, 0, n};
     for (int i = 0; i < 2 * n; i++) sum[i / n] += pass->error[i];
-    comm_sum_f64(run->grid->dp, sum, 3);
+    comm_sum_f64(pass->grid->dp, sum, 3);
     for (int v = 0; v < 2; v++) s->loss[v] = sum[v] / sum[2];
     s->steps++;
 }
 
-static void twice_numbers(const ProcedureRun *run, double value[CURVE_NUMBERS]) {
+static void twice_numbers(ProcedureRun *run, double value[CURVE_NUMBERS]) {
     const TwiceState *s = run->state;
     value[0] = s->loss[0];
     value[1] = s->loss[1];
@@ -74,7 +74,7 @@ static real *gradient_of(double *loss, const ModelKind *kind, const TwiceOptions
     Pass pass;
     ProcedureRun run;
     pass_init(&pass, kind, &job.shape, 7, 8, data, &alone);
-    procedure_start(&run, &twice, options, &stream, data, &alone);
+    procedure_start(&run, &twice, options, &stream, &pass);
     procedure_fill(&run, &pass.batch, 0, 4);
     *loss = pass_gradient(&pass, 4);
     int64_t n = pass.model->table.local;
@@ -146,7 +146,7 @@ static void forecasts(const TrainData *data, const TwiceOptions *options) {
     twice_the_batch.batch *= 2;
     int64_t bytes = forecast_bytes(&job, &fixture_options, data, 1, 1);
     int64_t plain = forecast_bytes(&single, &twice_the_batch, data, 1, 1);
-    int64_t own = procedure_bytes(&twice, options, data);
+    int64_t own = procedure_bytes(&twice, options, job.kind, &job.shape, 2 * (int)fixture_options.batch, data);
     EXPECT(bytes == plain + own && own >= (int64_t)sizeof(TwiceState), "%lld bytes, want %lld + %lld", (long long)bytes,
            (long long)plain, (long long)own);
     EXPECT(forecast_seconds(&job, &fixture_options, data, 2) > 0, "a step can be timed");

@@ -57,7 +57,8 @@ static const SampleStream samples = {SAMPLES_TRAIN, 4, 9};
 
 static void fill(Batch *batch, const Procedure *procedure, const TrainData *data, int64_t first, int n) {
     ProcedureRun run;
-    procedure_start(&run, procedure, NULL, &samples, data, NULL);
+    Pass pass = {.data = data};
+    procedure_start(&run, procedure, NULL, &samples, &pass);
     procedure_fill(&run, batch, first, n);
     procedure_end(&run);
 }

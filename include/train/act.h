@@ -26,6 +26,10 @@ Motion motion_identity(void);
 /** A uniform element of SO(3) (Haar measure), s = 0: of rng elements 4*element .. 4*element+3 of the stream. */
 Motion motion_haar(uint64_t seed, uint64_t stream, uint64_t element);
 
+/** A uniform element of O(3), s = 0: a rotation as above or, half of the time, its mirror image. Of rng elements
+ *  8*element .. 8*element+4 of the stream. */
+Motion motion_orthogonal(uint64_t seed, uint64_t stream, uint64_t element);
+
 /** The rotation by `angle` about an axis of any length but 0, right-handed (Rodrigues 1840). */
 Motion motion_about(const double axis[3], double angle);
 

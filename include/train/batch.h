@@ -67,12 +67,19 @@ typedef struct SampleStream {
 /** Distinct samples of the stream's range: positions 0 .. n-1 meet each once. */
 int64_t batch_samples(const TrainData *data, const SampleStream *stream);
 
+/** What the error of a vertex counts in the loss. */
+typedef enum BatchLoss {
+    LOSS_SQUARED, /* squared length */
+    LOSS_ABSOLUTE /* sum of the absolute values of its coordinates */
+} BatchLoss;
+
 /** Sequences, each a view of a sample. One sample may stand in a batch in several views. */
 typedef struct Batch {
     SceneBatch scenes;
     const real *target; /* (tokens, 3) displacement to the next frame, in units of scale.step */
     const real *weight; /* (sequences) 1 / tokens of the sequence */
-    real *loss_weight;  /* (sequences) factor on the mean squared error of the view in the loss; 1 as a rule */
+    real *loss_weight;  /* (sequences) factor on the mean error of the view in the loss; 1 as a rule */
+    BatchLoss loss;     /* after batch_clear LOSS_SQUARED, which is what held-out losses are */
     int64_t *start;
     real *position, *velocity, *body, *floor, *gravity, *world, *displacement, *token_weight;
     int32_t *slot;
@@ -90,6 +97,9 @@ void batch_clear(Batch *batch, const TrainData *data);
  *  mean vertex). The motion is applied to poses in double, before vertices are formed. Not collective. */
 void batch_add(Batch *batch, const TrainData *data, const SampleStream *stream, int64_t position, const Motion *view,
                double loss_weight);
+
+/** The direction of gravity in the sample at `position`, as the dataset has it. */
+void batch_gravity(double gravity[3], const TrainData *data, const SampleStream *stream, int64_t position);
 
 /** Which trajectory of the range the sample at `position` is from, from 0. */
 int64_t batch_trajectory(const TrainData *data, const SampleStream *stream, int64_t position);

@@ -1,7 +1,7 @@
 /** One pass: a model on its process grid with the buffers of a batch; what it predicts, the loss, and its gradient.
  *
  *  Loss of a sequence: mean over vertices of the squared displacement error, in units of the training set's mean
- *  squared displacement. Loss of a batch: sum over its sequences of loss weight times loss, over the number of samples.
+ *  squared displacement (in training another error where batch.loss says so). Loss of a batch: sum over its sequences of loss weight times loss, over the number of samples.
  *  Loss of a held-out set: mean over its samples, each as it is. So 1 is "nothing moves". Sums are in double.
  *  Models predict how far the displacement departs from the velocity, in units of the rms of that. With shape.upright
  *  the model sees each scene under the least rotation that takes gravity to -z, and what it says is turned back: it is

@@ -16,10 +16,11 @@ typedef struct Procedure Procedure;
 typedef struct ProcedureRun {
     const Procedure *procedure;
     const void *options; /* the struct that its keys fill; NULL where it has none */
-    const TrainData *data;
-    const ProcGrid *grid;
-    SampleStream stream; /* of training samples */
-    void *state;         /* its own, placed by layout */
+    const Pass
+        *pass; /* of the model that is trained; in layout its kind, shape, data and the sizes of its batch alone */
+    const TrainData *data; /* that of the pass */
+    SampleStream stream;   /* of training samples */
+    void *state;           /* its own, placed by layout */
     Arena arena;
 } ProcedureRun;
 
@@ -27,6 +28,9 @@ struct Procedure {
     const char *name;
     const KeySpec *keys; /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
     int n_keys;
+
+    /** Refuses options that do not fit together. NULL: all do. */
+    Err (*check)(const void *options);
 
     /** Sequences that each sample takes in a batch. NULL: one. */
     int (*views)(const void *options);
@@ -39,35 +43,39 @@ struct Procedure {
      *  function of position in the stream, not of ranks. Not collective. */
     void (*fill)(ProcedureRun *run, Batch *batch, int64_t first, int n);
 
-    /** After the gradient of the model is complete and before it is used: the pass holds the batch, what went into the
-     *  model and the gradient of what came out. Collective on grid->cell. NULL: nothing to do. */
+    /** Before and after the gradient of a batch: what is asked of the pass beside the gradient of the parameters, and what
+     *  is made of it. Afterwards that gradient is complete and not used yet, and the pass holds the batch, what went into
+     *  the model, and the gradients of what it said. Collective on the grid's cell. NULL: nothing to do. */
+    void (*before_gradient)(ProcedureRun *run, Pass *pass);
     void (*after_gradient)(ProcedureRun *run, Pass *pass);
 
-    /** What the learning curve shows of it (column `procedure`): names, the rest NULL, and their values, the same on every
-     *  rank. */
+    /** What the learning curve shows of it (column `procedure`): names, the rest NULL, and their values, means over the
+     *  steps since they were asked for last where they are of steps. The same on every rank. Collective on the cell. */
     const char *number[CURVE_NUMBERS];
-    void (*numbers)(const ProcedureRun *run, double value[CURVE_NUMBERS]);
+    void (*numbers)(ProcedureRun *run, double value[CURVE_NUMBERS]);
 };
 
-extern const Procedure procedure_plain, procedure_augmented;
+extern const Procedure procedure_plain, procedure_augmented, procedure_remul;
 extern const Procedure *const procedures[]; /* every one of them: src/train/procedure.c */
 extern const int n_procedures;
 
 /** The state of a run and its end. Not collective. */
 void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *options, const SampleStream *stream,
-                     const TrainData *data, const ProcGrid *grid);
+                     const Pass *pass);
 void procedure_end(ProcedureRun *run);
 
-/** Bytes that procedure_start takes, and sequences a sample. Not collective. */
-int64_t procedure_bytes(const Procedure *procedure, const void *options, const TrainData *data);
+/** Bytes that procedure_start takes for a pass of so many sequences, and sequences a sample. Not collective. */
+int64_t procedure_bytes(const Procedure *procedure, const void *options, const ModelKind *kind, const ModelShape *shape,
+                        int sequences, const TrainData *data);
 int procedure_views(const Procedure *procedure, const void *options);
 
 /** The batch of samples first .. first+n-1, emptied before. Not collective. */
 void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n);
 
-/** What the procedure does with a complete gradient. Collective on grid->cell. */
-void procedure_after_gradient(ProcedureRun *run, Pass *pass);
+/** pass_gradient of that batch with what the procedure does before and after it. Collective on the grid's cell. */
+double procedure_gradient(ProcedureRun *run, Pass *pass, int64_t samples);
 
-/** What the learning curve shows: values, NaN where the procedure has none, and their names, separated by commas. */
-void procedure_numbers(const ProcedureRun *run, double value[CURVE_NUMBERS]);
+/** What the learning curve shows: values, NaN where the procedure has none (collective on the grid's cell), and their
+ *  names, separated by commas. */
+void procedure_numbers(ProcedureRun *run, double value[CURVE_NUMBERS]);
 void procedure_names(const Procedure *procedure, char names[RESULTS_NUMBERS]);

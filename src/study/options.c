@@ -240,6 +240,7 @@ static Err check_together(const StudyOptions *o) {
         const Arm *arm = arm_find(o->arms.at[i]);
         for (int k = 0; k < n_model_kinds; k++)
             if (model_kinds[k] == arm->kind) TRY(check_sizes(o, k));
+        if (arm->procedure->check) TRY(arm->procedure->check(study_options_procedure(o, arm->procedure)));
         if (!o->rates[arm - arms].lr.n)
             return err_user("%s: %s.lr: want at least one learning rate", options_source(), arm->name);
     }

@@ -17,6 +17,12 @@ Motion motion_haar(uint64_t seed, uint64_t stream, uint64_t element) {
     return m;
 }
 
+Motion motion_orthogonal(uint64_t seed, uint64_t stream, uint64_t element) {
+    enum { ELEMENTS = 8, ROTATION = 4 }; /* rng elements that are set aside for one, of which a rotation takes four */
+    Motion motion = motion_haar(seed, stream, ELEMENTS / ROTATION * element);
+    return rng_uniform(seed, stream, ELEMENTS * element + ROTATION) < 0.5 ? motion_mirrored(&motion) : motion;
+}
+
 Motion motion_about(const double axis[3], double angle) {
     double length = sqrt(axis[0] * axis[0] + axis[1] * axis[1] + axis[2] * axis[2]);
     double x = axis[0] / length, y = axis[1] / length, z = axis[2] / length;

@@ -243,6 +243,13 @@ int64_t batch_trajectory(const TrainData *d, const SampleStream *s, int64_t posi
     return trajectory - start_of(d, s->range);
 }
 
+void batch_gravity(double gravity[3], const TrainData *d, const SampleStream *s, int64_t position) {
+    int64_t trajectory, frame;
+    locate(&trajectory, &frame, d, s, position);
+    const Trajectory *tr = dataset_get(d->dataset, trajectory);
+    for (int i = 0; i < 3; i++) gravity[i] = (double)tr->gravity[i];
+}
+
 /* pose <- motion (pose - origin) */
 static void show_pose(Pose *p, const Motion *motion, const double origin[3]) {
     for (int i = 0; i < 3; i++) p->t[i] -= origin[i];
@@ -297,6 +304,7 @@ void batch_clear(Batch *b, const TrainData *data) {
                              .floor = b->floor,
                              .gravity = b->gravity,
                              .world = b->world};
+    b->loss = LOSS_SQUARED;
     b->target = b->displacement;
     b->weight = b->token_weight;
 }

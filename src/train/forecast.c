@@ -17,7 +17,7 @@ int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const T
     int sequences = procedure_views(job->procedure, job->procedure_options) * pass_largest_share(options->batch, dp);
     return data->dataset_bytes + pass_bytes(job->kind, &job->shape, tp, sequences, data) + moments_bytes(job, tp) +
            measure_bytes(job->measures, data, sequences) +
-           procedure_bytes(job->procedure, job->procedure_options, data);
+           procedure_bytes(job->procedure, job->procedure_options, job->kind, &job->shape, sequences, data);
 }
 
 double forecast_seconds(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples) {
@@ -29,13 +29,12 @@ double forecast_seconds(const TrainJob *job, const TrainOptions *options, const 
     double least = INFINITY;
     pass_init(&pass, job->kind, &job->shape, job->seed,
               samples * procedure_views(job->procedure, job->procedure_options), data, &alone);
-    procedure_start(&procedure, job->procedure, job->procedure_options, &stream, data, &alone);
+    procedure_start(&procedure, job->procedure, job->procedure_options, &stream, &pass);
     double end = timer_cpu() + 0.3; /* kernels are made as they are first met: the first steps are slow */
     for (int k = 0; k < 3 || (k < 50 && timer_cpu() < end); k++) {
         double start = timer_cpu();
         procedure_fill(&procedure, &pass.batch, k * options->batch, samples);
-        pass_gradient(&pass, samples);
-        procedure_after_gradient(&procedure, &pass);
+        procedure_gradient(&procedure, &pass, samples);
         least = fmin(least, timer_cpu() - start);
     }
     procedure_end(&procedure);

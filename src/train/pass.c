@@ -142,9 +142,19 @@ void pass_predict(Pass *pass, const SceneBatch *scenes) {
     }
 }
 
-/* Adds the loss of sequences first .. first+n-1; where a scale is given, the prediction becomes scale times its gradient.
- */
-static void add_squared_error(double *total, Pass *p, double scale, int first, int n) {
+/* What an error e adds to the loss, and half of its slope. */
+static inline double counted(BatchLoss loss, double e) {
+    return loss == LOSS_SQUARED ? e * e : fabs(e);
+}
+
+static inline real half_slope(BatchLoss loss, real e) {
+    if (loss == LOSS_SQUARED) return e;
+    return (real)0.5 * (real)((e > 0) - (e < 0));
+}
+
+/* Adds the loss of sequences first .. first+n-1; where a scale is given, the prediction becomes scale times its gradient
+ * by what the model says. */
+static void add_error(double *total, Pass *p, double scale, int first, int n) {
     const Batch *b = &p->batch;
     const Packed *seqs = &b->scenes.seqs;
     for (int q = first; q < first + n; q++) {
@@ -153,8 +163,8 @@ static void add_squared_error(double *total, Pass *p, double scale, int first, i
         real slope = (real)(2 * scale * p->data->scale.deviation) * weight;
         for (int64_t i = 3 * seqs->start[q]; i < 3 * seqs->start[q + 1]; i++) {
             real e = p->prediction[i] - b->target[i];
-            sum += (double)e * e;
-            if (scale > 0) p->prediction[i] = slope * e;
+            sum += counted(b->loss, (double)e);
+            if (scale > 0) p->prediction[i] = slope * half_slope(b->loss, e);
         }
         p->error[q] = sum * b->weight[q];
         *total += sum * weight;
@@ -163,7 +173,7 @@ static void add_squared_error(double *total, Pass *p, double scale, int first, i
 
 double pass_loss(Pass *pass) {
     double total = 0;
-    add_squared_error(&total, pass, 0, 0, pass->batch.scenes.seqs.n);
+    add_error(&total, pass, 0, 0, pass->batch.scenes.seqs.n);
     return total;
 }
 
@@ -179,7 +189,7 @@ double pass_gradient(Pass *pass, int64_t samples) {
         SceneBatch part = part_of(pass->piece_start, scenes, first, n);
         real *prediction = pass->prediction + 3 * seqs->start[first];
         predict_part(pass, prediction, &part);
-        add_squared_error(&total, pass, 1 / (double)samples, first, n);
+        add_error(&total, pass, 1 / (double)samples, first, n);
         output_gradient(pass, prediction, &part);
         first += n;
         m->more = first < seqs->n;

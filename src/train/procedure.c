@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-const Procedure *const procedures[] = {&procedure_plain, &procedure_augmented};
+const Procedure *const procedures[] = {&procedure_plain, &procedure_augmented, &procedure_remul};
 const int n_procedures = sizeof procedures / sizeof *procedures;
 
 void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *options, const SampleStream *stream,
-                     const TrainData *data, const ProcGrid *grid) {
-    *run = (ProcedureRun){.procedure = procedure, .options = options, .data = data, .grid = grid, .stream = *stream};
+                     const Pass *pass) {
+    *run =
+        (ProcedureRun){.procedure = procedure, .options = options, .pass = pass, .data = pass->data, .stream = *stream};
     if (!procedure->layout) return;
     Arena count = arena_count();
     procedure->layout(run, &count);
@@ -21,9 +22,13 @@ void procedure_end(ProcedureRun *run) {
     if (run->procedure->layout) arena_free(&run->arena);
 }
 
-int64_t procedure_bytes(const Procedure *procedure, const void *options, const TrainData *data) {
-    ProcedureRun run = {.procedure = procedure, .options = options, .data = data};
+int64_t procedure_bytes(const Procedure *procedure, const void *options, const ModelKind *kind, const ModelShape *shape,
+                        int sequences, const TrainData *data) {
+    Pass pass = {.kind = kind, .shape = *shape, .data = data};
+    ProcedureRun run = {.procedure = procedure, .options = options, .pass = &pass, .data = data};
     Arena count = arena_count();
+    batch_layout(&pass.batch, data, sequences, &count); /* its sizes alone */
+    count = arena_count();
     if (procedure->layout) procedure->layout(&run, &count);
     return (int64_t)count.peak;
 }
@@ -39,11 +44,14 @@ void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
           run->procedure->name, batch->scenes.seqs.n);
 }
 
-void procedure_after_gradient(ProcedureRun *run, Pass *pass) {
+double procedure_gradient(ProcedureRun *run, Pass *pass, int64_t samples) {
+    if (run->procedure->before_gradient) run->procedure->before_gradient(run, pass);
+    double loss = pass_gradient(pass, samples);
     if (run->procedure->after_gradient) run->procedure->after_gradient(run, pass);
+    return loss;
 }
 
-void procedure_numbers(const ProcedureRun *run, double value[CURVE_NUMBERS]) {
+void procedure_numbers(ProcedureRun *run, double value[CURVE_NUMBERS]) {
     for (int i = 0; i < CURVE_NUMBERS; i++) value[i] = NAN;
     if (run->procedure->numbers) run->procedure->numbers(run, value);
 }

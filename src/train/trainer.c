@@ -84,7 +84,7 @@ static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *op
     pass_share(&t->first, &t->count, options->batch, comm_rank(grid->dp), dp);
     pass_init(&t->pass, job->kind, &job->shape, job->seed, t->views * pass_largest_share(options->batch, dp), data,
               grid);
-    procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, data, grid);
+    procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, &t->pass);
     t->work = job->kind->work(&job->shape, comm_size(grid->tp), false);
     measure_start(&t->measures, job->measures, &t->pass);
     t->optim = optim_new(&t->pass.model->table, grid->tp);
@@ -110,9 +110,8 @@ static double train_step(Trainer *t, int64_t step, double lr) {
     const Packed *seqs = &pass->batch.scenes.seqs;
     double start = timer_now(), cpu = timer_cpu();
     procedure_fill(&t->procedure, &pass->batch, step * o->batch + t->first, t->count);
-    t->loss += pass_gradient(pass, o->batch);
+    t->loss += procedure_gradient(&t->procedure, pass, o->batch);
     t->loss_steps++;
-    procedure_after_gradient(&t->procedure, pass);
     double norm = optim_step(t->optim, pass->model->theta, pass->model->grad, lr, &settings);
     t->spent.seconds += timer_now() - start;
     t->spent.cpu += timer_cpu() - cpu;

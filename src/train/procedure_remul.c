@@ -1,0 +1,207 @@
+/* REMUL: equivariance as a second task, Elhag et al. 2024, arXiv 2410.17878. For B samples and M motions of each, new ones
+ * every step,
+ *     L = alpha L_obj + beta L_equi,   L_obj = 1/B sum_i l(f(x_i), y_i),   L_equi = 1/(BM) sum_im l(f(g_im x_i), g_im y_i)
+ * The paper's [P] is the form, anchored at the moved label; [P] too is a penalty that changes: alpha and beta by GradNorm
+ * (train/gradnorm.h) on the weights of linear_out, its constants a reproduction's. [ours]: motions are those of O(3), which
+ * the task has, as a rule, so that alpha = 0, beta = 1, M = 1 is the procedure `augmented` to the bit; `rotations` are the
+ * paper's. A part of weight 0 is not computed: beta = 0 is the procedure `plain`.
+ *
+ * A step costs what 1 + M samples cost. GradNorm adds one product (width, tokens) x (tokens, 3), one sum of 6 width numbers
+ * over dp, and copies of the residual stream; executed FLOP leave it out: it is below a hundredth. */
+#include "train/gradnorm.h"
+#include "train/procedure.h"
+
+#include "base/rng.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef enum Group { ORTHOGONAL, ROTATIONS, GRAVITY } Group;
+typedef enum Penalty { CONSTANT, GRADNORM } Penalty;
+enum { OBJECTIVE, EQUIVARIANCE, PARTS };
+
+typedef struct Options {
+    double weight[PARTS];
+    int64_t samples;
+    int group, loss, penalty;
+    double gamma, rate;
+} Options;
+
+#define AT(member) offsetof(Options, member)
+static const KeySpec keys[] = {
+    {"remul.objective", KEY_REAL, AT(weight[OBJECTIVE]), "1", 0, 1e6, NULL, "1",
+     "weight of the loss on samples as they are; 0: they are not shown"},
+    {"remul.equivariance", KEY_REAL, AT(weight[EQUIVARIANCE]), "1", 0, 1e6, NULL, "1",
+     "weight of the loss on moved samples; 0: they are not shown"},
+    {"remul.samples", KEY_INT, AT(samples), "1", 1, 64, NULL, "motions", "moved copies of each sample"},
+    {"remul.group", KEY_CHOICE, AT(group), "orthogonal", 0, 0, "orthogonal|rotations|gravity", "1",
+     "what motions are drawn from: rotations and mirror images, rotations, rotations about gravity"},
+    {"remul.loss", KEY_CHOICE, AT(loss), "l2", 0, 0, "l2|l1", "1",
+     "error that is learned from: mean over vertices of its squared length, or of the sum of its absolute values"},
+    {"remul.penalty", KEY_CHOICE, AT(penalty), "constant", 0, 0, "constant|gradnorm", "1",
+     "gradnorm: both weights start at 1 and follow the gradients, so that both losses fall alike"},
+    {"remul.gamma", KEY_REAL, AT(gamma), "1.5", 0, 10, NULL, "1", "gradnorm: how strongly losses are held together"},
+    {"remul.rate", KEY_REAL, AT(rate), "0.025", 0, 1, NULL, "1", "gradnorm: learning rate of the weights"},
+};
+#undef AT
+
+typedef struct State {
+    double weight[PARTS], first[PARTS]; /* of the losses; the losses of the first step */
+    double sum[PARTS], samples;         /* of losses since the numbers were asked for, on this rank */
+    int64_t steps;                      /* with GradNorm */
+    Tensors *stream;                    /* GradNorm: where forward leaves the residual stream */
+    int taps, width;
+    double *product[PARTS]; /* (width, out) gradient of each loss by the weights of linear_out */
+} State;
+
+static Err check(const void *options) {
+    const Options *o = options;
+    if (o->penalty == GRADNORM || o->weight[OBJECTIVE] > 0 || o->weight[EQUIVARIANCE] > 0) return ERR_NONE;
+    return err_user("%s: remul.objective = 0, remul.equivariance = 0: want one of them above 0", options_source());
+}
+
+/* Views of a sample in each part of the loss. */
+static int views_in(const Options *o, int part) {
+    bool shown = o->penalty == GRADNORM || o->weight[part] > 0;
+    if (!shown) return 0;
+    return part == OBJECTIVE ? 1 : (int)o->samples;
+}
+
+static int views(const void *options) {
+    return views_in(options, OBJECTIVE) + views_in(options, EQUIVARIANCE);
+}
+
+static void stream_layout(State *s, const Pass *pass, Arena *arena) {
+    enum { TAPS = 1024 };
+    Tap tap[TAPS];
+    int64_t tokens = pass->batch.max_tokens;
+    s->taps = pass->kind->taps(NULL, &pass->shape);
+    CHECK(s->taps <= TAPS, "%d points on the residual stream", s->taps);
+    pass->kind->taps(tap, &pass->shape);
+    s->width = tap[s->taps - 1].s;
+    CHECK(tap[s->taps - 1].mv == 0, "GradNorm on %s, whose stream has multivectors", pass->kind->name);
+    Tensors *stream = ARENA_TAKE(arena, Tensors, s->taps);
+    for (int i = 0; i < s->taps; i++) {
+        Tensors at = {.s = ARENA_TAKE(arena, real, tokens * tap[i].s)};
+        if (stream) stream[i] = at;
+    }
+    s->stream = stream;
+    for (int k = 0; k < PARTS; k++) s->product[k] = ARENA_TAKE(arena, double, s->width * pass->shape.out_s);
+}
+
+static void layout(ProcedureRun *run, Arena *arena) {
+    const Options *o = run->options;
+    State counted, *s = ARENA_TAKE(arena, State, 1);
+    run->state = s;
+    if (!s) s = &counted;
+    *s = (State){.weight = {1, 1}};
+    if (o->penalty == CONSTANT) memcpy(s->weight, o->weight, sizeof s->weight);
+    if (o->penalty == GRADNORM) stream_layout(s, run->pass, arena);
+}
+
+static Motion drawn(const ProcedureRun *run, int64_t position, int64_t m) {
+    const Options *o = run->options;
+    enum { ELEMENTS = 8 }; /* as motion_orthogonal sets aside */
+    uint64_t seed = run->stream.seed, stream = rng_stream("augment", (uint64_t)position);
+    if (o->group == ORTHOGONAL) return motion_orthogonal(seed, stream, (uint64_t)m);
+    if (o->group == ROTATIONS) return motion_haar(seed, stream, 2 * (uint64_t)m);
+    double axis[3];
+    batch_gravity(axis, run->data, &run->stream, position);
+    return motion_about(axis, 2 * acos(-1) * rng_uniform(seed, stream, ELEMENTS * (uint64_t)m));
+}
+
+/* All samples as they are, then all of them under their first motion, their second, ... */
+static void fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
+    const Options *o = run->options;
+    const State *s = run->state;
+    const Motion as_it_is = motion_identity();
+    int moved = views_in(o, EQUIVARIANCE);
+    batch->loss = o->loss;
+    if (views_in(o, OBJECTIVE))
+        for (int i = 0; i < n; i++)
+            batch_add(batch, run->data, &run->stream, first + i, &as_it_is, s->weight[OBJECTIVE]);
+    for (int m = 0; m < moved; m++)
+        for (int i = 0; i < n; i++) {
+            Motion view = drawn(run, first + i, m);
+            batch_add(batch, run->data, &run->stream, first + i, &view, s->weight[EQUIVARIANCE] / moved);
+        }
+}
+
+static void before_gradient(ProcedureRun *run, Pass *pass) {
+    const State *s = run->state;
+    pass->model->tap = s->stream;
+}
+
+/* x^T dout over tokens from .. to-1, divided by the weight that dout holds. */
+static void add_product(double *product, const State *s, const Pass *pass, int64_t from, int64_t to, double weight) {
+    int out = pass->shape.out_s;
+    const real *x = s->stream[s->taps - 1].s;
+    memset(product, 0, (size_t)(s->width * out) * sizeof *product);
+    for (int64_t t = from; t < to; t++)
+        for (int i = 0; i < s->width; i++)
+            for (int j = 0; j < out; j++)
+                product[i * out + j] += (double)x[t * s->width + i] * (double)pass->dout.s[t * out + j] / weight;
+}
+
+/* loss: sums of this step on this rank, and how many samples. */
+static void balance(ProcedureRun *run, const Pass *pass, int64_t boundary, const double sums[PARTS + 1]) {
+    const Options *o = run->options;
+    State *s = run->state;
+    const Packed *seqs = &pass->batch.scenes.seqs;
+    const Comm *dp = pass->grid->dp;
+    int size = s->width * pass->shape.out_s;
+    double loss[PARTS], norm[PARTS] = {0}, all[PARTS + 1];
+    memcpy(all, sums, sizeof all);
+    add_product(s->product[OBJECTIVE], s, pass, 0, boundary, s->weight[OBJECTIVE]);
+    add_product(s->product[EQUIVARIANCE], s, pass, boundary, seqs->start[seqs->n], s->weight[EQUIVARIANCE]);
+    comm_sum_f64(dp, all, PARTS + 1);
+    for (int k = 0; k < PARTS; k++) {
+        comm_sum_f64(dp, s->product[k], size);
+        for (int i = 0; i < size; i++) norm[k] += s->product[k][i] * s->product[k][i];
+        norm[k] = sqrt(norm[k]);
+        loss[k] = all[k] / all[PARTS];
+        if (s->steps == 0) s->first[k] = loss[k];
+    }
+    s->steps++;
+    gradnorm_step(s->weight, &(GradNorm){PARTS, s->first, o->gamma, o->rate}, loss, norm);
+}
+
+static void after_gradient(ProcedureRun *run, Pass *pass) {
+    const Options *o = run->options;
+    State *s = run->state;
+    const Packed *seqs = &pass->batch.scenes.seqs;
+    int still = views_in(o, OBJECTIVE), moved = views_in(o, EQUIVARIANCE), n = seqs->n / (still + moved);
+    double sums[PARTS + 1] = {[PARTS] = n};
+    for (int q = 0; q < still * n; q++) sums[OBJECTIVE] += pass->error[q];
+    for (int q = still * n; q < seqs->n; q++) sums[EQUIVARIANCE] += pass->error[q] / moved;
+    for (int k = 0; k < PARTS; k++) s->sum[k] += sums[k];
+    s->samples += n;
+    pass->model->tap = NULL;
+    if (o->penalty == GRADNORM) balance(run, pass, seqs->start[still * n], sums);
+}
+
+static void numbers(ProcedureRun *run, double value[CURVE_NUMBERS]) {
+    const Options *o = run->options;
+    State *s = run->state;
+    double sum[PARTS + 1] = {s->sum[OBJECTIVE], s->sum[EQUIVARIANCE], s->samples};
+    comm_sum_f64(run->pass->grid->dp, sum, PARTS + 1);
+    for (int k = 0; k < PARTS; k++) {
+        value[k] = views_in(o, k) ? sum[k] / sum[PARTS] : NAN;
+        value[PARTS + k] = s->weight[k];
+        s->sum[k] = 0;
+    }
+    s->samples = 0;
+}
+
+const Procedure procedure_remul = {
+    .name = "remul",
+    .keys = keys,
+    .n_keys = sizeof keys / sizeof *keys,
+    .check = check,
+    .views = views,
+    .layout = layout,
+    .fill = fill,
+    .before_gradient = before_gradient,
+    .after_gradient = after_gradient,
+    .number = {"loss_objective", "loss_equivariance", "weight_objective", "weight_equivariance"},
+    .numbers = numbers};
