@@ -2,6 +2,7 @@
 /* The action of motions on scenes: a group acts, inverses take back, the floor stays where it is under every vertex,
  * also where the motion is none of E(3). */
 #include "check.h"
+#include "la/pga.h"
 #include "train/act.h"
 
 enum { TOKENS = 40, SCENES = 3 };
@@ -183,11 +184,58 @@ static void sheared_floor(void) {
     EXPECT(fabs(plane[0]) > 0.1, "a shear tilts the floor: %g", plane[0]);
 }
 
+/* On multivectors: points and planes move as points and planes do, products as products, and mirror images as the
+ * versors of planes make them. */
+static void multivectors(void) {
+    enum { CHANNELS = 3 };
+    int64_t start[2] = {0, 1};
+    Packed one = {.n = 1, .start = start};
+    for (int i = 0; i < 4; i++) {
+        Motion g = some(i);
+        double sign = i % 2 ? -1 : 1, plane[4] = {0.6, 0, 0.8, 1.5}, p[3] = {0.3, -1.2, 2}, normal[3] = {0.6, 0, 0.8};
+        double on[3] = {-0.9, 0, -1.2}, mv[CHANNELS][PGA], want[CHANNELS][PGA];
+        pga_point(mv[0], p);
+        pga_plane(mv[1], normal, on);
+        pga_geometric_ref(mv[2], mv[0], mv[1]);
+        act_vector(p, p, &g);
+        act_vector(on, on, &g);
+        act_plane(plane, plane, &g);
+        for (int k = 0; k < 3; k++) {
+            p[k] += g.s[k];
+            on[k] += g.s[k];
+        }
+        pga_point(want[0], p);
+        for (int c = 0; c < PGA; c++) want[0][c] *= sign;
+        pga_plane(want[1], plane, on);
+        pga_geometric_ref(want[2], want[0], want[1]);
+        real x[PGA * CHANNELS], y[PGA * CHANNELS];
+        for (int k = 0; k < PGA * CHANNELS; k++) x[k] = (real)mv[k % CHANNELS][k / CHANNELS];
+        act_multivectors(y, x, CHANNELS, &one, &g, true);
+        for (int k = 0; k < PGA * CHANNELS; k++)
+            EXPECT(fabs((double)y[k] - want[k % CHANNELS][k / CHANNELS]) < 100 * REAL_EPSILON, "motion %d entry %d: %g",
+                   i, k, (double)y[k]);
+    }
+    const double normal[3] = {0.6, 0, 0.8}, origin[3] = {0};
+    double versor[PGA], image[PGA], blade[PGA] = {0};
+    Motion mirror = motion_mirror(normal);
+    pga_plane(versor, normal, origin);
+    for (int c = 0; c < PGA; c++) {
+        real x[PGA] = {0};
+        x[c] = blade[c] = 1;
+        pga_versor(image, versor, true, blade);
+        blade[c] = 0;
+        act_multivectors(x, x, 1, &one, &mirror, false);
+        for (int k = 0; k < PGA; k++)
+            EXPECT(fabs((double)x[k] - image[k]) < 10 * REAL_EPSILON, "mirror of %d, component %d", c, k);
+    }
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     motions();
     haar();
     scenes();
     sheared_floor();
+    multivectors();
     return test_end();
 }

@@ -11,6 +11,7 @@
 #include "nn/param.h"
 #include "par/comm.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Packed {
@@ -69,6 +70,7 @@ typedef struct ModelWork {
 typedef struct Tap {
     char name[32]; /* of the part that ends there, as parameters are named: linear_in, blocks.0 */
     int mv, s;     /* channels: multivectors, scalars */
+    bool acts;     /* how motions act there is known: multivectors as such, scalars stay */
 } Tap;
 
 typedef struct Model Model;
@@ -133,7 +135,8 @@ struct Model {
     void *state; /* the kind's own, placed by layout */
 };
 
-/** What `taps` of a kind says whose stream has one width: after linear_in and after each block. */
+/** What `taps` of a kind says whose stream has one width: after linear_in and after each block. Of a stream with
+ *  multivectors it says that it is known how motions act on it. */
 int model_block_taps(Tap *tap, int depth, int mv, int s);
 
 /** Collective on tp. The parameters are zero until param_init or param_take. */

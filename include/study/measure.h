@@ -6,7 +6,8 @@
 /** Fills `chosen` from study.measures, measure.* and the keys of the measurements. Errors: one that is listed twice. */
 Err study_measures(StudyOptions *options);
 
-/** `  equivariance so3 0.0312 mirror 0.411` for the last step of a cell's rows, at the output; empty without rows. */
+/** `  equivariance so3 0.0312 mirror 0.411` for the last step of a cell's rows, at the output: of each measurement its
+ *  headline. Empty without rows. */
 void study_measure_text(char *text, size_t size, const MeasureRow *rows, int64_t n);
 
 /** `measured NAME = [unit] description` lines of the chosen ones, for provenance. */

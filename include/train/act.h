@@ -39,6 +39,9 @@ Motion motion_between(const double from[3], const double to[3]);
 /** The motion followed by the reflection at the origin, x -> -x: of a uniform rotation a uniform mirror image. */
 Motion motion_mirrored(const Motion *motion);
 
+/** The reflection at the plane through the origin with this normal, of any length but 0. */
+Motion motion_mirror(const double normal[3]);
+
 /** exp(t sum_i w[i] G_i), the G_i a basis of the affine algebra, each of Frobenius norm 1 as a 4x4 matrix:
  *      0-2 rotations about x, y, z    3-5 shears yz, zx, xy (symmetric)    6, 7 stretches x-y, x+y-2z    8 scale
  *      9-11 shifts along x, y, z
@@ -76,3 +79,8 @@ void act_scene(MovedScenes *to, const SceneBatch *from, const Motion *motion, bo
 
 /** The action on displacements, y = A x for (tokens, 3); y may be x. Taken back by the inverse motions. */
 void act_out(real *y, const real *x, const Packed *seqs, const Motion *motion, bool per_sequence);
+
+/** The action of orthogonal motions on multivectors (16, tokens, channels) by component planes, as that of their versors
+ *  (la/pga.h): a point moves as a point where det A = 1; a mirror image makes its e123 -1. y may be x. */
+void act_multivectors(real *y, const real *x, int channels, const Packed *seqs, const Motion *motion,
+                      bool per_sequence);

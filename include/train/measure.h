@@ -2,8 +2,9 @@
  *  Measure; its line in the list of src/train/measure.c makes it known, its keys with it. `study.measures` chooses, rows
  *  go to /measures (io/results.h).
  *
- *  A measurement runs on the first measure.samples samples of the test range, as they are, in the layout of the cell. It
- *  reads the model and never changes it; its FLOP and seconds are none of the cell's compute. */
+ *  A measurement runs on the first measure.samples samples of the test range, as they are, in the layout of the cell; on
+ *  fewer, and on at least MEASURE_LEAST, where all chosen ones together would cost more than measure.share of the training
+ *  of the cell. It reads the model and never changes it; its FLOP and seconds are none of the cell's compute. */
 #pragma once
 
 #include "io/results.h"
@@ -13,6 +14,7 @@
 /** Keys `measure.*`, the same for every measurement. */
 typedef struct MeasureOptions {
     int64_t samples; /* test samples; fewer where there are not so many */
+    double share;    /* all measurements together: at most this part of the forward passes that training takes */
     int64_t motions; /* drawn for each sample */
     bool curve;      /* at every point of the learning curve too, not only at its end */
 } MeasureOptions;
@@ -42,7 +44,8 @@ typedef struct MeasureContext {
 
 struct Measure {
     const char *name, *unit, *description;
-    const KeySpec *keys; /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
+    const char *headline; /* element that a line of a cell shows; NULL: all of its output */
+    const KeySpec *keys;  /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
     int n_keys;
 
     /** Forward passes for each sample, for forecasts of time. */
@@ -56,12 +59,12 @@ struct Measure {
     void (*run)(MeasureSink *sink, MeasureContext *context);
 };
 
-extern const Measure measure_equivariance, measure_twirl;
+extern const Measure measure_equivariance, measure_twirl, measure_mirror, measure_lie;
 extern const Measure *const measures[]; /* every one of them: src/train/measure.c */
 extern const int n_measures;
 
 /** What a study asks for. */
-enum { MEASURE_CHOICE = 16 };
+enum { MEASURE_CHOICE = 16, MEASURE_LEAST = 8 };
 typedef struct MeasureChoice {
     int n;
     struct {
@@ -71,21 +74,23 @@ typedef struct MeasureChoice {
     MeasureOptions common;
 } MeasureChoice;
 
-/** The chosen measurements on one pass, with all their memory; NULL chooses none. Not collective. */
+/** The chosen measurements on one pass, with all their memory; NULL chooses none. trained: forward passes of a sample that
+ *  training takes, of which they may cost measure.share; INFINITY: no matter. Not collective. */
 typedef struct MeasureBench {
     int n;
     MeasureContext at[MEASURE_CHOICE];
 } MeasureBench;
-void measure_start(MeasureBench *bench, const MeasureChoice *choice, Pass *pass);
+void measure_start(MeasureBench *bench, const MeasureChoice *choice, Pass *pass, double trained);
 void measure_end(MeasureBench *bench);
 
 /** Runs them all after `step` optimiser steps. Collective on the cell. */
 void measure_run(MeasureSink *sink, MeasureBench *bench, int64_t step);
 
-/** Bytes that measure_start takes beside a pass of `sequences`, and forward passes of a sample that one measure_run
- *  costs. Not collective. */
-int64_t measure_bytes(const MeasureChoice *choice, const TrainData *data, int sequences);
-double measure_passes(const MeasureChoice *choice, const TrainData *data);
+/** Bytes that measure_start takes at most beside a pass of `sequences` of that model, and forward passes of a sample that
+ *  one measure_run costs. Not collective. */
+int64_t measure_bytes(const MeasureChoice *choice, const ModelKind *kind, const ModelShape *shape,
+                      const TrainData *data, int sequences);
+double measure_passes(const MeasureChoice *choice, const TrainData *data, double trained);
 
 /** ---- For those who write measurements. ---- */
 
@@ -97,6 +102,27 @@ typedef struct MeasureChunk {
 } MeasureChunk;
 bool measure_next(MeasureChunk *chunk, MeasureContext *context);
 
+/** The residual stream of the model as one forward pass left it, whole on every rank of tp. */
+enum { MEASURE_TAPS = 256 };
+typedef struct MeasureTaps {
+    int n;
+    Tap tap[MEASURE_TAPS];
+    Tensors at[MEASURE_TAPS];
+} MeasureTaps;
+
+/** Room for a batch of the pass: of all points, or of those alone where it is known how motions act; a model that cannot
+ *  be read, or that sees scenes turned, has none of the latter. Called twice, to count and to place. Not collective. */
+void measure_taps_layout(MeasureTaps *taps, const Pass *pass, bool acting, Arena *arena);
+
+/** pass_forward that leaves the stream in `taps`. Collective on grid->tp. */
+void measure_forward(MeasureTaps *taps, Pass *pass, const SceneBatch *scenes);
+
+/** The motions that measurements draw: rotation m of a sample, uniform; the direction that is down in sequence q of a batch, z
+ *  where the scene does not say; a mirror plane of a sample along that, uniform about it. Not collective. */
+Motion measure_rotation(const MeasureContext *context, int64_t sample, int64_t m);
+void measure_vertical(double axis[3], const SceneBatch *scenes, int q);
+Motion measure_mirror_plane(const MeasureContext *context, int64_t sample, const double vertical[3]);
+
 /** Values (context->samples), each filled in by the rank that has the sample and 0 elsewhere: afterwards every rank has
  *  them all. Collective on the cell. */
 void measure_gather(const MeasureContext *context, double *values);
@@ -105,3 +131,11 @@ void measure_gather(const MeasureContext *context, double *values);
  *  collective. */
 void measure_row(MeasureSink *sink, const MeasureContext *context, int64_t layer, const char *element,
                  const double *values);
+
+/** A row of any number. Not collective. */
+void measure_number(MeasureSink *sink, const MeasureContext *context, int64_t layer, const char *element, double value,
+                    double se, int64_t samples);
+
+/** Values whose mean is the ratio of the means of x and y, and whose standard error is that of the ratio to first order
+ *  (delta method). */
+void measure_ratio(double *out, const double *x, const double *y, int64_t n);

@@ -43,6 +43,9 @@ typedef struct TrainProgress {
 /** Samples of the test set at a point of a learning curve. Not collective. */
 int64_t train_curve_samples(const TrainOptions *options, const TrainData *data);
 
+/** What training costs in forward passes of a sample. Not collective. */
+double train_passes(const TrainJob *job, const TrainOptions *options);
+
 /** Trains and evaluates. Fills of `record` what training decides: parameters, samples, tokens, FLOP, seconds, losses,
  *  outcome, curve_points, names of the procedure's numbers; of `curve`, which has room for options->evaluations points,
  *  the first curve_points, all but `cell`. The same on every rank of the grid. A loss or gradient that is not finite

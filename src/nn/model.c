@@ -27,7 +27,7 @@ ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
 
 int model_block_taps(Tap *tap, int depth, int mv, int s) {
     for (int i = 0; tap && i <= depth; i++) {
-        tap[i] = (Tap){.name = "linear_in", .mv = mv, .s = s};
+        tap[i] = (Tap){.name = "linear_in", .mv = mv, .s = s, .acts = mv > 0};
         if (i) snprintf(tap[i].name, sizeof tap[i].name, "blocks.%d", i - 1);
     }
     return depth + 1;

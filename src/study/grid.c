@@ -278,7 +278,6 @@ void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, c
     comm_sum_f64(comm, seconds, grid->n);
     double evaluated = (double)(options->train.evaluations * train_curve_samples(&options->train, data) +
                                 data->test_samples + data->validation_samples);
-    evaluated += measure_passes(&options->chosen, data);
     for (int i = 0; i < grid->n; i++) {
         Cell *c = &grid->cell[i];
         double rate = 1e9,
@@ -290,7 +289,8 @@ void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, c
             near = same ? INFINITY : sample_flop(timed);
             rate = sample_flop(timed) / seconds[k];
         }
-        double samples = (double)c->record.samples + evaluated / 3; /* a forward pass is a third of a step */
+        double measured = measure_passes(&options->chosen, data, train_passes(&c->job, &options->train));
+        double samples = (double)c->record.samples + (evaluated + measured) / 3; /* a pass is a third of a step */
         c->seconds = samples * sample_flop(c) / rate / (double)(options->dp * options->tp);
     }
     mem_free(seconds);

@@ -3,10 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* -1: there is none of that name. */
 static int find(const char *name) {
     for (int m = 0; m < n_measures; m++)
         if (!strcmp(measures[m]->name, name)) return m;
-    CHECK(false, "measurement %s is not in the list", name); /* options_read has refused it */
+    return -1;
 }
 
 Err study_measures(StudyOptions *o) {
@@ -14,6 +15,7 @@ Err study_measures(StudyOptions *o) {
     choice->common = o->measure;
     for (int i = 0; i < o->measures.n; i++) {
         int m = find(o->measures.at[i]);
+        CHECK(m >= 0, "measurement %s is not in the list", o->measures.at[i]); /* options_read has refused it */
         for (int k = 0; k < choice->n; k++)
             if (choice->at[k].measure == measures[m])
                 return err_user("%s: study.measures: %s is listed twice: want each once", options_source(),
@@ -30,6 +32,13 @@ static void append(char *text, size_t size, const char *piece) {
     snprintf(text + used, size - used, "%s", piece);
 }
 
+/* Whether a line of a cell has room for the row. */
+static bool shown(const MeasureRow *row, int64_t last) {
+    if (row->step != last || row->layer >= 0) return false;
+    int m = find(row->measure);
+    return m < 0 || !measures[m]->headline || !strcmp(measures[m]->headline, row->element);
+}
+
 void study_measure_text(char *text, size_t size, const MeasureRow *rows, int64_t n) {
     int64_t last = 0;
     const char *measure = "";
@@ -39,7 +48,7 @@ void study_measure_text(char *text, size_t size, const MeasureRow *rows, int64_t
     for (int64_t i = 0; i < n; i++) {
         const MeasureRow *r = &rows[i];
         char piece[2 * RESULTS_NAME + 32];
-        if (r->step != last || r->layer >= 0) continue;
+        if (!shown(r, last)) continue;
         if (strcmp(measure, r->measure)) {
             snprintf(piece, sizeof piece, "  %s", r->measure);
             append(text, size, piece);

@@ -1,6 +1,8 @@
 #include "train/act.h"
 
+#include "base/err.h"
 #include "base/rng.h"
+#include "la/pga.h"
 
 #include <math.h>
 #include <string.h>
@@ -56,6 +58,13 @@ Motion motion_mirrored(const Motion *motion) {
     Motion m = *motion;
     for (int i = 0; i < 9; i++) m.a[i] = -m.a[i];
     for (int i = 0; i < 3; i++) m.s[i] = -m.s[i];
+    return m;
+}
+
+Motion motion_mirror(const double normal[3]) {
+    Motion m = motion_identity();
+    double square = normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2];
+    for (int i = 0; i < 9; i++) m.a[i] -= 2 * normal[i / 3] * normal[i % 3] / square;
     return m;
 }
 
@@ -266,6 +275,72 @@ void act_out(real *y, const real *x, const Packed *seqs, const Motion *motion, b
             widen(v, x + 3 * t, 3);
             act_vector(v, v, g);
             narrow(y + 3 * t, v, 3);
+        }
+    }
+}
+
+/* ---- Multivectors. ---- */
+
+/* The basis vectors e0 .. e3 of each component, ascending, and how many. */
+static const struct Blade {
+    int grade, vector[4];
+} blades[PGA] = {{0, {0}},       {1, {0}},       {1, {1}},       {1, {2}},         {1, {3}},    {2, {0, 1}},
+                 {2, {0, 2}},    {2, {0, 3}},    {2, {1, 2}},    {2, {1, 3}},      {2, {2, 3}}, {3, {0, 1, 2}},
+                 {3, {0, 1, 3}}, {3, {0, 2, 3}}, {3, {1, 2, 3}}, {4, {0, 1, 2, 3}}};
+
+/* The determinant of the rows and columns of v that two blades of one grade name, by the first row. */
+static double minor_of(double v[4][4], const int *row, const int *column, int grade) {
+    if (grade == 0) return 1;
+    double sum = 0;
+    for (int k = 0; k < grade; k++) {
+        int others[3];
+        for (int i = 0, n = 0; i < grade; i++)
+            if (i != k) others[n++] = column[i];
+        double term = v[row[0]][column[k]];
+        if (term != 0) sum += (k % 2 ? -term : term) * minor_of(v, row + 1, others, grade - 1);
+    }
+    return sum;
+}
+
+/* How a motion acts on multivectors: on vectors, which are planes, e_i -> A e_i - (A e_i . s) e0 and e0 -> e0; on a
+ * product of vectors as on its factors, so a matrix of minors. */
+static void multivector_matrix(double matrix[PGA][PGA], const Motion *m) {
+    CHECK(m->orthogonal, "only orthogonal motions act on multivectors");
+    double v[4][4] = {{1}};
+    for (int i = 0; i < 3; i++)
+        for (int r = 0; r < 3; r++) {
+            v[1 + r][1 + i] = m->a[3 * r + i];
+            v[0][1 + i] -= m->a[3 * r + i] * m->s[r];
+        }
+    for (int r = 0; r < PGA; r++)
+        for (int c = 0; c < PGA; c++) {
+            bool same = blades[r].grade == blades[c].grade;
+            matrix[r][c] = same ? minor_of(v, blades[r].vector, blades[c].vector, blades[r].grade) : 0;
+        }
+}
+
+/* One row of `channels` components at each plane: y = matrix x, of which most entries are 0. */
+static void act_row(double *y, const real *x, int64_t plane, int channels, double matrix[PGA][PGA]) {
+    memset(y, 0, (size_t)channels * PGA * sizeof *y);
+    for (int r = 0; r < PGA; r++)
+        for (int c = 0; c < PGA; c++) {
+            if (matrix[r][c] == 0) continue;
+            for (int i = 0; i < channels; i++) y[r * channels + i] += matrix[r][c] * (double)x[c * plane + i];
+        }
+}
+
+void act_multivectors(real *y, const real *x, int channels, const Packed *seqs, const Motion *motion,
+                      bool per_sequence) {
+    enum { AT_ONCE = 64 };
+    double matrix[PGA][PGA], row[PGA * AT_ONCE];
+    int64_t plane = seqs->start[seqs->n] * channels;
+    for (int q = 0; q < seqs->n; q++) {
+        if (q == 0 || per_sequence) multivector_matrix(matrix, &motion[q]);
+        int64_t first = seqs->start[q] * channels, end = seqs->start[q + 1] * channels;
+        for (int64_t at = first; at < end; at += AT_ONCE) {
+            int n = end - at < AT_ONCE ? (int)(end - at) : AT_ONCE;
+            act_row(row, x + at, plane, n, matrix);
+            for (int r = 0; r < PGA; r++) narrow(y + r * plane + at, row + r * n, n);
         }
     }
 }

@@ -16,7 +16,7 @@ static int64_t moments_bytes(const TrainJob *job, int tp) {
 int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp) {
     int sequences = procedure_views(job->procedure, job->procedure_options) * pass_largest_share(options->batch, dp);
     return data->dataset_bytes + pass_bytes(job->kind, &job->shape, tp, sequences, data) + moments_bytes(job, tp) +
-           measure_bytes(job->measures, data, sequences) +
+           measure_bytes(job->measures, job->kind, &job->shape, data, sequences) +
            procedure_bytes(job->procedure, job->procedure_options, job->kind, &job->shape, sequences, data);
 }
 

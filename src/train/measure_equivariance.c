@@ -8,8 +8,6 @@
  * bodies move. A sample on which a model says nothing, f(x) = 0, has no relative error and is left out. */
 #include "train/measure.h"
 
-#include "base/rng.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -57,8 +55,7 @@ static void add_motion(MeasureContext *c, const MeasureChunk *chunk, int element
     const SceneBatch *scenes = &c->pass->batch.scenes;
     const Packed *seqs = &scenes->seqs;
     for (int q = 0; q < chunk->n; q++) {
-        uint64_t stream = rng_stream("measure", (uint64_t)(chunk->first + q));
-        s->motion[q] = motion_haar(c->stream.seed, stream, (uint64_t)m);
+        s->motion[q] = measure_rotation(c, chunk->first + q, m);
         if (element == MIRROR) s->motion[q] = motion_mirrored(&s->motion[q]);
     }
     act_scene(&s->moved, scenes, s->motion, true);

@@ -1,33 +1,50 @@
-/* How much of a model's loss is due to imperfect symmetry under rotations. With M rotations g_m of a sample and
- * fbar = (1/M) sum_m g_m^-1 f(g_m x), its prediction made symmetric by averaging ("twirled"), exactly
+/* How much of a model's loss is due to imperfect symmetry: `twirl` under rotations, `mirror` under mirror images. With M
+ * motions g_m of a sample and fbar = (1/M) sum_m g_m^-1 f(g_m x), its prediction made symmetric by averaging
+ * ("twirled"), exactly
  *     (1/M) sum_m |f(g_m x) - g_m y|^2  =  |fbar - y|^2  +  (1/M) sum_m |g_m^-1 f(g_m x) - fbar|^2
  * all in the units of the loss (train/pass.h). Elements:
- *     views        the left side, the loss over rotated samples
+ *     views        the left side, the loss over moved samples
  *     averaged     the first term, the loss of the averaged prediction
- *     asymmetry    the last term times M/(M-1), which has the same mean for every M: what averaging over all rotations
- *                  would take away. 0 for a model that is equivariant
+ *     asymmetry    what averaging over the whole group would take away: the last term, times M/(M-1) where the motions
+ *                  are drawn, so that it has the same mean for every M. 0 for a model that is equivariant
  *     share        asymmetry over views, means over the samples
+ *     ratio        of `mirror` alone: loss over mirrored samples over that over samples as they are
+ * twirl draws measure.motions rotations of each sample. mirror has the two motions of a group: none, and the reflection
+ * at a plane along gravity, another one for each sample. So gravity stays where it is, and a fault under rotations that
+ * tilt a scene is none of it.
  * What averaging takes away at the end is not all that a lack of symmetry costs: capacity and steps were spent on
  * learning it. */
 #include "train/measure.h"
 
-#include "base/rng.h"
-
 #include <string.h>
 
-enum { VIEWS, AVERAGED, ASYMMETRY, SHARE, ELEMENTS };
-static const char *const element_name[ELEMENTS] = {"views", "averaged", "asymmetry", "share"};
+enum { VIEWS, AVERAGED, ASYMMETRY, SHARE, RATIO, STILL = RATIO, ELEMENTS };
+static const char *const element_name[ELEMENTS] = {"views", "averaged", "asymmetry", "share", "ratio"};
 
 typedef struct State {
     MovedScenes moved;
     Motion *motion;          /* (sequences) */
     double *mean;            /* (tokens, 3) of the predictions so far, turned back */
-    double *value[ELEMENTS]; /* (samples) */
+    double *value[ELEMENTS]; /* (samples); STILL: loss under the first motion */
 } State;
 
-static int passes(const MeasureOptions *common, const void *options) {
+static bool mirrors(const MeasureContext *c) {
+    return c->measure == &measure_mirror;
+}
+
+static int motions(const MeasureContext *c) {
+    return mirrors(c) ? 2 : (int)c->common->motions;
+}
+
+static int twirl_passes(const MeasureOptions *common, const void *options) {
     (void)options;
     return (int)common->motions;
+}
+
+static int mirror_passes(const MeasureOptions *common, const void *options) {
+    (void)common;
+    (void)options;
+    return 2;
 }
 
 static void layout(MeasureContext *c, Arena *arena) {
@@ -41,13 +58,22 @@ static void layout(MeasureContext *c, Arena *arena) {
     for (int e = 0; e < ELEMENTS; e++) s->value[e] = ARENA_TAKE(arena, double, c->samples);
 }
 
+/* Motion m of sequence q of the batch, which is sample i. */
+static Motion motion_of(const MeasureContext *c, int q, int64_t i, int64_t m) {
+    double vertical[3];
+    if (!mirrors(c)) return measure_rotation(c, i, m);
+    if (m == 0) return motion_identity();
+    measure_vertical(vertical, &c->pass->batch.scenes, q);
+    return measure_mirror_plane(c, i, vertical);
+}
+
 /* Takes view m of sequence q of the batch, sample i, into mean and sums of squares (Welford 1962), which lose nothing
  * however close the predictions are. */
 static void add_view(MeasureContext *c, int q, int64_t i, int64_t m) {
     State *s = c->state;
     const Batch *b = &c->pass->batch;
     Motion back = motion_inverse(&s->motion[q]);
-    double views = 0, spread = 0, weight = (double)b->weight[q] / (double)c->common->motions;
+    double views = 0, spread = 0, weight = (double)b->weight[q] / motions(c);
     for (int64_t t = b->start[q]; t < b->start[q + 1]; t++) {
         double x[3];
         for (int k = 0; k < 3; k++) x[k] = (double)c->pass->prediction[3 * t + k];
@@ -59,6 +85,7 @@ static void add_view(MeasureContext *c, int q, int64_t i, int64_t m) {
             views += error * error;
         }
     }
+    if (m == 0) s->value[STILL][i] = views * (double)b->weight[q];
     s->value[VIEWS][i] += views * weight;
     s->value[ASYMMETRY][i] += spread * weight;
 }
@@ -67,10 +94,8 @@ static void measure_chunk(MeasureContext *c, const MeasureChunk *chunk) {
     State *s = c->state;
     const Batch *b = &c->pass->batch;
     memset(s->mean, 0, (size_t)(3 * b->start[chunk->n]) * sizeof *s->mean);
-    for (int64_t m = 0; m < c->common->motions; m++) {
-        for (int q = 0; q < chunk->n; q++)
-            s->motion[q] =
-                motion_haar(c->stream.seed, rng_stream("measure", (uint64_t)(chunk->first + q)), (uint64_t)m);
+    for (int64_t m = 0; m < motions(c); m++) {
+        for (int q = 0; q < chunk->n; q++) s->motion[q] = motion_of(c, q, chunk->first + q, m);
         act_scene(&s->moved, &b->scenes, s->motion, true);
         pass_predict(c->pass, &s->moved.scenes);
         for (int q = 0; q < chunk->n; q++) add_view(c, q, chunk->first + q, m);
@@ -82,27 +107,21 @@ static void measure_chunk(MeasureContext *c, const MeasureChunk *chunk) {
         }
 }
 
-/* Values whose mean is the ratio of the means of x and y, and whose standard error is that of the ratio to first order
- * (delta method). */
-static void ratio(double *out, const double *x, const double *y, int64_t n) {
-    double sum_x = 0, sum_y = 0;
-    for (int64_t i = 0; i < n; i++) {
-        sum_x += x[i];
-        sum_y += y[i];
-    }
-    double of_means = sum_x / sum_y;
-    for (int64_t i = 0; i < n; i++) out[i] = of_means + (x[i] - of_means * y[i]) / (sum_y / (double)n);
-}
-
 static void run(MeasureSink *sink, MeasureContext *c) {
     State *s = c->state;
-    double m = (double)c->common->motions;
+    double m = motions(c), unbiased = mirrors(c) ? 1 : m / (m - 1);
     for (int e = 0; e < ELEMENTS; e++) memset(s->value[e], 0, (size_t)c->samples * sizeof *s->value[e]);
     for (MeasureChunk chunk = {0}; measure_next(&chunk, c);) measure_chunk(c, &chunk);
-    for (int e = 0; e < SHARE; e++) measure_gather(c, s->value[e]);
-    for (int64_t i = 0; i < c->samples; i++) s->value[ASYMMETRY][i] *= m / (m - 1);
-    ratio(s->value[SHARE], s->value[ASYMMETRY], s->value[VIEWS], c->samples);
-    for (int e = 0; e < ELEMENTS; e++) measure_row(sink, c, -1, element_name[e], s->value[e]);
+    for (int e = 0; e < ELEMENTS; e++)
+        if (e != SHARE) measure_gather(c, s->value[e]);
+    for (int64_t i = 0; i < c->samples; i++) s->value[ASYMMETRY][i] *= unbiased;
+    measure_ratio(s->value[SHARE], s->value[ASYMMETRY], s->value[VIEWS], c->samples);
+    for (int e = 0; e <= SHARE; e++) measure_row(sink, c, -1, element_name[e], s->value[e]);
+    if (!mirrors(c)) return;
+    double *mirrored = s->value[AVERAGED]; /* told already */
+    for (int64_t i = 0; i < c->samples; i++) mirrored[i] = 2 * s->value[VIEWS][i] - s->value[STILL][i];
+    measure_ratio(s->value[RATIO], mirrored, s->value[STILL], c->samples);
+    measure_row(sink, c, -1, element_name[RATIO], s->value[RATIO]);
 }
 
 const Measure measure_twirl = {
@@ -110,6 +129,16 @@ const Measure measure_twirl = {
     .unit = "1",
     .description =
         "loss over rotated samples, of the prediction averaged over them, their unbiased difference and its share",
-    .passes = passes,
+    .headline = "share",
+    .passes = twirl_passes,
+    .layout = layout,
+    .run = run};
+
+const Measure measure_mirror = {
+    .name = "mirror",
+    .unit = "1",
+    .description = "twirl over a sample and its mirror image, and the loss of the images over that of the samples",
+    .headline = "share",
+    .passes = mirror_passes,
     .layout = layout,
     .run = run};

@@ -59,6 +59,11 @@ static double spent_sum(double compute[CURRENCIES], const Spent *s, const ProcGr
     return seconds;
 }
 
+double train_passes(const TrainJob *job, const TrainOptions *options) {
+    int views = procedure_views(job->procedure, job->procedure_options);
+    return 3 * (double)(job->steps * options->batch * views); /* a backward pass costs two forward ones */
+}
+
 /* A cell at work. */
 typedef struct Trainer {
     const TrainJob *job;
@@ -86,7 +91,7 @@ static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *op
               grid);
     procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, &t->pass);
     t->work = job->kind->work(&job->shape, comm_size(grid->tp), false);
-    measure_start(&t->measures, job->measures, &t->pass);
+    measure_start(&t->measures, job->measures, &t->pass, train_passes(job, options));
     t->optim = optim_new(&t->pass.model->table, grid->tp);
     t->spent.energy = energy_open();
 }
