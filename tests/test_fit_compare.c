@@ -128,7 +128,7 @@ static Law refitted(const Table *t, const bool *without, const LawSpec *spec, in
     for (int m = 0; m < t->arms; m++) table_arm(&few, t->arm[m]);
     for (int64_t i = 0; i < t->n; i++)
         if (!without[i]) table_add(&few, t->at[i]);
-    LawRows rows[2] = {law_rows(&few, 0), law_rows(&few, 1)};
+    LawRows rows[2] = {law_rows(&few, 0, LAW_OF_N_AND_D), law_rows(&few, 1, LAW_OF_N_AND_D)};
     LawProblem p = law_problem(rows, 2, spec);
     LawFit fit;
     law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
@@ -224,7 +224,7 @@ static void many_rows(void) {
                               .arm = table_arm(&t, "x"),
                               .loss = law_loss(&first, n, d) * exp(z)});
     }
-    LawRows rows = law_rows(&t, 0);
+    LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
     Comm *alone = comm_split(comm_world(), comm_rank(comm_world()));
     for (int objective = OBJECTIVE_HUBER; objective <= OBJECTIVE_LOG; objective++) {
         LawSpec spec = {.kind = &law_chinchilla, .objective = objective, .delta = 1e-3};

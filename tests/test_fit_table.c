@@ -115,7 +115,7 @@ static void computed(void) {
     EXPECT(strstr(err.text, "no column loss"), "%s", err.text);
     table_free(&t);
     err = read_text(&t, "C,N,loss\n6e14,1e6,3\n", &usual);
-    EXPECT(!err.code && t.at[0].d == 1e8 && noted(&t, "D = C / (6 N) in 1 rows"), "%s: D = %g", err.text, t.at[0].d);
+    EXPECT(!err.code && t.at[0].d == 1e8 && noted(&t, "D = C / (6 N) in 1 row"), "%s: D = %g", err.text, t.at[0].d);
     table_free(&t);
     err = read_text(&t, "GFLOPs,tokens,loss\n6e5,1e8,3\n", &usual);
     EXPECT(!err.code && t.at[0].n == 1e6 && t.at[0].c[0] == 6e14 && noted(&t, "units of 1e+09 FLOP"), "%s: N = %g",
@@ -152,7 +152,7 @@ static void chosen(void) {
     EXPECT(!err.code && !t.notes && t.at[1].seed == 2, "%s: seeds are no sweep", err.text);
     table_free(&t);
     err = read_text(&t, "N,D,loss\n1,2,3\n2,2,2.5\n1,2,3\n", &usual);
-    EXPECT(noted(&t, "1 rows have the N, D and loss of another row"), "rows twice");
+    EXPECT(noted(&t, "1 row has the N, D and loss of another row"), "rows twice");
     table_free(&t);
     options = usual;
     options.columns.drop = "bad", options.columns.holdout = "test", options.columns.error = "se";

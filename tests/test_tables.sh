@@ -124,6 +124,43 @@ fit "$folder/three.csv" -fit_details -fit_pairs first
 said '---- arm3 against arm1 ----'
 grep -q 'arm3 against arm2' "$folder/out" && complain "pairs that nobody asked for"
 
+# ---- Other laws: of N, of D, of C alone, of a table of optima; E held; a quantile. ----
+line() { # NAME START FACTOR A ALPHA: a table of one axis with the law 1.7 + A / X^ALPHA
+    awk -v name="$1" -v start="$2" -v factor="$3" -v a="$4" -v alpha="$5" 'BEGIN { print name ",loss"; srand(3)
+        for (i = 0; i < 14; i++) { x = start * factor ^ i
+            printf "%.6g,%.6f\n", x, (1.7 + a / x ^ alpha) * (1 + 0.002 * (rand() - 0.5)) } }' >"$folder/$1.csv"
+}
+line C 1e17 3 40 0.09
+fit "$folder/C.csv" -fit_law compute -json "$folder/f.json"
+said 'law L = E \+ A/C\^alpha;'
+said '^ +C +1\.[67][0-9]* +[0-9.]+ +- +0\.0[89][0-9]* +- +0\.0[89].* converged$'
+said '1e\+21 +- +- +2\.2[0-9]* \[.*within the data'
+${PYTHON:-/usr/bin/python3} -c "import json, sys; a = json.load(open(sys.argv[1]))['arms'][0]; c = a['currencies']['nominal']; sys.exit(not (c['gamma'] == a['alpha'] and c['interval']['gamma'] == a['interval']['alpha'] and a['a'] is None and a['beta'] is None))" "$folder/f.json" || complain "gamma of a law of compute"
+line N 1e6 2 40 0.3
+fit "$folder/N.csv" -fit_law parameters
+said '^ +N +1\.[67].* +0\.(29|30)[0-9]* \[.*converged$'
+line D 1e8 2 400 0.3
+fit "$folder/D.csv" -fit_law samples -fit_predict 1,1e9
+said '^ +D +1\.[67].* +0\.(29|30)[0-9]* \[.*converged$'
+said '1e\+09 +- +2\.[45][0-9]* \['
+awk 'BEGIN { print "C,N_opt,D_opt,se"; srand(4)
+    for (i = 0; i < 9; i++) { c = 1e18 * 4 ^ i; n = 0.6 * c ^ 0.48 * (1 + 0.06 * (rand() - 0.5))
+        printf "%.6g,%.6g,%.6g,%.4g\n", c, n, c / 6 / n, 0.03 * n * (1 + i % 3) } }' >"$folder/optima.csv"
+fit "$folder/optima.csv" -fit_law optima -fit_columns_error se -fit_objective log -fit_bootstraps 200
+said '^ +optima N\* .* 0\.4[78][0-9]* \[0\.4[67][0-9]*, 0\.4[89][0-9]*\].*converged$'
+said '^ +optima D\* .* 0\.5[12][0-9]* \['
+said 'weights 0\.2'
+grep -q 'same loss' "$folder/out" && complain "optima are compared as if they were losses"
+refuse 'no column C: want one called C' "$folder/N.csv" -fit_law compute
+refuse 'no column N: want one called N' "$folder/C.csv"
+fit "$folder/plain.csv" -fit_e_fixed 1.6
+[ "${law%% *}" = 1.6 ] || complain "E held at 1.6 is ${law%% *}"
+said ', E = 1.6; Huber'
+refuse 'fit.e_fixed = 1.6: want fit.e = free' "$folder/plain.csv" -fit_e_fixed 1.6 -fit_e shared
+fit "$folder/plain.csv" -fit_quantile 0.1
+said 'delta 0.001, quantile 0.1'
+refuse 'fit.quantile = 0.1: want fit.objective = huber' "$folder/plain.csv" -fit_quantile 0.1 -fit_objective log
+
 # ---- Several files. ----
 mkdir "$folder/a" "$folder/b"
 cp "$folder/plain.csv" "$folder/a/results.csv"

@@ -6,8 +6,9 @@
  *      alpha A N^-alpha / mu = beta B D^-beta / nu
  *      N* = [ (C/kappa) K^(-nu/beta) ]^a,   a = beta / (mu beta + nu alpha),  K = (beta B mu) / (alpha A nu)
  *      D* ~ C^b,  b = alpha / (mu beta + nu alpha)
- *  with mu = nu = 1 the exponents of Hoffmann et al. 2022, eq. 4. Of any other law the minimum is searched for along the
- *  budget, at 1e3 times the cost, and its exponents are those at the middle of the runs. Not collective. */
+ *  with mu = nu = 1 the exponents of Hoffmann et al. 2022, eq. 4. Of any other law of both the minimum is searched for along
+ *  the budget, at 1e3 times the cost, and its exponents are those at the middle of the runs. A law of one axis splits nothing:
+ *  N* and D* are NaN, the loss is there for one of C. Not collective. */
 #pragma once
 
 #include "fit/law_kind.h"

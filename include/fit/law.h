@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** E: irreducible loss. */
-typedef enum LawE { LAW_E_FREE, LAW_E_ZERO, LAW_E_SHARED } LawE;
+/** E: irreducible loss; LAW_E_FIXED: at LawSpec.e_value. */
+typedef enum LawE { LAW_E_FREE, LAW_E_ZERO, LAW_E_SHARED, LAW_E_FIXED } LawE;
 /** free: of each arm. tied: alpha = beta within each arm. shared: the same in all arms. */
 typedef enum LawExponents { LAW_EXPONENTS_FREE, LAW_EXPONENTS_TIED, LAW_EXPONENTS_SHARED } LawExponents;
 
@@ -27,8 +27,13 @@ typedef struct LawSpec {
     Objective objective;
     double delta; /* of the Huber function, in log loss */
     LawE e;
+    double e_value;
     LawExponents exponents;
+    double quantile; /* of the rows that lie below the law as delta goes to 0; 0 or 0.5: both sides count alike */
 } LawSpec;
+
+/** How residuals count under a spec: the factors of both sides are 1 on average. */
+Misfit law_misfit(const LawSpec *spec);
 
 /** A minimisation problem over the laws of `arms` arms: which coefficients are variables, and their bounds. */
 enum { LAW_VARIABLES = LAW_COEFFICIENTS * TABLE_ARMS };
@@ -51,7 +56,8 @@ LawProblem law_problem(const LawRows *rows, int arms, const LawSpec *spec);
 Law law_of(const LawProblem *problem, const double *x, int arm);
 void law_variables(double *x, const LawProblem *problem, int arm, const Law *law);
 
-/** c (LAW_COEFFICIENTS): the coefficients of an arm at the variables x, those that are fixed included; all finite. */
+/** c (LAW_COEFFICIENTS): the coefficients of an arm at the variables x, those that are fixed or that the law lacks
+ *  included; all finite. */
 void law_coefficients(double *c, const LawProblem *problem, const double *x, int arm);
 
 /** The objective: a MinFunction; the context is a LawProblem. */
@@ -82,7 +88,7 @@ void law_fit(LawFit *fit, const LawProblem *problem, LawStarts starts, const Com
 struct Minimiser;
 double law_refine(double *x, const LawProblem *problem, struct Minimiser *solver);
 
-/** The best of variable projection from 25 pairs of exponents (0.1 to 2, the same for all arms). law (arms). Returns
+/** The best of variable projection from 25 pairs of exponents, or 5 of a law of one axis (0.1 to 2, the same for all arms). law (arms). Returns
  *  the objective. Starts spread over the ranks; collective. */
 double law_varpro(Law *law, const LawProblem *problem, const Comm *comm);
 

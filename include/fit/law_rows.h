@@ -7,7 +7,8 @@
 typedef struct LawRows {
     LawColumns k;    /* with the padding; within `store` */
     int64_t n;       /* without it */
-    double x0, y0;   /* means of log N and log D, from which k.x and k.y count */
+    LawAxes axes;    /* what k.x and k.y are the logarithms of */
+    double x0, y0;   /* means of log N and log D, from which k.x and k.y count; of one axis y0 = 0 */
     int64_t *point;  /* (n) index into the table; owned, as all arrays */
     int64_t configs; /* distinct (N, D, dataset) */
     int64_t *config; /* (n) which one: rows of one config differ in their seeds */
@@ -18,6 +19,10 @@ typedef struct LawRows {
     double *store;
 } LawRows;
 
-/** The final points of an arm. Not collective. */
-LawRows law_rows(const Table *table, int arm);
+/** The final points of an arm, for laws of these axes. Not collective. Cost: n log n. */
+LawRows law_rows(const Table *table, int arm, LawAxes axes);
+
+/** The loss that a law gives at row i; d (LAW_COEFFICIENTS) receives its derivatives to the coefficients, centred as the
+ *  rows are, unless it is NULL. */
+double law_rows_loss(double *d, const LawRows *rows, const Law *law, int64_t i);
 void law_rows_free(LawRows *rows);

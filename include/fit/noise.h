@@ -4,7 +4,7 @@
  *  proportional to sum_j (I - H)_ij^2 s_j^2, which is s^2 (1 - H_ii) where the scale is even. They are divided by its
  *  root, centred where the pulls of the objective balance (the mean; for Huber nearly the median), then smoothed.
  *
- *  Uneven noise: log s_j is linear in log N_j and log D_j, of 100 rows or more quadratic, with coefficients from the
+ *  Uneven noise: log s_j is linear in log N_j and log D_j, of 100 rows or more quadratic (of a law of one axis: in that one), with coefficients from the
  *  sizes of the residuals (scoring of the gamma model with a log link, variance as the square of the mean). For fits of
  *  nearly absolute values, whose residuals H does not describe, and for more than NOISE_ROWS rows, the sum is taken as
  *  s_i^2 (1 - H_ii). Not collective. */
@@ -32,7 +32,7 @@ typedef struct GroupEffect {
     double dof, p;
 } GroupEffect;
 
-/** group (rows of the arm): numbers from 0 to groups - 1. Cost: groups^2. */
+/** group (rows of the arm): numbers from 0 to groups - 1. Cost: rows + groups. */
 GroupEffect noise_groups(const LawProblem *problem, const LawFit *fit, int arm, const int64_t *group, int64_t groups);
 
 /** Even noise of which a part is shared by the rows of a group (LawRows.group). */

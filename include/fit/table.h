@@ -4,6 +4,7 @@
  *  N: trainable parameters. D: training samples of a results file, whatever unit the D column of a text has. C in the
  *  currencies of io/currency.h; where one of nominal C, N and D is missing it comes from the other two and the cost law
  *  C = kappa N^mu D^nu: the one that was asked for, else the arm's own, from its rows that have all three, else 6 N D.
+ *  Rows for a law of N, D or C alone may lack the others (NaN).
  *  `final` points are finished runs: laws and isoFLOP curves are fitted to them. The others are points of learning
  *  curves of unfinished schedules, which only the envelope and the surrogate use. Held-out points are in no fit.
  *
@@ -12,6 +13,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "fit/law_kind.h"
 #include "io/number.h"
 #include "io/results.h"
 #include "par/comm.h"
@@ -22,7 +24,7 @@
 enum { TABLE_ARMS = 16, TABLE_NAME = 256 }; /* arms; bytes of a name, the final zero included */
 
 typedef struct Point {
-    double n, d;
+    double n, d;           /* NaN where unknown, which laws of another axis allow */
     double c[CURRENCIES];  /* NaN where unknown */
     double loss, weight;   /* loss of a held-out point: NaN where there is none */
     int64_t seed, dataset; /* dataset: training trajectories, 0 when unknown */
@@ -101,6 +103,8 @@ typedef struct TableFilter {
 typedef struct TableOptions {
     TableColumns columns;
     TableFilter filter;
+    LawAxes axes;      /* what a row must have: N and D; N, D or C alone */
+    bool optima;       /* rows are optima, C with N* or D* or both, each an arm whose "loss" it is; weights are of N* */
     bool best;         /* of rows with the same arm, N and D only the one with the least loss */
     double cost[3];    /* kappa, mu, nu where C, N or D is missing; kappa = 0: not given */
     bool error_of_log; /* weights from standard errors are for a fit of log loss, not of the loss itself */

@@ -33,6 +33,7 @@ typedef struct CurrencyFit {
     int budgets, frontiers;
     BudgetFit budget[ANALYSIS_BUDGETS];    /* asked for, or the powers of ten in reach */
     BudgetFit frontier[ANALYSIS_FRONTIER]; /* evenly spaced in log C, for curves */
+    bool sized;                            /* every run has N and D: without them there is nothing of what follows */
     IsoFlop isoflop;
     Envelope envelope;
     BudgetFit lawfree[ANALYSIS_LAWFREE]; /* by the surrogate, within the data */

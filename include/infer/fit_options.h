@@ -45,7 +45,7 @@ typedef struct FitOptions {
     LawStarts starts;
     FitIntervals intervals;
     char json[OPTION_TEXT];
-    double delta, extrapolation;
+    double e_fixed, quantile, delta, extrapolation;
     int64_t bootstraps, seed, surrogate_points, surrogate_subset, suggest;
     double suggest_budget;
     char suggest_file[OPTION_TEXT], suggest_base[OPTION_TEXT];

@@ -3,7 +3,7 @@
  *  Lack of fit: where enough runs differ in their seeds only, the residuals against the pure error between seeds (F test);
  *  else whether residuals bend with (log N, log D): the quadratic terms beside the derivatives of the law (F test on
  *  residuals in units of the noise's scale, fit/noise.h, with those beyond CLIP standard deviations drawn in, since a few
- *  wild rows are no lack of fit). Rows that share an error bend by themselves: with groups it is not tested. */
+ *  wild rows are no lack of fit; of a law of one axis its square). Rows that share an error bend by themselves: with groups it is not tested. */
 #pragma once
 
 #include "fit/law.h"

@@ -8,7 +8,7 @@
 typedef struct Prediction {
     int arm;
     bool held;         /* a row held out, not a size asked for */
-    double n, d;       /* N, D */
+    double n, d, c;    /* N, D, nominal C; NaN where unknown */
     double observed;   /* loss of the row; NaN where there is none */
     double loss;       /* by the law */
     Interval interval; /* of the law, without the noise of a single run */

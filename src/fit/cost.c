@@ -100,7 +100,10 @@ static Allocation search(const Law *law, const Cost *cost, double c) {
 }
 
 void cost_exponents(double *a, double *b, const Law *law, const Cost *cost) {
-    if (law->kind->additive) {
+    if (!law_splits(law->kind)) {
+        *a = law->kind->of_optima ? -law->alpha : NAN;
+        *b = NAN;
+    } else if (law->kind->additive) {
         Law sum = law->kind->additive(law);
         double below = cost->mu * sum.beta + cost->nu * sum.alpha;
         *a = sum.beta / below;
@@ -115,6 +118,7 @@ void cost_exponents(double *a, double *b, const Law *law, const Cost *cost) {
 }
 
 Allocation cost_allocate(const Law *law, const Cost *cost, double c) {
+    if (!law_splits(law->kind)) return (Allocation){c, NAN, NAN, law_loss_of_run(law, NAN, NAN, c)};
     if (!law->kind->additive) return search(law, cost, c);
     Law sum = law->kind->additive(law);
     double a, b;
@@ -126,7 +130,9 @@ Allocation cost_allocate(const Law *law, const Cost *cost, double c) {
 
 double cost_to_reach(const Law *law, const Cost *cost, double loss) {
     double e = exp(law->e);
+    if (law->kind->axes == LAW_OF_N || law->kind->axes == LAW_OF_D) return NAN;
     if (!(loss > e)) return INFINITY;
+    if (law->kind->axes == LAW_OF_C) return exp((law->a - log(loss - e)) / law->alpha);
     if (law->kind->additive) {
         /* The reducible loss on the frontier is a power of C: N*^-alpha ~ C^(-a alpha), and D*^-beta is in proportion. */
         double a, b;

@@ -7,7 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double no_e = -700; /* log E of E = 0: e^-700 vanishes beside any loss, and is finite */
+static const double nothing = -700; /* logarithm of 0: e^-700 vanishes beside any loss, and is finite */
+
+Misfit law_misfit(const LawSpec *spec) {
+    double quantile = spec->quantile > 0 ? spec->quantile : 0.5;
+    return (Misfit){
+        .objective = spec->objective, .delta = spec->delta, .above = 2 * quantile, .below = 2 * (1 - quantile)};
+}
 
 /* ---- Problems. ---- */
 
@@ -18,7 +24,8 @@ static void give_slots(LawProblem *p, int m, int shared[LAW_COEFFICIENTS]) {
         bool exponent = c == LAW_ALPHA || c == LAW_BETA;
         bool share_e = c == LAW_E && spec->e == LAW_E_SHARED;
         bool share = share_e || (exponent && spec->exponents == LAW_EXPONENTS_SHARED);
-        if (c == LAW_E && spec->e == LAW_E_ZERO)
+        bool fixed = c == LAW_E && (spec->e == LAW_E_ZERO || spec->e == LAW_E_FIXED);
+        if (fixed || !law_has(spec->kind, c))
             p->slot[m][c] = -1;
         else if (c == LAW_BETA && spec->exponents == LAW_EXPONENTS_TIED)
             p->slot[m][c] = p->slot[m][LAW_ALPHA];
@@ -68,11 +75,23 @@ LawProblem law_problem(const LawRows *rows, int arms, const LawSpec *spec) {
     return p;
 }
 
+/* What a coefficient is that is no variable. */
+static double fixed_at(const LawSpec *spec, int c) {
+    if (c == LAW_ALPHA || c == LAW_BETA) return 0;
+    bool given = c == LAW_E && spec->e == LAW_E_FIXED && law_has(spec->kind, LAW_E);
+    return given ? log(spec->e_value) : nothing;
+}
+
 void law_coefficients(double *c, const LawProblem *p, const double *x, int arm) {
     for (int k = 0; k < LAW_COEFFICIENTS; k++) {
         int slot = p->slot[arm][k];
-        c[k] = slot >= 0 ? x[slot] : no_e;
+        c[k] = slot >= 0 ? x[slot] : fixed_at(&p->spec, k);
     }
+}
+
+/* The logarithm of a coefficient, -INFINITY of one that is fixed at 0. */
+static double log_or_none(double c) {
+    return c > nothing ? c : -INFINITY;
 }
 
 Law law_of(const LawProblem *p, const double *x, int arm) {
@@ -80,8 +99,8 @@ Law law_of(const LawProblem *p, const double *x, int arm) {
     law_coefficients(c, p, x, arm);
     Law law = {.alpha = c[LAW_ALPHA], .beta = c[LAW_BETA], .kind = p->spec.kind};
     law.a = c[LAW_A] + law.alpha * p->x0[arm];
-    law.b = c[LAW_B] + law.beta * p->y0[arm];
-    law.e = p->slot[arm][LAW_E] < 0 ? -INFINITY : c[LAW_E];
+    law.b = log_or_none(c[LAW_B] + law.beta * p->y0[arm]);
+    law.e = log_or_none(c[LAW_E]);
     return law;
 }
 
@@ -95,6 +114,7 @@ void law_variables(double *x, const LawProblem *p, int arm, const Law *law) {
 double law_objective(void *context, const double *x, double *g, double *h) {
     const LawProblem *p = context;
     const LawSpec *spec = &p->spec;
+    const Misfit misfit = law_misfit(spec);
     double f = 0;
     memset(g, 0, (size_t)p->n * sizeof *g);
     if (h) memset(h, 0, (size_t)(p->n * p->n) * sizeof *h);
@@ -103,7 +123,7 @@ double law_objective(void *context, const double *x, double *g, double *h) {
         double gc[LAW_COEFFICIENTS] = {0};
         double hc[LAW_COEFFICIENTS * LAW_COEFFICIENTS] = {0};
         law_coefficients(c, p, x, m);
-        f += spec->kind->sum->objective(&p->rows[m], spec->objective, spec->delta, c, gc, h ? hc : NULL);
+        f += spec->kind->sum->objective(&p->rows[m], &misfit, c, gc, h ? hc : NULL);
         for (int k = 0; k < LAW_COEFFICIENTS; k++) {
             int s = p->slot[m][k];
             if (s < 0) continue;
@@ -207,6 +227,8 @@ static bool follows(double *exponent, const LawColumns *k) {
 LawVerdict law_status(char *text, size_t size, const LawFit *fit, const LawProblem *p, int arm) {
     const LawColumns *k = &p->rows[arm];
     bool own = p->arms == 1 || p->spec.exponents != LAW_EXPONENTS_SHARED; /* exponents, not those of other arms */
+    static const char *const axis[] = {[LAW_OF_N_AND_D] = "N", [LAW_OF_N] = "N", [LAW_OF_D] = "D", [LAW_OF_C] = "C"};
+    bool two = law_splits(p->spec.kind); /* axes */
     int sizes = distinct(k, k->x);
     int lengths = distinct(k, k->y);
     double exponent;
@@ -215,14 +237,15 @@ LawVerdict law_status(char *text, size_t size, const LawFit *fit, const LawProbl
         return LAW_NOT_IDENTIFIABLE;
     }
     if (own && sizes < DISTINCT_WANTED) {
-        snprintf(text, size, "not identifiable: %d distinct N, want at least %d", sizes, DISTINCT_WANTED);
+        snprintf(text, size, "not identifiable: %d distinct %s, want at least %d", sizes, axis[p->spec.kind->axes],
+                 DISTINCT_WANTED);
         return LAW_NOT_IDENTIFIABLE;
     }
-    if (own && lengths < DISTINCT_WANTED) {
+    if (own && two && lengths < DISTINCT_WANTED) {
         snprintf(text, size, "not identifiable: %d distinct D, want at least %d", lengths, DISTINCT_WANTED);
         return LAW_NOT_IDENTIFIABLE;
     }
-    if (own && follows(&exponent, k)) {
+    if (own && two && follows(&exponent, k)) {
         snprintf(text, size, "not identifiable: D follows N^%.2f in all rows", exponent);
         return LAW_NOT_IDENTIFIABLE;
     }

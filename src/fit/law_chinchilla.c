@@ -24,7 +24,7 @@ static Law additive(const Law *law) {
 /* Exponents up to 5; a term may vanish to e^-25 of the loss, or E to e^-12 of it: such ends are reported as bounds. */
 const LawKind law_chinchilla = {
     .name = "chinchilla",
-    .formula = "E + A/N^alpha + B/D^beta",
+    .formula = "L = E + A/N^alpha + B/D^beta",
     .coefficient = {[LAW_A] = {"A", -25, 40, true},
                     [LAW_B] = {"B", -25, 40, true},
                     [LAW_E] = {"E", -12, 0, true},

@@ -42,7 +42,7 @@ static Law additive(const Law *law) {
 /* As of chinchilla, but for beta: towards 0 the law becomes the larger of its two terms, with a crease. */
 const LawKind law_kaplan = {
     .name = "kaplan",
-    .formula = "E + (A/N^(alpha/beta) + B/D)^beta",
+    .formula = "L = E + (A/N^(alpha/beta) + B/D)^beta",
     .coefficient = {[LAW_A] = {"A", -25, 40, true},
                     [LAW_B] = {"B", -25, 40, true},
                     [LAW_E] = {"E", -12, 0, true},

@@ -44,9 +44,8 @@ LAW_INLINE LawSlopes slopes_at(const LawAt *p, const LawTerms *terms, double fac
                        .beta_beta = t * (of_beta * of_beta + bend * q * q)};
 }
 
-static double objective_of(const LawColumns *rows, Objective objective, double delta, const double *p, double *g,
-                           double *h) {
-    return law_sum_rows(rows, objective, delta, p, g, h, terms_at, slopes_at);
+static double objective_of(const LawColumns *rows, const Misfit *misfit, const double *p, double *g, double *h) {
+    return law_sum_rows(rows, misfit, p, g, h, terms_at, slopes_at);
 }
 
 /* T multiplies A = 1. */

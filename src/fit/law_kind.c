@@ -3,12 +3,26 @@
 #include <math.h>
 #include <stddef.h>
 
-const LawKind *const law_kinds[LAW_KINDS] = {&law_chinchilla, &law_kaplan};
+const LawKind *const law_kinds[LAW_KINDS] = {&law_chinchilla, &law_kaplan,  &law_parameters,
+                                             &law_samples,    &law_compute, &law_optima};
 
 double law_loss(const Law *law, double n, double d) {
+    return law_loss_of_run(law, n, d, NAN);
+}
+
+double law_loss_of_run(const Law *law, double n, double d, double c) {
+    const double first[] = {[LAW_OF_N_AND_D] = n, [LAW_OF_N] = n, [LAW_OF_D] = d, [LAW_OF_C] = c};
     double p[LAW_COEFFICIENTS];
     law_centred(p, law, 0, 0);
-    return law->kind->loss(NULL, p, log(n), log(d));
+    return law->kind->loss(NULL, p, log(first[law->kind->axes]), log(d));
+}
+
+bool law_has(const LawKind *kind, int coefficient) {
+    return kind->coefficient[coefficient].name != NULL;
+}
+
+bool law_splits(const LawKind *kind) {
+    return kind->axes == LAW_OF_N_AND_D;
 }
 
 void law_centred(double *p, const Law *law, double x0, double y0) {

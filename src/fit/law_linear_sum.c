@@ -24,7 +24,7 @@ static LawQuadratic quadratic(const Sums *s) {
                           .q = {s->a, s->b, s->c}};
 }
 
-/* Least squares of the loss: f is quadratic itself. */
+/* Least squares of the loss, alike on both sides: f is quadratic itself. */
 static double of_loss(LawQuadratic *out, const LawColumns *rows, const double *restrict a, const double *restrict b,
                       const double c[3]) {
     const double *restrict loss = rows->loss, *restrict w = rows->w;
@@ -39,15 +39,16 @@ static double of_loss(LawQuadratic *out, const LawColumns *rows, const double *r
     return f;
 }
 
-double law_linear_sum(LawQuadratic *taylor, LawQuadratic *above, const LawColumns *rows, Objective objective,
-                      double delta, const double *basis_a, const double *basis_b, const double c[3]) {
-    if (objective == OBJECTIVE_LOSS) {
+double law_linear_sum(LawQuadratic *taylor, LawQuadratic *above, const LawColumns *rows, const Misfit *misfit,
+                      const double *basis_a, const double *basis_b, const double c[3]) {
+    if (misfit->objective == OBJECTIVE_LOSS) {
         double f = of_loss(taylor, rows, basis_a, basis_b, c);
         *above = *taylor;
         return f;
     }
     const double least_gap = 1e-12; /* of S: below it L and S are one */
-    const double zone = objective == OBJECTIVE_HUBER ? delta : LAW_NO_DELTA;
+    const double zone = misfit->objective == OBJECTIVE_HUBER ? misfit->delta : LAW_NO_DELTA;
+    const double w_above = misfit->above, w_below = misfit->below;
     const double *restrict a = basis_a, *restrict b = basis_b, *restrict z = rows->z, *restrict loss = rows->loss;
     const double *restrict w = rows->w;
     const double c0 = c[0], c1 = c[1], c2 = c[2];
@@ -62,10 +63,11 @@ double law_linear_sum(LawQuadratic *taylor, LawQuadratic *above, const LawColumn
         double pull = fmin(size, zone);
         double slope = r < 0 ? -pull : pull;
         /* Curvature in S times S^2: of rho(log L - log S), and of the parabola in S with its slope and vertex at L. */
-        double unit = w[i] / (s * s);
+        double weight = w[i] * (r > 0 ? w_above : w_below);
+        double unit = weight / (s * s);
         double curved = (size <= zone ? 1.0 : 0.0) + slope;
         double wide = gap > least_gap * s ? pull * s / fmax(gap, least_gap * s) : 1.0;
-        f += w[i] * pull * (size - 0.5 * pull);
+        f += weight * pull * (size - 0.5 * pull);
         add(&t, a[i], b[i], unit * curved, unit * s * (curved + slope));
         add(&m, a[i], b[i], unit * wide, unit * s * (wide + slope));
     }

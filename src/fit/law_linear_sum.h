@@ -13,5 +13,5 @@ typedef struct LawQuadratic {
 /** Returns f(c) and two quadratic models of f with its gradient at c: its Taylor polynomial, and the weighted least
  *  squares of L on S. The first may be concave; the second lies above f but for what log S is curved.
  *  basis_a, basis_b (rows->n). */
-double law_linear_sum(LawQuadratic *taylor, LawQuadratic *above, const LawColumns *rows, Objective objective,
-                      double delta, const double *basis_a, const double *basis_b, const double c[3]);
+double law_linear_sum(LawQuadratic *taylor, LawQuadratic *above, const LawColumns *rows, const Misfit *misfit,
+                      const double *basis_a, const double *basis_b, const double c[3]);

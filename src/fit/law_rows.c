@@ -3,20 +3,60 @@
 #include "base/arena.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-/* Numbers the configurations in the order of their first rows. */
+/* A row with what tells its configuration or its group. */
+typedef struct Labelled {
+    double x, n, d; /* 0: unknown */
+    int64_t label;  /* dataset or group */
+    int64_t row;
+} Labelled;
+
+static int compare(const void *one, const void *other) {
+    const Labelled *p = one;
+    const Labelled *q = other;
+    if (p->x != q->x) return p->x < q->x ? -1 : 1;
+    if (p->n != q->n) return p->n < q->n ? -1 : 1;
+    if (p->d != q->d) return p->d < q->d ? -1 : 1;
+    if (p->label != q->label) return p->label < q->label ? -1 : 1;
+    return p->row < q->row ? -1 : 1;
+}
+
+static bool alike(const Labelled *p, const Labelled *q) {
+    return p->x == q->x && p->n == q->n && p->d == q->d && p->label == q->label;
+}
+
+static double or_zero(double x) {
+    return isfinite(x) ? x : 0;
+}
+
+/* Numbers the configurations in the order of their first rows: a row belongs to that of the first row before it of the same
+ * size, length and dataset that has another seed. */
 static void find_configs(LawRows *r, const Table *table) {
+    Labelled *sorted = MEM_NEW(Labelled, r->n + 1);
+    int64_t *twin = MEM_NEW(int64_t, r->n + 1); /* that row; -1: none */
     r->config = MEM_NEW(int64_t, r->n + 1);
     for (int64_t k = 0; k < r->n; k++) {
         const Point *p = &table->at[r->point[k]];
-        r->config[k] = -1;
-        for (int64_t j = 0; j < k && r->config[k] < 0; j++) {
-            const Point *q = &table->at[r->point[j]];
-            bool same = p->n == q->n && p->d == q->d && p->dataset == q->dataset;
-            if (same && p->seed != q->seed) r->config[k] = r->config[j];
-        }
-        if (r->config[k] < 0) r->config[k] = r->configs++;
+        sorted[k] = (Labelled){r->k.x[k], or_zero(p->n), or_zero(p->d), p->dataset, k};
     }
+    qsort(sorted, (size_t)r->n, sizeof *sorted, compare);
+    int64_t leader = 0; /* the first row that is alike */
+    int64_t other = -1; /* the first of them with another seed than the leader */
+    for (int64_t i = 0; i < r->n; i++) {
+        int64_t row = sorted[i].row;
+        bool first = i == 0 || !alike(&sorted[i - 1], &sorted[i]);
+        if (first) {
+            leader = row;
+            other = -1;
+        }
+        bool same_seed = table->at[r->point[row]].seed == table->at[r->point[leader]].seed;
+        twin[row] = same_seed ? other : leader;
+        if (!same_seed && other < 0) other = row;
+    }
+    for (int64_t k = 0; k < r->n; k++) r->config[k] = twin[k] < 0 ? r->configs++ : r->config[twin[k]];
+    mem_free(twin);
+    mem_free(sorted);
 }
 
 /* Lists the rows of each configuration: a counting sort. first[k + 1] is where the next row of config k goes. */
@@ -32,24 +72,35 @@ static void list_members(LawRows *r) {
     }
 }
 
-/* Numbers the groups in the order of their first rows. */
+/* Numbers the groups in the order of their first rows; a row whose group is 0 is one of its own. */
 static void find_groups(LawRows *r, const Table *table) {
+    Labelled *sorted = MEM_NEW(Labelled, r->n + 1);
+    int64_t *first = MEM_NEW(int64_t, r->n + 1); /* row of the group */
     r->group = MEM_NEW(int64_t, r->n + 1);
-    int64_t *known = MEM_NEW(int64_t, r->n + 1); /* as the table has them; 0: of one row */
-    for (int64_t k = 0; k < r->n; k++) {
-        int64_t name = table->at[r->point[k]].group;
-        int64_t g = name ? 0 : r->groups;
-        while (g < r->groups && known[g] != name) g++;
-        r->group[k] = g;
-        if (g < r->groups) continue;
-        known[g] = name;
-        r->groups++;
+    for (int64_t k = 0; k < r->n; k++) sorted[k] = (Labelled){.label = table->at[r->point[k]].group, .row = k};
+    qsort(sorted, (size_t)r->n, sizeof *sorted, compare);
+    for (int64_t i = 0; i < r->n; i++) {
+        bool joins = i > 0 && sorted[i].label != 0 && sorted[i].label == sorted[i - 1].label;
+        first[sorted[i].row] = joins ? first[sorted[i - 1].row] : sorted[i].row;
     }
-    mem_free(known);
+    for (int64_t k = 0; k < r->n; k++) r->group[k] = first[k] == k ? r->groups++ : r->group[first[k]];
+    mem_free(first);
+    mem_free(sorted);
 }
 
-LawRows law_rows(const Table *table, int arm) {
-    LawRows r = {0};
+/* The logarithm of what a law of these axes has first. */
+static double first_axis(const Point *p, LawAxes axes) {
+    switch (axes) {
+    case LAW_OF_N_AND_D:
+    case LAW_OF_N: return log(p->n);
+    case LAW_OF_D: return log(p->d);
+    case LAW_OF_C: break;
+    }
+    return log(p->c[CURRENCY_NOMINAL]);
+}
+
+LawRows law_rows(const Table *table, int arm, LawAxes axes) {
+    LawRows r = {.axes = axes};
     for (int64_t i = 0; i < table->n; i++) r.n += table_final(table, i, arm);
     int64_t n = (r.n + LAW_PAD - 1) / LAW_PAD * LAW_PAD;
     r.store = MEM_NEW(double, 5 * n + 1);
@@ -64,8 +115,8 @@ LawRows law_rows(const Table *table, int arm) {
         if (!table_final(table, i, arm)) continue;
         const Point *p = &table->at[i];
         r.point[k] = i;
-        x[k] = log(p->n);
-        y[k] = log(p->d);
+        x[k] = first_axis(p, axes);
+        y[k] = axes == LAW_OF_N_AND_D ? log(p->d) : 0;
         z[k] = log(p->loss);
         loss[k] = p->loss;
         w[k] = p->weight;
@@ -83,6 +134,12 @@ LawRows law_rows(const Table *table, int arm) {
     find_groups(&r, table);
     list_members(&r);
     return r;
+}
+
+double law_rows_loss(double *d, const LawRows *rows, const Law *law, int64_t i) {
+    double p[LAW_COEFFICIENTS];
+    law_centred(p, law, rows->x0, rows->y0);
+    return law->kind->loss(d, p, rows->k.x[i], rows->k.y[i]);
 }
 
 void law_rows_free(LawRows *rows) {

@@ -3,7 +3,7 @@
  *
  *      S = T(a, b, alpha, beta; x, y) + E         f = sum_i w_i rho(r_i)
  *      Huber: r = log L - log S, rho(r) = r^2/2 for |r| <= delta, else delta (|r| - delta/2); log: delta = infinity;
- *      loss: r = L - S, rho = r^2/2
+ *      loss: r = L - S, rho = r^2/2. Rows above the law (r > 0) and below it have a factor each (Misfit).
  *
  *  Hessian: curvature of rho times d d', minus its slope times the Hessian of S; log S adds its own -d d'. */
 #pragma once
@@ -36,9 +36,11 @@ typedef LawSlopes LawSlopesAt(const LawAt *p, const LawTerms *terms, double fact
 #define LAW_INLINE __attribute__((always_inline)) static inline
 
 /* Accumulators have names, not indices: an array would keep the loop from vectorising. */
-LAW_INLINE double law_sum_pass(const LawColumns *rows, double delta, const double *p, double *restrict g,
+LAW_INLINE double law_sum_pass(const LawColumns *rows, const Misfit *misfit, const double *p, double *restrict g,
                                double *restrict h, LawTermsAt *terms_at, LawSlopesAt *slopes_at, const bool on_loss,
                                const bool second) {
+    const double delta = misfit->objective == OBJECTIVE_HUBER ? misfit->delta : LAW_NO_DELTA;
+    const double above = misfit->above, below = misfit->below;
     const LawAt at = {.a = p[LAW_A], .b = p[LAW_B], .e = exp(p[LAW_E]), .alpha = p[LAW_ALPHA], .beta = p[LAW_BETA]};
     const double *restrict x = rows->x, *restrict y = rows->y, *restrict z = rows->z, *restrict loss = rows->loss;
     const double *restrict w = rows->w;
@@ -54,17 +56,18 @@ LAW_INLINE double law_sum_pass(const LawColumns *rows, double delta, const doubl
         double size = fabs(r);
         double inside = size <= delta ? 1.0 : 0.0;
         double slope = fmin(fmax(r, -delta), delta);
-        f += w[i] * (fabs(slope) * (size - 0.5 * fabs(slope)));
+        double weight = w[i] * (r > 0 ? above : below);
+        f += weight * (fabs(slope) * (size - 0.5 * fabs(slope)));
         LawSlopes d = slopes_at(&at, &terms, factor, x[i], y[i]);
         double e = factor * at.e;
-        double c0 = w[i] * slope;
+        double c0 = weight * slope;
         ga -= c0 * d.a;
         gb -= c0 * d.b;
         ge -= c0 * e;
         gx -= c0 * d.alpha;
         gy -= c0 * d.beta;
         if (second) {
-            double c1 = w[i] * inside + (on_loss ? 0 : c0);
+            double c1 = weight * inside + (on_loss ? 0 : c0);
             haa += c1 * d.a * d.a - c0 * d.aa;
             hab += c1 * d.a * d.b - c0 * d.ab;
             hae += c1 * d.a * e;
@@ -91,14 +94,14 @@ LAW_INLINE double law_sum_pass(const LawColumns *rows, double delta, const doubl
     return f;
 }
 
-LAW_INLINE double law_sum_rows(const LawColumns *rows, Objective objective, double delta, const double *p, double *g,
-                               double *h, LawTermsAt *terms_at, LawSlopesAt *slopes_at) {
-    if (objective != OBJECTIVE_HUBER) delta = LAW_NO_DELTA;
-    if (objective == OBJECTIVE_LOSS && h) return law_sum_pass(rows, delta, p, g, h, terms_at, slopes_at, true, true);
-    if (objective == OBJECTIVE_LOSS) return law_sum_pass(rows, delta, p, g, h, terms_at, slopes_at, true, false);
-    if (h) return law_sum_pass(rows, delta, p, g, h, terms_at, slopes_at, false, true);
-    return law_sum_pass(rows, delta, p, g, h, terms_at, slopes_at, false, false);
+LAW_INLINE double law_sum_rows(const LawColumns *rows, const Misfit *misfit, const double *p, double *g, double *h,
+                               LawTermsAt *terms_at, LawSlopesAt *slopes_at) {
+    bool on_loss = misfit->objective == OBJECTIVE_LOSS;
+    if (on_loss && h) return law_sum_pass(rows, misfit, p, g, h, terms_at, slopes_at, true, true);
+    if (on_loss) return law_sum_pass(rows, misfit, p, g, h, terms_at, slopes_at, true, false);
+    if (h) return law_sum_pass(rows, misfit, p, g, h, terms_at, slopes_at, false, true);
+    return law_sum_pass(rows, misfit, p, g, h, terms_at, slopes_at, false, false);
 }
 
 /** The sums of the laws. */
-extern const LawSum law_chinchilla_sum, law_kaplan_sum;
+extern const LawSum law_chinchilla_sum, law_kaplan_sum, law_line_sum;

@@ -79,12 +79,12 @@ static LawQuadratic mix(const LawQuadratic *taylor, const LawQuadratic *above, d
  * less of the first as long as the sum falls. */
 static void project(double c[LINEAR], const Projection *v, int arm, const bool held[LINEAR]) {
     const LawColumns *k = &v->p.rows[arm];
-    const LawSpec *spec = &v->p.spec;
+    const Misfit misfit = law_misfit(&v->p.spec), on_loss = {.objective = OBJECTIVE_LOSS};
     LawQuadratic taylor, above;
-    law_linear_sum(&taylor, &above, k, OBJECTIVE_LOSS, 0, v->basis[0], v->basis[1], c);
+    law_linear_sum(&taylor, &above, k, &on_loss, v->basis[0], v->basis[1], c);
     nnls(c, &taylor, held);
-    if (spec->objective == OBJECTIVE_LOSS) return;
-    double f = law_linear_sum(&taylor, &above, k, spec->objective, spec->delta, v->basis[0], v->basis[1], c);
+    if (misfit.objective == OBJECTIVE_LOSS) return;
+    double f = law_linear_sum(&taylor, &above, k, &misfit, v->basis[0], v->basis[1], c);
     double share = 1;
     for (int i = 0; i < 100; i++) {
         LawQuadratic next_taylor, next_above;
@@ -92,8 +92,7 @@ static void project(double c[LINEAR], const Projection *v, int arm, const bool h
         double tried[LINEAR];
         memcpy(tried, c, sizeof tried);
         nnls(tried, &mixed, held);
-        double at =
-            law_linear_sum(&next_taylor, &next_above, k, spec->objective, spec->delta, v->basis[0], v->basis[1], tried);
+        double at = law_linear_sum(&next_taylor, &next_above, k, &misfit, v->basis[0], v->basis[1], tried);
         if (at < f) {
             bool last = share < 1e-3 && f - at <= 1e-15 * f;
             f = at;
@@ -129,9 +128,12 @@ static double reduced_arm(double *g, double *h, Projection *v, int m) {
     double at[LAW_COEFFICIENTS];
     double c[LINEAR] = {1, 1, 0};
     bool held[LINEAR];
-    for (int k = 0; k < LAW_COEFFICIENTS; k++) at[k] = slot[k] >= 0 ? v->x[slot[k]] : vanished;
-    for (int k = 0; k < LINEAR; k++) held[k] = slot[k] < 0 || v->place[slot[k]] >= 0;
-    if (held[LAW_E] && slot[LAW_E] >= 0) c[LAW_E] = exp(at[LAW_E]);
+    const Misfit misfit = law_misfit(&p->spec);
+    law_coefficients(at, p, v->x, m);
+    for (int k = 0; k < LINEAR; k++) {
+        held[k] = slot[k] < 0 || v->place[slot[k]] >= 0;
+        if (held[k] && kind->linear[k]) c[k] = exp(at[k]);
+    }
     if (!kind->linear[LAW_B]) c[LAW_B] = 0;
     kind->sum->basis(v->basis[0], v->basis[1], &p->rows[m], at);
     project(c, v, m, held);
@@ -140,7 +142,7 @@ static double reduced_arm(double *g, double *h, Projection *v, int m) {
         at[k] = c[k] > 0 ? fmax(log(c[k]), vanished) : vanished;
         v->x[slot[k]] = at[k];
     }
-    double f = kind->sum->objective(&p->rows[m], p->spec.objective, p->spec.delta, at, g, h);
+    double f = kind->sum->objective(&p->rows[m], &misfit, at, g, h);
     for (int k = 0; h && k < LINEAR; k++)
         if (!held[k]) eliminate(h, k);
     return f;
@@ -218,7 +220,8 @@ static double descend(Projection *v, int s, const LawSpec *spec, Minimiser *solv
             int i = p->slot[m][c] < 0 ? -1 : v->place[p->slot[m][c]];
             if (i < 0) continue;
             bool is_exponent = c == LAW_ALPHA || c == LAW_BETA;
-            lo[i] = is_exponent ? fmax(p->lo[v->outer[i]], least_exponent) : p->lo[v->outer[i]];
+            lo[i] = p->lo[v->outer[i]];
+            if (is_exponent && lo[i] >= 0) lo[i] = fmax(lo[i], least_exponent);
             hi[i] = p->hi[v->outer[i]];
             outer[i] = start[c];
         }
@@ -241,6 +244,7 @@ double law_varpro(Law *law, const LawProblem *problem, const Comm *comm) {
     for (int s = comm_rank(comm); s < PAIRS; s += comm_size(comm)) {
         log_progress(s, PAIRS, "pairs of exponents");
         bool wanted = !tied || s % EXPONENTS == s / EXPONENTS;
+        if (!law_has(problem->spec.kind, LAW_BETA)) wanted = s < EXPONENTS;
         value[s] = wanted ? descend(&v, s, &problem->spec, solver) : lost;
         if (!isfinite(value[s])) value[s] = lost;
         if (value[s] < best) {

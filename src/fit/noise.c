@@ -20,10 +20,8 @@ typedef struct Hat {
 
 /* Residual of log loss times root weight, and its derivatives to the coefficients. */
 static double residual(double d[LAW_COEFFICIENTS], const LawRows *rows, const Law *law, int64_t i) {
-    double p[LAW_COEFFICIENTS];
     double root = sqrt(rows->k.w[i]);
-    law_centred(p, law, rows->x0, rows->y0);
-    double s = law->kind->loss(d, p, rows->k.x[i], rows->k.y[i]);
+    double s = law_rows_loss(d, rows, law, i);
     for (int c = 0; c < LAW_COEFFICIENTS; c++) d[c] *= root / s;
     return root * (rows->k.z[i] - log(s));
 }
@@ -90,22 +88,26 @@ static double *squares(const Hat *h, int64_t n, bool full) {
     return q;
 }
 
-/* What log s is linear in: 1, x, y; of many rows x^2, xy, y^2 too. */
-enum { TERMS = 6, TERMS_FEW = 3, TERMS_ROWS = 100 };
+/* What log s is linear in: 1, x, y; of many rows x^2, xy, y^2 too; of one axis 1, x, x^2. */
+enum { TERMS = 6, TERMS_FEW = 3, LINE_TERMS = 3, LINE_TERMS_FEW = 2, TERMS_ROWS = 100 };
 
-static int term_count(int64_t n) {
-    return n < TERMS_ROWS ? TERMS_FEW : TERMS;
+static int term_count(const LawRows *rows) {
+    bool few = rows->n < TERMS_ROWS;
+    if (rows->axes == LAW_OF_N_AND_D) return few ? TERMS_FEW : TERMS;
+    return few ? LINE_TERMS_FEW : LINE_TERMS;
 }
 
 static double term(const LawRows *rows, int64_t i, int t) {
-    double x = rows->k.x[i], y = rows->k.y[i];
+    double x = rows->k.x[i];
+    double y = rows->k.y[i];
     const double value[TERMS] = {1, x, y, x * x, x * y, y * y};
-    return value[t];
+    const double of_line[LINE_TERMS] = {1, x, x * x};
+    return rows->axes == LAW_OF_N_AND_D ? value[t] : of_line[t];
 }
 
 /* v_i = sum_j q_ij s_j^2, and the means of the terms with those weights: half the derivatives of log v_i. */
 static void expected(double *v, double *mean, const double *q, const double *scale, const LawRows *rows, bool full) {
-    int terms = term_count(rows->n);
+    int terms = term_count(rows);
     for (int64_t i = 0; i < rows->n; i++) {
         double sum = 0, of[TERMS] = {0};
         int64_t first = full ? 0 : i;
@@ -125,7 +127,7 @@ static void expected(double *v, double *mean, const double *q, const double *sca
 static void fit_scale(double *scale, double *v, const double *r, const double *q, const LawRows *rows, bool full,
                       bool uneven) {
     int64_t n = rows->n;
-    int terms = term_count(n);
+    int terms = term_count(rows);
     double *x = MEM_NEW(double, (TERMS + 1) * n + 1), *y = x + TERMS * n, c[TERMS] = {0}, step[TERMS], mean = 0;
     for (int64_t i = 0; i < n; i++) {
         scale[i] = 1;
@@ -155,7 +157,8 @@ static void fit_scale(double *scale, double *v, const double *r, const double *q
 }
 
 /* Where the objective's pulls balance. */
-static double centre(const double *r, int64_t n, double delta) {
+static double centre(const double *r, int64_t n, const Misfit *misfit) {
+    double delta = misfit->objective == OBJECTIVE_HUBER ? misfit->delta : INFINITY;
     double lo = INFINITY, hi = -INFINITY;
     for (int64_t i = 0; i < n; i++) {
         lo = fmin(lo, r[i]);
@@ -163,7 +166,10 @@ static double centre(const double *r, int64_t n, double delta) {
     }
     for (int step = 0; step < 60 && lo < hi; step++) {
         double mid = 0.5 * (lo + hi), pull = 0;
-        for (int64_t i = 0; i < n; i++) pull += fmin(fmax(r[i] - mid, -delta), delta);
+        for (int64_t i = 0; i < n; i++) {
+            double side = r[i] > mid ? misfit->above : misfit->below;
+            pull += side * fmin(fmax(r[i] - mid, -delta), delta);
+        }
         if (pull > 0)
             lo = mid;
         else
@@ -216,10 +222,11 @@ Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     for (int64_t i = 0; i < rows->n; i++) fitted += 1 - taken(&hat, i, i);
     fit_scale(noise.scale, v, noise.unit, q, rows, full, uneven);
     for (int64_t i = 0; i < rows->n; i++) noise.unit[i] /= sqrt(v[i]);
-    double middle = centre(noise.unit, rows->n, p->spec.objective == OBJECTIVE_HUBER ? p->spec.delta : INFINITY);
+    const Misfit misfit = law_misfit(&p->spec);
+    double middle = centre(noise.unit, rows->n, &misfit);
     for (int64_t i = 0; i < rows->n; i++) {
         noise.unit[i] -= middle;
-        noise.fitted[i] = log(law_loss(&fit->law[arm], exp(rows->k.x[i] + rows->x0), exp(rows->k.y[i] + rows->y0)));
+        noise.fitted[i] = log(law_rows_loss(NULL, rows, &fit->law[arm], i));
     }
     leave_out(&noise, huber ? lround(fitted) : 0);
     smoothing(&noise);
@@ -245,15 +252,21 @@ static GroupEffect moments(const double *r, const Hat *h, int64_t n, const int64
     }
     for (int64_t g = 0; g < groups && h->regular; g++)
         for (int k = 0; k < q * q; k++) turned[g * q + k / q] += h->inverse[k] * sum[g * q + k % q];
+    /* M = diag(size) - turned sum', whose squares sum over all pairs of groups without a loop over pairs. */
+    double of_turned[LAW_COEFFICIENTS * LAW_COEFFICIENTS] = {0}, of_sum[LAW_COEFFICIENTS * LAW_COEFFICIENTS] = {0};
     for (int64_t g = 0; g < groups; g++) {
+        const double *t = turned + g * q, *s = sum + g * q;
+        double own = 0;
+        for (int k = 0; k < q; k++) own += t[k] * s[k];
         shared += total[g] * total[g];
-        for (int64_t other = 0; other < groups; other++) {
-            double m = g == other ? size[g] : 0;
-            for (int k = 0; k < q; k++) m -= turned[g * q + k] * sum[other * q + k];
-            square += m * m;
-            if (g == other) trace += m;
+        trace += size[g] - own;
+        square += size[g] * (size[g] - 2 * own);
+        for (int k = 0; k < q * q; k++) {
+            of_turned[k] += t[k / q] * t[k % q];
+            of_sum[k] += s[k / q] * s[k % q];
         }
     }
+    for (int k = 0; k < q * q; k++) square += of_turned[k] * of_sum[k];
     mem_free(sum);
     GroupEffect e = {.dof = trace * trace / square, .p = NAN};
     double determinant = dof * square - trace * trace;
@@ -291,7 +304,7 @@ Noise noise_grouped(const LawProblem *p, const LawFit *fit, int arm) {
         if (size[rows->group[i]] > 1) noise.unit[i] -= mean[rows->group[i]];
         square += noise.unit[i] * noise.unit[i] / (double)n;
         noise.scale[i] = 1;
-        noise.fitted[i] = log(law_loss(&fit->law[arm], exp(rows->k.x[i] + rows->x0), exp(rows->k.y[i] + rows->y0)));
+        noise.fitted[i] = log(law_rows_loss(NULL, rows, &fit->law[arm], i));
     }
     for (int64_t i = 0; i < n && square > 0; i++) noise.unit[i] *= sqrt(e.within / square);
     leave_out(&noise, 0);
@@ -329,7 +342,7 @@ void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows
 double noise_uneven(const LawProblem *p, const LawFit *fit, int arm) {
     const LawRows *rows = p->source[arm];
     int64_t n = rows->n;
-    int terms = term_count(n);
+    int terms = term_count(rows);
     Noise noise = noise_of(p, fit, arm, false);
     double *x = MEM_NEW(double, (TERMS + 1) * n + 1), *y = x + TERMS * n, c[TERMS], explained = 0, mean = 0, total = 0,
            floor = 0;

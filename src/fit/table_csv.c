@@ -45,10 +45,10 @@ static Kind kind_of(int holds) {
     static const Kind kinds[] = {
         [HOLDS_N] = {"n", offsetof(TableColumns, n), true,
                      "|N|params|parameters|nparams|nparameters|numparams|numparameters|paramcount|parametercount|"
-                     "modelparams|modelparameters|modelsize|totalparams|totalparameters|"},
+                     "modelparams|modelparameters|modelsize|totalparams|totalparameters|nopt|noptimal|nstar|"},
         [HOLDS_D] = {"d", offsetof(TableColumns, d), true,
                      "|D|tokens|samples|ntokens|nsamples|numtokens|numsamples|trainingtokens|trainingsamples|"
-                     "traintokens|trainsamples|tokensseen|samplesseen|totaltokens|datasize|"},
+                     "traintokens|trainsamples|tokensseen|samplesseen|totaltokens|datasize|dopt|doptimal|dstar|"},
         [HOLDS_LOSS] = {"loss", offsetof(TableColumns, loss), true,
                         "|loss|valloss|validationloss|validloss|evalloss|evaluationloss|testloss|finalloss|"
                         "finalvalloss|lossval|lossvalidation|losseval|losstest|L|"},
@@ -170,8 +170,10 @@ static Err find_usual(int *column, const Csv *csv, const Kind *kind) {
 }
 
 static Err no_column(const Csv *csv, int holds) {
-    static const char *const example[] = {
-        [HOLDS_N] = "N, params or parameters", [HOLDS_D] = "D, tokens or samples", [HOLDS_LOSS] = "loss or val_loss"};
+    static const char *const example[] = {[HOLDS_N] = "N, params or parameters",
+                                          [HOLDS_D] = "D, tokens or samples",
+                                          [HOLDS_LOSS] = "loss or val_loss",
+                                          [HOLDS_C] = "C, flop or compute"};
     char list[LISTED];
     Kind kind = kind_of(holds);
     return err_user("%s: no column %.*s: want one called %s, or -fit_columns_%s NAME; its header: %s", csv->path,
@@ -228,7 +230,19 @@ static void note_columns(Table *table, const Mapping *m, const TableColumns *col
         table_note(table, m->csv.path, "column %s in units of %g FLOP", m->csv.name[m->at[HOLDS_C]], m->unit);
 }
 
-static Err map_columns(Mapping *m, const TableColumns *columns) {
+/* What a law wants of N, D and C, of which two give the third; of optima C with N* or D*. */
+static Err check_columns(const Mapping *m, LawAxes axes, bool optima) {
+    bool n = m->at[HOLDS_N] >= 0, d = m->at[HOLDS_D] >= 0, c = m->at[HOLDS_C] >= 0;
+    bool second = axes == LAW_OF_N_AND_D || axes == LAW_OF_D;
+    if (optima && !n && !d) return no_column(&m->csv, HOLDS_N);
+    if (axes == LAW_OF_C) return c || (n && d && !optima) ? ERR_NONE : no_column(&m->csv, HOLDS_C);
+    if (axes != LAW_OF_D && !n && !(c && d)) return no_column(&m->csv, HOLDS_N);
+    if (second && !d && !(c && n)) return no_column(&m->csv, HOLDS_D);
+    return ERR_NONE;
+}
+
+static Err map_columns(Mapping *m, const TableOptions *options) {
+    const TableColumns *columns = &options->columns;
     for (int holds = 0; holds < HOLDS; holds++) {
         Kind kind = kind_of(holds);
         const char *name = asked_name(columns, &kind);
@@ -239,11 +253,9 @@ static Err map_columns(Mapping *m, const TableColumns *columns) {
         else if (kind.usual)
             TRY(find_usual(&m->at[holds], &m->csv, &kind));
     }
-    /* Two of N, D and C give the third. */
     bool compute = m->at[HOLDS_C] >= 0;
-    if (m->at[HOLDS_N] < 0 && !(compute && m->at[HOLDS_D] >= 0)) return no_column(&m->csv, HOLDS_N);
-    if (m->at[HOLDS_D] < 0 && !(compute && m->at[HOLDS_N] >= 0)) return no_column(&m->csv, HOLDS_D);
-    if (m->at[HOLDS_LOSS] < 0) return no_column(&m->csv, HOLDS_LOSS);
+    TRY(check_columns(m, options->axes, options->optima));
+    if (m->at[HOLDS_LOSS] < 0 && !options->optima) return no_column(&m->csv, HOLDS_LOSS);
     if (m->at[HOLDS_WEIGHT] >= 0 && m->at[HOLDS_ERROR] >= 0)
         return err_user("%s: fit.columns.weight and fit.columns.error: want one of them", m->csv.path);
     m->unit = columns->unit;
@@ -366,6 +378,35 @@ static Err read_marks(Point *p, const Mapping *m) {
     return ERR_NONE;
 }
 
+/* One row of optima: N* and D* against C, each as the "loss" of an arm of its own. Both have the relative error of N*. */
+static Err read_optima(Table *table, ArmNames *met, const Mapping *m, const char *arm) {
+    static const struct {
+        int holds;
+        const char *what;
+    } optimum[] = {{HOLDS_N, "N*"}, {HOLDS_D, "D*"}};
+    Point p = {.n = NAN, .d = NAN, .weight = 1, .final = true, .cell = table->cells};
+    for (int c = 0; c < CURRENCIES; c++) p.c[c] = NAN;
+    TRY(number(&p.c[CURRENCY_NOMINAL], m, HOLDS_C, true));
+    p.c[CURRENCY_NOMINAL] *= m->unit;
+    TRY(read_marks(&p, m));
+    for (int k = 0; k < 2; k++) {
+        if (m->at[optimum[k].holds] < 0) continue;
+        char name[TABLE_NAME];
+        double error;
+        if ((size_t)snprintf(name, sizeof name, "%s %s", arm, optimum[k].what) >= sizeof name)
+            name[sizeof name - 1] = 0;
+        arm_names_add(met, name);
+        TRY(number(&p.loss, m, optimum[k].holds, true));
+        if (m->at[HOLDS_ERROR] >= 0 && k == 0) {
+            TRY(number(&error, m, HOLDS_ERROR, true));
+            p.weight = (p.loss / error) * (p.loss / error);
+        }
+        TRY(table_arm_of(&p.arm, table, name, m->csv.path, m->csv.line));
+        table_add(table, p);
+    }
+    return ERR_NONE;
+}
+
 /* One row: whether it is wanted, then its loss, then the rest, so that a run without a loss may lack the rest too. */
 static Err read_row(Table *table, ArmNames *met, const Mapping *m, const char *file_arm, const TableOptions *options) {
     LeftOut *out = &table->left_out;
@@ -388,6 +429,7 @@ static Err read_row(Table *table, ArmNames *met, const Mapping *m, const char *f
         out->arm++;
         return ERR_NONE;
     }
+    if (options->optima) return read_optima(table, met, m, arm);
     const char *loss = field(m, HOLDS_LOSS);
     bool missing = says_no_loss(loss, m->mark);
     if (missing && !held) {
@@ -433,7 +475,7 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
 Err table_read_csv(Table *table, ArmNames *met, const char *path, const char *arm, const TableOptions *options) {
     Mapping m = {.unit = 1};
     Err err = csv_open(&m.csv, path);
-    if (!err.code) err = map_columns(&m, &options->columns);
+    if (!err.code) err = map_columns(&m, options);
     if (!err.code) err = find_mark(&m, &options->columns);
     if (!err.code) note_columns(table, &m, &options->columns);
     if (!err.code) err = read_rows(table, met, &m, arm, options);

@@ -23,6 +23,7 @@ static void count_missing(Missing *missing, const Point *at, int64_t n, int arm)
         const Point *p = &at[i];
         if (p->arm != arm || !p->final) continue;
         bool c = known(p->c[CURRENCY_NOMINAL]);
+        if (known(p->n) + known(p->d) + c < 2) continue; /* a row for a law of one of them */
         missing->n += !known(p->n);
         missing->d += !known(p->d);
         missing->c += !c;
@@ -118,11 +119,22 @@ static void apply_range(Table *table, const TableFilter *filter, bool *stays) {
     keep_rows(table, stays);
 }
 
+static double or_zero(double x) {
+    return known(x) ? x : 0;
+}
+
+/* C where it tells rows apart, since N or D is not known. */
+static double lone_compute(const Point *p) {
+    return known(p->n) && known(p->d) ? 0 : or_zero(p->c[CURRENCY_NOMINAL]);
+}
+
 /* Finished rows in the order of arm, N, D, dataset, seed, loss: rows that repeat stand together, the best first. */
 static int compare(const void *one, const void *other) {
     const Point *p = *(const Point *const *)one, *q = *(const Point *const *)other;
-    const double a[] = {p->arm, p->n, p->d, (double)p->dataset, (double)p->seed, p->loss};
-    const double b[] = {q->arm, q->n, q->d, (double)q->dataset, (double)q->seed, q->loss};
+    const double a[] = {p->arm,          or_zero(p->n), or_zero(p->d), lone_compute(p), (double)p->dataset,
+                        (double)p->seed, p->loss};
+    const double b[] = {q->arm,          or_zero(q->n), or_zero(q->d), lone_compute(q), (double)q->dataset,
+                        (double)q->seed, q->loss};
     for (int i = 0; i < (int)(sizeof a / sizeof *a); i++)
         if (a[i] != b[i]) return a[i] < b[i] ? -1 : 1;
     if (p == q) return 0;
@@ -130,7 +142,8 @@ static int compare(const void *one, const void *other) {
 }
 
 static bool same_size(const Point *p, const Point *q) {
-    return p->arm == q->arm && p->n == q->n && p->d == q->d;
+    return p->arm == q->arm && or_zero(p->n) == or_zero(q->n) && or_zero(p->d) == or_zero(q->d) &&
+           lone_compute(p) == lone_compute(q);
 }
 
 static int64_t order_rows(const Point **row, const Table *table) {

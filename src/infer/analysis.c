@@ -22,7 +22,8 @@ static const Cost six_nd = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /
 static double reported_e(const ArmFit *arm, const Law *law) {
     const LawProblem *p = &arm->group->problem;
     int slot = p->slot[arm->index][LAW_E];
-    if (slot < 0) return 0;
+    if (!law_has(p->spec.kind, LAW_E)) return NAN;
+    if (slot < 0) return exp(law->e);
     double slack = 1e-7 * (p->hi[slot] - p->lo[slot]); /* as law_fit has it */
     return law->e <= p->lo[slot] + slack ? 0 : exp(law->e);
 }
@@ -31,7 +32,8 @@ static void coefficients(double value[COEFS], const ArmFit *arm, const Law *law,
     law_factors(&value[COEF_A], &value[COEF_B], law);
     value[COEF_E] = reported_e(arm, law);
     value[COEF_ALPHA] = law->alpha;
-    value[COEF_BETA] = law->beta;
+    value[COEF_BETA] = law_has(law->kind, LAW_BETA) ? law->beta : NAN;
+    if (!law_has(law->kind, LAW_B)) value[COEF_B] = NAN;
     cost_exponents(&value[COEF_N_EXPONENT], &value[COEF_D_EXPONENT], law, cost);
 }
 
@@ -88,21 +90,29 @@ static bool outside(char *text, size_t size, const Allocation *at, const Extent 
     return true;
 }
 
+/* Whether a law has what was asked of it at a budget: a split, or a loss alone. */
+static bool has_answer(const LawKind *kind, const Allocation *at) {
+    if (law_splits(kind)) return isfinite(at->n) && at->n > 0;
+    return isfinite(at->loss);
+}
+
 /* Verdict and status of an allocation under a law; what is refused loses its numbers. */
 static void judge_budget(BudgetFit *out, const ArmFit *arm, const CurrencyFit *currency, const FitOptions *o) {
     double c = out->at.c;
     double beyond = fmax(c / currency->c_max, currency->c_min / c);
     double ratio = out->at.d / out->at.n;
+    const LawKind *kind = arm->group->problem.spec.kind;
     char text[BUDGET_STATUS];
     if (!arm->identified) {
         *out = budget_without(c, BUDGET_REFUSED, "refused: the law is not identifiable");
-    } else if (!isfinite(out->at.n) || !(out->at.n > 0)) {
-        *out = budget_without(c, BUDGET_NO_OPTIMUM, "no interior optimum");
+    } else if (!has_answer(kind, &out->at)) {
+        *out = budget_without(c, BUDGET_NO_OPTIMUM,
+                              law_splits(kind) ? "no interior optimum" : "the law says nothing of compute");
     } else if (beyond > o->extrapolation * (1 + 1e-9) && !o->extrapolate) {
         snprintf(text, sizeof text, "refused: %.3g times beyond the data, limit %g (-fit_extrapolate)", beyond,
                  o->extrapolation);
         *out = budget_without(c, BUDGET_REFUSED, text);
-    } else if (outside(text, sizeof text, &out->at, &arm->sampled)) {
+    } else if (law_splits(kind) && outside(text, sizeof text, &out->at, &arm->sampled)) {
         out->verdict = BUDGET_OUTSIDE;
         int n = snprintf(out->status, sizeof out->status, "outside the data: %.60s", text);
         if (beyond > 1)
@@ -142,24 +152,40 @@ static void allocate(BudgetFit *out, const ArmFit *arm, const CurrencyFit *curre
     judge_budget(out, arm, currency, o);
 }
 
+/* Exponent of the best loss in compute, where a is that of N*. */
+static double gamma_of(const Law *law, double a) {
+    if (law_splits(law->kind)) return a * law->alpha;
+    bool of_loss = law->kind->axes == LAW_OF_C && !law->kind->of_optima;
+    return of_loss ? law->alpha : NAN;
+}
+
 static void spread_of_exponents(CurrencyFit *currency, const ArmFit *arm) {
     const LawGroup *g = arm->group;
     currency->a = currency->b = currency->gamma = NAN;
     currency->a_interval = currency->b_interval = currency->gamma_interval = (Interval){NAN, NAN};
     if (!arm->identified) return;
     cost_exponents(&currency->a, &currency->b, &g->fit.law[arm->index], &currency->cost);
-    currency->gamma = currency->a * g->fit.law[arm->index].alpha;
+    currency->gamma = gamma_of(&g->fit.law[arm->index], currency->a);
     int64_t n = g->spread.n;
     double *v = MEM_NEW(double, 3 * n + 1);
     for (int64_t r = 0; r < n; r++) {
         const Law *law = resampled(&g->spread, r, arm->index);
         cost_exponents(&v[r], &v[n + r], law, &currency->cost);
-        v[2 * n + r] = v[r] * law->alpha;
+        v[2 * n + r] = gamma_of(law, v[r]);
     }
     currency->a_interval = interval(v, n, g);
     currency->b_interval = interval(v + n, n, g);
     currency->gamma_interval = interval(v + 2 * n, n, g);
     mem_free(v);
+}
+
+/* Whether every run has N and D: what is not a law wants both. */
+static bool sized(const Table *table, int arm) {
+    for (int64_t i = 0; i < table->n; i++) {
+        const Point *p = &table->at[i];
+        if (p->arm == arm && (!isfinite(p->n) || !isfinite(p->d))) return false;
+    }
+    return true;
 }
 
 static void fit_currency(CurrencyFit *currency, const ArmFit *arm, const Table *table, int index, int which,
@@ -189,6 +215,8 @@ static void fit_currency(CurrencyFit *currency, const ArmFit *arm, const Table *
     for (int i = 0; i < ANALYSIS_FRONTIER; i++)
         allocate(&currency->frontier[currency->frontiers++], arm, currency,
                  exp(lo + (hi - lo) * i / (ANALYSIS_FRONTIER - 1)), o);
+    currency->sized = sized(table, index);
+    if (!currency->sized) return;
     envelope_fit(&currency->envelope, table, index, which, 0);
     const RealList *iso = &o->isoflop_budgets;
     bool given = which == CURRENCY_NOMINAL && iso->n;
@@ -197,15 +225,14 @@ static void fit_currency(CurrencyFit *currency, const ArmFit *arm, const Table *
 }
 
 /* Standard deviation of log loss among runs that differ in their seeds only. */
-static void measure_noise(ArmFit *arm, const Table *table) {
+static void measure_noise(ArmFit *arm) {
     const LawRows *rows = arm->rows;
     double sum = 0;
     for (int64_t k = 0; k < rows->configs; k++) {
         double mean = 0, square = 0;
         int64_t n = 0;
-        for (int64_t i = 0; i < rows->n; i++) {
-            if (rows->config[i] != k) continue;
-            double z = log(table->at[rows->point[i]].loss);
+        for (int64_t member = rows->first[k]; member < rows->first[k + 1]; member++) {
+            double z = rows->k.z[rows->member[member]];
             n++;
             double step = z - mean;
             mean += step / (double)n;
@@ -220,12 +247,12 @@ static void measure_noise(ArmFit *arm, const Table *table) {
 static void judge(ArmFit *arm) {
     arm->verdict = law_status(arm->status, sizeof arm->status, &arm->group->fit, &arm->group->problem, arm->index);
     arm->identified = arm->verdict != LAW_NOT_IDENTIFIABLE;
-    if (arm->verdict != LAW_CONVERGED) return;
+    if (arm->verdict != LAW_CONVERGED || arm->group->problem.spec.kind->of_optima) return; /* a slope may be 0 */
     const LawCoefficient *bound = arm->group->problem.spec.kind->coefficient;
     for (int k = COEF_ALPHA; k <= COEF_BETA; k++) {
         const LawCoefficient *b = &bound[k == COEF_ALPHA ? LAW_ALPHA : LAW_BETA];
         Interval i = arm->interval[k];
-        if (isfinite(i.lo) && (i.lo <= b->lo + 1e-6 || i.hi >= b->hi - 1e-6 || i.hi - i.lo > 2 * arm->value[k])) {
+        if (isfinite(i.lo) && (i.lo <= b->lo + 1e-6 || i.hi >= b->hi - 1e-6 || i.hi - i.lo > 2 * fabs(arm->value[k]))) {
             snprintf(arm->status, sizeof arm->status, "not identifiable: interval of %s is [%.3g, %.3g]", coef_name[k],
                      i.lo, i.hi);
             arm->verdict = LAW_NOT_IDENTIFIABLE;
@@ -350,7 +377,7 @@ static void certify(const Analysis *a, ArmFit *arm, const Comm *comm) {
     Sensitivity row = {.E = NAN, .alpha = NAN, .beta = NAN, .best_n = NAN, .rows = arm->rows->n};
     for (int c = 0; c < CURRENCIES; c++) {
         const CurrencyFit *k = &arm->currency[c];
-        if (!k->known) continue;
+        if (!k->known || !k->sized) continue;
         const struct {
             const char *what;
             double a, b;
@@ -382,7 +409,7 @@ static void refer(Analysis *a) {
             allocate(&arm->reference, arm, &arm->currency[c], a->reference, &a->options);
         else
             arm->reference = budget_without(NAN, BUDGET_UNKNOWN, "no compute known");
-        if (c < CURRENCIES && arm->identified) compare_methods(arm, &arm->currency[c]);
+        if (c < CURRENCIES && arm->identified && law_splits(a->spec.kind)) compare_methods(arm, &arm->currency[c]);
         if (arm->verdict == LAW_CONVERGED && arm->disagreement[0]) {
             arm->verdict = LAW_REJECTED;
             snprintf(arm->status, sizeof arm->status, "%s", arm->disagreement);
@@ -410,6 +437,7 @@ static CompareArm compare_arm(const Analysis *a, int m, int currency) {
 static void compare(Analysis *a, const Comm *comm) {
     a->comparison = MEM_NEW(Comparison, a->arms * (a->arms - 1) / 2 + 1);
     int firsts = a->options.pairs == FIT_PAIRS_FIRST ? 1 : a->arms;
+    if (a->spec.kind->of_optima) return;
     for (int i = 0; i < firsts; i++)
         for (int j = i + 1; j < a->arms; j++) {
             Comparison *pair = &a->comparison[a->comparisons++];
@@ -425,6 +453,13 @@ static void compare(Analysis *a, const Comm *comm) {
         }
 }
 
+/* A size asked for, whose compute is what the runs' cost law says, or else 6 N D. */
+static Prediction asked_prediction(const ArmFit *arm, int m, double n, double d) {
+    const CurrencyFit *nominal = &arm->currency[CURRENCY_NOMINAL];
+    bool own = nominal->known && isfinite(nominal->cost.log_kappa);
+    return (Prediction){.arm = m, .n = n, .d = d, .c = cost_of(own ? &nominal->cost : &six_nd, n, d), .observed = NAN};
+}
+
 static void predict(Analysis *a) {
     const RealList *asked = &a->options.predict;
     const Table *t = a->table;
@@ -434,13 +469,12 @@ static void predict(Analysis *a) {
         const LawGroup *g = arm->group;
         int64_t first = a->predictions;
         for (int i = 0; i + 1 < asked->n; i += 2)
-            a->prediction[a->predictions++] =
-                (Prediction){.arm = m, .n = asked->at[i], .d = asked->at[i + 1], .observed = NAN};
+            a->prediction[a->predictions++] = asked_prediction(arm, m, asked->at[i], asked->at[i + 1]);
         for (int64_t i = 0; i < t->n_held; i++) {
             const Point *p = &t->held[i];
             if (p->arm == m)
-                a->prediction[a->predictions++] =
-                    (Prediction){.arm = m, .held = true, .n = p->n, .d = p->d, .observed = p->loss};
+                a->prediction[a->predictions++] = (Prediction){
+                    .arm = m, .held = true, .n = p->n, .d = p->d, .c = p->c[CURRENCY_NOMINAL], .observed = p->loss};
         }
         for (int64_t i = first; i < a->predictions; i++)
             predict_loss(&a->prediction[i], &g->fit.law[arm->index], &g->spread, arm->index, g->dof);
@@ -459,7 +493,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
     a->groups = joint ? 1 : a->arms;
     a->group = MEM_NEW(LawGroup, a->groups + 1);
     a->rows = MEM_NEW(LawRows, a->arms + 1);
-    for (int m = 0; m < a->arms; m++) a->rows[m] = law_rows(table, m);
+    for (int m = 0; m < a->arms; m++) a->rows[m] = law_rows(table, m, a->spec.kind->axes);
     log_topic("all arms together");
     if (joint) fit_group(&a->group[0], a->rows, a->arms, a, comm);
     for (int m = 0; m < a->arms; m++) {
@@ -472,7 +506,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         Cost cost = table->has[CURRENCY_NOMINAL] ? cost_fit(table, m, CURRENCY_NOMINAL) : six_nd;
         coefficients(arm->value, arm, &arm->group->fit.law[arm->index], &cost);
         spread_of_coefficients(arm, &cost);
-        measure_noise(arm, table);
+        measure_noise(arm);
         judge(arm);
         test_fit(arm);
         if (!arm->identified) forget(arm);
@@ -485,7 +519,9 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         }
         for (int c = 0; c < CURRENCIES; c++) fit_currency(&arm->currency[c], arm, table, m, c, options);
     }
-    if (options->surrogate && table->n >= 10) fit_surrogate(a, comm);
+    bool sizes = true;
+    for (int m = 0; m < a->arms; m++) sizes &= sized(table, m);
+    if (options->surrogate && sizes && table->n >= 10) fit_surrogate(a, comm);
     refer(a);
     for (int m = 0; m < a->arms; m++) {
         log_topic("certificate of arm %.40s", table->arm[m]);

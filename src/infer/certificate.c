@@ -14,6 +14,7 @@
 double certificate_unit(const LawProblem *p, const LawFit *fit) {
     double dof = fmax((double)p->n_rows - p->n, 1);
     if (p->spec.objective != OBJECTIVE_HUBER) return fit->objective / dof;
+    const Misfit misfit = law_misfit(&p->spec);
     double delta = p->spec.delta, square = 0, slope = 0;
     double *r = MEM_NEW(double, 2 * p->n_rows + 2 * LAW_PAD * p->arms), *sorted = r + p->n_rows + LAW_PAD * p->arms;
     int64_t n = 0;
@@ -30,9 +31,12 @@ double certificate_unit(const LawProblem *p, const LawFit *fit) {
     double quartiles = (stats_quantile(sorted, n, 0.75) - stats_quantile(sorted, n, 0.25)) / 1.349;
     double width = 0.9 * quartiles * pow((double)n, -0.2) + 1e-12;
     for (int64_t i = 0; i < n; i++) {
-        double psi = fmin(fabs(r[i]), delta);
+        double psi = fmin(fabs(r[i]), delta) * (r[i] > 0 ? misfit.above : misfit.below);
+        double below = stats_normal_cdf((-delta - r[i]) / width);
+        double middle = stats_normal_cdf(-r[i] / width);
+        double above = stats_normal_cdf((delta - r[i]) / width);
         square += psi * psi / (double)n;
-        slope += (stats_normal_cdf((delta - r[i]) / width) - stats_normal_cdf((-delta - r[i]) / width)) / (double)n;
+        slope += (misfit.below * (middle - below) + misfit.above * (above - middle)) / (double)n;
     }
     mem_free(r);
     return 0.5 * square / fmax(slope, 1e-12) * p->sum_weight / (double)p->n_rows;
@@ -82,7 +86,8 @@ static double side(Profile *f, const double *best, double step) {
 /* Where the profile of coefficient c of an arm ends, below (direction -1) or above (1). */
 static double profile_end(const LawProblem *problem, const LawFit *fit, int arm, int c, int direction) {
     int v = problem->slot[arm][c];
-    if (v < 0) return 0;                                                        /* E fixed at 0 */
+    if (!law_has(problem->spec.kind, c)) return NAN;
+    if (v < 0) return exp(fit->law[arm].e);                                     /* E is fixed */
     if (problem->spec.kind->factors && c != LAW_E && c < LAW_ALPHA) return NAN; /* no variable of the search */
     Profile f = {.p = *problem, .v = v, .floor = fit->objective};
     f.allowed =
@@ -136,16 +141,24 @@ static int descending(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-/* How a of N* ~ C^a changes with the variables, by central differences. */
+/* The exponent that a row's pull is judged by: a of N* ~ C^a, of a law that splits nothing alpha. */
+static double exponent_of(const Law *law, const Cost *cost) {
+    double a, b;
+    if (!law_splits(law->kind)) return law->alpha;
+    cost_exponents(&a, &b, law, cost);
+    return a;
+}
+
+/* How it changes with the variables, by central differences. */
 static void slope_of_exponent(double *slope, const LawProblem *p, const double *x, int arm, const Cost *cost) {
     const double step = 1e-6; /* of coefficients of order 1: half the digits */
     for (int v = 0; v < p->n; v++) {
-        double moved[LAW_VARIABLES], a[2], b;
+        double moved[LAW_VARIABLES], a[2];
         memcpy(moved, x, sizeof moved);
         for (int side = 0; side < 2; side++) {
             moved[v] = x[v] + (side ? step : -step);
             Law law = law_of(p, moved, arm);
-            cost_exponents(&a[side], &b, &law, cost);
+            a[side] = exponent_of(&law, cost);
         }
         slope[v] = isfinite(a[1] - a[0]) ? (a[1] - a[0]) / (2 * step) : 0;
     }
@@ -169,11 +182,12 @@ static void pulls(Ranked *out, const LawProblem *problem, const LawFit *fit, int
     }
     stats_solve(h, along, n); /* of a singular one the gradient itself is left */
     law_coefficients(own, problem, fit->x, arm);
+    const Misfit misfit = law_misfit(&problem->spec);
     for (int64_t i = 0; i < problem->source[arm]->n; i++) {
         const LawColumns *k = &problem->rows[arm];
         LawColumns row = {.n = 1, .x = k->x + i, .y = k->y + i, .z = k->z + i, .loss = k->loss + i, .w = k->w + i};
         double gc[LAW_COEFFICIENTS] = {0}, change = 0;
-        problem->spec.kind->sum->objective(&row, problem->spec.objective, problem->spec.delta, own, gc, NULL);
+        problem->spec.kind->sum->objective(&row, &misfit, own, gc, NULL);
         for (int c = 0; c < LAW_COEFFICIENTS; c++)
             if (slot[c] >= 0) change += gc[c] * along[slot[c]];
         out[i] = (Ranked){fabs(change), i};
@@ -194,24 +208,24 @@ static LawProblem reweighted(double **w, const LawProblem *problem, int arm) {
 static void influences(Certificate *out, const LawProblem *problem, const LawFit *fit, int arm, const Cost *cost,
                        const Comm *comm) {
     int64_t n = problem->source[arm]->n, tried = CERTIFICATE_REFITS / problem->arms;
-    double a0, b0, *w;
+    double *w;
     LawProblem p = reweighted(&w, problem, arm);
     if (tried > n) tried = n;
     Ranked *ranked = MEM_NEW(Ranked, n + 1);
     pulls(ranked, problem, fit, arm, cost);
     qsort(ranked, (size_t)n, sizeof *ranked, descending);
-    cost_exponents(&a0, &b0, &fit->law[arm], cost);
+    double a0 = exponent_of(&fit->law[arm], cost);
     Minimiser *solver = minimiser_new(p.n, true);
     for (int64_t k = comm_rank(comm); k < tried; k += comm_size(comm)) {
         int64_t i = ranked[k].row;
         log_progress(k, tried, "rows left out");
-        double x[LAW_VARIABLES], kept = w[i], a, b;
+        double x[LAW_VARIABLES], kept = w[i];
         memcpy(x, fit->x, sizeof x);
         w[i] = 0;
         law_refine(x, &p, solver);
         w[i] = kept;
         Law law = law_of(&p, x, arm);
-        cost_exponents(&a, &b, &law, cost);
+        double a = exponent_of(&law, cost);
         out->influence[i] = isfinite(a - a0) ? a - a0 : INFINITY;
     }
     comm_sum_f64(comm, out->influence, n);
@@ -231,7 +245,8 @@ void certificate_add(Certificate *certificate, const Sensitivity *row) {
 }
 
 static void add_law(Certificate *out, const char *what, const Law *law, const Cost *cost, int64_t rows) {
-    Sensitivity s = {.E = exp(law->e), .alpha = law->alpha, .beta = law->beta, .rows = rows};
+    double beta = law_has(law->kind, LAW_BETA) ? law->beta : NAN;
+    Sensitivity s = {.E = exp(law->e), .alpha = law->alpha, .beta = beta, .rows = rows};
     cost_exponents(&s.a, &s.b, law, cost);
     s.best_n = cost_allocate(law, cost, out->budget).n;
     snprintf(s.what, sizeof s.what, "%s", what);
@@ -266,9 +281,8 @@ enum { DROP_RESIDUAL, DROP_LOSS, DROP_N, DROP_D, DROPS };
 
 /* Rows of the largest key are left out first. */
 static double drop_key(int by, const LawRows *rows, const Law *law, int64_t i) {
-    double n = exp(rows->k.x[i] + rows->x0), d = exp(rows->k.y[i] + rows->y0);
     switch (by) {
-    case DROP_RESIDUAL: return fabs(rows->k.z[i] - log(law_loss(law, n, d)));
+    case DROP_RESIDUAL: return fabs(rows->k.z[i] - log(law_rows_loss(NULL, rows, law, i)));
     case DROP_LOSS: return rows->k.loss[i];
     case DROP_N: return -rows->k.x[i];
     default: return -rows->k.y[i];
@@ -290,17 +304,23 @@ static void choices(Certificate *out, const LawProblem *problem, const LawFit *f
         refit(out, text, &p, fit, arm, cost, rows->n, solver);
     }
     p.spec.objective = OBJECTIVE_LOG;
+    p.spec.quantile = 0;
     if (spec->objective != OBJECTIVE_LOG) refit(out, "least squares on log loss", &p, fit, arm, cost, rows->n, solver);
     p.spec.objective = OBJECTIVE_LOSS;
-    if (spec->objective != OBJECTIVE_LOSS) refit(out, "least squares on loss", &p, fit, arm, cost, rows->n, solver);
+    if (spec->objective != OBJECTIVE_LOSS && !spec->kind->of_optima)
+        refit(out, "least squares on loss", &p, fit, arm, cost, rows->n, solver);
 
     Ranked *ranked = MEM_NEW(Ranked, rows->n + 1);
     int64_t few = rows->n < 2 * 50 ? 1 : rows->n / 50;
     int64_t some = rows->n < 3 * 10 ? 2 : rows->n / 10;
-    static const char *const what[DROPS] = {"rows of largest residual left out: %lld",
-                                            "rows of largest loss left out: %lld", "rows of smallest N left out: %lld",
-                                            "rows of smallest D left out: %lld"};
-    for (int by = 0; by < DROPS; by++) {
+    static const char *const smallest[] = {[LAW_OF_N_AND_D] = "rows of smallest N left out: %lld",
+                                           [LAW_OF_N] = "rows of smallest N left out: %lld",
+                                           [LAW_OF_D] = "rows of smallest D left out: %lld",
+                                           [LAW_OF_C] = "rows of smallest C left out: %lld"};
+    const char *const what[DROPS] = {"rows of largest residual left out: %lld", "rows of largest loss left out: %lld",
+                                     smallest[rows->axes], "rows of smallest D left out: %lld"};
+    int drops = law_splits(spec->kind) ? DROPS : DROP_D;
+    for (int by = 0; by < drops; by++) {
         for (int64_t i = 0; i < rows->n; i++)
             ranked[i] = (Ranked){.key = drop_key(by, rows, &fit->law[arm], i), .row = i};
         int64_t count = by == DROP_RESIDUAL || by == DROP_LOSS ? few : some;

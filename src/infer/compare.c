@@ -51,7 +51,8 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     int64_t n = a->spread->n < b->spread->n ? a->spread->n : b->spread->n;
     out->loss_hi = fmin(best_loss(a->law, &a->cost, log(a->c_min)), best_loss(b->law, &b->cost, log(b->c_min)));
     out->loss_lo = fmax(best_loss(a->law, &a->cost, log(a->c_max)), best_loss(b->law, &b->cost, log(b->c_max)));
-    bool known = a->identified && b->identified, common = known && out->loss_lo < out->loss_hi;
+    bool falls = a->law->kind->axes == LAW_OF_N_AND_D || a->law->kind->axes == LAW_OF_C;
+    bool known = falls && a->identified && b->identified, common = known && out->loss_lo < out->loss_hi;
     double dof = fmin(a->dof, b->dof), *v = MEM_NEW(double, (COMPARE_LOSSES + 2) * n + 1), value[COMPARE_LOSSES + 1];
     for (int i = 0; i < COMPARE_LOSSES; i++)
         out->at[i].loss =
@@ -84,6 +85,11 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     mem_free(v);
 
     const Multiplier *m = &out->mean;
+    if (!falls) {
+        snprintf(out->status, sizeof out->status, "the law says nothing of compute");
+        snprintf(out->crossover_status, sizeof out->crossover_status, "%s", out->status);
+        return;
+    }
     if (!known) {
         snprintf(out->status, sizeof out->status, "refused: the law of %s is not identifiable",
                  a->identified ? b->name : a->name);
@@ -138,6 +144,6 @@ void compare_exponents(ExponentTest *out, const LawRows rows[2], const LawSpec *
     out->f = fmax(shared.objective - free_sum, 0) / out->dof1 / unit;
     out->p = stats_f_sf(out->f, out->dof1, out->dof2);
     out->alpha = shared.law[0].alpha;
-    out->beta = shared.law[0].beta;
+    out->beta = law_has(spec.kind, LAW_BETA) ? shared.law[0].beta : NAN;
     out->valid = true;
 }

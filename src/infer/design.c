@@ -99,7 +99,7 @@ Err design_arm(DesignResult *out, const DesignArm *arm, const DesignOptions *o, 
     LawSpec spec = spec_of(o);
     Law law = assumed(arm, o);
     Table t = noisy(arm, &law, 0, 0, 0);
-    LawRows rows = law_rows(&t, 0);
+    LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
     LawProblem p = law_problem(&rows, 1, &spec);
     *out = (DesignResult){.budget = o->budget};
     for (int64_t i = 0; i < arm->cells && o->budget <= 0; i++) out->budget = fmax(out->budget, arm->c[i]);
@@ -122,7 +122,7 @@ Err design_arm(DesignResult *out, const DesignArm *arm, const DesignOptions *o, 
     Minimiser *solver = minimiser_new(p.n, true);
     for (int64_t s = comm_rank(comm); s < n; s += comm_size(comm)) {
         Table made = noisy(arm, &law, o->noise, (uint64_t)o->seed, s + 1);
-        LawRows some = law_rows(&made, 0);
+        LawRows some = law_rows(&made, 0, LAW_OF_N_AND_D);
         LawProblem problem = law_problem(&some, 1, &spec);
         double x[LAW_VARIABLES];
         memcpy(x, x0, sizeof x);

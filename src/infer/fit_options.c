@@ -16,12 +16,18 @@
 
 const KeySpec fit_keys[] = {
     KEY("fit.law", KEY_CHOICE, law, "chinchilla", 0, 0, LAW_NAMES, "1",
-        "L = E + A/N^alpha + B/D^beta, or E + (A/N^(alpha/beta) + B/D)^beta"),
+        "L = E + A/N^alpha + B/D^beta; E + (A/N^(alpha/beta) + B/D)^beta; E + A/N^alpha; E + A/D^alpha; E + A/C^alpha; "
+        "N* "
+        "and D* = A C^a through a table of optima"),
     KEY("fit.objective", KEY_CHOICE, objective, "huber", 0, 0, FIT_OBJECTIVES, "1",
         "sum of Huber on log residuals, least squares on log loss, or on loss"),
     KEY("fit.delta", KEY_REAL, delta, "1e-3", 1e-6, 10, NULL, "1",
         "where the Huber function turns linear, in log loss"),
     KEY("fit.e", KEY_CHOICE, e, "free", 0, 0, FIT_ERRORS, "1", "irreducible loss: free, 0, or shared by all arms"),
+    KEY("fit.e_fixed", KEY_REAL, e_fixed, "0", 0, 1e300, NULL, "loss",
+        "irreducible loss fixed at this; 0: as fit.e says"),
+    KEY("fit.quantile", KEY_REAL, quantile, "0.5", 0.001, 0.999, NULL, "1",
+        "share of rows that the law lies above, by asymmetric Huber or absolute loss; 0.5: symmetric"),
     KEY("fit.exponents", KEY_CHOICE, exponents, "free", 0, 0, FIT_EXPONENTS, "1",
         "alpha and beta: free, equal to each other, or shared by all arms"),
     KEY("fit.starts", KEY_CHOICE, starts, "grid", 0, 0, "grid|few", "1",
@@ -56,8 +62,8 @@ const KeySpec fit_keys[] = {
         "of rows with the same arm, N and D only the one with the least loss, for sweeps of other things"),
     KEY("fit.cost", KEY_REALS, rows.cost, "", 1e-300, 1e300, NULL, "1",
         "kappa, mu, nu of C = kappa N^mu D^nu where one is missing; empty: the arm's own, else 6,1,1"),
-    COLUMN("n", n, "N; empty: N, params, parameters or the like, in any case"),
-    COLUMN("d", d, "D; empty: D, tokens, samples or the like; without one D comes from C and N"),
+    COLUMN("n", n, "N, or N*; empty: N, params, parameters or the like, in any case"),
+    COLUMN("d", d, "D, or D*; empty: D, tokens, samples or the like; without one D comes from C and N"),
     COLUMN("loss", loss, "the loss; empty: loss, val_loss or the like"),
     COLUMN("c", c[CURRENCY_NOMINAL], "nominal C; empty: C, flops or the like, else 6 N D; none: 6 N D"),
     CURRENCY_ROWS_BESIDE(COMPUTE) KEY("fit.columns.c_unit", KEY_WORD, rows.c_unit, "auto", 0, 0, NULL, "1",
@@ -66,7 +72,7 @@ const KeySpec fit_keys[] = {
     COLUMN("seed", seed, "the seed; empty: seed, else none"),
     COLUMN("group", group, "what rows that may share an error have in common; empty: none"),
     COLUMN("weight", weight, "weights; empty: 1"),
-    COLUMN("error", error, "the loss's standard error, which gives weights 1 / error^2; empty: none"),
+    COLUMN("error", error, "standard error of the loss, or of N*, which gives weights 1 / error^2; empty: none"),
     COLUMN("keep", keep, "rows to leave out, where it is 0 or false; empty: none"),
     COLUMN("drop", drop, "rows to leave out, where it is 1 or true; empty: none"),
     COLUMN("holdout", holdout, "rows to hold out and predict, where it is 1 or true; empty: none"),
@@ -108,6 +114,14 @@ Err fit_rows(TableOptions *table, FitOptions *options) {
                             "PFLOP-days or auto",
                             options_source(), o->c_unit);
     }
+    if (options->e_fixed > 0 && options->e != LAW_E_FREE)
+        return err_user("%s: fit.e_fixed = %g: want fit.e = free beside it", options_source(), options->e_fixed);
+    if (options->quantile != 0.5 && options->objective != OBJECTIVE_HUBER)
+        return err_user("%s: fit.quantile = %g: want fit.objective = huber", options_source(), options->quantile);
+    if (law_kinds[options->law]->of_optima && options->objective == OBJECTIVE_LOSS)
+        return err_user("%s: fit.law = optima: want fit.objective = huber or log", options_source());
+    table->axes = law_kinds[options->law]->axes;
+    table->optima = law_kinds[options->law]->of_optima;
     if (options->predict.n % 2)
         return err_user("%s: fit.predict: %d numbers: want N and D in turn", options_source(), options->predict.n);
     if (o->cost.n != 0 && o->cost.n != 3)
@@ -117,6 +131,11 @@ Err fit_rows(TableOptions *table, FitOptions *options) {
 }
 
 LawSpec fit_spec(const FitOptions *o) {
-    return (LawSpec){
-        .kind = law_kinds[o->law], .objective = o->objective, .delta = o->delta, .e = o->e, .exponents = o->exponents};
+    return (LawSpec){.kind = law_kinds[o->law],
+                     .objective = o->objective,
+                     .delta = o->delta,
+                     .e = o->e_fixed > 0 ? LAW_E_FIXED : o->e,
+                     .e_value = o->e_fixed,
+                     .exponents = o->exponents,
+                     .quantile = o->quantile > 0 ? o->quantile : 0.5};
 }

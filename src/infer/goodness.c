@@ -5,6 +5,7 @@
 #include "math/stats.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *const lack_name[] = {"untested", "runs that differ in their seeds", "curvature of the residuals"};
@@ -13,9 +14,7 @@ static const double clip = 2.5; /* standard deviations; of normal noise 1 % lie 
 enum { LEAST_SEEDS = 4, LEAST_ROWS = 5, BENDS = 3 };
 
 static double residual(const LawRows *rows, const Law *law, int64_t i) {
-    double p[LAW_COEFFICIENTS];
-    law_centred(p, law, rows->x0, rows->y0);
-    return rows->k.z[i] - log(law->kind->loss(NULL, p, rows->k.x[i], rows->k.y[i]));
+    return rows->k.z[i] - log(law_rows_loss(NULL, rows, law, i));
 }
 
 /* The sum of squares about the means of the configurations, and its degrees of freedom. */
@@ -40,18 +39,23 @@ static void f_test(Goodness *g, LackOfFit by, double explained, double left, int
     g->p = stats_f_sf(g->f, dof1, dof2);
 }
 
-/* The derivatives of log S to the coefficients that are free, then the terms that a law of another shape would need. */
-static int columns(double *x, const LawProblem *p, const Law *law, int arm, int64_t i) {
+/* How many terms a law of another shape would need: u^2, u v and v^2, or u^2 of one axis. */
+static int bends_of(const LawProblem *p) {
+    return law_splits(p->spec.kind) ? BENDS : 1;
+}
+
+/* The derivatives of log S to the coefficients that are free, then those terms. */
+static void columns(double *x, const LawProblem *p, const Law *law, int arm, int64_t i) {
     const LawRows *rows = p->source[arm];
-    double at[LAW_COEFFICIENTS], d[LAW_COEFFICIENTS], u = rows->k.x[i], v = rows->k.y[i];
-    law_centred(at, law, rows->x0, rows->y0);
-    double s = law->kind->loss(d, at, u, v);
+    double d[LAW_COEFFICIENTS];
+    double u = rows->k.x[i];
+    double v = rows->k.y[i];
+    double s = law_rows_loss(d, rows, law, i);
     int n = 0;
     for (int c = 0; c < LAW_COEFFICIENTS; c++)
         if (p->slot[arm][c] >= 0) x[n++] = d[c] / s;
     const double bend[BENDS] = {u * u, u * v, v * v};
-    memcpy(x + n, bend, sizeof bend);
-    return n;
+    memcpy(x + n, bend, (size_t)bends_of(p) * sizeof *bend);
 }
 
 /* What weighted least squares on the first `used` of `all` columns leaves; NaN where they are not independent. */
@@ -71,7 +75,8 @@ static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int a
     for (int64_t i = 0; i < n; i++) square += noise.unit[i] * noise.unit[i] / (double)n;
     int free_columns = 0;
     for (int c = 0; c < LAW_COEFFICIENTS; c++) free_columns += p->slot[arm][c] >= 0;
-    int all = free_columns + BENDS;
+    int bends = bends_of(p);
+    int all = free_columns + bends;
     for (int64_t i = 0; i < n; i++) {
         double row[STATS_COLUMNS], bound = clip * sqrt(square);
         columns(row, p, &fit->law[arm], arm, i);
@@ -80,26 +85,39 @@ static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int a
     }
     double without = left_over(x, y, n, all, free_columns);
     double with = left_over(x, y, n, all, all);
-    if (with > 0 && without > 0) f_test(g, LACK_BY_CURVATURE, without - with, with, BENDS, (int)n - all);
+    if (with > 0 && without > 0) f_test(g, LACK_BY_CURVATURE, without - with, with, bends, (int)n - all);
     mem_free(x);
     mem_free(y);
     noise_free(&noise);
 }
 
+typedef struct Sized {
+    double x;
+    int64_t row;
+} Sized;
+
+static int by_size(const void *one, const void *other) {
+    const Sized *p = one;
+    const Sized *q = other;
+    if (p->x != q->x) return p->x < q->x ? -1 : 1;
+    return p->row < q->row ? -1 : 1;
+}
+
 /* Do runs of one size share an error? Their sizes as groups. */
 static double shared_by_sizes(const LawProblem *p, const LawFit *fit, int arm) {
     const LawRows *rows = p->source[arm];
-    int64_t *group = MEM_NEW(int64_t, 2 * rows->n + 1), *first = group + rows->n, groups = 0;
+    Sized *sorted = MEM_NEW(Sized, rows->n + 1);
+    int64_t *group = MEM_NEW(int64_t, rows->n + 1);
+    int64_t groups = 0;
+    for (int64_t i = 0; i < rows->n; i++) sorted[i] = (Sized){rows->k.x[i], i};
+    qsort(sorted, (size_t)rows->n, sizeof *sorted, by_size);
     for (int64_t i = 0; i < rows->n; i++) {
-        int64_t g = 0;
-        while (g < groups && rows->k.x[first[g]] != rows->k.x[i]) g++;
-        group[i] = g;
-        if (g < groups) continue;
-        first[g] = i;
-        groups++;
+        groups += i == 0 || sorted[i].x != sorted[i - 1].x;
+        group[sorted[i].row] = groups - 1;
     }
     double value = groups < rows->n ? noise_groups(p, fit, arm, group, groups).p : NAN;
     mem_free(group);
+    mem_free(sorted);
     return value;
 }
 
@@ -117,7 +135,7 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     g.rms = sqrt(left / dof);
     g.r2 = 1 - left / total;
     if (rows->groups < rows->n) return g;
-    g.size_p = rows->n > p->n ? shared_by_sizes(p, fit, arm) : NAN;
+    g.size_p = rows->n > p->n && law_splits(p->spec.kind) ? shared_by_sizes(p, fit, arm) : NAN;
     int seeds;
     double pure = pure_error(&seeds, rows);
     int lack = (int)dof - seeds;

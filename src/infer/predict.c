@@ -6,8 +6,9 @@
 
 void predict_loss(Prediction *at, const Law *law, const Ensemble *spread, int index, double dof) {
     double *v = MEM_NEW(double, spread->n + 1);
-    at->loss = law_loss(law, at->n, at->d);
-    for (int64_t r = 0; r < spread->n; r++) v[r] = law_loss(&spread->law[r * spread->arms + index], at->n, at->d);
+    at->loss = law_loss_of_run(law, at->n, at->d, at->c);
+    for (int64_t r = 0; r < spread->n; r++)
+        v[r] = law_loss_of_run(&spread->law[r * spread->arms + index], at->n, at->d, at->c);
     at->interval = stats_interval(v, spread->n, dof);
     mem_free(v);
 }

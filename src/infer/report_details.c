@@ -83,6 +83,7 @@ static void print_currency(const CurrencyFit *c, int which) {
     log_text("    loss - E ~ C^-%s", piece_ranged("%.3f", c->gamma, c->gamma_interval).text);
     log_text("    %9s  %-30s %-30s %-28s %s", "C", "N* [95 %]", "D* [95 %]", "loss [95 %]", "status");
     report_allocations(c->budget, c->budgets, 1);
+    if (!c->sized) return;
     if (c->lawfrees) log_text("   no law assumed (Gaussian process):");
     report_allocations(c->lawfree, c->lawfrees, 4);
     print_isoflop(&c->isoflop, currencies[which].amount);

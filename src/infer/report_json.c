@@ -133,9 +133,11 @@ static void put_currency(Json *j, const CurrencyFit *c, int which) {
     json_put_number(j, "C_max", c->c_max);
     put_budgets(j, "allocation", c->budget, c->budgets);
     put_budgets(j, "frontier", c->frontier, c->frontiers);
-    put_isoflop(j, &c->isoflop);
-    put_envelope(j, &c->envelope);
-    put_budgets(j, "surrogate", c->lawfree, c->lawfrees);
+    if (c->sized) {
+        put_isoflop(j, &c->isoflop);
+        put_envelope(j, &c->envelope);
+        put_budgets(j, "surrogate", c->lawfree, c->lawfrees);
+    }
     json_close(j);
 }
 
@@ -150,7 +152,7 @@ static void put_points(Json *j, const Analysis *a, const ArmFit *arm) {
         for (int c = 0; c < CURRENCIES; c++)
             if (a->table->has[c]) json_put_number(j, currencies[c].name, p->c[c]);
         json_put_number(j, "loss", p->loss);
-        json_put_number(j, "fitted", law_loss(law, p->n, p->d));
+        json_put_number(j, "fitted", law_loss_of_run(law, p->n, p->d, p->c[CURRENCY_NOMINAL]));
         json_put_number(j, "weight", p->weight);
         json_put_int(j, "seed", p->seed);
         json_put_number(j, "influence", arm->certificate.influence[i]);
@@ -201,7 +203,7 @@ static void put_certificate(Json *j, const ArmFit *arm) {
     json_put_number(j, "varpro", fit->varpro);
     json_put_number(j, "varpro_gap", c->varpro_gap);
     json_open_object(j, "profile");
-    for (int k = 0; k < LAW_COEFFICIENTS; k++) put_interval(j, coefficient[k].name, c->profile[k]);
+    for (int k = 0; k < LAW_COEFFICIENTS; k++) put_interval(j, law_chinchilla.coefficient[k].name, c->profile[k]);
     json_close(j);
     json_put_number(j, "reference_budget", c->budget);
     json_open_array(j, "sensitivity");
@@ -274,8 +276,11 @@ static void put_surrogate(Json *j, const Surrogate *s) {
 
 static void put_options(Json *j, const Analysis *a) {
     json_put_text(j, "law", a->spec.kind->name);
+    json_put_text(j, "formula", a->spec.kind->formula);
     put_choice(j, "objective", FIT_OBJECTIVES, a->options.objective);
     put_choice(j, "E", FIT_ERRORS, a->options.e);
+    json_put_number(j, "E_fixed", a->spec.e == LAW_E_FIXED ? a->spec.e_value : NAN);
+    json_put_number(j, "quantile", a->spec.quantile);
     put_choice(j, "exponents", FIT_EXPONENTS, a->options.exponents);
     json_put_number(j, "delta", a->options.delta);
     json_put_int(j, "bootstraps", a->options.bootstraps);

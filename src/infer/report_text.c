@@ -102,13 +102,14 @@ static void print_weights(Page *page) {
 
 static void print_head(Page *page) {
     static const char *const objective[] = {"Huber on log loss", "least squares on log loss", "least squares on loss"};
-    static const char *const e[] = {"", ", E = 0", ", E shared"};
+    static const char *const e[] = {"", ", E = 0", ", E shared", ", E = "};
     static const char *const exponents[] = {"", ", alpha = beta", ", exponents shared"};
     const Analysis *a = page->a;
     const LawSpec *s = &a->spec;
-    line(page, "%s, %s; law L = %s%s%s; %s%s", piece_count(a->table->n, "point").text, piece_count(a->arms, "arm").text,
-         s->kind->formula, e[s->e], exponents[s->exponents], objective[s->objective],
-         s->objective == OBJECTIVE_HUBER ? piece(", delta %g", s->delta).text : "");
+    line(page, "%s, %s; law %s%s%s%s; %s%s%s", piece_count(a->table->n, "point").text, piece_count(a->arms, "arm").text,
+         s->kind->formula, e[s->e], s->e == LAW_E_FIXED ? piece("%g", s->e_value).text : "", exponents[s->exponents],
+         objective[s->objective], s->objective == OBJECTIVE_HUBER ? piece(", delta %g", s->delta).text : "",
+         s->quantile != 0.5 ? piece(", quantile %g", s->quantile).text : "");
     print_weights(page);
     print_left_out(page);
     print_notes(page);
@@ -122,28 +123,44 @@ static int name_width(const Analysis *a) {
     return width;
 }
 
+/* The exponent that a law is fitted for, and what of it is asked at the reference budget. */
+static int headline_of(const char **exponent, const char **answer, const LawKind *kind) {
+    *answer = kind->of_optima ? "optimum" : "loss";
+    *exponent = kind->axes == LAW_OF_C ? "gamma = alpha [95 %]" : "alpha [95 %]";
+    if (!law_splits(kind) && !kind->of_optima) return COEF_ALPHA;
+    if (law_splits(kind)) *answer = "N*";
+    *exponent = law_splits(kind) ? "a of N* ~ C^a [95 %]" : "exponent a of C [95 %]";
+    return COEF_N_EXPONENT;
+}
+
 static void print_arms(Page *page) {
     const Analysis *a = page->a;
-    char title[128];
+    const char *exponent, *answer;
+    char title[128] = "";
     int c = a->reference_currency;
-    snprintf(title, sizeof title, "N* at %s %s", piece("%.3g", a->reference).text, c < 0 ? "" : currencies[c].amount);
+    int headline = headline_of(&exponent, &answer, a->spec.kind);
+    bool splits = law_splits(a->spec.kind);
+    if (c >= 0)
+        snprintf(title, sizeof title, "%s at %s %s", answer, piece("%.3g", a->reference).text, currencies[c].amount);
     line(page, "\n  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a), "arm", "E", "A", "B", "alpha", "beta",
-         "a of N* ~ C^a [95 %]", title, "status");
+         exponent, title, "status");
     for (int m = 0; m < a->arms; m++) {
         const ArmFit *arm = &a->arm[m];
         const double *v = arm->value;
         line(page, "  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a), a->table->arm[m],
              piece("%.4g", v[COEF_E]).text, piece("%.4g", v[COEF_A]).text, piece("%.4g", v[COEF_B]).text,
              piece("%.4f", v[COEF_ALPHA]).text, piece("%.4f", v[COEF_BETA]).text,
-             piece_ranged("%.3f", v[COEF_N_EXPONENT], arm->interval[COEF_N_EXPONENT]).text,
-             piece_ranged("%.3g", arm->reference.at.n, arm->reference.n).text, arm->status);
+             piece_ranged("%.3f", v[headline], arm->interval[headline]).text,
+             splits ? piece_ranged("%.3g", arm->reference.at.n, arm->reference.n).text
+                    : piece_ranged("%.5g", arm->reference.at.loss, arm->reference.loss).text,
+             arm->status);
     }
 }
 
 /* Every arm against the first one. */
 static void print_multipliers(Page *page) {
     const Analysis *a = page->a;
-    if (a->arms < 2) return;
+    if (!a->comparisons) return;
     char text[512];
     size_t at = (size_t)snprintf(text, sizeof text, "  %-*s", name_width(a), "arm");
     for (int c = 0; c < CURRENCIES; c++)
@@ -266,7 +283,8 @@ static void print_answers(Page *page) {
     }
     line(page, "\n  allocation in %s%s", currencies[c].amount,
          step > 1 ? piece(" (one budget of %.0f; all: -fit_details, -json FILE)", step).text : "");
-    line(page, "    %9s  %-30s %-30s %-28s %s", "C", "N* [95 %]", "D* [95 %]", "loss [95 %]", "status");
+    line(page, "    %9s  %-30s %-30s %-28s %s", "C", "N* [95 %]", "D* [95 %]",
+         a->spec.kind->of_optima ? "optimum [95 %]" : "loss [95 %]", "status");
     for (int m = 0; m < a->arms; m++) {
         const CurrencyFit *k = &a->arm[m].currency[c];
         if (a->arms > 1) line(page, "   %s", a->table->arm[m]);

@@ -64,7 +64,7 @@ Err case_open(Case *c, const CaseRows *rows, LawSpec spec, LawStarts starts, con
         table_free(&c->table);
         return err;
     }
-    c->rows = law_rows(&c->table, 0);
+    c->rows = law_rows(&c->table, 0, LAW_OF_N_AND_D);
     c->problem = law_problem(&c->rows, 1, &spec);
     law_fit(&c->fit, &c->problem, starts, comm);
     c->law = c->fit.law[0];
@@ -100,7 +100,7 @@ void verify_synthetic(Verify *v, const Comm *comm) {
                               .final = true});
     }
     static const char *const name[] = {"Huber", "least squares on log loss", "least squares on loss"};
-    LawRows rows = law_rows(&t, 0);
+    LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
     for (int objective = 0; objective < 3; objective++) {
         LawSpec spec = {.kind = &law_chinchilla, .objective = objective, .delta = 1e-3};
         LawProblem p = law_problem(&rows, 1, &spec);
