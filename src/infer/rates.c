@@ -252,7 +252,7 @@ static double allocation_exponent(const RateRule *rule, bool with_cost, const Co
         table_free(&table);
         return NAN;
     }
-    LawRows rows = law_rows(&table, arm);
+    LawRows rows = law_rows(&table, arm, LAW_OF_N_AND_D);
     LawSpec spec = {.kind = &law_chinchilla,
                     .objective = OBJECTIVE_LOG,
                     .delta = 1e-3,
