@@ -7,8 +7,9 @@
  *  collective; the same on every rank. */
 #pragma once
 
-#include "math/stats.h"
+#include "fit/powers.h"
 #include "fit/table.h"
+#include "math/stats.h"
 
 #include <stddef.h>
 
@@ -21,7 +22,7 @@ typedef struct IsoCurve {
     double p0, p1, p2; /* log loss = p0 + p1 u + p2 u^2, u = log N - centre */
     double centre;
     double best_n, best_d, best_loss; /* the vertex; NaN unless ok */
-    double se_log_n;
+    double se_log_n, se_log_loss;
     Interval best_n_interval;
     Interval one_percent;           /* N whose parabola is within 1 % of the least loss */
     double curvature, curvature_se; /* 2 p2: second derivative of log loss */
@@ -34,6 +35,7 @@ typedef struct IsoCurve {
 typedef struct PowerLaw {
     double log_factor, exponent;
     Interval interval; /* of the exponent */
+    double misfit;     /* p-value of vertices this far off the line or further, by chi2; NaN with two vertices */
 } PowerLaw;
 
 typedef struct IsoFlop {
@@ -42,7 +44,10 @@ typedef struct IsoFlop {
     PowerLaw n, d, loss; /* NaN with fewer than two vertices */
     double noise;        /* standard deviation of log loss of one run, as used */
     double seeds;        /* runs averaged in a point, on average */
+    double dof;          /* behind it */
     int refused;         /* curves without an accepted vertex */
+    int draws;
+    Powers *draw; /* (draws) of perturbed losses; owned */
     char status[ISO_STATUS];
 } IsoFlop;
 
@@ -50,3 +55,4 @@ typedef struct IsoFlop {
  *  if unknown. */
 void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const double *budgets, int n_budgets,
                  double seed_noise, int resamples, uint64_t seed);
+void isoflop_free(IsoFlop *iso);

@@ -29,6 +29,7 @@ typedef struct Point {
     double loss, weight;   /* loss of a held-out point: NaN where there is none */
     int64_t seed, dataset; /* dataset: training trajectories, 0 when unknown */
     int64_t cell;          /* the run this is a point of */
+    double epochs;         /* how often the training set was seen; NaN when unknown */
     int64_t batch;         /* samples a step; 0 when unknown, as the sizes below */
     int64_t group;         /* rows that may share an error: a digest of the group column's text; 0 without one */
     int width, depth, heads;
@@ -70,6 +71,8 @@ typedef struct Table {
     Point *at; /* (n) ordered by file, then row; owned */
     int64_t n_held, held_capacity;
     Point *held; /* (n_held) rows held out, to be predicted; owned */
+    int64_t n_limited, limited_capacity;
+    Point *limited; /* (n_limited) runs on training sets of several sizes, and the grid's beside them; owned */
     int64_t cells;
     int arms;
     char arm[TABLE_ARMS][TABLE_NAME];

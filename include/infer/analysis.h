@@ -5,6 +5,8 @@
 #include "fit/bootstrap.h"
 #include "infer/certificate.h"
 #include "infer/compare.h"
+#include "infer/contrast.h"
+#include "fit/data_curve.h"
 #include "fit/cost.h"
 #include "fit/envelope.h"
 #include "fit/frontier.h"
@@ -15,12 +17,13 @@
 #include "fit/surrogate.h"
 #include "infer/predict.h"
 
-/** What is reported of a law, in this order; the last two are exponents of N*(C) and D*(C) in nominal compute. */
+/** What is reported of a law, in this order; the last two are exponents of N*(C) and D*(C) in the reference currency. */
 enum { COEF_E, COEF_A, COEF_B, COEF_ALPHA, COEF_BETA, COEF_N_EXPONENT, COEF_D_EXPONENT, COEFS };
 extern const char *const coef_name[COEFS];
 extern const char *const spread_name[]; /* of BootstrapKind, in words */
 
 enum { ANALYSIS_BUDGETS = OPTION_LIST, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 128 };
+enum { LAWFREE_SAMPLES = 400 }; /* of the surrogate's posterior */
 
 typedef struct CurrencyFit {
     bool known; /* every point has C in this currency */
@@ -38,6 +41,7 @@ typedef struct CurrencyFit {
     Envelope envelope;
     BudgetFit lawfree[ANALYSIS_LAWFREE]; /* by the surrogate, within the data */
     int lawfrees;
+    FrontierPowers powers; /* of the surrogate, at budgets that all arms have */
 } CurrencyFit;
 
 /** A law fit and its resamples: of one arm, or of all when they share something. */
@@ -79,6 +83,7 @@ typedef struct Comparison {
     int first, second;
     ExponentTest exponents;
     Difference currency[CURRENCIES]; /* where both are known */
+    Contrast contrast[CURRENCIES][METHODS];
 } Comparison;
 
 typedef struct Analysis {
@@ -94,7 +99,9 @@ typedef struct Analysis {
     int64_t predictions;
     Prediction *prediction; /* (predictions) by arm: sizes asked for, then rows held out */
     Surrogate *surrogate;   /* NULL: not asked for */
-    int reference_currency; /* first that every point has; -1: none */
+    int data_curves;
+    DataCurve *data;        /* (data_curves) by arm and length; of results files with several training sets */
+    int reference_currency; /* the one asked for, else executed FLOP, else nominal; -1: none that every point has */
     double reference;       /* budget at which arms are put beside each other: geometric mean of their runs' */
 } Analysis;
 

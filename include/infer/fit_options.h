@@ -9,6 +9,8 @@
 #define FIT_OBJECTIVES "huber|log|loss"
 #define FIT_ERRORS "free|zero|shared"
 #define FIT_EXPONENTS "free|tied|shared"
+#define FIT_CURRENCY(word, name, ...) "|" name
+#define FIT_CURRENCIES "auto" CURRENCY_ROWS(FIT_CURRENCY)
 
 /** Which resamples intervals come from. auto: of residuals, by groups where
  *  rows have them, scaled where the noise is uneven. */
@@ -51,6 +53,7 @@ typedef struct FitOptions {
     char suggest_file[OPTION_TEXT], suggest_base[OPTION_TEXT];
     bool extrapolate, surrogate, details;
     FitPairs pairs;
+    int currency; /* in which arms are put beside each other: 0 auto, else 1 + CURRENCY_... */
     RealList budgets[CURRENCIES], isoflop_budgets;
     RealList predict; /* N, D, N, D, ... */
     RowOptions rows;

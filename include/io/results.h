@@ -35,6 +35,7 @@ typedef struct CellRecord {
     int64_t samples;                        /* D: training samples seen, steps * batch */
     int64_t tokens;                         /* training tokens seen */
     int64_t dataset;                        /* trajectories in the training set */
+    double epochs;                          /* samples seen over those of the training set; NaN: not recorded */
     char data[RESULTS_DIGEST]; /* digest of all trajectories that decide its numbers; empty: not recorded */
     int64_t seed;
     double lr; /* peak learning rate */

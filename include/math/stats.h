@@ -29,6 +29,12 @@ typedef struct Interval {
     double lo, hi;
 } Interval;
 
+/** A number with its interval; NaN where there is none. */
+typedef struct Estimate {
+    double value;
+    Interval interval;
+} Estimate;
+
 /** Percentiles 2.5 and 97.5 of resampled values (sorted in place; those that are not numbers are dropped, and more than
  *  5 % of them leave no interval), as order statistics of type 6, moved outward as far as Student's t with `dof`
  *  degrees of freedom exceeds the normal distribution (Hesterberg 2015, The American Statistician 69, section 4.3); dof = 0:

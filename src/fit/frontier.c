@@ -131,3 +131,88 @@ void frontier_surrogate(BudgetFit *budget, int count, const Surrogate *s, int ar
     mem_free(found);
     mem_free(place);
 }
+
+/* ---- As powers of compute. ---- */
+
+enum { COARSE = 2, COARSE_SIZES = (FRONTIER_SIZES + 1) / COARSE }; /* every second place of a line: covariances are squares */
+
+/* The line of one arm at one budget among all places. */
+typedef struct Line {
+    int64_t first;
+    int n;       /* places; 0: too few sampled sizes */
+    bool inside; /* the minimum is, in the mean and in all but 1/40 of the samples */
+} Line;
+
+/* Least squares through the minima of one arm at its budgets inside. */
+static Powers through(const Line line[FRONTIER_BUDGETS], const double log_c[FRONTIER_BUDGETS],
+                      const SurrogatePlace *place, const double *f, const Cost *cost) {
+    double x[2 * FRONTIER_BUDGETS], y[OPTIMUM_PARTS][FRONTIER_BUDGETS], fitted[2];
+    int n = 0;
+    for (int k = 0; k < FRONTIER_BUDGETS; k++) {
+        if (!line[k].inside) continue;
+        double log_n, value;
+        frontier_minimum(&log_n, &value, place + line[k].first, f + line[k].first, line[k].n);
+        x[2 * n] = 1;
+        x[2 * n + 1] = log_c[k];
+        y[OPTIMUM_N][n] = log_n;
+        y[OPTIMUM_D][n] = (log_c[k] - cost->log_kappa - cost->mu * log_n) / cost->nu;
+        y[OPTIMUM_LOSS][n++] = value;
+    }
+    Powers out;
+    for (int part = 0; part < OPTIMUM_PARTS; part++) {
+        bool fine = n >= FRONTIER_LEAST && stats_lsq(fitted, NULL, NULL, x, y[part], NULL, n, 2);
+        out.log_factor[part] = fine ? fitted[0] : NAN;
+        out.exponent[part] = fine ? fitted[1] : NAN;
+    }
+    return out;
+}
+
+/* Marks the lines whose minimum lies inside. */
+static void look_inside(Line *line, const SurrogatePlace *place, const double *mean, const double *f, int64_t m,
+                        int samples) {
+    double log_n, value;
+    if (!line->n) return;
+    int edges = 0;
+    for (int s = 0; s < samples; s++)
+        edges += frontier_minimum(&log_n, &value, place + line->first, f + s * m + line->first, line->n) != 0;
+    bool edge = frontier_minimum(&log_n, &value, place + line->first, mean + line->first, line->n) != 0;
+    line->inside = !edge && edges <= samples / 40;
+}
+
+void frontier_powers(FrontierPowers *out, const Surrogate *s, const Cost *cost, const Extent *extent, double c_lo,
+                     double c_hi, int samples, uint64_t seed) {
+    Line line[TABLE_ARMS][FRONTIER_BUDGETS] = {0};
+    double log_c[FRONTIER_BUDGETS];
+    SurrogatePlace whole[FRONTIER_SIZES];
+    SurrogatePlace *place = MEM_NEW(SurrogatePlace, s->arms * FRONTIER_BUDGETS * COARSE_SIZES + 1);
+    int64_t m = 0;
+    for (int arm = 0; arm < s->arms; arm++)
+        for (int k = 0; k < FRONTIER_BUDGETS && c_lo < c_hi; k++) {
+            log_c[k] = log(c_lo) + (log(c_hi) - log(c_lo)) * k / (FRONTIER_BUDGETS - 1);
+            int n = frontier_line(whole, &cost[arm], exp(log_c[k]), &extent[arm], arm);
+            line[arm][k].first = m;
+            line[arm][k].n = n / COARSE + n % COARSE;
+            for (int i = 0; i < n; i += COARSE) place[m++] = whole[i];
+        }
+    double *mean = MEM_NEW(double, m + 1);
+    double *cov = MEM_NEW(double, m *m + 1);
+    double *f = MEM_NEW(double, samples *m + 1);
+    if (m) {
+        surrogate_predict(mean, cov, s, place, m);
+        frontier_sample(f, mean, cov, (int)m, samples, seed, rng_stream("frontier powers", 0));
+    }
+    for (int arm = 0; arm < s->arms; arm++) {
+        FrontierPowers *p = &out[arm];
+        *p = (FrontierPowers){.draw = MEM_NEW(Powers, samples + 1)};
+        for (int k = 0; k < FRONTIER_BUDGETS; k++) {
+            look_inside(&line[arm][k], place, mean, f, m, samples);
+            p->inside += line[arm][k].inside;
+        }
+        p->mean = through(line[arm], log_c, place, mean, &cost[arm]);
+        for (int i = 0; i < samples; i++) p->draw[i] = through(line[arm], log_c, place, f + i * m, &cost[arm]);
+    }
+    mem_free(f);
+    mem_free(cov);
+    mem_free(mean);
+    mem_free(place);
+}

@@ -140,7 +140,8 @@ static void gather(IsoCurve *curve, const Run *run, int64_t n, double tolerance)
 
 static void refuse(IsoCurve *curve, const char *status) {
     curve->ok = false;
-    curve->best_n = curve->best_d = curve->best_loss = curve->se_log_n = NAN;
+    curve->best_n = curve->best_d = curve->best_loss = NAN;
+    curve->se_log_n = curve->se_log_loss = NAN;
     curve->best_n_interval = curve->one_percent = (Interval){NAN, NAN};
     snprintf(curve->status, sizeof curve->status, "%s", status);
 }
@@ -191,6 +192,11 @@ static void parabola(IsoCurve *curve, double noise) {
     /* d u / d (p1, p2) = (-1 / 2 p2, p1 / 2 p2^2). */
     double g1 = -1 / (2 * c[2]), g2 = c[1] / (2 * c[2] * c[2]);
     curve->se_log_n = sqrt(g1 * g1 * cov[4] + 2 * g1 * g2 * cov[5] + g2 * g2 * cov[8]);
+    const double row[3] = {1, u, u * u}; /* at the vertex its height does not move with u */
+    double height = 0;
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++) height += row[i] * row[k] * cov[3 * i + k];
+    curve->se_log_loss = sqrt(height);
     curve->best_n = exp(curve->centre + u);
     curve->best_loss = exp(c[0] + c[1] * u + c[2] * u * u);
     double dc[2], line[2 * ISO_POINTS];
@@ -209,8 +215,6 @@ static void parabola(IsoCurve *curve, double noise) {
 
 /* ---- All curves. ---- */
 
-enum { VERTEX_N, VERTEX_D, VERTEX_LOSS, VERTEX_PARTS };
-
 /* A power law in C through one part of the vertices. */
 static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
     double x[2 * ISO_BUDGETS], y[ISO_BUDGETS], w[ISO_BUDGETS], c[2];
@@ -220,18 +224,27 @@ static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
         if (!k->ok) continue;
         x[2 * n] = 1;
         x[2 * n + 1] = log(k->budget);
-        const double best[VERTEX_PARTS] = {k->best_n, k->best_d, k->best_loss};
+        const double best[OPTIMUM_PARTS] = {k->best_n, k->best_d, k->best_loss};
         y[n] = log(best[what]);
-        /* The vertex height is known to noise / sqrt(points); its place to se_log_n, with the noise as a floor. */
+        /* The place of a vertex has the noise of a run as a floor. */
         double noise = iso->noise > 0 ? iso->noise : 1e-9;
-        w[n] = what == VERTEX_LOSS ? k->points / (noise * noise) : 1 / (k->se_log_n * k->se_log_n + noise * noise);
+        double floor = what == OPTIMUM_LOSS ? 0 : noise;
+        double se = what == OPTIMUM_LOSS ? fmax(k->se_log_loss, 1e-12) : k->se_log_n;
+        w[n] = 1 / (se * se + floor * floor);
         n++;
     }
     bool fine = n >= 2 && stats_lsq(c, NULL, NULL, x, y, w, n, 2);
-    *law = (PowerLaw){.log_factor = NAN, .exponent = NAN, .interval = {NAN, NAN}};
+    *law = (PowerLaw){.log_factor = NAN, .exponent = NAN, .interval = {NAN, NAN}, .misfit = NAN};
     if (!fine) return;
     law->log_factor = c[0];
     law->exponent = c[1];
+    double chi2 = 0;
+    for (int i = 0; i < n; i++) {
+        double e = y[i] - c[0] - c[1] * x[2 * i + 1];
+        chi2 += w[i] * e * e;
+    }
+    /* The noise is an estimate itself: an F test where its degrees of freedom are known. */
+    if (n > 2) law->misfit = iso->dof > 0 ? stats_f_sf(chi2 / (n - 2), n - 2, iso->dof) : stats_chi2_sf(chi2, n - 2);
 }
 
 static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
@@ -242,9 +255,9 @@ static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
         iso->ok += iso->curve[i].ok;
         iso->refused += !iso->curve[i].ok;
     }
-    power_law(&iso->n, iso, VERTEX_N);
-    power_law(&iso->d, iso, VERTEX_D);
-    power_law(&iso->loss, iso, VERTEX_LOSS);
+    power_law(&iso->n, iso, OPTIMUM_N);
+    power_law(&iso->d, iso, OPTIMUM_D);
+    power_law(&iso->loss, iso, OPTIMUM_LOSS);
 }
 
 /* What the parabolas leave, pooled over their degrees of freedom. */
@@ -260,13 +273,26 @@ static double pooled(double *dof_out, const IsoFlop *iso) {
     return dof > 0 ? sqrt(sum / dof) : 0;
 }
 
-static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance, double dof, int resamples,
-                      uint64_t seed, int arm) {
+/* The power laws through the vertices, as numbers. */
+static Powers powers_of(const IsoFlop *iso) {
+    const PowerLaw *law[OPTIMUM_PARTS] = {&iso->n, &iso->d, &iso->loss};
+    Powers out;
+    for (int k = 0; k < OPTIMUM_PARTS; k++) {
+        out.log_factor[k] = law[k]->log_factor;
+        out.exponent[k] = law[k]->exponent;
+    }
+    return out;
+}
+
+static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance, int resamples, uint64_t seed,
+                      int arm) {
     IsoFlop *trial = MEM_NEW(IsoFlop, 1);
     Run *moved = MEM_NEW(Run, n + 1);
-    int columns = 3 + iso->curves;
+    int columns = OPTIMUM_PARTS + iso->curves;
     double *v = MEM_NEW(double, columns *resamples + 1);
-    PowerLaw *law[VERTEX_PARTS] = {&iso->n, &iso->d, &iso->loss};
+    PowerLaw *law[OPTIMUM_PARTS] = {&iso->n, &iso->d, &iso->loss};
+    iso->draws = resamples;
+    iso->draw = MEM_NEW(Powers, resamples + 1);
     for (int r = 0; r < resamples; r++) {
         *trial = *iso;
         uint64_t stream = rng_stream("isoflop", (uint64_t)(r * TABLE_ARMS + arm));
@@ -275,18 +301,18 @@ static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance,
             moved[i].z += iso->noise / sqrt(run[i].seeds) * rng_normal(seed, stream, (uint64_t)i);
         }
         fit_all(trial, moved, n, tolerance);
-        double value[3] = {trial->n.exponent, trial->d.exponent, trial->loss.exponent};
+        iso->draw[r] = powers_of(trial);
         for (int k = 0; k < columns; k++) {
-            double x = k < 3 ? value[k] : trial->curve[k - 3].best_n;
+            double x = k < OPTIMUM_PARTS ? iso->draw[r].exponent[k] : trial->curve[k - OPTIMUM_PARTS].best_n;
             v[k * resamples + r] = isfinite(x) ? x : NAN;
         }
     }
     for (int k = 0; k < columns; k++) {
-        Interval i = stats_interval(v + k * resamples, resamples, dof);
-        if (k < VERTEX_PARTS)
+        Interval i = stats_interval(v + k * resamples, resamples, iso->dof);
+        if (k < OPTIMUM_PARTS)
             law[k]->interval = i;
-        else if (iso->curve[k - 3].ok)
-            iso->curve[k - 3].best_n_interval = i;
+        else if (iso->curve[k - OPTIMUM_PARTS].ok)
+            iso->curve[k - OPTIMUM_PARTS].best_n_interval = i;
     }
     mem_free(v);
     mem_free(moved);
@@ -311,16 +337,22 @@ void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const 
     }
     for (int i = 0; i < out->curves; i++) out->curve[i].budget = chosen[i];
     fit_all(out, run, n, tolerance);
-    double dof, spread = pooled(&dof, out);
+    double spread = pooled(&out->dof, out);
     out->seeds = 0;
     for (int64_t i = 0; i < n; i++) out->seeds += run[i].seeds / (double)n;
     out->noise = fmax(spread * sqrt(out->seeds), seed_noise);
     fit_all(out, run, n, tolerance);
-    propagate(out, run, n, tolerance, dof, resamples, seed, arm);
+    propagate(out, run, n, tolerance, resamples, seed, arm);
     if (out->ok >= 3)
         snprintf(out->status, sizeof out->status, "%d of %d budgets have a vertex", out->ok, out->curves);
     else
         snprintf(out->status, sizeof out->status, "not identifiable: %d of %d budgets have a vertex, want 3", out->ok,
                  out->curves);
     mem_free(run);
+}
+
+void isoflop_free(IsoFlop *iso) {
+    mem_free(iso->draw);
+    iso->draw = NULL;
+    iso->draws = 0;
 }

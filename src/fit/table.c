@@ -20,6 +20,7 @@ Table table_new(void) {
 void table_free(Table *table) {
     mem_free(table->at);
     mem_free(table->held);
+    mem_free(table->limited);
     mem_free(table->note);
     *table = table_new();
 }
@@ -124,6 +125,7 @@ static Point point_of(const CellRecord *r, int64_t cell, int arm) {
                .weight = 1,
                .seed = r->seed,
                .dataset = r->dataset,
+               .epochs = r->epochs,
                .cell = cell,
                .batch = r->batch,
                .width = (int)r->width,
@@ -135,6 +137,32 @@ static Point point_of(const CellRecord *r, int64_t cell, int arm) {
     return p;
 }
 
+/* Whether a cell, of the grid or not, is of the arm, size and length of one that saw a training set of its own size. */
+static bool beside_limited(const Results *results, const CellRecord *r) {
+    for (int64_t i = 0; i < results->cells; i++) {
+        const CellRecord *other = &results->cell[i];
+        if (same(other->role, "data") && same(other->arm, r->arm) && other->parameters == r->parameters &&
+            other->samples == r->samples)
+            return true;
+    }
+    return false;
+}
+
+/* The finished cells that tell what a smaller training set costs. */
+static Err add_limited(Table *table, const Results *results, const TableFilter *filter, const char *path) {
+    for (int64_t i = 0; i < results->cells; i++) {
+        const CellRecord *r = &results->cell[i];
+        bool purpose = same(r->role, "data") || same(r->role, "grid");
+        bool usable = r->outcome == OUTCOME_DONE && isfinite(r->loss) && r->loss > 0;
+        int arm;
+        if (!purpose || !usable || !table_wants_arm(filter, r->arm) || !beside_limited(results, r)) continue;
+        TRY(table_arm_of(&arm, table, r->arm, path, 0));
+        Point point = point_of(r, table->cells + i, arm);
+        table->limited = append(table->limited, &table->n_limited, &table->limited_capacity, &point);
+    }
+    return ERR_NONE;
+}
+
 Err table_add_results(Table *table, const Results *results, const TableFilter *filter, const char *path) {
     int64_t largest = 0, first_cell = table->cells, before = table->n;
     for (int64_t i = 0; i < results->cells; i++)
@@ -142,7 +170,7 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
             largest = results->cell[i].dataset;
     bool *used = MEM_NEW(bool, results->cells + 1);
     int *arm = MEM_NEW(int, results->cells + 1);
-    Err err = ERR_NONE;
+    Err err = add_limited(table, results, filter, path);
     for (int64_t i = 0; i < results->cells && !err.code; i++) {
         const CellRecord *r = &results->cell[i];
         int64_t *reason = reason_against(&table->left_out, r, largest, filter);
@@ -324,9 +352,11 @@ static void bcast_table(Table *table, const Comm *comm) {
     comm_bcast(comm, &all, sizeof all, 0);
     all.at = bcast_array(comm, mine.at, all.n, sizeof *all.at);
     all.held = bcast_array(comm, mine.held, all.n_held, sizeof *all.held);
+    all.limited = bcast_array(comm, mine.limited, all.n_limited, sizeof *all.limited);
     all.note = bcast_array(comm, mine.note, all.notes, sizeof *all.note);
     all.capacity = all.n;
     all.held_capacity = all.n_held;
+    all.limited_capacity = all.n_limited;
     table_free(table);
     *table = all;
 }

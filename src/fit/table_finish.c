@@ -232,6 +232,14 @@ static Err drop_arms(Table *table) {
     table->arms = arms;
     for (int64_t i = 0; i < table->n; i++) table->at[i].arm = index[table->at[i].arm];
     for (int64_t i = 0; i < table->n_held; i++) table->held[i].arm = index[table->held[i].arm];
+    int64_t kept = 0;
+    for (int64_t i = 0; i < table->n_limited; i++) {
+        Point p = table->limited[i];
+        if (!rows[p.arm]) continue;
+        p.arm = index[p.arm];
+        table->limited[kept++] = p;
+    }
+    table->n_limited = kept;
     return ERR_NONE;
 }
 

@@ -1,4 +1,5 @@
 #include "infer/analysis.h"
+#include "pairs.h"
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -333,6 +334,23 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     group->seconds_spread = timer_now() - start;
 }
 
+/* The surrogate's frontiers as powers of compute, at the budgets that all arms have. */
+static void fit_powers(Analysis *a, int c, uint64_t seed) {
+    FrontierPowers out[TABLE_ARMS];
+    Cost cost[TABLE_ARMS];
+    Extent extent[TABLE_ARMS];
+    double lo = 0, hi = INFINITY;
+    for (int m = 0; m < a->arms; m++) {
+        const CurrencyFit *k = &a->arm[m].currency[c];
+        cost[m] = k->cost;
+        extent[m] = a->arm[m].sampled;
+        lo = fmax(lo, k->c_min);
+        hi = fmin(hi, k->c_max);
+    }
+    frontier_powers(out, a->surrogate, cost, extent, lo, hi, LAWFREE_SAMPLES, seed);
+    for (int m = 0; m < a->arms; m++) a->arm[m].currency[c].powers = out[m];
+}
+
 static void fit_surrogate(Analysis *a, const Comm *comm) {
     const FitOptions *o = &a->options;
     uint64_t seed = (uint64_t)o->seed;
@@ -347,9 +365,11 @@ static void fit_surrogate(Analysis *a, const Comm *comm) {
                 currency->lawfree[i].at.c = exp(lo + (hi - lo) * (i + 0.5) / ANALYSIS_LAWFREE);
             currency->lawfrees = ANALYSIS_LAWFREE;
             frontier_surrogate(currency->lawfree, ANALYSIS_LAWFREE, a->surrogate, m, &currency->cost,
-                               &a->arm[m].sampled, 400, seed);
+                               &a->arm[m].sampled, LAWFREE_SAMPLES, seed);
         }
     }
+    for (int c = 0; c < CURRENCIES; c++)
+        if (a->table->has[c]) fit_powers(a, c, seed);
 }
 
 /* log N* of the surrogate against log C, where the minimum lies inside. */
@@ -394,22 +414,30 @@ static void certify(const Analysis *a, ArmFit *arm, const Comm *comm) {
     }
 }
 
-/* Where arms are put beside each other. */
+/* The currency in which arms are put beside each other. */
+static int reference_of(const Table *table, const FitOptions *options) {
+    const int choice[] = {options->currency - 1, CURRENCY_EXECUTED, CURRENCY_NOMINAL}; /* 0 is auto */
+    for (int i = 0; i < 3; i++)
+        if (choice[i] >= 0 && table->has[choice[i]]) return choice[i];
+    for (int c = 0; c < CURRENCIES; c++)
+        if (table->has[c]) return c;
+    return -1;
+}
+
+/* The budget in it. */
 static void refer(Analysis *a) {
     double sum = 0;
-    int c = 0;
-    while (c < CURRENCIES && !a->table->has[c]) c++;
-    a->reference_currency = c < CURRENCIES ? c : -1;
+    int c = a->reference_currency;
     for (int m = 0; m < a->arms; m++)
-        sum += c < CURRENCIES ? 0.5 * log(a->arm[m].currency[c].c_min * a->arm[m].currency[c].c_max) : NAN;
+        sum += c >= 0 ? 0.5 * log(a->arm[m].currency[c].c_min * a->arm[m].currency[c].c_max) : NAN;
     a->reference = exp(sum / a->arms);
     for (int m = 0; m < a->arms; m++) {
         ArmFit *arm = &a->arm[m];
-        if (c < CURRENCIES)
+        if (c >= 0)
             allocate(&arm->reference, arm, &arm->currency[c], a->reference, &a->options);
         else
             arm->reference = budget_without(NAN, BUDGET_UNKNOWN, "no compute known");
-        if (c < CURRENCIES && arm->identified && law_splits(a->spec.kind)) compare_methods(arm, &arm->currency[c]);
+        if (c >= 0 && arm->identified && law_splits(a->spec.kind)) compare_methods(arm, &arm->currency[c]);
         if (arm->verdict == LAW_CONVERGED && arm->disagreement[0]) {
             arm->verdict = LAW_REJECTED;
             snprintf(arm->status, sizeof arm->status, "%s", arm->disagreement);
@@ -418,39 +446,6 @@ static void refer(Analysis *a) {
         if (arm->verdict == LAW_CONVERGED && off)
             snprintf(arm->status, sizeof arm->status, "%s", arm->reference.status);
     }
-}
-
-static CompareArm compare_arm(const Analysis *a, int m, int currency) {
-    const ArmFit *arm = &a->arm[m];
-    const CurrencyFit *c = &arm->currency[currency];
-    return (CompareArm){.name = a->table->arm[m],
-                        .law = &arm->group->fit.law[arm->index],
-                        .spread = &arm->group->spread,
-                        .index = arm->index,
-                        .dof = arm->group->dof,
-                        .identified = arm->identified,
-                        .cost = c->cost,
-                        .c_min = c->c_min,
-                        .c_max = c->c_max};
-}
-
-static void compare(Analysis *a, const Comm *comm) {
-    a->comparison = MEM_NEW(Comparison, a->arms * (a->arms - 1) / 2 + 1);
-    int firsts = a->options.pairs == FIT_PAIRS_FIRST ? 1 : a->arms;
-    if (a->spec.kind->of_optima) return;
-    for (int i = 0; i < firsts; i++)
-        for (int j = i + 1; j < a->arms; j++) {
-            Comparison *pair = &a->comparison[a->comparisons++];
-            pair->first = i;
-            pair->second = j;
-            LawRows rows[2] = {a->rows[i], a->rows[j]};
-            compare_exponents(&pair->exponents, rows, &a->spec, comm);
-            for (int c = 0; c < CURRENCIES; c++) {
-                if (!a->table->has[c]) continue;
-                CompareArm first = compare_arm(a, i, c), second = compare_arm(a, j, c);
-                compare_arms(&pair->currency[c], &first, &second, a->options.extrapolation);
-            }
-        }
 }
 
 /* A size asked for, whose compute is what the runs' cost law says, or else 6 N D. */
@@ -493,7 +488,9 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
     a->groups = joint ? 1 : a->arms;
     a->group = MEM_NEW(LawGroup, a->groups + 1);
     a->rows = MEM_NEW(LawRows, a->arms + 1);
+    a->data = MEM_NEW(DataCurve, DATA_CURVES);
     for (int m = 0; m < a->arms; m++) a->rows[m] = law_rows(table, m, a->spec.kind->axes);
+    a->reference_currency = reference_of(table, options);
     log_topic("all arms together");
     if (joint) fit_group(&a->group[0], a->rows, a->arms, a, comm);
     for (int m = 0; m < a->arms; m++) {
@@ -503,7 +500,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         arm->group = &a->group[joint ? 0 : m];
         arm->index = joint ? m : 0;
         if (!joint) fit_group(&a->group[m], arm->rows, 1, a, comm);
-        Cost cost = table->has[CURRENCY_NOMINAL] ? cost_fit(table, m, CURRENCY_NOMINAL) : six_nd;
+        Cost cost = a->reference_currency >= 0 ? cost_fit(table, m, a->reference_currency) : six_nd;
         coefficients(arm->value, arm, &arm->group->fit.law[arm->index], &cost);
         spread_of_coefficients(arm, &cost);
         measure_noise(arm);
@@ -528,14 +525,21 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         certify(a, &a->arm[m], comm);
     }
     log_topic("arms beside each other");
-    compare(a, comm);
+    pairs_compare(a, comm);
     predict(a);
+    a->data_curves = data_curves(a->data, table, (uint64_t)options->seed);
     return a;
 }
 
 void analysis_free(Analysis *a) {
     surrogate_free(a->surrogate);
+    for (int i = 0; i < a->data_curves; i++) data_curve_free(&a->data[i]);
+    mem_free(a->data);
     for (int m = 0; m < a->arms; m++) {
+        for (int c = 0; c < CURRENCIES; c++) {
+            isoflop_free(&a->arm[m].currency[c].isoflop);
+            mem_free(a->arm[m].currency[c].powers.draw);
+        }
         law_rows_free(&a->rows[m]);
         certificate_free(&a->arm[m].certificate);
     }

@@ -46,6 +46,8 @@ const KeySpec fit_keys[] = {
     KEY("fit.extrapolate", KEY_BOOL, extrapolate, "false", 0, 0, NULL, "1", "give allocations beyond that factor too"),
     KEY("fit.pairs", KEY_CHOICE, pairs, "all", 0, 0, "all|first", "1",
         "arms to compare: all pairs, or each with the first"),
+    KEY("fit.currency", KEY_CHOICE, currency, "auto", 0, 0, FIT_CURRENCIES, "1",
+        "compute in which arms are put beside each other; auto: executed FLOP where every row has it, else nominal"),
     KEY("fit.predict", KEY_REALS, predict, "", 1e-300, 1e300, NULL, "1", "N,D,N,D,...: sizes to predict the loss at"),
     KEY("fit.details", KEY_BOOL, details, "false", 0, 0, NULL, "1",
         "everything about every arm and pair on the terminal; the JSON file always has it"),

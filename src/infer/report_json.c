@@ -1,5 +1,6 @@
 /* What a fit says to programs; docs/fitting.md has the schema. */
 #include "infer/report.h"
+#include "report_questions.h"
 
 #include "io/json.h"
 
@@ -46,6 +47,7 @@ static void put_power(Json *j, const char *key, const PowerLaw *p) {
     json_put_number(j, "factor", exp(p->log_factor));
     json_put_number(j, "exponent", p->exponent);
     put_interval(j, "interval", p->interval);
+    json_put_number(j, "misfit_p", p->misfit);
     json_close(j);
 }
 
@@ -85,6 +87,7 @@ static void put_isoflop(Json *j, const IsoFlop *iso) {
         json_put_number(j, "best_D", k->best_d);
         json_put_number(j, "best_loss", k->best_loss);
         put_interval(j, "best_N_interval", k->best_n_interval);
+        json_put_number(j, "best_loss_se", k->se_log_loss);
         put_interval(j, "one_percent", k->one_percent);
         json_close(j);
     }
@@ -358,6 +361,7 @@ static void put_comparison(Json *j, const Analysis *a, const Comparison *p) {
         put_interval(j, "interval", d->crossover_interval);
         json_put_number(j, "share", d->crossover_share);
         json_close(j);
+        questions_contrasts(j, p->contrast[c]);
         json_close(j);
     }
     json_close(j);
@@ -401,6 +405,7 @@ Err report_json(const Analysis *a, const char *path, const Comm *comm) {
         put_options(j, a);
         put_left_out(j, &a->table->left_out);
         put_notes(j, a->table);
+        questions_json(j, a);
         if (a->surrogate) put_surrogate(j, a->surrogate);
         json_open_array(j, "arms");
         for (int m = 0; m < a->arms; m++) put_arm(j, a, m);

@@ -1,8 +1,10 @@
 /* What a fit says to people: one line per arm, what arms need beside each other, allocations; about PAGE lines whatever
  * the number of arms. What does not fit is said, and stands in the details and in the JSON file. */
+#include "infer/answers.h"
 #include "infer/report.h"
 #include "report_pieces.h"
 
+#include "base/arena.h"
 #include "base/log.h"
 
 #include <math.h>
@@ -14,6 +16,7 @@ enum {
     PAGE = 40,   /* lines that a terminal shows at a glance */
     NOTES = 5,   /* of what was assumed or looks odd */
     REASONS = 3, /* why there is no multiplier */
+    ANSWERS = 4, /* lines beside the answer to a question */
     PREDICTIONS = 12,
     HOLDOUTS = 6
 };
@@ -292,12 +295,32 @@ static void print_answers(Page *page) {
     }
 }
 
+/* The questions come first where a study asked them: where it trained on several training sets. */
+static void print_questions(Page *page) {
+    const Analysis *a = page->a;
+    if (!a->data_curves) return;
+    Answer *answer = MEM_NEW(Answer, QUESTIONS);
+    answers_of(answer, a);
+    for (int q = 0; q < QUESTIONS; q++) {
+        line(page, "\n%s", answer[q].question);
+        line(page, "  %s", answer[q].sentence);
+        int64_t shown = shown_of(page, answer[q].lines, ANSWERS);
+        for (int i = 0; i < shown; i++) line(page, "    %s", answer[q].line[i]);
+        told_rest(page, answer[q].lines - shown, "line");
+    }
+    line(page, "\n  In %s; the laws:", a->reference_currency < 0 ? "no currency" : currencies[a->reference_currency].amount);
+    mem_free(answer);
+}
+
 void report_text(const Analysis *a) {
     Page page = {.a = a, .endless = a->options.details, .left = PAGE};
+    print_questions(&page);
     print_head(&page);
     print_arms(&page);
-    print_multipliers(&page);
-    print_reasons(&page);
+    if (!a->data_curves || a->options.details) {
+        print_multipliers(&page);
+        print_reasons(&page);
+    }
     print_predictions(&page);
     if (a->options.details) {
         report_details(a);

@@ -61,6 +61,7 @@ static const Field cell_fields[] = {
     CELL(samples, H5_I64, "samples", "D: training samples seen"),
     CELL(tokens, H5_I64, "tokens", "training tokens seen"),
     CELL(dataset, H5_I64, "trajectories", "size of the training set"),
+    CELL_LATER(epochs, H5_F64, "nan", "1", "how often the training set was seen"),
     {{"/cells/data",
       H5_TEXT,
       {0},

@@ -109,6 +109,8 @@ static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, b
     r->batch = o->train.batch;
     r->samples = c.steps * o->train.batch;
     r->dataset = c.dataset;
+    SampleStream seen = {.range = SAMPLES_TRAIN, .trajectories = c.dataset};
+    r->epochs = (double)r->samples / (double)batch_samples(data, &seen);
     r->seed = c.seed;
     r->lr = lr;
     if (!sampled) dataset_digest_text(r->data, dataset_digest(data->dataset, train_data_used(data, c.dataset)));

@@ -1,0 +1,81 @@
+#include "report_questions.h"
+
+#include "base/arena.h"
+#include "infer/answers.h"
+
+#include <math.h>
+
+static void put_estimate(Json *j, const char *key, Estimate e) {
+    json_open_object(j, key);
+    json_put_number(j, "value", e.value);
+    json_put_pair(j, "interval", e.interval.lo, e.interval.hi);
+    json_close(j);
+}
+
+static void put_answer(Json *j, const Answer *answer) {
+    json_open_object(j, NULL);
+    json_put_text(j, "question", answer->question);
+    json_put_text(j, "answer", answer->sentence);
+    json_put_text(j, "figure", answer->figure);
+    json_open_array(j, "lines");
+    for (int i = 0; i < answer->lines; i++) json_put_text(j, NULL, answer->line[i]);
+    json_close(j);
+    json_close(j);
+}
+
+/* The runs on smaller training sets. */
+static void put_data_curve(Json *j, const Analysis *a, const DataCurve *c) {
+    json_open_object(j, NULL);
+    json_put_text(j, "arm", a->table->arm[c->arm]);
+    json_put_number(j, "N", c->n);
+    json_put_number(j, "D", c->d);
+    json_put_number(j, "noise", c->noise);
+    put_estimate(j, "need", c->need);
+    json_put_text(j, "status", c->status);
+    json_open_array(j, "sets");
+    for (int k = 0; k < c->sets; k++) {
+        json_open_object(j, NULL);
+        json_put_number(j, "trajectories", c->trajectories[k]);
+        json_put_number(j, "epochs", c->epochs[k]);
+        json_put_int(j, "seeds", c->seeds[k]);
+        json_put_number(j, "loss", exp(c->log_loss[k]));
+        put_estimate(j, "log_penalty", c->penalty[k]);
+        json_close(j);
+    }
+    json_close(j);
+    json_close(j);
+}
+
+void questions_json(Json *j, const Analysis *a) {
+    Answer *answer = MEM_NEW(Answer, QUESTIONS);
+    answers_of(answer, a);
+    if (a->reference_currency >= 0) json_put_text(j, "currency", currencies[a->reference_currency].name);
+    json_open_array(j, "questions");
+    for (int q = 0; q < QUESTIONS; q++) put_answer(j, &answer[q]);
+    json_close(j);
+    json_open_array(j, "data");
+    for (int i = 0; i < a->data_curves; i++) put_data_curve(j, a, &a->data[i]);
+    json_close(j);
+    mem_free(answer);
+}
+
+void questions_contrasts(Json *j, const Contrast by[METHODS]) {
+    json_open_object(j, "contrasts");
+    for (int k = 0; k < METHODS; k++) {
+        json_open_object(j, method_name[k]);
+        json_put_text(j, "status", by[k].known ? split_verdict[answer_split(&by[k])] : by[k].status);
+        put_estimate(j, "a", by[k].a);
+        put_estimate(j, "b", by[k].b);
+        put_estimate(j, "multiplier", by[k].multiplier);
+        json_open_array(j, "N");
+        for (int i = 0; i < CONTRAST_BUDGETS; i++) {
+            json_open_object(j, NULL);
+            json_put_number(j, "C", by[k].budget[i]);
+            put_estimate(j, "ratio", by[k].n_ratio[i]);
+            json_close(j);
+        }
+        json_close(j);
+        json_close(j);
+    }
+    json_close(j);
+}
