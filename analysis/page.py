@@ -98,6 +98,28 @@ def figure(name, drawn, looks):
             "</figure>")
 
 
+def questions(study, drawn):
+    """What the study was made for, each answer with the figure that shows it."""
+    text = []
+    for one in study.fit_header.get("questions", []) if study.trained else []:
+        figure_of = one.get("figure")
+        seen = f" <a href='#figure-{figure_of}'>Figure</a>." if figure_of in drawn else ""
+        lines = "".join(f"<li>{escape(line)}</li>" for line in one.get("lines", []))
+        text.append(f"<h3>{escape(one['question'])}</h3><p>{escape(one['answer'])}{seen}</p>"
+                    f"<details><summary>In numbers</summary><ul class=note>{lines}</ul></details>")
+    return "".join(text)
+
+
+def limits(study):
+    lines = study.fit_header.get("limits", []) if study.trained else []
+    error = study.cells["loss_error"] / study.cells["loss"] if "loss_error" in study.cells.columns else np.array([])
+    error = error[np.isfinite(error)]
+    if lines and len(error):
+        lines = [*lines, f"The choice of test trajectories leaves an error of {100 * np.median(error):.1f} % in a loss; "
+                 "all cells share the test set, so most of it cancels between arms."]
+    return lines and f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
 def summary(study):
     if not study.trained:
         files = study.fit_header.get("inputs", [])
@@ -165,6 +187,8 @@ def provenance(study, _):
 def sections(study, drawn, absent):
     """(anchor, title, HTML) of each that holds something."""
     looks = Looks(study)
+    yield "questions", "Three questions", questions(study, drawn)
+    yield "limits", "Limits of this study", limits(study)
     yield "laws", "Laws", "".join(part(study, looks) for part in (tables.laws, tables.exponents, tables.certificates,
                                                                   tables.sensitivity))
     yield "allocations", "Allocation", tables.allocation(study, looks)

@@ -36,6 +36,7 @@ static void at_levels(void) {
         if (c->one_percent.hi < c->n[c->points - 1])
             EXPECT(fabs(edge - 1.01) < 2e-3, "loss at the edge is %g of the least", edge);
     }
+    isoflop_free(iso);
     mem_free(iso);
     table_free(&t);
 }
@@ -62,6 +63,7 @@ static void interpolated(void) {
         double want = cost_allocate(&truth, &cost, c->budget).n;
         EXPECT(c->ok && fabs(log(c->best_n / want)) < 0.2, "%s: N* %g, want %g", c->status, c->best_n, want);
     }
+    isoflop_free(iso);
     mem_free(iso);
     table_free(&t);
 }
@@ -87,6 +89,7 @@ static void refused(void) {
                    isnan(iso->curve[0].best_n),
                "%s", iso->curve[0].status);
         EXPECT(!strncmp(iso->status, "not identifiable", 16), "%s", iso->status);
+        isoflop_free(iso);
         mem_free(iso);
         table_free(&t);
     }

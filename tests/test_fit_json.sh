@@ -22,6 +22,20 @@ fit apart two -fit_columns_holdout test -fit_columns_executed executed -fit_colu
 fit sharing two -fit_exponents shared -fit_e shared -fit_surrogate false
 fit alone one -fit_e zero -fit_objective log
 
+# A study with training sets of two sizes.
+cat >"$folder/study.yaml" <<END
+study: {name: tiny, folder: $folder, arms: [transformer, gatr], steps: [2, 4, 8], seeds: [1, 2], repeat: true, datasets: [2, 4],
+  data_steps: [4], data_seeds: [1, 2], test_trajectories: 2, validation_trajectories: 2, measures: [], fit: false}
+transformer: {width: [8, 16], depth: [1, 1], heads: [2, 2]}
+gatr: {width: [2, 3], depth: [1, 1], heads: [1, 1]}
+train: {batch: 4, evaluations: 1}
+data: {path: $folder/data.h5, trajectories: 8, frames: 6, bodies_min: 3, bodies_max: 3, vertices: 8}
+END
+jobs/local.sh 2 "$build/equiscale" run "$folder/study.yaml" >"$folder/run.txt" || exit 1
+jobs/local.sh 2 "$build/equiscale" fit "$folder/tiny/results.h5" -fit_bootstraps 40 -fit_starts few -json "$folder/study.json" \
+    >"$folder/study.txt" || exit 1
+for question in Data Compute Allocation Limits; do grep -q "^$question" "$folder/study.txt" || exit 1; done
+
 # The text: no "nan", the table before the details, a line an arm, and in it the numbers of the file for programs.
 grep -il 'nan\b' "$folder"/*.txt && exit 1
 ${PYTHON:-/usr/bin/python3} - "$folder" <<'PY'
@@ -101,9 +115,13 @@ text = Path("docs/fitting.md").read_text().split("## The JSON file")[1]
 tree = schema([line for line in text.splitlines() if line.startswith("    ")])
 folder = Path(sys.argv[1])
 fits = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("apart", "sharing", "alone")}
-for fit in fits.values():
+study = json.loads((folder / "study.json").read_text())
+for fit in (*fits.values(), study):
     compare(tree, fit, "")
-missing = set(every(tree, "")) - seen
+assert [curve["arm"] for curve in study["data"]] == ["transformer", "gatr"], study["data"]
+assert len(study["data"][0]["sets"]) == 2 and len(study["limits"]) == 2
+assert study["currency"] == "executed" and "trajectories of transformer" in study["questions"][0]["answer"], study["questions"]
+missing = {path for path in set(every(tree, "")) - seen if "joules" not in path}  # few machines say
 assert not missing, f"documented, never written: {sorted(missing)}"
 
 for name, fit in fits.items():

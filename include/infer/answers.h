@@ -30,3 +30,7 @@ SplitVerdict answer_split(const Contrast *contrast);
 
 /** Fills all three; one without data to answer it says so. Not collective. */
 void answers_of(Answer answer[QUESTIONS], const Analysis *a);
+
+/** What holds the answers back: laws that are not to be trusted, optima outside what was sampled, exponents that drift
+ *  with compute, noise. One line for each arm, without a sentence. Not collective. */
+void answers_limits(Answer *answer, const Analysis *a);

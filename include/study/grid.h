@@ -9,6 +9,7 @@ typedef struct Cell {
     CellRecord record;     /* identity from the start; results when it is finished */
     char file[RESULTS_ID]; /* name of its file in cells/, without suffix: its id, or that in an earlier study file */
     TrainJob job;
+    int place;                          /* in the study file's order, which is that of results.h5 */
     double rate;                        /* as the study file has it: peak learning rate at N = 1e5 */
     bool swept;                         /* the arm has several */
     double flop_nominal, flop_executed; /* expected, of training */

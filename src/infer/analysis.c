@@ -257,6 +257,7 @@ static void judge(ArmFit *arm) {
             snprintf(arm->status, sizeof arm->status, "not identifiable: interval of %s is [%.3g, %.3g]", coef_name[k],
                      i.lo, i.hi);
             arm->verdict = LAW_NOT_IDENTIFIABLE;
+            arm->identified = false;
             return;
         }
     }

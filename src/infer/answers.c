@@ -63,7 +63,7 @@ static void data_line(char *text, const Analysis *a, const DataCurve *c, const D
     const char *name = a->table->arm[best->arm];
     say(text, ", %s times %s's; ", ranged("%.3g", closing.need).text, name);
     if (isnan(closing.epochs))
-        say(text, "loses more to small sets than %s does, even at %.3g epochs", name, c->epochs[last - 1]);
+        say(text, "already with %.0f it loses more to the smaller set than %s does", c->trajectories[last - 1], name);
     else
         say(text, "loses at most %.0f %% more to small sets than %s does up to %.3g epochs%s", 100 * (DATA_WITHIN - 1),
             name, closing.epochs, closing.all ? ", all that were tried" : "");
@@ -123,12 +123,13 @@ static void compute_line(char *text, const Analysis *a, int m) {
     if (law)
         say(text, "%s by the law, lack of fit p = %s", piece_ranged("%.3f", c->gamma, c->gamma_interval).text,
             piece("%.2g", arm->goodness.p).text);
-    if (!law && isfinite(iso->exponent)) {
+    bool curves = !law && isfinite(iso->interval.lo);
+    if (curves) {
         Interval turned = {-iso->interval.hi, -iso->interval.lo};
         say(text, "%s by isoFLOP minima, lack of fit of the power law p = %s",
             piece_ranged("%.3f", -iso->exponent, turned).text, piece("%.2g", iso->misfit).text);
     }
-    if (!law) say(text, "%s law %s", isfinite(iso->exponent) ? ";" : "-;", arm->status);
+    if (!law) say(text, "%s law: %s", curves ? ";" : "-;", arm->status);
 }
 
 /* Compute for the same loss, in every currency that is known. */
@@ -150,7 +151,7 @@ static void answer_compute(Answer *answer, const Analysis *a) {
         say(answer->sentence, "%.400s.", answer->line[0]);
         return;
     }
-    say(answer->sentence, "For the loss of %s at its best", a->table->arm[0]);
+    say(answer->sentence, "For the same loss, each at its best split,");
     for (int i = 0; i < a->comparisons; i++) {
         const Comparison *pair = &a->comparison[i];
         if (pair->first) continue;
@@ -158,12 +159,12 @@ static void answer_compute(Answer *answer, const Analysis *a) {
         Method by = answer_method(a, pair, c);
         const char *name = a->table->arm[pair->second];
         if (by == METHODS || !isfinite(pair->contrast[c][by].multiplier.value))
-            say(answer->sentence, "%s %s's need is not known", i ? "," : "", name);
+            say(answer->sentence, "%s %s needs an unknown multiple of", i ? "," : "", name);
         else
             say(answer->sentence, "%s %s needs %s times", i ? "," : "", name,
                 ranged("%.3g", pair->contrast[c][by].multiplier).text);
     }
-    say(answer->sentence, " the %s.", currencies[c].amount);
+    say(answer->sentence, " the %s of %s.", currencies[c].amount, a->table->arm[0]);
 }
 
 /* ---- Allocation. ---- */
@@ -192,24 +193,18 @@ static void say_needed(char *text, const Analysis *a, const Comparison *pair, co
     say(text, " would tell a difference of %.2g", ANSWER_SAME);
 }
 
-/* By one method: differences of exponents, and ratios of the best sizes. */
-static void say_contrast(char *text, const Contrast *c) {
-    if (!c->known) {
-        say(text, "- (%.100s)", c->status);
-        return;
-    }
-    say(text, "a %s, b %s, N*", ranged("%+.3f", c->a).text, ranged("%+.3f", c->b).text);
-    for (int k = 0; k < CONTRAST_BUDGETS; k++)
-        say(text, "%s x %s", k ? "," : "", ranged("%.2g", c->n_ratio[k]).text);
-}
-
-static void allocation_lines(Answer *answer, const Analysis *a, const Comparison *pair) {
+/* Differences of a by every method; of b, and ratios of N*, by the one that decides. */
+static void allocation_line(char *text, const Analysis *a, const Comparison *pair, Method decides) {
     const Contrast *by = pair->contrast[a->reference_currency];
-    for (int k = 0; k < METHODS; k++) {
-        char *text = new_line(answer);
-        say(text, "%s - %s, %s: ", a->table->arm[pair->second], a->table->arm[pair->first], method_name[k]);
-        say_contrast(text, &by[k]);
-    }
+    say(text, "%s - %s: a", a->table->arm[pair->second], a->table->arm[pair->first]);
+    for (int k = 0; k < METHODS; k++)
+        say(text, "%s %s %s", k ? "," : "", ranged("%+.3f", by[k].a).text, method_name[k]);
+    if (decides == METHODS) return;
+    const Contrast *c = &by[decides];
+    say(text, "; by %s b %s, N* x", method_name[decides], ranged("%+.3f", c->b).text);
+    for (int k = 0; k < CONTRAST_BUDGETS; k++)
+        say(text, "%s %s", k ? "," : "", ranged("%.2g", c->n_ratio[k]).text);
+    say(text, " at C = %.2g, %.2g, %.2g", c->budget[0], c->budget[1], c->budget[2]);
 }
 
 static void answer_allocation(Answer *answer, const Analysis *a) {
@@ -240,7 +235,47 @@ static void answer_allocation(Answer *answer, const Analysis *a) {
             if (verdict == SPLIT_UNDECIDED) say_needed(text, a, pair, k);
             say(text, ".");
         }
-        allocation_lines(answer, a, pair);
+        allocation_line(new_line(answer), a, pair, by);
+    }
+}
+
+/* ---- Limits. ---- */
+
+/* How steady N* ~ C^a is: the exponent through the lower and the upper vertices, and whether a line passes them all. */
+static void say_drift(char *text, const IsoFlop *iso) {
+    double x[2 * ISO_BUDGETS], y[ISO_BUDGETS], part[2];
+    int n = 0;
+    for (int i = 0; i < iso->curves; i++) {
+        const IsoCurve *k = &iso->curve[i];
+        if (!k->ok) continue;
+        x[2 * n] = 1;
+        x[2 * n + 1] = log(k->budget);
+        y[n++] = log(k->best_n);
+    }
+    const int least = 4; /* vertices, so that both halves have a line of their own */
+    if (n < least) return;
+    int half = n / 2 + n % 2; /* an odd one in the middle counts for both */
+    bool low = stats_lsq(part, NULL, NULL, x, y, NULL, half, 2);
+    double lower = part[1];
+    bool high = stats_lsq(part, NULL, NULL, x + 2 * (n - half), y + n - half, NULL, half, 2);
+    if (!low || !high) return;
+    say(text, ", a %.2f below and %.2f above C = %.2g: %s (p = %s)", lower, part[1], exp(x[2 * (n / 2) + 1]),
+        iso->n.misfit < LACK_LIMIT ? "it drifts" : "no drift shown", piece("%.2g", iso->n.misfit).text);
+}
+
+void answers_limits(Answer *answer, const Analysis *a) {
+    int c = a->reference_currency;
+    *answer = (Answer){.question = "Limits of this study", .figure = ""};
+    for (int m = 0; m < a->arms; m++) {
+        const ArmFit *arm = &a->arm[m];
+        char *text = new_line(answer);
+        say(text, "%s: law %s", a->table->arm[m], arm->status);
+        if (c >= 0) {
+            const IsoFlop *iso = &arm->currency[c].isoflop;
+            say(text, "; %d of %d isoFLOP curves have their least loss inside the sampled sizes", iso->ok, iso->curves);
+            say_drift(text, iso);
+        }
+        if (isfinite(arm->seed_noise)) say(text, "; noise between seeds %.1f %%", 100 * arm->seed_noise);
     }
 }
 

@@ -12,14 +12,18 @@ static void put_estimate(Json *j, const char *key, Estimate e) {
     json_close(j);
 }
 
+static void put_lines(Json *j, const char *key, const Answer *answer) {
+    json_open_array(j, key);
+    for (int i = 0; i < answer->lines; i++) json_put_text(j, NULL, answer->line[i]);
+    json_close(j);
+}
+
 static void put_answer(Json *j, const Answer *answer) {
     json_open_object(j, NULL);
     json_put_text(j, "question", answer->question);
     json_put_text(j, "answer", answer->sentence);
     json_put_text(j, "figure", answer->figure);
-    json_open_array(j, "lines");
-    for (int i = 0; i < answer->lines; i++) json_put_text(j, NULL, answer->line[i]);
-    json_close(j);
+    put_lines(j, "lines", answer);
     json_close(j);
 }
 
@@ -53,6 +57,8 @@ void questions_json(Json *j, const Analysis *a) {
     json_open_array(j, "questions");
     for (int q = 0; q < QUESTIONS; q++) put_answer(j, &answer[q]);
     json_close(j);
+    answers_limits(answer, a);
+    put_lines(j, "limits", answer);
     json_open_array(j, "data");
     for (int i = 0; i < a->data_curves; i++) put_data_curve(j, a, &a->data[i]);
     json_close(j);

@@ -4,7 +4,7 @@
 #include "infer/analysis.h"
 #include "io/json.h"
 
-/* Members `questions` and `data`. */
+/* Members `currency`, `questions`, `limits` and `data`. */
 void questions_json(Json *j, const Analysis *analysis);
 
 /* The member `contrasts` of a comparison in one currency. */

@@ -295,20 +295,24 @@ static void print_answers(Page *page) {
     }
 }
 
+static void print_answer(Page *page, const Answer *answer) {
+    line(page, "\n%s", answer->question);
+    if (*answer->sentence) line(page, "  %s", answer->sentence);
+    int64_t shown = shown_of(page, answer->lines, ANSWERS);
+    for (int i = 0; i < shown; i++) line(page, "    %s", answer->line[i]);
+    told_rest(page, answer->lines - shown, "line");
+}
+
 /* The questions come first where a study asked them: where it trained on several training sets. */
 static void print_questions(Page *page) {
     const Analysis *a = page->a;
     if (!a->data_curves) return;
     Answer *answer = MEM_NEW(Answer, QUESTIONS);
     answers_of(answer, a);
-    for (int q = 0; q < QUESTIONS; q++) {
-        line(page, "\n%s", answer[q].question);
-        line(page, "  %s", answer[q].sentence);
-        int64_t shown = shown_of(page, answer[q].lines, ANSWERS);
-        for (int i = 0; i < shown; i++) line(page, "    %s", answer[q].line[i]);
-        told_rest(page, answer[q].lines - shown, "line");
-    }
-    line(page, "\n  In %s; the laws:", a->reference_currency < 0 ? "no currency" : currencies[a->reference_currency].amount);
+    for (int q = 0; q < QUESTIONS; q++) print_answer(page, &answer[q]);
+    answers_limits(answer, a);
+    print_answer(page, answer);
+    line(page, "%s", "");
     mem_free(answer);
 }
 

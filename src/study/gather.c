@@ -39,20 +39,32 @@ static void choose_rates(Results *all) {
         }
 }
 
-/* The records of finished cells, in the order of the grid. */
-static Err read_all(Results *all, const Grid *grid, const StudyOptions *options) {
-    for (int i = 0; i < grid->n; i++) {
-        const Cell *cell = &grid->cell[i];
-        if (cell->state < CELL_DONE) continue;
-        char path[1024];
-        Results one = {0};
-        cell_path(path, sizeof path, options, cell, "h5");
-        TRY(results_load(&one, path));
-        one.cell[0] = cell->record; /* what grid_scan made of it */
-        results_append(all, &one);
-        results_free(&one);
-    }
+/* Cells by their place in the study file: what is gathered does not depend on what they were expected to cost. */
+static const Cell **in_order(const Grid *grid) {
+    const Cell **cell = MEM_NEW(const Cell *, grid->n + 1);
+    for (int i = 0; i < grid->n; i++) cell[grid->cell[i].place] = &grid->cell[i];
+    return cell;
+}
+
+static Err append_cell(Results *all, const Cell *cell, const StudyOptions *options) {
+    char path[1024];
+    Results one = {0};
+    cell_path(path, sizeof path, options, cell, "h5");
+    TRY(results_load(&one, path));
+    one.cell[0] = cell->record; /* what grid_scan made of it */
+    results_append(all, &one);
+    results_free(&one);
     return ERR_NONE;
+}
+
+/* The records of finished cells. */
+static Err read_all(Results *all, const Grid *grid, const StudyOptions *options) {
+    const Cell **cell = in_order(grid);
+    Err err = ERR_NONE;
+    for (int i = 0; i < grid->n && !err.code; i++)
+        if (cell[i]->state >= CELL_DONE) err = append_cell(all, cell[i], options);
+    mem_free(cell);
+    return err;
 }
 
 Err gather_results(Grid *grid, const StudyOptions *options) {

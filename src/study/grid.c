@@ -237,6 +237,7 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
             add_datasets(grid, options, data, sampled, a, r);
         }
     }
+    for (int i = 0; i < grid->n; i++) grid->cell[i].place = i;
     return check_repeats(grid, options, data);
 }
 
