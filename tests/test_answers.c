@@ -32,8 +32,8 @@ static Table limited(double noise) {
     Table t = table_new();
     t.limited = mem_alloc(3 * N_SETS * SEEDS * sizeof(Point));
     add_limited(&t, "plain", 0.06, 240, noise);
-    add_limited(&t, "equal", 0.05, 30, noise);     /* eight times fewer, and a little better */
-    add_limited(&t, "ahead", 0.005, 3, noise);     /* better with its smallest set than the others with all */
+    add_limited(&t, "equal", 0.05, 30, noise); /* eight times fewer, and a little better */
+    add_limited(&t, "ahead", 0.005, 3, noise); /* better with its smallest set than the others with all */
     return t;
 }
 

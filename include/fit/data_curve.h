@@ -21,10 +21,11 @@ typedef struct DataCurve {
     Estimate penalty[DATA_SETS]; /* log loss above that of the largest set */
     double noise;                /* standard deviation of log loss between seeds; NaN: no repeats */
     int64_t dof;
-    Estimate need; /* trajectories that come within DATA_WITHIN of the largest set's loss; infinite: more than sampled */
+    Estimate
+        need; /* trajectories that come within DATA_WITHIN of the largest set's loss; infinite: more than sampled */
     char status[DATA_STATUS]; /* of `need`, in words */
-    double *draw;      /* (DATA_DRAWS, sets) log losses with noise drawn anew; NULL without noise; owned */
-    double *need_draw; /* (DATA_DRAWS) `need` of these; owned */
+    double *draw;             /* (DATA_DRAWS, sets) log losses with noise drawn anew; NULL without noise; owned */
+    double *need_draw;        /* (DATA_DRAWS) `need` of these; owned */
 } DataCurve;
 
 extern const double DATA_WITHIN; /* a loss that is higher by this factor counts as the same */

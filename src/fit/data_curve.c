@@ -57,7 +57,7 @@ static void average(DataCurve *c, const Table *table) {
 
 static void draw_noise(DataCurve *c, uint64_t seed) {
     if (!(c->noise > 0)) return;
-    c->draw = MEM_NEW(double, DATA_DRAWS *c->sets);
+    c->draw = MEM_NEW(double, DATA_DRAWS * c->sets);
     uint64_t stream = rng_stream("data curve", (uint64_t)c->d * TABLE_ARMS + (uint64_t)c->arm);
     for (int r = 0; r < DATA_DRAWS; r++)
         for (int k = 0; k < c->sets; k++) {
@@ -115,8 +115,7 @@ static void judge(DataCurve *c) {
     double v[DATA_DRAWS];
     int last = c->sets - 1;
     c->need = (Estimate){needed(c, c->log_loss), {NAN, NAN}};
-    for (int k = 0; k < c->sets; k++)
-        c->penalty[k] = (Estimate){c->log_loss[k] - c->log_loss[last], {NAN, NAN}};
+    for (int k = 0; k < c->sets; k++) c->penalty[k] = (Estimate){c->log_loss[k] - c->log_loss[last], {NAN, NAN}};
     for (int k = 0; k < c->sets && c->draw; k++) {
         for (int r = 0; r < DATA_DRAWS; r++) v[r] = c->draw[r * c->sets + k] - c->draw[r * c->sets + last];
         c->penalty[k].interval = stats_interval(v, DATA_DRAWS, (double)c->dof);
@@ -226,7 +225,8 @@ DataClosing data_closing(const DataCurve *a, const DataCurve *reference) {
     double v[DATA_DRAWS];
     bool drawn = a->draw && reference->draw;
     for (int r = 0; r < DATA_DRAWS && drawn; r++) v[r] = a->need_draw[r] / reference->need_draw[r];
-    if (drawn) out.need.interval = stats_interval(v, DATA_DRAWS, (double)(a->dof < reference->dof ? a->dof : reference->dof));
+    if (drawn)
+        out.need.interval = stats_interval(v, DATA_DRAWS, (double)(a->dof < reference->dof ? a->dof : reference->dof));
     bool passing = true;
     for (int k = a->sets - 2; k >= 0; k--) {
         int l = 0;

@@ -134,7 +134,10 @@ void frontier_surrogate(BudgetFit *budget, int count, const Surrogate *s, int ar
 
 /* ---- As powers of compute. ---- */
 
-enum { COARSE = 2, COARSE_SIZES = (FRONTIER_SIZES + 1) / COARSE }; /* every second place of a line: covariances are squares */
+enum {
+    COARSE = 2,
+    COARSE_SIZES = (FRONTIER_SIZES + 1) / COARSE
+}; /* every second place of a line: covariances are squares */
 
 /* The line of one arm at one budget among all places. */
 typedef struct Line {

@@ -202,8 +202,7 @@ static void allocation_line(char *text, const Analysis *a, const Comparison *pai
     if (decides == METHODS) return;
     const Contrast *c = &by[decides];
     say(text, "; by %s b %s, N* x", method_name[decides], ranged("%+.3f", c->b).text);
-    for (int k = 0; k < CONTRAST_BUDGETS; k++)
-        say(text, "%s %s", k ? "," : "", ranged("%.2g", c->n_ratio[k]).text);
+    for (int k = 0; k < CONTRAST_BUDGETS; k++) say(text, "%s %s", k ? "," : "", ranged("%.2g", c->n_ratio[k]).text);
     say(text, " at C = %.2g, %.2g, %.2g", c->budget[0], c->budget[1], c->budget[2]);
 }
 
@@ -213,7 +212,8 @@ static void answer_allocation(Answer *answer, const Analysis *a) {
     if (a->arms == 1) {
         say(text, "%s: N* ~ C^%s by the law, C^%s by isoFLOP curves, in %s.", a->table->arm[0],
             piece_ranged("%.3f", a->arm[0].currency[c].a, a->arm[0].currency[c].a_interval).text,
-            piece_ranged("%.3f", a->arm[0].currency[c].isoflop.n.exponent, a->arm[0].currency[c].isoflop.n.interval).text,
+            piece_ranged("%.3f", a->arm[0].currency[c].isoflop.n.exponent, a->arm[0].currency[c].isoflop.n.interval)
+                .text,
             currencies[c].amount);
         return;
     }
