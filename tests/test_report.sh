@@ -106,6 +106,17 @@ figures "$work/full" $every
 for word in diverged failed converged '&lt;synthetic&gt;' 'transformer augmented' 'measured energy <small>J'; do
     grep -q "$word" "$work/full/report.html" || fail "the page does not say $word"
 done
+# The answers come first, each with the figure that shows it.
+[ "$(grep -oE "<h2>[A-Z][a-z ]*" "$work/full/report.html" | sed -n '2,3p' | tr '\n' ' ')" = '<h2>Three questions <h2>Limits of this study ' ] ||
+    fail "the page opens with $(grep -oE '<h2>[A-Z][a-z ]*' "$work/full/report.html" | head -n 4)"
+for name in loss-data loss-compute allocation; do
+    grep -q "<a href='#figure-$name'>Figure</a>" "$work/full/report.html" || fail "no answer leads to figure $name"
+done
+"$python" analysis/findings.py "$work/full" >"$work/findings.md" || fail "findings.py"
+grep -q '^### Allocation: ' "$work/findings.md" && grep -q '^3. \*The best split' "$work/findings.md" ||
+    fail "findings.py says: $(head -n 30 "$work/findings.md")"
+"$python" analysis/findings.py "$work/nowhere" >"$work/out" 2>&1
+[ $? = 2 ] && grep -q 'nowhere/results.h5: no such file' "$work/out" || fail "findings.py: $(cat "$work/out")"
 # The table of measures: gatr's rotation error at 70,000 parameters, 1e-6 (70000 / 2000)^-0.2, and its standard error.
 found='>4.91×10<sup>-7</sup> <small class=below>± 2.5×10<sup>-8</sup>'
 grep -q "gatr</td>.*70,000</td>.*$found" "$work/full/report.html" ||

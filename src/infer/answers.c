@@ -282,9 +282,9 @@ void answers_limits(Answer *answer, const Analysis *a) {
 void answers_of(Answer answer[QUESTIONS], const Analysis *a) {
     memset(answer, 0, QUESTIONS * sizeof *answer);
     answer[QUESTION_DATA].question = "Data: does a built-in symmetry save training data?";
-    answer[QUESTION_DATA].figure = "loss_data";
+    answer[QUESTION_DATA].figure = "loss-data";
     answer[QUESTION_COMPUTE].question = "Compute: how does the best loss fall, and what does the same loss cost?";
-    answer[QUESTION_COMPUTE].figure = "loss_compute";
+    answer[QUESTION_COMPUTE].figure = "loss-compute";
     answer[QUESTION_ALLOCATION].question = "Allocation: does the best split between model and training differ?";
     answer[QUESTION_ALLOCATION].figure = "allocation";
     answer_data(&answer[QUESTION_DATA], a);
