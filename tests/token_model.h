@@ -1,11 +1,17 @@
 /** A model that maps the position of each token by a known function and nothing else, so that what measurements must find
- *  is known; and a measurement on any model. Its stream, if asked for, is the position itself. */
+ *  is known; and a measurement on any model. */
 #pragma once
 
 #include "fixture.h"
 
 typedef void TokenMap(double out[3], const double x[3]);
 static TokenMap *token_map; /* what the model says of a position; set it first */
+
+/* Its stream, unless NULL: token_width features of token t at a position, in the call with this number. */
+typedef void TokenStream(real *features, int64_t t, const double x[3], int64_t call);
+static TokenStream *token_stream;
+static int token_width;
+static int64_t token_calls;
 
 static const double token_weight[9] = {0.9, -0.4, 0.2, 1.1, -0.3, 0.7, 0.5, 0.6, 0.1};
 
@@ -44,13 +50,19 @@ static void token_embed(Tensors in, const SceneBatch *batch, const ModelShape *s
     memcpy(in.s, batch->position, (size_t)(3 * batch->seqs.start[batch->seqs.n]) * sizeof *in.s);
 }
 static void token_forward(Model *model, Tensors out, Tensors in, const Packed *seqs) {
-    (void)model;
     for (int64_t t = 0; t < seqs->start[seqs->n]; t++) {
         double x[3], y[3];
         for (int i = 0; i < 3; i++) x[i] = (double)in.s[3 * t + i];
         token_map(y, x);
         for (int i = 0; i < 3; i++) out.s[3 * t + i] = (real)y[i];
+        if (model->tap) token_stream(model->tap[0].s + t * token_width, t, x, token_calls);
     }
+    token_calls++;
+}
+static int token_taps(Tap *tap, const ModelShape *shape) {
+    (void)shape;
+    if (tap) *tap = (Tap){.name = "stream", .s = token_width};
+    return token_stream ? 1 : 0;
 }
 static void token_readout(real *displacement, Tensors out, const SceneBatch *batch, const ModelShape *shape) {
     (void)shape;
@@ -61,14 +73,13 @@ static const ModelKind token_kind = {.name = "token",
                                      .params = token_params,
                                      .layout = token_layout,
                                      .forward = token_forward,
+                                     .taps = token_taps,
                                      .scene_shape = token_scene_shape,
                                      .embed = token_embed,
                                      .readout = token_readout};
 
 static inline ModelShape measured_shape(const ModelKind *kind, const TrainData *data) {
-    ModelShape shape = {0};
-    kind->scene_shape(&shape, data->slots, data->worlds);
-    return kind->params == token_params ? shape : fixture_job(kind, &procedure_plain, data, 1e-2).shape;
+    return fixture_job(kind, &procedure_plain, data, 1e-2).shape;
 }
 
 /* What one measurement finds on a model as it is initialised; mem_free its rows. Collective on the grid. */
