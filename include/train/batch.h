@@ -101,6 +101,10 @@ void batch_add(Batch *batch, const TrainData *data, const SampleStream *stream, 
 /** The direction of gravity in the sample at `position`, as the dataset has it. */
 void batch_gravity(double gravity[3], const TrainData *data, const SampleStream *stream, int64_t position);
 
+/** The trajectory that the sample at `position` is from, good until the next sample is asked for, and its frame. Not
+ *  collective. */
+const Trajectory *batch_source(int64_t *frame, const TrainData *data, const SampleStream *stream, int64_t position);
+
 /** Which trajectory of the range the sample at `position` is from, from 0. */
 int64_t batch_trajectory(const TrainData *data, const SampleStream *stream, int64_t position);
 

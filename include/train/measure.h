@@ -59,7 +59,8 @@ struct Measure {
     void (*run)(MeasureSink *sink, MeasureContext *context);
 };
 
-extern const Measure measure_equivariance, measure_twirl, measure_mirror, measure_lie, measure_correlation;
+extern const Measure measure_equivariance, measure_twirl, measure_mirror, measure_lie, measure_correlation,
+    measure_invariance;
 extern const Measure *const measures[]; /* every one of them: src/train/measure.c */
 extern const int n_measures;
 

@@ -237,6 +237,12 @@ static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, cons
     *frame = 1 + i % frames;
 }
 
+const Trajectory *batch_source(int64_t *frame, const TrainData *d, const SampleStream *s, int64_t position) {
+    int64_t trajectory;
+    locate(&trajectory, frame, d, s, position);
+    return dataset_get(d->dataset, trajectory);
+}
+
 int64_t batch_trajectory(const TrainData *d, const SampleStream *s, int64_t position) {
     int64_t trajectory, frame;
     locate(&trajectory, &frame, d, s, position);

@@ -1,0 +1,91 @@
+// TEST double n=1,2
+// TEST single n=1
+/* Effective invariance from its formula, the probe on data that it can and cannot tell apart, and both on models: of an
+ * equivariant one it is what the identity gives, which is never 1. */
+#include "token_model.h"
+
+#include "train/probe.h"
+
+enum { SAMPLES = 12, ROWS = 900, WIDTH = 5 };
+
+static void formula(void) {
+    const double sure[PROBE_CLASSES] = {0.9, 0.05, 0.05}, less[PROBE_CLASSES] = {0.4, 0.3, 0.3};
+    const double other[PROBE_CLASSES] = {0.1, 0.8, 0.1}, even[PROBE_CLASSES] = {1.0 / 3, 1.0 / 3, 1.0 / 3};
+    EXPECT(fabs(probe_effective_invariance(sure, less) - 0.6) < 1e-15, "of 0.9 and 0.4");
+    EXPECT(probe_effective_invariance(sure, other) == 0, "of different classes");
+    EXPECT(fabs(probe_effective_invariance(even, even) - 1.0 / PROBE_CLASSES) < 1e-15, "of all classes alike");
+}
+
+static double accuracy(const double *x, const int *label, const int *fitted) {
+    Probe probe;
+    Arena count = arena_count();
+    probe_layout(&probe, WIDTH, &count);
+    Arena arena = arena_new(count.peak);
+    probe_layout(&probe, WIDTH, &arena);
+    probe_fit(&probe, x, fitted, ROWS);
+    double right = 0, p[PROBE_CLASSES];
+    for (int r = 0; r < ROWS; r++) right += probe_say(p, &probe, x + r * WIDTH) == label[r];
+    arena_free(&arena);
+    return right / ROWS;
+}
+
+static void probe(void) {
+    double *x = MEM_NEW(double, ROWS *WIDTH);
+    int label[ROWS], shuffled[ROWS];
+    for (int r = 0; r < ROWS; r++) {
+        label[r] = r % PROBE_CLASSES;
+        shuffled[r] = (int)rng_below(9, 9, (uint64_t)r, PROBE_CLASSES);
+        for (int i = 0; i < WIDTH; i++) x[r * WIDTH + i] = rng_normal(7, (uint64_t)i, (uint64_t)r);
+        x[r * WIDTH + label[r]] += 30;
+    }
+    double separable = accuracy(x, label, label), chance = accuracy(x, label, shuffled);
+    EXPECT(separable == 1, "separable data: %g", separable);
+    for (int r = 0; r < ROWS; r++) x[r * WIDTH + label[r]] -= 30;
+    double blind = accuracy(x, shuffled, label);
+    EXPECT(fabs(blind - 1.0 / PROBE_CLASSES) < 0.05, "labels that features do not tell: %g", blind);
+    EXPECT(chance < 0.5, "shuffled labels: %g", chance);
+    mem_free(x);
+}
+
+static void models(const TrainData *data) {
+    static const char *const move[] = {"z90", "z180", "z270", "so3"};
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1), grid = procgrid_new(comm_world(), comm_size(comm_world()), 1);
+    for (int k = 0; k < 2; k++) {
+        const ModelKind *kind = k ? &gatr_kind : &transformer_kind;
+        MeasureSink found = measured(&measure_invariance, kind, SAMPLES, 3, data, &alone);
+        MeasureSink split = measured(&measure_invariance, kind, SAMPLES, 3, data, &grid);
+        double identity = row_of(&found, 2, "identity")->value;
+        CHECK(found.n == 4 + 4 + 4 && split.n == found.n, "%lld rows", (long long)found.n);
+        EXPECT(row_of(&found, 2, "recorded")->value == 1, "contacts were recorded");
+        EXPECT(identity > 1.0 / PROBE_CLASSES && identity < 1, "what is not moved: %g", identity);
+        EXPECT(row_of(&found, 2, "chance")->value < 1, "all bodies of one class");
+        EXPECT(row_of(&found, 2, "accuracy")->value > 1.0 / PROBE_CLASSES, "accuracy");
+        for (int m = 0; m < 4; m++) {
+            double ei = row_of(&found, 2, move[m])->value, twin = row_of(&found, -1, move[m])->value;
+            if (k)
+                EXPECT(fabs(ei / identity - 1) < 1e-6 + 100 * REAL_EPSILON, "gatr, %s: %.9g, %.9g", move[m], ei,
+                       identity);
+            if (k) EXPECT(1 - twin < 1e-6, "gatr, twin of %s: 1 - %g", move[m], 1 - twin);
+            if (!k) EXPECT(ei < identity && twin < 1 - 1e-9 && twin > 0, "transformer, %s: %g, %g", move[m], ei, twin);
+        }
+        for (int64_t i = 0; i < found.n; i++)
+            EXPECT(fabs(found.row[i].value - split.row[i].value) < (REAL_EPSILON < 1e-10 ? 1e-6 : 1e-2), "over dp: %s",
+                   found.row[i].element);
+        mem_free(found.row);
+        mem_free(split.row);
+    }
+    procgrid_free(&grid);
+    procgrid_free(&alone);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    test_folder_new();
+    Dataset *dataset = fixture_dataset(argv);
+    TrainData data = fixture_data(dataset);
+    formula();
+    probe();
+    models(&data);
+    dataset_close(dataset);
+    return test_end();
+}
