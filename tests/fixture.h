@@ -70,7 +70,7 @@ static inline MeasureSink fixture_train(CurvePoint curve[FIXTURE_POINTS], CellRe
     MeasureSink found = {0};
     if (cell) {
         ProcGrid grid = procgrid_new(cell, dp, tp);
-        train_cell(record, curve, &found, job, &fixture_options, data, &grid, (TrainProgress){0});
+        train_cell(record, curve, &found, job, &fixture_options, data, &grid, &(TrainHooks){0});
         procgrid_free(&grid);
         comm_free(cell);
     }

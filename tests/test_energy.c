@@ -57,11 +57,12 @@ static void counters(void) {
 }
 
 /* Stands for the processor: 3 J on every node with each step. */
-static void use_energy(void *context, int64_t done, int64_t steps) {
+static bool use_energy(void *context, int64_t done, int64_t steps) {
     (void)context, (void)steps;
     comm_barrier(comm_world());
     if (comm_rank(comm_world()) == 0) put("intel-rapl:0", "energy_uj", (double)(30 + 3 * done) * 1e6, NULL);
     comm_barrier(comm_world());
+    return false;
 }
 
 static void training(const TrainData *data) {
@@ -76,7 +77,7 @@ static void training(const TrainData *data) {
     CurvePoint curve[POINTS];
     CellRecord record = {0};
     ProcGrid grid = procgrid_new(world, comm_size(world), 1);
-    train_cell(&record, curve, NULL, &job, &options, data, &grid, (TrainProgress){0});
+    train_cell(&record, curve, NULL, &job, &options, data, &grid, &(TrainHooks){0});
     EXPECT(isnan(record.compute[CURRENCY_JOULES]) && record.compute[CURRENCY_CORE_SECONDS] > 0, "no counters: %g J",
            record.compute[CURRENCY_JOULES]);
 
@@ -85,9 +86,9 @@ static void training(const TrainData *data) {
         make_zone("intel-rapl:0", "package-0\n");
     }
     use_energy(NULL, 0, STEPS);
-    train_cell(&record, curve, NULL, &job, &options, data, &grid, (TrainProgress){use_energy, NULL});
-    /* Progress is told after the step's curve point: steps 1, 2, 5, 10 have one. */
-    static const double seen[POINTS] = {0, 3, 12, 27};
+    train_cell(&record, curve, NULL, &job, &options, data, &grid, &(TrainHooks){.step = use_energy});
+    /* Progress is told before the step's curve point: steps 1, 2, 5, 10 have one. */
+    static const double seen[POINTS] = {3, 6, 15, 30};
     for (int p = 0; p < POINTS; p++)
         EXPECT(fabs(curve[p].compute[CURRENCY_JOULES] - seen[p]) < 1e-6, "point %d: %g J", p,
                curve[p].compute[CURRENCY_JOULES]);

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "io/currency.h"
+#include "io/h5.h"
 #include "par/comm.h"
 
 #include <stdint.h>
@@ -22,7 +23,8 @@ enum {
     RESULTS_DIGEST = 17
 };                           /* bytes, final zero included */
 enum { CURVE_NUMBERS = 12 }; /* numbers of a training procedure at a curve point */
-enum { OUTCOME_DONE = 0, OUTCOME_DIVERGED = 1, OUTCOME_FAILED = 2 };
+/* OUTCOME_STOPPED, before its end, is in no file. */
+enum { OUTCOME_DONE = 0, OUTCOME_DIVERGED = 1, OUTCOME_FAILED = 2, OUTCOME_STOPPED = 3 };
 
 typedef struct CellRecord {
     char id[RESULTS_ID];     /* unique in the study, from its sizes: gatr-w8x2-n100-d1024-s1 */
@@ -91,6 +93,11 @@ Err results_write_cell(const char *path, const Results *one, const char *provena
 Err results_read(Results *out, const char *path);
 Err results_load(Results *out, const char *path);
 void results_free(Results *results);
+
+/** The tables, /provenance and the name of the study, into a file of another format that is being written, and out of one
+ *  that is being read. */
+Err results_put(H5File *file, const Results *results, const char *provenance);
+Err results_take(Results *out, H5File *file);
 
 /** Appends all cells of `one` with their curves and measures, without its provenance. Not collective. */
 void results_append(Results *to, const Results *one);

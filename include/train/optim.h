@@ -20,6 +20,10 @@ Optim *optim_new(const ParamTable *table, const Comm *tp);
 void optim_free(Optim *optim);
 int64_t optim_bytes(const ParamTable *table); /* that optim_new takes */
 
+/** Its moments, local vectors as theta is; and how many updates they are made of. For checkpoints. Not collective. */
+void optim_moments(Optim *optim, real **first, real **second);
+void optim_resume(Optim *optim, int64_t steps);
+
 /** One update of theta from grad (complete, summed over dp). Returns the norm of the full gradient before clipping;
  *  when it is not finite nothing is changed. Collective on tp. Cost: 16 FLOP and 5 passes of memory an element. */
 double optim_step(Optim *optim, real *theta, const real *grad, double lr, const OptimSettings *settings);

@@ -49,6 +49,12 @@ struct Procedure {
     void (*before_gradient)(ProcedureRun *run, Pass *pass);
     void (*after_gradient)(ProcedureRun *run, Pass *pass);
 
+    /** What it has learned, for checkpoints: `state` tells how many numbers that are, the same in every layout, and where
+     *  the pointer is not NULL gives them, all on every rank, which is collective on grid->cell; `restore` takes them back
+     *  after layout has placed the first values. NULL: nothing is learned beside the model. */
+    int64_t (*state)(const ProcedureRun *run, double *numbers);
+    void (*restore)(ProcedureRun *run, const double *numbers);
+
     /** What the learning curve shows of it (column `procedure`): names, the rest NULL, and their values, means over the
      *  steps since they were asked for last where they are of steps. The same on every rank. Collective on the cell. */
     const char *number[CURVE_NUMBERS];
@@ -74,6 +80,11 @@ void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n);
 
 /** pass_gradient of that batch with what the procedure does before and after it. Collective on the grid's cell. */
 double procedure_gradient(ProcedureRun *run, Pass *pass, int64_t samples);
+
+/** What it has learned: how many numbers, and where `numbers` is not NULL all of them, on every rank; and back. Collective
+ *  on grid->cell, counting alone is not. */
+int64_t procedure_state(const ProcedureRun *run, double *numbers);
+void procedure_restore(ProcedureRun *run, const double *numbers);
 
 /** What the learning curve shows: values, NaN where the procedure has none (collective on the grid's cell), and their
  *  names, separated by commas. */

@@ -8,6 +8,7 @@
 #include "par/options.h"
 #include "train/measure.h"
 #include "train/procedure.h"
+#include "train/state.h"
 
 /** Keys `train.*`, the same for every cell of a study. */
 typedef struct TrainOptions {
@@ -34,11 +35,19 @@ typedef struct TrainJob {
     double lr;                     /* peak */
 } TrainJob;
 
-/** Where a running cell tells how far it is; called on every rank after each step. */
-typedef struct TrainProgress {
-    void (*step)(void *context, int64_t done, int64_t steps);
+/** What the caller of a cell hears while it runs, what it may ask for, and where the cell keeps what it has. Paths may be
+ *  NULL: nothing is kept there. */
+typedef struct TrainHooks {
+    /** On every rank after each step; true asks to stop, and one rank that asks is enough. NULL: nobody listens. */
+    bool (*step)(void *context, int64_t done, int64_t steps);
+    /** On the leader: whether a checkpoint is of this cell; the error says why not. */
+    Err (*accept)(void *context, Results *found, const char *path);
     void *context;
-} TrainProgress;
+    const char *checkpoint;    /* file of the newest checkpoint, from which the cell goes on where there is one */
+    double checkpoint_seconds; /* between two; 0: as often as costs 1 % of the time */
+    const char *weights;       /* file for the weights of the finished model */
+    const char *study, *provenance;
+} TrainHooks;
 
 /** Samples of the test set at a point of a learning curve. Not collective. */
 int64_t train_curve_samples(const TrainOptions *options, const TrainData *data);
@@ -47,10 +56,14 @@ int64_t train_curve_samples(const TrainOptions *options, const TrainData *data);
 double train_passes(const TrainJob *job, const TrainOptions *options);
 
 /** Trains and evaluates. Fills of `record` what training decides: parameters, samples, tokens, FLOP, seconds, losses,
- *  outcome, curve_points, names of the procedure's numbers; of `curve`, which has room for options->evaluations points,
- *  the first curve_points, all but `cell`. The same on every rank of the grid. A loss or gradient that is not finite
- *  ends the cell as OUTCOME_DIVERGED. Samples and tokens count each sample of a step once, FLOP and seconds every view
- *  of it. What job->measures finds is added to `found` (NULL without measures), all but `cell`; not where it diverged.
- *  Evaluations and measurements cost no compute of the cell. Collective on grid->cell. */
-void train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const TrainJob *job,
-                const TrainOptions *options, const TrainData *data, const ProcGrid *grid, TrainProgress progress);
+ *  outcome, attempts (one more than before), curve_points, names of the procedure's numbers; of `curve`, which has room for
+ *  options->evaluations points, the first curve_points, all but `cell`. The same on every rank of the grid. A loss or
+ *  gradient that is not finite ends the cell as OUTCOME_DIVERGED, one that was stopped is OUTCOME_STOPPED. What all ranks
+ *  must agree on (divergence, on the loss of the whole batch; stopping; saving) goes through one reduction of four numbers
+ *  a step. Samples and tokens count each sample of a step once, FLOP and seconds every view of it, and all of them what
+ *  earlier runs of the cell have spent. What job->measures finds is added to `found` (NULL without measures), all but
+ *  `cell`; not where it diverged. Evaluations, measurements and checkpoints cost no compute of the cell. A checkpoint that
+ *  cannot be written is a line in the log. The error is the leader's: of the last checkpoint before a stop, or of the
+ *  weights. Collective on grid->cell. */
+Err train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const TrainJob *job,
+               const TrainOptions *options, const TrainData *data, const ProcGrid *grid, const TrainHooks *hooks);

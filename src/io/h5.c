@@ -5,6 +5,7 @@
 #include "par/comm_mpi.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <hdf5_hl.h>
 #include <signal.h>
@@ -15,10 +16,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 _Static_assert(sizeof(hid_t) == sizeof(int64_t), "identifiers of HDF5 1.10 and later");
 
 enum { CHUNK_BYTES = 1 << 15, RESERVE_MARGIN = 1 << 20 };
+enum { SEAL_BYTES = 512 }; /* the smallest user block that HDF5 knows */
 
 /* ---- Failures. ---- */
 
@@ -147,10 +150,11 @@ static herr_t image_keep(void *image, H5FD_file_image_op_t op, void *data) {
     return 0;
 }
 
-Err h5_create(H5File *file, const char *path, const Comm *comm) {
+static Err create(H5File *file, const char *path, const Comm *comm, bool sealed) {
     quiet();
-    *file = (H5File){.comm = comm, .path = path, .writing = true};
+    *file = (H5File){.comm = comm, .path = path, .writing = true, .sealed = sealed};
     hid_t access = H5_CALL(H5Pcreate(H5P_FILE_ACCESS)), create = plain(H5P_FILE_CREATE);
+    if (sealed) H5_CALL(H5Pset_userblock(create, SEAL_BYTES));
     H5_CALL(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110));
     if (comm) {
         H5_CALL(H5Pset_fapl_mpio(access, comm_mpi(comm), MPI_INFO_NULL));
@@ -171,6 +175,46 @@ Err h5_create(H5File *file, const char *path, const Comm *comm) {
         err.code = EXIT_RESUME;
     }
     return comm ? comm_agree(comm, err) : err;
+}
+
+Err h5_create(H5File *file, const char *path, const Comm *comm) {
+    return create(file, path, comm, false);
+}
+
+/* ---- Seals. ---- */
+
+#define SEAL "equiscale: HDF5 from byte 512 on, of which XXH3 is %016llx\n"
+
+Err h5_create_sealed(H5File *file, const char *path) {
+    return create(file, path, NULL, true);
+}
+
+/* XXH3 of what follows in an open file; -1: it cannot be read. */
+static int digest_rest(uint64_t *digest, int fd) {
+    enum { PIECE = 1 << 20 };
+    XXH3_state_t *state = XXH3_createState();
+    char *piece = mem_alloc(PIECE);
+    ssize_t n;
+    XXH3_64bits_reset(state);
+    while ((n = read(fd, piece, PIECE)) > 0) XXH3_64bits_update(state, piece, (size_t)n);
+    *digest = XXH3_64bits_digest(state);
+    mem_free(piece);
+    XXH3_freeState(state);
+    return n < 0 ? -1 : 0;
+}
+
+Err h5_open_sealed(H5File *file, const char *path) {
+    char want[SEAL_BYTES] = "", found[SEAL_BYTES];
+    uint64_t digest;
+    *file = (H5File){.path = path};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return err_user("%s: cannot be opened: %s", path, strerror(errno));
+    bool whole = read(fd, found, SEAL_BYTES) == SEAL_BYTES && !digest_rest(&digest, fd);
+    close(fd);
+    if (whole) snprintf(want, sizeof want, SEAL, (unsigned long long)digest);
+    if (!whole || memcmp(want, found, SEAL_BYTES))
+        return err_user("%s: damaged: its digest is not that of what it holds", path);
+    return h5_open(file, path);
 }
 
 Err h5_open(H5File *file, const char *path) {
@@ -196,6 +240,12 @@ Err h5_close(H5File *file) {
     if (!file->writing) return ERR_NONE;
     if (file->comm) return written(file, "/", closed);
     CHECK(flushed >= 0 && closed >= 0 && kept, "%s: %s", file->path, reason);
+    if (file->sealed) {
+        unsigned long long digest = XXH3_64bits((char *)kept + SEAL_BYTES, (size_t)bytes);
+        memset(kept, 0, SEAL_BYTES);
+        snprintf(kept, SEAL_BYTES, SEAL, digest);
+        bytes += SEAL_BYTES;
+    }
     Err err = commit_write(file->path, kept, (size_t)bytes);
     mem_free(kept);
     kept = NULL;

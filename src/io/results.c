@@ -248,6 +248,15 @@ static Err write_provenance(H5File *file, const char *text) {
     return ERR_NONE;
 }
 
+Err results_put(H5File *file, const Results *r, const char *provenance) {
+    TRY(h5_set_text(file, "/", "study", r->study));
+    TRY(write_provenance(file, provenance));
+    for (int t = 0; t < TABLES; t++) TRY(write_table(file, &tables[t], r, t));
+    TRY(write_flags(file));
+    TRY(write_currencies(file, "/cells"));
+    return write_currencies(file, "/curves");
+}
+
 static Err write_all(H5File *file, const Results *r, const char *provenance) {
     if (file->comm) {
         int64_t bytes = 1 << 20;
@@ -256,12 +265,7 @@ static Err write_all(H5File *file, const Results *r, const char *provenance) {
         TRY(h5_reserve(file, bytes));
     }
     TRY(h5_set_text(file, "/", "format", FORMAT));
-    TRY(h5_set_text(file, "/", "study", r->study));
-    TRY(write_provenance(file, provenance));
-    for (int t = 0; t < TABLES; t++) TRY(write_table(file, &tables[t], r, t));
-    TRY(write_flags(file));
-    TRY(write_currencies(file, "/cells"));
-    return write_currencies(file, "/curves");
+    return results_put(file, r, provenance);
 }
 
 static Err write_file(const char *temp, const Results *r, const char *provenance, const Comm *comm) {
@@ -378,13 +382,17 @@ static Err check_tables(const Results *r, const char *path) {
                     (long long)r->points);
 }
 
-static Err read_header(Results *r, H5File *file) {
+static Err check_format(H5File *file) {
     char *text = NULL;
     Err err = h5_get_text(&text, file, "/", "format");
     if (err.code || strcmp(text, FORMAT))
         err = err_user("%s: attribute format: not a results file: want " FORMAT, file->path);
     mem_free(text);
-    TRY(err);
+    return err;
+}
+
+static Err read_header(Results *r, H5File *file) {
+    char *text = NULL;
     TRY(h5_get_text(&text, file, "/", "study"));
     snprintf(r->study, sizeof r->study, "%s", text);
     mem_free(text);
@@ -393,19 +401,26 @@ static Err read_header(Results *r, H5File *file) {
     return there ? h5_get_lines(&r->provenance, file, "/provenance") : ERR_NONE;
 }
 
+Err results_take(Results *out, H5File *file) {
+    *out = (Results){0};
+    Err err = read_header(out, file);
+    for (int t = 0; t < TABLES && !err.code; t++) err = read_table(out, t, file);
+    if (!err.code) err = check_tables(out, file->path);
+    if (err.code) results_free(out);
+    return err;
+}
+
 typedef struct Reading {
     Results *out;
     const char *path;
 } Reading;
 
 static Err read_all(void *context) {
-    Results *out = ((Reading *)context)->out;
-    const char *path = ((Reading *)context)->path;
+    const Reading *r = context;
     H5File file;
-    Err err = h5_open(&file, path);
-    if (!err.code) err = read_header(out, &file);
-    for (int t = 0; t < TABLES && !err.code; t++) err = read_table(out, t, &file);
-    if (!err.code) err = check_tables(out, path);
+    Err err = h5_open(&file, r->path);
+    if (!err.code) err = check_format(&file);
+    if (!err.code) err = results_take(r->out, &file);
     h5_close(&file);
     return err;
 }
@@ -413,9 +428,7 @@ static Err read_all(void *context) {
 Err results_load(Results *out, const char *path) {
     Reading reading = {out, path};
     *out = (Results){0};
-    Err err = read_all(&reading);
-    if (err.code) results_free(out);
-    return err;
+    return read_all(&reading);
 }
 
 Err results_read(Results *out, const char *path) {

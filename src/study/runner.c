@@ -86,10 +86,10 @@ static double time_left(const Run *run, double expected_ms, double spent_ms) {
     return left > 0 ? left : 0;
 }
 
-static void show_step(void *context, int64_t done, int64_t steps) {
+static bool show_step(void *context, int64_t done, int64_t steps) {
     Run *run = context;
     double now = timer_now();
-    if (now - run->shown < 0.2) return;
+    if (now - run->shown < 0.2) return false;
     run->shown = now;
     char left[32];
     clock_text(left, time_left(run, (double)counter_add(run->counters, EXPECTED, 0),
@@ -97,6 +97,7 @@ static void show_step(void *context, int64_t done, int64_t steps) {
     log_live("%lld of %d cells done; %s step %lld of %lld; about %s left",
              (long long)counter_add(run->counters, CELLS, 0), run->n_todo, run->grid->cell[run->current].record.id,
              (long long)done, (long long)steps, left);
+    return false;
 }
 
 static void report(Run *run, const Cell *cell, double wall) {
@@ -137,10 +138,8 @@ static Err run_cell(Run *run, int index, const ProcGrid *procs) {
     double start = timer_now();
     run->current = index;
     if (leader) set_mark(run, cell, true);
-    cell->record.attempts++;
-    train_cell(&cell->record, curve, &found, &cell->job, &run->options->train, run->data, procs,
-               (TrainProgress){show_step, run});
-    Err err = ERR_NONE;
+    TrainHooks hooks = {.step = show_step, .context = run};
+    Err err = train_cell(&cell->record, curve, &found, &cell->job, &run->options->train, run->data, procs, &hooks);
     if (leader) {
         char path[1024];
         cell_path(path, sizeof path, run->options, cell, "h5");

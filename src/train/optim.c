@@ -31,6 +31,15 @@ void optim_free(Optim *optim) {
     mem_free(optim);
 }
 
+void optim_moments(Optim *optim, real **first, real **second) {
+    *first = optim->m;
+    *second = optim->v;
+}
+
+void optim_resume(Optim *optim, int64_t steps) {
+    optim->steps = steps;
+}
+
 /* Lanes are summed apart in `real` over short runs and joined in double: accurate and vectorised, in a fixed order. */
 static double sum_of_squares(const real *x, int64_t n) {
     enum { RUN = 1024 };

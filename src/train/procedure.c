@@ -51,6 +51,14 @@ double procedure_gradient(ProcedureRun *run, Pass *pass, int64_t samples) {
     return loss;
 }
 
+int64_t procedure_state(const ProcedureRun *run, double *numbers) {
+    return run->procedure->state ? run->procedure->state(run, numbers) : 0;
+}
+
+void procedure_restore(ProcedureRun *run, const double *numbers) {
+    run->procedure->restore(run, numbers);
+}
+
 void procedure_numbers(ProcedureRun *run, double value[CURVE_NUMBERS]) {
     for (int i = 0; i < CURVE_NUMBERS; i++) value[i] = NAN;
     if (run->procedure->numbers) run->procedure->numbers(run, value);

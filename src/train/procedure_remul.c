@@ -193,6 +193,30 @@ static void numbers(ProcedureRun *run, double value[CURVE_NUMBERS]) {
     s->samples = 0;
 }
 
+/* Weights, first losses and steps are the same on every rank; sums since the last point are put together. */
+static int64_t state(const ProcedureRun *run, double *number) {
+    enum { NUMBERS = 3 * PARTS + 2 };
+    const State *s = run->state;
+    if (!number) return NUMBERS;
+    double sum[PARTS + 1] = {s->sum[OBJECTIVE], s->sum[EQUIVARIANCE], s->samples};
+    comm_sum_f64(run->pass->grid->dp, sum, PARTS + 1);
+    memcpy(number, s->weight, sizeof s->weight);
+    memcpy(number + PARTS, s->first, sizeof s->first);
+    memcpy(number + 2 * PARTS, sum, sizeof sum);
+    number[3 * PARTS + 1] = (double)s->steps;
+    return NUMBERS;
+}
+
+static void restore(ProcedureRun *run, const double *number) {
+    State *s = run->state;
+    memcpy(s->weight, number, sizeof s->weight);
+    memcpy(s->first, number + PARTS, sizeof s->first);
+    s->steps = (int64_t)number[3 * PARTS + 1];
+    if (comm_rank(run->pass->grid->dp) != 0) return;
+    memcpy(s->sum, number + 2 * PARTS, sizeof s->sum);
+    s->samples = number[3 * PARTS];
+}
+
 const Procedure procedure_remul = {
     .name = "remul",
     .keys = keys,
@@ -203,5 +227,7 @@ const Procedure procedure_remul = {
     .fill = fill,
     .before_gradient = before_gradient,
     .after_gradient = after_gradient,
+    .state = state,
+    .restore = restore,
     .number = {"loss_objective", "loss_equivariance", "weight_objective", "weight_equivariance"},
     .numbers = numbers};

@@ -1,10 +1,13 @@
 #include "train/trainer.h"
 
 #include "base/energy.h"
+#include "base/log.h"
 #include "base/timer.h"
 #include "train/optim.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 const KeySpec train_keys[] = {
     {"train.batch", KEY_INT, offsetof(TrainOptions, batch), "32", 1, 1 << 20, NULL, "samples",
@@ -34,40 +37,54 @@ int64_t train_curve_samples(const TrainOptions *o, const TrainData *data) {
     return o->curve_samples && o->curve_samples < all ? o->curve_samples : all;
 }
 
-/* ---- A cell. ---- */
-
-/* What has been spent, on this rank until it is summed. */
-typedef struct Spent {
-    double seconds, cpu, nominal, executed, attention, tokens;
-    Energy energy; /* of the node, while training */
-} Spent;
-
-/* What the cell has spent so far: in each currency, and wall seconds. Every rank of the job takes an equal share of the
- * energy that its node has used, so that each node is counted once, whatever cells it is at; NaN where a node does not
- * say. Collective on the cell. */
-static double spent_sum(double compute[CURRENCIES], const Spent *s, const ProcGrid *grid) {
-    double flop[2] = {s->nominal, s->executed}, seconds = s->seconds;
-    double cell[2] = {s->cpu, s->energy.joules / comm_node_ranks()};
-    comm_sum_f64(grid->dp, flop, 2);
-    comm_max_f64(grid->cell, &seconds, 1);
-    comm_sum_f64(grid->cell, cell, 2);
-    compute[CURRENCY_NOMINAL] = flop[0];
-    compute[CURRENCY_EXECUTED] = flop[1];
-    compute[CURRENCY_CORE_SECONDS] = seconds * comm_size(grid->cell);
-    compute[CURRENCY_CPU_SECONDS] = cell[0];
-    compute[CURRENCY_JOULES] = cell[1];
-    return seconds;
-}
+/* s until the first checkpoint, and the least between two, unless the study says: file systems do not like more of it. */
+#define FIRST_CHECKPOINT 10.0
 
 double train_passes(const TrainJob *job, const TrainOptions *options) {
     int views = procedure_views(job->procedure, job->procedure_options);
     return 3 * (double)(job->steps * options->batch * views); /* a backward pass costs two forward ones */
 }
 
-/* A cell at work. */
+/* ---- What a cell spends. ---- */
+
+/* On this rank, since the cell was started or went on. */
+typedef struct Spent {
+    double seconds, cpu, nominal, executed, attention, tokens;
+    Energy energy; /* of the node, while training */
+} Spent;
+
+/* What the whole cell has spent, earlier runs of it included. */
+typedef struct Totals {
+    double compute[CURRENCIES];
+    double seconds, attention, tokens;
+} Totals;
+
+/* Every rank of the job takes an equal share of the energy that its node has used, so that each node is counted once,
+ * whatever cells it is at; NaN where a node does not say. Collective on the cell. */
+static Totals spent_sum(const Spent *s, const Totals *before, const ProcGrid *grid) {
+    double replicas[4] = {s->nominal, s->executed, s->attention, s->tokens}, seconds = s->seconds;
+    double cell[2] = {s->cpu, s->energy.joules / comm_node_ranks()};
+    Totals all = *before;
+    comm_sum_f64(grid->dp, replicas, 4);
+    comm_max_f64(grid->cell, &seconds, 1);
+    comm_sum_f64(grid->cell, cell, 2);
+    all.compute[CURRENCY_NOMINAL] += replicas[0];
+    all.compute[CURRENCY_EXECUTED] += replicas[1];
+    all.compute[CURRENCY_CORE_SECONDS] += seconds * comm_size(grid->cell);
+    all.compute[CURRENCY_CPU_SECONDS] += cell[0];
+    all.compute[CURRENCY_JOULES] += cell[1];
+    all.seconds += seconds;
+    all.attention += replicas[2];
+    all.tokens += replicas[3];
+    return all;
+}
+
+/* ---- A cell at work. ---- */
+
 typedef struct Trainer {
     const TrainJob *job;
     const TrainOptions *options;
+    const TrainHooks *hooks;
     int first, count; /* this rank's samples of a batch */
     int views;        /* sequences a sample */
     Pass pass;
@@ -76,15 +93,21 @@ typedef struct Trainer {
     MeasureBench measures;
     Optim *optim;
     Spent spent;
-    double loss; /* sums of training losses over the steps since the last point */
-    int64_t loss_steps;
+    Totals before;    /* spent by earlier runs of the cell */
+    TrainingPoint at; /* with the sum of training losses since the last point, of all replicas */
+    double saved;     /* when there was last a checkpoint, or the cell began */
+    double interval;  /* s until the next one */
+    CellRecord *record;
+    CurvePoint *curve;
+    MeasureSink *found;
 } Trainer;
 
 static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *options, const TrainData *data,
                          const ProcGrid *grid) {
     int dp = comm_size(grid->dp);
     SampleStream stream = {SAMPLES_TRAIN, job->dataset, job->seed};
-    *t = (Trainer){.job = job, .options = options};
+    t->job = job;
+    t->options = options;
     t->views = procedure_views(job->procedure, job->procedure_options);
     pass_share(&t->first, &t->count, options->batch, comm_rank(grid->dp), dp);
     pass_init(&t->pass, job->kind, &job->shape, job->seed, t->views * pass_largest_share(options->batch, dp), data,
@@ -103,8 +126,34 @@ static void trainer_free(Trainer *t) {
     pass_free(&t->pass);
 }
 
-/* One optimiser step at the learning rate lr. Returns the norm of the gradient. Collective. */
-static double train_step(Trainer *t, int64_t step, double lr) {
+/* ---- Steps. ---- */
+
+/* What the ranks of a cell agree on at the end of a step. */
+typedef struct Verdict {
+    bool diverged, stop, save;
+} Verdict;
+
+/* One reduction a step, so that no rank goes another way than the others. The loss is that of the whole batch. Collective
+ * on the cell. */
+static Verdict agree(Trainer *t, double loss, double norm) {
+    enum { LOSS, BAD, STOP, SAVE, WORDS };
+    const ProcGrid *grid = t->pass.grid;
+    const TrainHooks *h = t->hooks;
+    bool stop = h->step && h->step(h->context, t->at.step, t->job->steps);
+    bool save = h->checkpoint && timer_now() - t->saved > t->interval;
+    double word[WORDS] = {[LOSS] = comm_rank(grid->tp) == 0 ? loss : 0,
+                          [BAD] = !isfinite(norm),
+                          [STOP] = stop,
+                          [SAVE] = save && comm_rank(grid->cell) == 0};
+    comm_sum_f64(grid->cell, word, WORDS);
+    t->at.loss += word[LOSS];
+    t->at.loss_steps++;
+    return (Verdict){
+        .diverged = word[BAD] > 0 || !isfinite(word[LOSS]), .stop = word[STOP] > 0, .save = word[SAVE] > 0};
+}
+
+/* One optimiser step at the learning rate lr. Collective. */
+static Verdict train_step(Trainer *t, double lr) {
     const TrainOptions *o = t->options;
     const OptimSettings settings = {.beta1 = o->beta1,
                                     .beta2 = o->beta2,
@@ -114,9 +163,8 @@ static double train_step(Trainer *t, int64_t step, double lr) {
     Pass *pass = &t->pass;
     const Packed *seqs = &pass->batch.scenes.seqs;
     double start = timer_now(), cpu = timer_cpu();
-    procedure_fill(&t->procedure, &pass->batch, step * o->batch + t->first, t->count);
-    t->loss += procedure_gradient(&t->procedure, pass, o->batch);
-    t->loss_steps++;
+    procedure_fill(&t->procedure, &pass->batch, t->at.step * o->batch + t->first, t->count);
+    double loss = procedure_gradient(&t->procedure, pass, o->batch);
     double norm = optim_step(t->optim, pass->model->theta, pass->model->grad, lr, &settings);
     t->spent.seconds += timer_now() - start;
     t->spent.cpu += timer_cpu() - cpu;
@@ -126,8 +174,11 @@ static double train_step(Trainer *t, int64_t step, double lr) {
     t->spent.attention += flops.attention;
     t->spent.tokens += (double)(seqs->start[seqs->n] / t->views);
     energy_poll(&t->spent.energy);
-    return norm;
+    t->at.step++;
+    return agree(t, loss, norm);
 }
+
+/* ---- What it leaves on the way: points of the curve, checkpoints. ---- */
 
 /* Step k has a curve point when steps / 2^j = k for some j < points. */
 static bool has_point(int64_t step, int64_t steps, int64_t points) {
@@ -136,72 +187,161 @@ static bool has_point(int64_t step, int64_t steps, int64_t points) {
     return false;
 }
 
-/* The loss of the last point is left to finish(). */
-static void add_point(CurvePoint *p, Trainer *t, int64_t step, double lr) {
-    const ProcGrid *grid = t->pass.grid;
-    double loss = t->loss / (double)t->loss_steps;
-    comm_sum_f64(grid->dp, &loss, 1);
-    *p = (CurvePoint){.step = step, .samples = (double)(step * t->options->batch), .train_loss = loss, .lr = lr};
-    spent_sum(p->compute, &t->spent, grid);
-    procedure_numbers(&t->procedure, p->procedure);
-    int64_t samples = train_curve_samples(t->options, t->pass.data);
-    p->loss = step < t->job->steps ? pass_evaluate(&t->pass, NULL, SAMPLES_TEST, samples) : NAN;
-    t->loss = 0;
-    t->loss_steps = 0;
-}
-
-/* What the cell has spent and where it ended, after `steps` steps of which the last left `outcome`. Collective. */
-static void finish(CellRecord *record, CurvePoint *curve, Trainer *t, int64_t steps) {
-    const ProcGrid *grid = t->pass.grid;
-    const TrainData *data = t->pass.data;
-    double sum[2] = {t->spent.tokens, t->spent.attention};
-    comm_sum_f64(grid->dp, sum, 2);
-    record->tokens = (int64_t)sum[0];
-    record->flop_attention = sum[1];
-    record->samples = steps * t->options->batch;
-    record->seconds = spent_sum(record->compute, &t->spent, grid);
-    record->loss = record->loss_error = record->validation_loss = NAN;
-    if (record->outcome == OUTCOME_DONE) {
-        record->loss = pass_evaluate(&t->pass, &record->loss_error, SAMPLES_TEST, data->test_samples);
-        curve[record->curve_points - 1].loss = record->loss;
-        record->validation_loss = pass_evaluate(&t->pass, NULL, SAMPLES_VALIDATION, data->validation_samples);
-    }
-    if (!isfinite(record->loss)) record->outcome = OUTCOME_DIVERGED;
-}
-
 /* Whether measurements are taken on the way; those at the end always are. */
 static bool measured_here(const TrainJob *job, int64_t step) {
     return step < job->steps && job->measures && job->measures->common.curve;
 }
 
-void train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const TrainJob *job,
-                const TrainOptions *options, const TrainData *data, const ProcGrid *grid, TrainProgress progress) {
-    Trainer t;
+/* The loss of the last point is left to finish(). */
+static void add_point(Trainer *t, double lr) {
+    int64_t step = t->at.step, samples = train_curve_samples(t->options, t->pass.data);
+    Totals all = spent_sum(&t->spent, &t->before, t->pass.grid);
+    CurvePoint *p = &t->curve[t->record->curve_points++];
+    *p = (CurvePoint){.step = step,
+                      .samples = (double)(step * t->options->batch),
+                      .train_loss = t->at.loss / (double)t->at.loss_steps,
+                      .lr = lr};
+    memcpy(p->compute, all.compute, sizeof p->compute);
+    procedure_numbers(&t->procedure, p->procedure);
+    p->loss = step < t->job->steps ? pass_evaluate(&t->pass, NULL, SAMPLES_TEST, samples) : NAN;
+    t->at.loss = 0;
+    t->at.loss_steps = 0;
+    if (measured_here(t->job, step)) measure_run(t->found, &t->measures, step);
+}
+
+/* What the cell has spent up to now, into its record. Collective. */
+static void record_spent(Trainer *t) {
+    CellRecord *r = t->record;
+    Totals all = spent_sum(&t->spent, &t->before, t->pass.grid);
+    memcpy(r->compute, all.compute, sizeof r->compute);
+    r->seconds = all.seconds;
+    r->tokens = (int64_t)all.tokens;
+    r->flop_attention = all.attention;
+    r->samples = t->at.step * t->options->batch;
+}
+
+/* The cell as it is now; points into the trainer. */
+static TrainState state_of(Trainer *t) {
+    TrainState s = {.pass = &t->pass, .optim = t->optim, .procedure = &t->procedure, .at = t->at};
+    s.so_far = (Results){.cells = 1, .points = t->record->curve_points, .cell = t->record, .curve = t->curve};
+    if (t->found) {
+        s.so_far.measures = t->found->n;
+        s.so_far.measure = t->found->row;
+    }
+    snprintf(s.so_far.study, sizeof s.so_far.study, "%s", t->hooks->study);
+    return s;
+}
+
+/* The next one comes when its cost will be a hundredth of the time between. Collective. */
+static Err save(Trainer *t) {
+    const double share = 0.01;
+    double start = timer_now();
+    record_spent(t);
+    TrainState state = state_of(t);
+    CellRecord so_far = *t->record;
+    so_far.outcome = OUTCOME_FAILED; /* that is what it is if nobody goes on */
+    state.so_far.cell = &so_far;
+    Err err = state_save(&state, t->hooks->checkpoint, t->hooks->provenance);
+    t->saved = timer_now();
+    t->interval = t->hooks->checkpoint_seconds;
+    if (t->interval <= 0) t->interval = fmax(FIRST_CHECKPOINT, (t->saved - start) / share);
+    return err;
+}
+
+/* Goes on from a checkpoint where there is one. Collective. */
+static bool restore(Trainer *t) {
+    TrainState s = {.pass = &t->pass, .optim = t->optim, .procedure = &t->procedure};
+    CellRecord *r = t->record;
+    if (!t->hooks->checkpoint ||
+        !state_load(&s, t->hooks->checkpoint, (StateCheck){t->hooks->accept, t->hooks->context}))
+        return false;
+    const CellRecord *found = &s.so_far.cell[0];
+    t->at = s.at;
+    memcpy(t->before.compute, found->compute, sizeof t->before.compute);
+    t->before.seconds = found->seconds;
+    t->before.attention = found->flop_attention;
+    t->before.tokens = (double)found->tokens;
+    if (r->attempts < found->attempts + 1) r->attempts = found->attempts + 1;
+    r->loss_initial = found->loss_initial;
+    r->curve_points = s.so_far.points;
+    memcpy(t->curve, s.so_far.curve, (size_t)s.so_far.points * sizeof *t->curve);
+    if (t->found && s.so_far.measures) {
+        t->found->n = s.so_far.measures;
+        t->found->row = s.so_far.measure;
+        s.so_far.measure = NULL;
+    }
+    results_free(&s.so_far);
+    return true;
+}
+
+/* ---- The whole of it. ---- */
+
+/* What the cell has spent and where it ended. Collective. */
+static void finish(Trainer *t) {
+    CellRecord *r = t->record;
+    const TrainData *data = t->pass.data;
+    record_spent(t);
+    r->loss = r->loss_error = r->validation_loss = NAN;
+    if (r->outcome == OUTCOME_DONE) {
+        r->loss = pass_evaluate(&t->pass, &r->loss_error, SAMPLES_TEST, data->test_samples);
+        t->curve[r->curve_points - 1].loss = r->loss;
+        r->validation_loss = pass_evaluate(&t->pass, NULL, SAMPLES_VALIDATION, data->validation_samples);
+    }
+    if (!isfinite(r->loss)) r->outcome = OUTCOME_DIVERGED;
+}
+
+/* Steps up to the end, or to where the cell diverges or is stopped, which is its outcome. The error is the leader's.
+ * Collective. */
+static Err train(Trainer *t) {
+    const TrainJob *job = t->job;
+    const TrainOptions *o = t->options;
+    while (t->at.step < job->steps) {
+        double lr = job->lr * optim_schedule(t->at.step, job->steps, o->warmup, o->final_lr);
+        Verdict verdict = train_step(t, lr);
+        if (verdict.diverged) {
+            t->record->outcome = OUTCOME_DIVERGED;
+            return ERR_NONE;
+        }
+        bool point = has_point(t->at.step, job->steps, o->evaluations), last = t->at.step == job->steps;
+        bool stop = verdict.stop && !last, keep = t->hooks->checkpoint && (stop || verdict.save) && !last;
+        if (!point && !stop && !keep) continue;
+        energy_stop(&t->spent.energy);
+        if (point) add_point(t, lr);
+        Err err = keep ? save(t) : ERR_NONE;
+        energy_start(&t->spent.energy);
+        if (stop) {
+            t->record->outcome = OUTCOME_STOPPED;
+            return err;
+        }
+        if (err.code) log_event("%s; the cell goes on without a checkpoint", err.text);
+    }
+    return ERR_NONE;
+}
+
+Err train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const TrainJob *job,
+               const TrainOptions *options, const TrainData *data, const ProcGrid *grid, const TrainHooks *hooks) {
+    Trainer t = {.hooks = hooks, .record = record, .curve = curve, .found = found};
     trainer_init(&t, job, options, data, grid);
     record->parameters = t.pass.model->table.global;
     record->outcome = OUTCOME_DONE;
+    record->attempts++;
     record->curve_points = 0;
-    record->loss_initial = pass_evaluate(&t.pass, NULL, SAMPLES_TEST, train_curve_samples(options, data));
     procedure_names(job->procedure, record->numbers);
-    int64_t step = 0;
+    if (!restore(&t))
+        record->loss_initial = pass_evaluate(&t.pass, NULL, SAMPLES_TEST, train_curve_samples(options, data));
+    t.saved = timer_now();
+    t.interval = hooks->checkpoint_seconds > 0 ? hooks->checkpoint_seconds : FIRST_CHECKPOINT;
     energy_start(&t.spent.energy);
-    while (step < job->steps) {
-        double lr = job->lr * optim_schedule(step, job->steps, options->warmup, options->final_lr);
-        double norm = train_step(&t, step++, lr);
-        if (!isfinite(norm)) {
-            record->outcome = OUTCOME_DIVERGED;
-            break;
-        }
-        if (has_point(step, job->steps, options->evaluations)) {
-            energy_stop(&t.spent.energy);
-            add_point(&curve[record->curve_points++], &t, step, lr);
-            if (measured_here(job, step)) measure_run(found, &t.measures, step);
-            energy_start(&t.spent.energy);
-        }
-        if (progress.step) progress.step(progress.context, step, job->steps);
-    }
+    Err err = train(&t);
     energy_stop(&t.spent.energy);
-    finish(record, curve, &t, step);
-    if (record->outcome == OUTCOME_DONE) measure_run(found, &t.measures, step);
+    if (record->outcome != OUTCOME_STOPPED) finish(&t);
+    if (record->outcome == OUTCOME_DONE) {
+        measure_run(found, &t.measures, t.at.step);
+        if (hooks->weights) {
+            TrainState state = state_of(&t);
+            err = state_save_weights(&state, hooks->weights, hooks->provenance);
+        }
+    }
     trainer_free(&t);
+    return err;
 }

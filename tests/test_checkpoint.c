@@ -1,0 +1,234 @@
+// TEST double n=1,4
+// TEST single n=2
+/* A cell that is stopped goes on: with the bits of an undisturbed one on the same layout, to rounding on another; from the
+ * older checkpoint where the newer one is damaged, from the start where both are; and what a procedure has learned is part
+ * of it. No damaged byte goes unseen. */
+#include "fixture.h"
+
+#include "io/checkpoint.h"
+
+#include <unistd.h>
+
+/* Asks to stop at one step, on the last rank of the cell alone. */
+typedef struct Stopper {
+    int64_t at;
+    bool asks;
+    Err answer; /* whether a checkpoint is of the cell */
+} Stopper;
+
+static bool ask(void *context, int64_t done, int64_t steps) {
+    const Stopper *s = context;
+    (void)steps;
+    return s->asks && done == s->at;
+}
+
+static Err accept(void *context, Results *found, const char *path) {
+    (void)found, (void)path;
+    return ((const Stopper *)context)->answer;
+}
+
+/* What a cell ends with. */
+typedef struct Ending {
+    CellRecord record;
+    CurvePoint curve[FIXTURE_POINTS];
+} Ending;
+
+enum { NEVER = -1 };
+
+/* Trains on the first dp x tp ranks, up to step `stop`; goes on from the checkpoint where there is one and `resume`. */
+static Ending train(const TrainJob *job, const TrainData *data, int dp, int tp, int64_t stop, bool resume, Err answer) {
+    const Comm *world = comm_world();
+    Comm *cell = comm_split(world, comm_rank(world) < dp * tp ? 0 : -1);
+    Ending end = {0};
+    if (!resume && comm_rank(world) == 0) checkpoint_remove(test_file("cell.checkpoint"));
+    comm_barrier(world);
+    if (cell) {
+        MeasureSink found = {0};
+        ProcGrid grid = procgrid_new(cell, dp, tp);
+        Stopper stopper = {stop, comm_rank(cell) == comm_size(cell) - 1, answer};
+        TrainHooks hooks = {.step = ask,
+                            .accept = accept,
+                            .context = &stopper,
+                            .checkpoint = test_file("cell.checkpoint"),
+                            .study = "test",
+                            .provenance = ""};
+        Err err = train_cell(&end.record, end.curve, &found, job, &fixture_options, data, &grid, &hooks);
+        CHECK(!err.code, "%s", err.text);
+        mem_free(found.row);
+        procgrid_free(&grid);
+        comm_free(cell);
+    }
+    comm_bcast(world, &end, sizeof end, 0);
+    return end;
+}
+
+static bool same_bits(const Ending *a, const Ending *b) {
+    bool same = !memcmp(&a->record.loss, &b->record.loss, sizeof a->record.loss) &&
+                !memcmp(&a->record.loss_initial, &b->record.loss_initial, sizeof a->record.loss_initial) &&
+                a->record.tokens == b->record.tokens && a->record.samples == b->record.samples &&
+                a->record.compute[CURRENCY_EXECUTED] == b->record.compute[CURRENCY_EXECUTED] &&
+                a->record.curve_points == b->record.curve_points;
+    for (int p = 0; p < a->record.curve_points && same; p++) {
+        const CurvePoint *x = &a->curve[p], *y = &b->curve[p];
+        same = x->step == y->step && x->loss == y->loss && x->train_loss == y->train_loss && x->lr == y->lr &&
+               !memcmp(x->procedure, y->procedure, sizeof x->procedure);
+    }
+    return same;
+}
+
+static void goes_on(const ModelKind *kind, const TrainData *data) {
+    static const int layout[][2] = {{1, 1}, {2, 1}, {1, 2}, {2, 2}};
+    TrainJob job = fixture_job(kind, &procedure_augmented, data, 1e-2);
+    for (int l = 0; l < 4 && layout[l][0] * layout[l][1] <= comm_size(comm_world()); l++) {
+        int dp = layout[l][0], tp = layout[l][1];
+        int64_t stop = 1 + rng_below(7, rng_stream(kind->name, 0), (uint64_t)l, FIXTURE_STEPS - 1);
+        Ending whole = train(&job, data, dp, tp, NEVER, false, ERR_NONE);
+        Ending half = train(&job, data, dp, tp, stop, false, ERR_NONE);
+        EXPECT(half.record.outcome == OUTCOME_STOPPED, "outcome %lld", (long long)half.record.outcome);
+        Ending rest = train(&job, data, dp, tp, NEVER, true, ERR_NONE);
+        EXPECT(rest.record.outcome == OUTCOME_DONE && rest.record.attempts == 2, "outcome %lld, %lld attempts",
+               (long long)rest.record.outcome, (long long)rest.record.attempts);
+        EXPECT(same_bits(&whole, &rest), "%s %d x %d stopped after step %lld: loss %.17g, undisturbed %.17g",
+               kind->name, dp, tp, (long long)stop, rest.record.loss, whole.record.loss);
+        EXPECT(rest.record.seconds > half.record.seconds, "seconds of both runs");
+    }
+}
+
+/* Stopped twice, in three layouts. */
+static void changes_layout(const ModelKind *kind, const TrainData *data) {
+    if (comm_size(comm_world()) < 2) return;
+    const double bound = REAL_EPSILON < 1e-10 ? 1e-10 : 1e-4;
+    TrainJob job = fixture_job(kind, &procedure_plain, data, 1e-2);
+    Ending whole = train(&job, data, 1, 1, NEVER, false, ERR_NONE);
+    train(&job, data, 1, 1, 3, false, ERR_NONE);
+    train(&job, data, 2, 1, 6, true, ERR_NONE);
+    Ending rest = train(&job, data, 1, 2, NEVER, true, ERR_NONE);
+    double off = fabs(rest.record.loss / whole.record.loss - 1);
+    EXPECT(rest.record.attempts == 3 && off <= bound, "%s in three layouts differs by %g", kind->name, off);
+    EXPECT(rest.record.tokens == whole.record.tokens, "tokens");
+}
+
+/* ---- Damage. ---- */
+
+static void flip(const char *path, long at) {
+    FILE *f = fopen(path, "r+b");
+    CHECK(f && !fseek(f, at, SEEK_SET), "%s", path);
+    int byte = fgetc(f);
+    fseek(f, at, SEEK_SET);
+    fputc(byte ^ 0x10, f);
+    fclose(f);
+}
+
+static void damaged(const TrainData *data) {
+    char path[COMMIT_PATH], old[COMMIT_PATH];
+    snprintf(path, sizeof path, "%s", test_file("cell.checkpoint"));
+    checkpoint_old(old, path);
+    TrainJob job = fixture_job(&gatr_kind, &procedure_plain, data, 1e-2);
+    Ending whole = train(&job, data, 1, 1, NEVER, false, ERR_NONE);
+    bool root = comm_rank(comm_world()) == 0;
+
+    train(&job, data, 1, 1, 3, false, ERR_NONE);
+    train(&job, data, 1, 1, 6, true, ERR_NONE);
+    EXPECT(access(path, F_OK) == 0 && access(old, F_OK) == 0, "two generations");
+    comm_barrier(comm_world());
+    if (root) flip(path, 5000);
+    Ending rest = train(&job, data, 1, 1, NEVER, true, ERR_NONE);
+    EXPECT(same_bits(&whole, &rest) && rest.record.attempts == 2, "from the older one: %lld attempts",
+           (long long)rest.record.attempts);
+    if (root) flip(old, 5000);
+    rest = train(&job, data, 1, 1, NEVER, true, ERR_NONE);
+    EXPECT(same_bits(&whole, &rest) && rest.record.attempts == 1, "from the start");
+
+    train(&job, data, 1, 1, 3, false, ERR_NONE);
+    rest = train(&job, data, 1, 1, NEVER, true, err_user("another cell"));
+    EXPECT(same_bits(&whole, &rest) && rest.record.attempts == 1, "not from another cell's");
+}
+
+/* Every 97th byte, and the end cut off. */
+static void sees_damage(void) {
+    if (comm_rank(comm_world()) != 0) return;
+    const char *path = test_file("cell.checkpoint");
+    Checkpoint file;
+    Err err = checkpoint_open(&file, path, CHECKPOINT_TRAINING);
+    EXPECT(!err.code, "%s", err.text);
+    checkpoint_close(&file);
+    FILE *f = fopen(path, "rb");
+    CHECK(f && !fseek(f, 0, SEEK_END), "%s", path);
+    long bytes = ftell(f), unseen = 0;
+    fclose(f);
+    for (long at = 0; at < bytes; at += 97) {
+        flip(path, at);
+        err = checkpoint_open(&file, path, CHECKPOINT_TRAINING);
+        if (!err.code) checkpoint_close(&file);
+        unseen += !err.code;
+        flip(path, at);
+    }
+    EXPECT(unseen == 0, "%ld of %ld damaged bytes were not seen", unseen, bytes / 97);
+    CHECK(!truncate(path, bytes - 1), "%s", path);
+    err = checkpoint_open(&file, path, CHECKPOINT_TRAINING);
+    EXPECT(err.code == EXIT_USER, "the last byte is missing");
+}
+
+/* ---- A procedure that learns. ---- */
+
+static void place(ProcedureRun *run, Arena *arena) {
+    run->state = ARENA_TAKE(arena, double, 2);
+    if (run->state) memset(run->state, 0, 2 * sizeof(double));
+}
+
+static void fill_plain(ProcedureRun *run, Batch *batch, int64_t first, int n) {
+    procedure_plain.fill(run, batch, first, n);
+}
+
+/* A running mean of the gradient's first element, and the number of steps. */
+static void learn(ProcedureRun *run, Pass *pass) {
+    double *state = run->state;
+    state[0] = 0.9 * state[0] + (double)pass->model->grad[0];
+    state[1]++;
+}
+
+static int64_t give_state(const ProcedureRun *run, double *numbers) {
+    if (numbers) memcpy(numbers, run->state, 2 * sizeof *numbers);
+    return 2;
+}
+
+static void take_state(ProcedureRun *run, const double *numbers) {
+    memcpy(run->state, numbers, 2 * sizeof *numbers);
+}
+
+static void show(const ProcedureRun *run, double value[CURVE_NUMBERS]) {
+    memcpy(value, run->state, 2 * sizeof *value);
+}
+
+static void learns(const TrainData *data) {
+    static const Procedure learner = {.name = "learner",
+                                      .layout = place,
+                                      .fill = fill_plain,
+                                      .after_gradient = learn,
+                                      .state = give_state,
+                                      .restore = take_state,
+                                      .number = {"mean", "steps"},
+                                      .numbers = show};
+    TrainJob job = fixture_job(&transformer_kind, &learner, data, 1e-2);
+    Ending whole = train(&job, data, 1, 1, NEVER, false, ERR_NONE);
+    train(&job, data, 1, 1, 4, false, ERR_NONE);
+    Ending rest = train(&job, data, 1, 1, NEVER, true, ERR_NONE);
+    const double *end = rest.curve[rest.record.curve_points - 1].procedure;
+    EXPECT(same_bits(&whole, &rest) && end[1] == FIXTURE_STEPS, "learned in %g steps", end[1]);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    test_folder_new();
+    Dataset *dataset = fixture_dataset(argv);
+    TrainData data = fixture_data(dataset);
+    for (int k = 0; k < n_model_kinds; k++) {
+        goes_on(model_kinds[k], &data);
+        changes_layout(model_kinds[k], &data);
+    }
+    damaged(&data);
+    sees_damage();
+    learns(&data);
+    dataset_close(dataset);
+    return test_end();
+}
