@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a program on N ranks of this machine: jobs/local.sh N PROGRAM [ARG ...]
-# Works as root and with more ranks than cores, where mpiexec alone refuses.
-set -eu
+# Works as root and with more ranks than cores, where mpiexec alone refuses. SIGTERM and SIGINT reach the program as SIGUSR1,
+# which mpiexec hands on at once, so that it saves and ends with its own exit code: on SIGTERM mpiexec ends everything itself.
+set -u
 ranks=$1
 shift
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
@@ -11,6 +12,16 @@ export PMIX_MCA_psec=${PMIX_MCA_psec:-native}
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_base_warn_component_unused=0 OMPI_MCA_orte_execute_quiet=1
 # Ranks that wait must not take the core from ranks that work.
 if [ "$ranks" -gt "$(nproc)" ]; then export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none; fi
+# mpiexec ends when this script does, however that ends. In a process group of its own the terminal's SIGINT does not reach it.
+own=""
+if command -v setpriv >/dev/null; then own="setpriv --pdeathsig TERM"; fi
+if [ -t 0 ]; then exec </dev/null; fi
+set -m
 # MPIEXEC may hold options too: "mpiexec --oversubscribe".
 # shellcheck disable=SC2086
-exec ${MPIEXEC:-mpiexec} -n "$ranks" "$@"
+$own ${MPIEXEC:-mpiexec} -n "$ranks" "$@" <&0 &
+launcher=$!
+set +m
+trap 'kill -USR1 "$launcher" 2>/dev/null' TERM INT USR1
+while kill -0 "$launcher" 2>/dev/null; do wait "$launcher"; done
+wait "$launcher"

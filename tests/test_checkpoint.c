@@ -196,7 +196,7 @@ static void take_state(ProcedureRun *run, const double *numbers) {
     memcpy(run->state, numbers, 2 * sizeof *numbers);
 }
 
-static void show(const ProcedureRun *run, double value[CURVE_NUMBERS]) {
+static void show(ProcedureRun *run, double value[CURVE_NUMBERS]) {
     memcpy(value, run->state, 2 * sizeof *value);
 }
 

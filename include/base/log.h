@@ -25,6 +25,9 @@ void log_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  *  is: what counts is where the launcher writes.) */
 void log_live(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** Whether live lines are shown. */
+bool log_is_live(void);
+
 /** The live line of long work that counts its parts, `topic: 120 of 4500 starts`, once the program has run for 2 s and at
  *  most five times a second; the root's part where ranks share the work. log_topic sets what it is about, up to 63
  *  letters. */

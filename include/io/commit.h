@@ -1,7 +1,7 @@
 /** Files that appear whole or not at all: written under a temporary name in the same folder, synced, then given their
  *  name in one atomic step, and the folder synced. What a killed writer leaves behind is `NAME.tmp.*` only.
  *
- *  Not collective: one rank calls these. Errors (code EXIT_RESUME: the disk, not the user) name the path. */
+ *  Not collective: one rank calls these. Errors name the path, and bytes that found no room; commit_error has their code. */
 #pragma once
 
 #include "base/err.h"
@@ -14,7 +14,14 @@ enum { COMMIT_PATH = 4096 };
 /** The temporary name of `path`, different in every process. */
 Err commit_name(char temp[COMMIT_PATH], const char *path);
 
-/** Writes all of `bytes` under `temp` and syncs it. */
+/** Whether there is something of that name. Only "no such file" says no: what may not be looked at is an error. */
+Err commit_exists(bool *there, const char *path);
+
+/** Removes temporary files that dead processes have left in a folder: of this host, or a day old. name: only those of the
+ *  file of that name; NULL: of all. Returns how many. */
+int commit_sweep(const char *folder, const char *name);
+
+/** Writes all of `bytes` under `temp` and syncs it; on any error `temp` is removed. */
 Err commit_write(const char *temp, const void *data, size_t bytes);
 
 /** Syncs `temp`, names it `path` and syncs the folder. With replace == false an existing `path` is left alone and is an
@@ -28,5 +35,6 @@ Err commit_reserve(const char *path, long long bytes);
 /** The folder that `path` is in, and those above it, made where absent. */
 Err commit_folder(const char *path);
 
-/** An Err with code EXIT_RESUME: `path: what: strerror(errno)`. */
+/** `path: what: strerror(errno)`; the code is EXIT_RESUME, or EXIT_USER for what only the user can change: permissions and
+ *  names. */
 Err commit_error(const char *path, const char *what);

@@ -22,6 +22,10 @@ void comm_stop(void);
 const Comm *comm_world(void);
 const Comm *comm_self(void);
 
+/** How many processes the launcher says that it started; 1 where nothing says so. More than the size of the world: each
+ *  process is alone with an MPI that the launcher does not know. Not collective. */
+int comm_launched(void);
+
 /** Ranks of the job on this rank's node. Not collective. */
 int comm_node_ranks(void);
 

@@ -10,5 +10,6 @@
 /** Makes the file at data.path; one that exists is an error. */
 Err data_generate(const DataOptions *options, const Comm *comm);
 
-/** Makes the file where there is none. */
+/** Makes the file where there is none; with data.generate = never that is an error. Of two runs one makes it and the other
+ *  waits. */
 Err data_make(const DataOptions *options, const Comm *comm);

@@ -10,6 +10,9 @@ typedef enum DataVelocity { DATA_INSTANT, DATA_FRAMES } DataVelocity;
 /** What models are told of the world: all, or only where the floor is and where gravity points. */
 typedef enum DataInputs { DATA_FULL, DATA_GEOMETRY } DataInputs;
 
+/** What to do where the file is absent. */
+typedef enum DataGenerate { DATA_AUTO, DATA_NEVER } DataGenerate;
+
 typedef struct DataOptions {
     char path[OPTION_TEXT];
     int64_t trajectories, frames, frame_rate, bodies_min, bodies_max, vertices, seed;
@@ -17,13 +20,14 @@ typedef struct DataOptions {
     char frame[OPTION_TEXT];
     DataVelocity velocity;
     DataInputs inputs;
+    int generate; /* DataGenerate */
 } DataOptions;
 
 extern const KeySpec data_keys[];
 extern const int n_data_keys;
 /** The first DATA_PLACE of them do not decide the numbers in the file: where it is, how much of it, and, the last DATA_SEEN of
  *  these, what models see of it. */
-enum { DATA_SEEN = 2, DATA_PLACE = 4 };
+enum { DATA_SEEN = 2, DATA_PLACE = 5 };
 
 /** What the keys' ranges cannot say: how values go together. Call after options_read. */
 Err data_check(const DataOptions *options);

@@ -1,9 +1,20 @@
 /** The grid: from options to cells, with what each will cost. FLOP as in nn/model.h, seconds of wall time, bytes. */
 #pragma once
 
+#include "study/claim.h"
 #include "study/options.h"
 
-typedef enum CellState { CELL_PLANNED, CELL_RUNNING, CELL_DONE, CELL_DIVERGED, CELL_FAILED } CellState;
+/** What has become of a cell. Refused: it needs more memory than there is. From CELL_DONE on it has a record. Failed: set
+ *  aside after its process died again and again. */
+typedef enum CellState {
+    CELL_PLANNED,
+    CELL_RUNNING,
+    CELL_REFUSED,
+    CELL_DONE,
+    CELL_DIVERGED,
+    CELL_FAILED,
+    CELL_STATES
+} CellState;
 
 typedef struct Cell {
     CellRecord record;     /* identity from the start; results when it is finished */
@@ -14,8 +25,12 @@ typedef struct Cell {
     bool swept;                         /* the arm has several */
     double flop_nominal, flop_executed; /* expected, of training */
     double seconds;                     /* expected wall time on dp x tp ranks, evaluations included */
+    double first;                       /* of these, up to the end of the first step */
     int64_t bytes;                      /* a rank */
     CellState state;
+    int64_t deaths;     /* attempts in a row whose process died before it got further */
+    Mark mark;          /* of the run that is at it or died at it; zero without one */
+    char note[256];     /* why it failed or was refused, or what happened to an earlier record; on the root */
     char measured[128]; /* what was measured on the finished model, for people; on the root */
 } Cell;
 
@@ -34,11 +49,17 @@ void grid_free(Grid *grid);
  *  moment are scaled by their executed FLOP. Sorts the cells. Collective. */
 void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, const Comm *comm);
 
-/** Finds the cells that are finished and those that another process is at. A cell is looked for under its name with and
- *  without its learning rate, since a study may get a second rate or lose it. Errors: a record that is not of this study
- *  (study/identity.h). Collective. */
-Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm);
+/** Finds the cells that are finished, those that another run is at, those that fit no memory, and how often the process of
+ *  one has died. A cell is looked for under its name with and without its learning rate, since a study may get a second
+ *  rate or lose it. A damaged record counts as none: with `repair` it is moved aside as FILE.damaged, its reason beside it
+ *  in FILE.damaged.txt. Errors: a record that is not of this study (study/identity.h), or that may not be read.
+ *  Collective. */
+Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool repair);
 
-/** runs/NAME/cells/ID.SUFFIX: h5 for a finished cell, running for the mark of one at work. */
+/** runs/NAME/cells/ID.SUFFIX: h5 for a finished cell, running for the mark of one at work, checkpoint for one in the
+ *  middle of its training. */
 void cell_path(char *path, size_t size, const StudyOptions *options, const Cell *cell, const char *suffix);
 const char *cell_state_name(CellState state);
+
+/** The line of /provenance that says why a cell failed. */
+#define FAILED_KEY "failed"

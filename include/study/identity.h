@@ -18,6 +18,10 @@ Err identity_check(Results *one, const char *path, const Cell *want, const Study
  *  that are in both. Rates come and go: a row of another rate is another cell. */
 Err identity_check_results(Results *all, const char *path, const Grid *grid, const StudyOptions *options);
 
+/** Whether the file of a cell that the grid does not ask for is of this study: it was measured on the same data in the same
+ *  way. */
+Err identity_check_stranger(Results *one, const char *path, const Grid *grid, const StudyOptions *options);
+
 /** Peak learning rates that are equal but for rounding. */
 bool identity_same_rate(double a, double b);
 

@@ -7,8 +7,8 @@
 #include "train/trainer.h"
 
 enum { STUDY_ARMS = 16, STUDY_KINDS = 8, STUDY_PROCEDURES = 16 };
-/* Tables of keys: five of the study's own, then one per procedure and per measurement. */
-enum { STUDY_TABLES = 6 + STUDY_PROCEDURES + MEASURE_CHOICE };
+/* Tables of keys: seven of the study's own, then one per procedure and per measurement. */
+enum { STUDY_TABLES = 7 + STUDY_PROCEDURES + MEASURE_CHOICE };
 
 /** Learning rate of an arm, keys `<arm>.*`, for N parameters and a training of S steps:
  *  peak = lr (N / 1e5)^-lr_exponent min(1, (S / lr_steps)^-lr_steps_exponent); several values of lr are swept. */
@@ -27,6 +27,16 @@ typedef struct BudgetOptions {
     int64_t steps_min, steps_max;
     double ratio_min, ratio_max; /* D / N */
 } BudgetOptions;
+
+/** Keys `run.*`: how a run goes about it. They decide no number. */
+typedef struct RunOptions {
+    double checkpoint; /* s between two checkpoints of a cell; 0: as often as costs 1 % */
+    double limit;      /* s from the start of the program to its stop; 0: none */
+    int64_t memory;    /* MiB of a node; 0: what it has */
+} RunOptions;
+
+/** Which final weights are kept; the best of an arm is that of the lowest validation loss. */
+typedef enum KeepWeights { KEEP_NONE, KEEP_BEST, KEEP_ALL } KeepWeights;
 
 typedef struct StudyOptions {
     char name[OPTION_TEXT], folder[OPTION_TEXT];
@@ -50,6 +60,8 @@ typedef struct StudyOptions {
     MeasureChoice chosen;                       /* what these say; points into this struct */
     TrainOptions train;
     DataOptions data;
+    RunOptions run;
+    int keep_weights; /* KeepWeights */
 } StudyOptions;
 
 /** Keys `study.*` that say what losses are measured on. */
@@ -65,7 +77,7 @@ int64_t study_options_trajectories(const StudyOptions *options);
 /** The struct that the keys of a procedure have filled. Not collective. */
 const void *study_options_procedure(const StudyOptions *options, const Procedure *procedure);
 
-/** All keys with their values, one a line; mem_free it. */
+/** All keys with their values but run.*, one a line; mem_free it. */
 char *study_options_text(const StudyOptions *options);
 
 /** The tables of all these keys, with the structs that they filled; options may be NULL. Returns how many. */

@@ -7,6 +7,9 @@
 /** Lines `name = value`; mem_free it. Not collective. */
 char *provenance_text(const StudyOptions *options, const Comm *comm);
 
+/** The same of a whole study, whose newest record gives the first lines. Not collective. */
+char *provenance_study(const char *program, const StudyOptions *options);
+
 /** The first of them, from the version to the time, which need no study. Not collective. */
 enum { PROVENANCE_PROGRAM = 4096 };
 void provenance_program(char text[PROVENANCE_PROGRAM], const Comm *comm);

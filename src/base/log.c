@@ -82,6 +82,10 @@ void log_live(const char *fmt, ...) {
     va_end(ap);
 }
 
+bool log_is_live(void) {
+    return terminal && !quiet;
+}
+
 static char topic[64];
 
 void log_topic(const char *fmt, ...) {

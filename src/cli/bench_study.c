@@ -54,7 +54,7 @@ Err bench_study(int argc, char **argv) {
     Peak peak = peak_new();
     double top = peak_of_rounds(&peak, &o, 0), start = timer_now();
     int cells = 0;
-    Err err = grid_scan(&s.grid, &s.options, comm_world());
+    Err err = grid_scan(&s.grid, &s.options, comm_world(), true);
     for (int i = 0; i < s.grid.n; i++) cells += s.grid.cell[i].state == CELL_PLANNED;
     if (!err.code && !cells) err = err_user("%s: nothing is left to run: want a fresh study", options_source());
     if (!err.code) {

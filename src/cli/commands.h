@@ -15,6 +15,7 @@ enum {
     USES_TABLES = 8, /* fit.*, and what `fit` does with its result */
     USES_DESIGN = 16,
     USES_BENCH = 32,
+    TAKES_RANKS = 64, /* no keys: it shares its work out over all processes that a launcher started */
 };
 
 typedef struct Command {
@@ -51,9 +52,9 @@ void help_print(const Command *command);
 /** Whether keys was given a study file, whose values it then tells. */
 bool keys_of_file(int argc, char **argv);
 
-/** Keys of plan and status, of keys, and of export. */
-extern const KeySpec plan_keys[], keys_keys[], export_keys[];
-enum { PLAN_KEYS = 2, STATUS_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1 };
+/** Keys of plan and status, of run, of keys, and of export. */
+extern const KeySpec plan_keys[], run_keys[], keys_keys[], export_keys[];
+enum { PLAN_KEYS = 2, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1 };
 
 /** Ends a document: the root writes it to the file of a `json` key, to standard output where that is `-`, nowhere where
  *  it is empty. Frees it. Not collective: the error is the root's. */

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "bench.h"
 #include "la/gemm.h"
 #include "par/comm.h"
@@ -17,12 +18,12 @@ const Command commands[] = {
      "every cell: N, D, FLOP, memory, layout, expected time; with -design, what the grid will tell",
      USES_STUDY | USES_DATA | USES_DESIGN, plan_keys, PLAN_KEYS},
     {"run", cmd_run, "STUDY.yaml [-key value ...]",
-     "make the data if absent, train what is left, gather, fit; safe to repeat", USES_STUDY | USES_DATA | USES_FIT,
-     NULL, 0},
+     "make the data if absent, train what is left, gather, fit; safe to repeat",
+     USES_STUDY | USES_DATA | USES_FIT | TAKES_RANKS, run_keys, RUN_KEYS},
     {"status", cmd_status, "STUDY.yaml [-key value ...]", "what has become of every cell", USES_STUDY | USES_DATA,
      plan_keys, STATUS_KEYS},
     {"generate", cmd_generate, "[STUDY.yaml] [-data_KEY value ...]",
-     "simulate the trajectories of a study into data.path", USES_DATA, NULL, 0},
+     "simulate the trajectories of a study into data.path", USES_DATA | TAKES_RANKS, NULL, 0},
     {"fit", cmd_fit, "FILE... [-key value ...]",
      "laws and allocation of results.h5 or CSV files; -rates results.h5 alone: learning-rate rules", USES_TABLES, NULL,
      0},
@@ -30,7 +31,7 @@ const Command commands[] = {
     {"export", cmd_export, "RESULTS.h5 -csv FOLDER", "its tables as CSV files: cells, curves, measures", 0, export_keys,
      EXPORT_KEYS},
     {"bench", cmd_bench, "step|kernels|study STUDY.yaml [-key value ...]", "speed beside the matrix-product peak",
-     USES_BENCH, NULL, 0},
+     USES_BENCH | TAKES_RANKS, NULL, 0},
     {"keys", cmd_keys, "[KEY | SECTION | STUDY.yaml] [-key value ...]",
      "keys of a study file: meaning, unit, range, default; of a study: values and where they come from", 0, keys_keys,
      KEYS_KEYS},
@@ -97,6 +98,10 @@ static Err dispatch(int argc, char **argv, Switches s, int *code) {
     if (s.help || !command) help_print(command);
     if (s.help) return ERR_NONE;
     if (!command) return err_user("equiscale: want a command of the list above");
+    if (command->uses & TAKES_RANKS && comm_size(comm_world()) == 1 && comm_launched() > 1)
+        return err_user("equiscale %s: the launcher started %d processes and each is alone: want a launcher of the MPI "
+                        "that the program was built with (mpiexec, or srun --mpi=pmix)",
+                        command->name, comm_launched());
     return command->run(argc - 1, argv + 1, code);
 }
 
@@ -104,6 +109,7 @@ int main(int argc, char **argv) {
     Switches switches = switches_take(&argc, argv);
     bool mpi = needs_mpi(argc, argv, switches), first = !other_rank();
     int code = 0;
+    stop_catch(first);
     if (mpi) {
         comm_start(&argc, &argv);
         gemm_start(comm_world());

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct PlanOptions {
     char json[OPTION_TEXT];
@@ -130,13 +131,11 @@ Err cmd_plan(int argc, char **argv, int *code) {
     return err;
 }
 
-enum { STATES = CELL_FAILED + 1 };
-
-static Err json_status(const Study *s, const int count[STATES], const char *path) {
+static Err json_status(const Study *s, const int count[CELL_STATES], const char *path) {
     Json *j = json_new();
     json_put_text(j, "study", s->options.name);
     json_open_object(j, "count");
-    for (int state = 0; state < STATES; state++) json_put_int(j, cell_state_name(state), count[state]);
+    for (int state = 0; state < CELL_STATES; state++) json_put_int(j, cell_state_name(state), count[state]);
     json_close(j);
     json_open_array(j, "cells");
     for (int i = 0; i < s->grid.n; i++) {
@@ -145,6 +144,8 @@ static Err json_status(const Study *s, const int count[STATES], const char *path
         json_open_object(j, NULL);
         json_cell(j, c);
         json_put_text(j, "state", cell_state_name(c->state));
+        json_put_text(j, "note", c->note);
+        json_put_int(j, "attempts", done ? c->record.attempts : c->mark.attempts);
         json_put_number(j, "loss", done ? c->record.loss : NAN);
         json_put_number(j, "seconds", done ? c->record.seconds : NAN);
         json_close(j);
@@ -155,22 +156,30 @@ static Err json_status(const Study *s, const int count[STATES], const char *path
 
 Err cmd_status(int argc, char **argv, int *code) {
     Study s;
-    int count[STATES] = {0};
+    int count[CELL_STATES] = {0};
     char json[OPTION_TEXT];
     TRY(study_load(argc, argv));
     TRY(options_read(json, plan_keys, STATUS_KEYS));
     TRY(study_open(&s, false));
-    Err err = grid_scan(&s.grid, &s.options, comm_world());
+    Err err = grid_scan(&s.grid, &s.options, comm_world(), false);
     for (int i = 0; i < s.grid.n && !err.code; i++) {
         const Cell *c = &s.grid.cell[i];
         count[c->state]++;
-        char loss[64] = "";
-        if (c->state == CELL_DONE) snprintf(loss, sizeof loss, "loss %.5f  %.1f s", c->record.loss, c->record.seconds);
-        log_text("%-9s %-48s %s%s", cell_state_name(c->state), c->record.id, loss, c->measured);
+        char found[192] = "";
+        if (c->state == CELL_DONE)
+            snprintf(found, sizeof found, "loss %.5f  %.1f s", c->record.loss, c->record.seconds);
+        if (c->state == CELL_RUNNING)
+            snprintf(found, sizeof found, "on %s, process %lld, heartbeat %lld s ago", c->mark.host,
+                     (long long)c->mark.pid, (long long)time(NULL) - (long long)c->mark.heartbeat);
+        if (c->state == CELL_PLANNED && c->deaths)
+            snprintf(found, sizeof found, "its process died %lld times", (long long)c->deaths);
+        log_text("%-9s %-48s %s%s%s%s", cell_state_name(c->state), c->record.id, found, c->measured,
+                 c->note[0] ? "  " : "", c->note);
     }
     if (!err.code)
-        log_text("%d cells: %d planned, %d running, %d done, %d diverged, %d failed", s.grid.n, count[CELL_PLANNED],
-                 count[CELL_RUNNING], count[CELL_DONE], count[CELL_DIVERGED], count[CELL_FAILED]);
+        log_text("%d cells: %d planned, %d running, %d done, %d diverged, %d failed, %d refused", s.grid.n,
+                 count[CELL_PLANNED], count[CELL_RUNNING], count[CELL_DONE], count[CELL_DIVERGED], count[CELL_FAILED],
+                 count[CELL_REFUSED]);
     if (!err.code && *json) err = comm_agree(comm_world(), json_status(&s, count, json));
     *code = 0;
     study_close(&s);

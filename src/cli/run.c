@@ -2,12 +2,14 @@
 #include "commands.h"
 #include "fit_files.h"
 
-#include "base/log.h"
+#include "base/stop.h"
+#include "io/commit.h"
 #include "study/gather.h"
 #include "study/open.h"
 #include "study/runner.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* The keys of a fit are the study's; those that `run` does not take have their defaults. */
 static Err fit_results(const StudyOptions *options) {
@@ -21,14 +23,45 @@ static Err fit_results(const StudyOptions *options) {
     return fit_files(1, (const char *const[]){path}, &fit);
 }
 
+/* `-resume require`. */
+typedef enum Resume { RESUME_AUTO, RESUME_REQUIRE } Resume;
+typedef struct RunCommand {
+    int resume;
+} RunCommand;
+const KeySpec run_keys[RUN_KEYS] = {
+    {"resume", KEY_CHOICE, offsetof(RunCommand, resume), "auto", 0, 0, "auto|require", "1",
+     "require: an error where nothing of the study is there yet, so that a mistyped name trains nothing"},
+};
+
+/* Whether a run finds a finished cell, or a checkpoint. On the root. */
+static bool something_there(const Study *s) {
+    char path[COMMIT_PATH];
+    for (int i = 0; i < s->grid.n; i++) {
+        if (s->grid.cell[i].state >= CELL_DONE) return true;
+        cell_path(path, sizeof path, &s->options, &s->grid.cell[i], "checkpoint");
+        if (access(path, F_OK) == 0) return true;
+    }
+    return false;
+}
+
+static Err check_resume(const Study *s, const RunCommand *command) {
+    if (command->resume == RESUME_AUTO || (!s->sampled && something_there(s))) return ERR_NONE;
+    return err_user("%s/%s: nothing to resume: want a study of which a cell is finished or has a checkpoint",
+                    s->options.folder, s->options.name);
+}
+
 Err cmd_run(int argc, char **argv, int *code) {
     (void)code;
     Study s;
     FitOptions fit;
+    RunCommand command;
     TRY(study_load(argc, argv));
     TRY(options_read(&fit, fit_keys, study_fit_keys()));
-    TRY(study_open(&s, true));
-    Err err = grid_scan(&s.grid, &s.options, comm_world());
+    TRY(options_read(&command, run_keys, RUN_KEYS));
+    TRY(study_open(&s, command.resume == RESUME_AUTO));
+    stop_limit(s.options.run.limit);
+    Err err = grid_scan(&s.grid, &s.options, comm_world(), true);
+    if (!err.code) err = comm_agree(comm_world(), check_resume(&s, &command));
     if (!err.code) {
         grid_time(&s.grid, &s.options, &s.data, comm_world());
         err = study_run(&s.grid, &s.options, &s.data);

@@ -1,24 +1,65 @@
 #include "io/commit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
+#define TEMP_MARK ".tmp." /* host and process follow */
+
 Err commit_error(const char *path, const char *what) {
+    bool users = errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOTDIR || errno == ENAMETOOLONG;
     Err err = err_user("%s: %s: %s", path, what, strerror(errno));
-    err.code = EXIT_RESUME;
+    if (!users) err.code = EXIT_RESUME;
     return err;
+}
+
+Err commit_exists(bool *there, const char *path) {
+    *there = access(path, F_OK) == 0;
+    return *there || errno == ENOENT ? ERR_NONE : commit_error(path, "cannot be looked at");
+}
+
+/* Whether the process that a temporary name tells of has ended; what hosts do not tell each other, a day does. */
+static bool left_over(const char *path, const char *tag) {
+    enum { DAY = 86400 };
+    char here[64] = "", *end;
+    struct stat st;
+    gethostname(here, sizeof here - 1);
+    size_t n = strlen(here);
+    if (strncmp(tag, here, n) || tag[n] != '.') return !stat(path, &st) && time(NULL) - st.st_mtime > DAY;
+    long pid = strtol(tag + n + 1, &end, 10);
+    return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+int commit_sweep(const char *folder, const char *name) {
+    DIR *all = opendir(folder);
+    struct dirent *entry;
+    int swept = 0;
+    while (all && (entry = readdir(all))) {
+        char path[COMMIT_PATH];
+        const char *mark = strstr(entry->d_name, TEMP_MARK);
+        if (!mark || (name && (strncmp(entry->d_name, name, strlen(name)) || mark != entry->d_name + strlen(name))))
+            continue;
+        int length = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (length >= (int)sizeof path || !left_over(path, mark + strlen(TEMP_MARK))) continue;
+        swept += unlink(path) == 0;
+    }
+    if (all) closedir(all);
+    return swept;
 }
 
 Err commit_name(char temp[COMMIT_PATH], const char *path) {
     char host[64] = "";
     gethostname(host, sizeof host - 1);
-    int n = snprintf(temp, COMMIT_PATH, "%s.tmp.%s.%ld", path, host, (long)getpid());
+    int n = snprintf(temp, COMMIT_PATH, "%s" TEMP_MARK "%s.%ld", path, host, (long)getpid());
     return n < COMMIT_PATH - 32 ? ERR_NONE : err_user("%.80s...: want a shorter path", path);
 }
 
@@ -28,17 +69,25 @@ static Err fail(int fd, const char *path, const char *what) {
     return err;
 }
 
-Err commit_write(const char *temp, const void *data, size_t bytes) {
-    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return fail(fd, temp, "cannot be created");
+static Err write_all(int fd, const char *temp, const void *data, size_t bytes) {
+    char what[64];
+    snprintf(what, sizeof what, "%zu bytes cannot be written", bytes);
     for (size_t at = 0; at < bytes;) {
         ssize_t n = write(fd, (const char *)data + at, bytes - at);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return fail(fd, temp, "cannot be written");
+        if (n <= 0) return fail(fd, temp, what);
         at += (size_t)n;
     }
-    if (fsync(fd)) return fail(fd, temp, "cannot be synced");
-    return close(fd) ? fail(-1, temp, "cannot be closed") : ERR_NONE;
+    if (fsync(fd)) return fail(fd, temp, what);
+    return close(fd) ? fail(-1, temp, what) : ERR_NONE;
+}
+
+Err commit_write(const char *temp, const void *data, size_t bytes) {
+    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return fail(fd, temp, "cannot be created");
+    Err err = write_all(fd, temp, data, bytes);
+    if (err.code) unlink(temp);
+    return err;
 }
 
 static void folder_of(char folder[COMMIT_PATH], const char *path) {

@@ -20,7 +20,7 @@
 
 _Static_assert(sizeof(hid_t) == sizeof(int64_t), "identifiers of HDF5 1.10 and later");
 
-enum { CHUNK_BYTES = 1 << 15, RESERVE_MARGIN = 1 << 20 };
+enum { CHUNK_BYTES = 1 << 15, RESERVE_MARGIN = 1 << 16 };
 enum { SEAL_BYTES = 512 }; /* the smallest user block that HDF5 knows */
 
 /* ---- Failures. ---- */

@@ -257,12 +257,21 @@ Err results_put(H5File *file, const Results *r, const char *provenance) {
     return write_currencies(file, "/curves");
 }
 
+/* Bytes on the disk, a little more than it takes: a column is its values in whole chunks, and its header. */
+static int64_t need(const Results *r, const char *provenance) {
+    enum { HEADER = 2048, CHUNK = 1 << 15 };
+    int64_t bytes = 4 * (int64_t)strlen(provenance) + (1 << 16);
+    for (int t = 0; t < TABLES; t++)
+        for (int k = 0; k < tables[t].n_fields; k++) {
+            int64_t values = rows_of(r, t) * (int64_t)h5_row_bytes(&tables[t].fields[k].column);
+            bytes += HEADER + values + (values > CHUNK ? CHUNK : 0);
+        }
+    return bytes;
+}
+
 static Err write_all(H5File *file, const Results *r, const char *provenance) {
     if (file->comm) {
-        int64_t bytes = 1 << 20;
-        for (int t = 0; t < TABLES; t++)
-            bytes += 2 * rows_of(r, t) * (int64_t)tables[t].record + tables[t].n_fields * (1 << 17);
-        TRY(h5_reserve(file, bytes));
+        TRY(h5_reserve(file, need(r, provenance)));
     }
     TRY(h5_set_text(file, "/", "format", FORMAT));
     return results_put(file, r, provenance);

@@ -59,8 +59,24 @@ static void start_petsc(char *program) {
     CHECK(PetscOptionsClear(NULL) == 0, "PETSc has options");
 }
 
+/* Open MPI 4.1.4: its way to share a file pointer by a lock file overruns a buffer on paths of 220 letters, and nothing here
+ * shares one. */
+static void avoid_lockedfile(void) {
+    setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
+}
+
+int comm_launched(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *ranks = getenv(names[i]);
+        if (ranks && *ranks) return atoi(ranks);
+    }
+    return 1;
+}
+
 void comm_start(int *argc, char ***argv) {
     int provided;
+    avoid_lockedfile();
     MPI_CALL(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
     world = comm_of(MPI_COMM_WORLD);
     self = comm_of(MPI_COMM_SELF);

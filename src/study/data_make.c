@@ -6,7 +6,9 @@
 #include "io/commit.h"
 #include "io/dataset.h"
 #include "sim/scene.h"
+#include "study/claim.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -79,22 +81,15 @@ static Err check_file(const DataOptions *o) {
 
 /* Whether there is a file, which must then be of these options. Collective. */
 static Err find_file(bool *there, const DataOptions *o, const Comm *comm) {
-    int64_t exists = 0;
-    Err err = ERR_NONE;
-    if (comm_rank(comm) == 0 && access(o->path, F_OK) == 0) {
-        exists = 1;
-        err = check_file(o);
-    }
-    comm_max_i64(comm, &exists, 1);
-    *there = exists > 0;
+    *there = false;
+    Err err = comm_rank(comm) == 0 ? commit_exists(there, o->path) : ERR_NONE;
+    if (*there && !err.code) err = check_file(o);
+    comm_bcast(comm, there, sizeof *there, 0);
     return comm_agree(comm, err);
 }
 
-Err data_generate(const DataOptions *o, const Comm *comm) {
+static Err generate(const DataOptions *o, const Comm *comm) {
     double start = timer_now();
-    bool there;
-    TRY(comm_agree(comm, comm_rank(comm) == 0 ? commit_folder(o->path) : ERR_NONE));
-    TRY(find_file(&there, o, comm)); /* dataset_create says that it exists */
     Maker m = {.options = scene_options(o), .total = o->trajectories};
     m.scene = scene_new(&m.options);
     char *settings = settings_of(o);
@@ -117,8 +112,50 @@ Err data_generate(const DataOptions *o, const Comm *comm) {
     return ERR_NONE;
 }
 
+/* Takes the claim on the file, or waits until another run has made it: then there is one. On the root. */
+static Err claim_file(bool *taken, Claim *claim, const DataOptions *o) {
+    char mark[COMMIT_PATH], folder[COMMIT_PATH];
+    const char *name = strrchr(o->path, '/');
+    TRY(commit_folder(o->path));
+    snprintf(folder, sizeof folder, "%.*s", name ? (int)(name - o->path) + 1 : 1, name ? o->path : ".");
+    commit_sweep(folder, name ? name + 1 : o->path);
+    if (snprintf(mark, sizeof mark, "%s.making", o->path) >= (int)sizeof mark)
+        return err_user("%.80s...: want a shorter path", o->path);
+    for (bool told = false;; told = true) {
+        bool there;
+        TRY(claim_take(taken, claim, mark, false));
+        TRY(commit_exists(&there, o->path));
+        if (there && *taken) claim_release(claim);
+        if (there) *taken = false;
+        if (there || *taken) return ERR_NONE;
+        if (!told) log_line("%s: another run makes it: waiting", o->path);
+        sleep(1);
+    }
+}
+
+/* Makes the file, or finds the one that another run has made meanwhile. Collective. */
+static Err make_once(const DataOptions *o, const Comm *comm) {
+    bool root = comm_rank(comm) == 0, taken = false, there;
+    Claim claim;
+    TRY(comm_agree(comm, root ? claim_file(&taken, &claim, o) : ERR_NONE));
+    comm_bcast(comm, &taken, sizeof taken, 0);
+    if (!taken) return find_file(&there, o, comm);
+    Err err = generate(o, comm);
+    if (root) claim_release(&claim);
+    return err;
+}
+
+Err data_generate(const DataOptions *o, const Comm *comm) {
+    bool there;
+    TRY(find_file(&there, o, comm));
+    return there ? err_user("%s: exists already: want the name of a new file", o->path) : make_once(o, comm);
+}
+
 Err data_make(const DataOptions *o, const Comm *comm) {
     bool there;
     TRY(find_file(&there, o, comm));
-    return there ? ERR_NONE : data_generate(o, comm);
+    if (there) return ERR_NONE;
+    if (o->generate == DATA_NEVER)
+        return err_user("%s: no such file, and data.generate = never: want a file of trajectories", o->path);
+    return make_once(o, comm);
 }

@@ -11,6 +11,8 @@
  * numbers in it. */
 const KeySpec data_keys[] = {
     {"data.path", KEY_WORD, AT(path), "runs/data.h5", 0, 0, NULL, "1", "file of the trajectories, made where absent"},
+    {"data.generate", KEY_CHOICE, AT(generate), "auto", 0, 0, "auto|never", "1",
+     "auto: trajectories are simulated into the file where it is absent; never: its absence is an error"},
     {"data.trajectories", KEY_INT, AT(trajectories), "1000", 1, 1e9, NULL, "1", "trajectories in the file"},
     {"data.velocity", KEY_CHOICE, AT(velocity), "instant", 0, 0, "instant|frames", "1",
      "velocities that models see: of the moment, or (for data without them) the displacement since the frame before",

@@ -2,13 +2,16 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "io/commit.h"
 #include "study/identity.h"
 #include "study/provenance.h"
+#include "study/weights.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void gather_path(char *path, size_t size, const StudyOptions *options) {
     snprintf(path, size, "%s/%s/results.h5", options->folder, options->name);
@@ -17,8 +20,10 @@ void gather_path(char *path, size_t size, const StudyOptions *options) {
 Err gather_check(const Grid *grid, const StudyOptions *o) {
     char path[1024];
     Err err = ERR_NONE;
+    bool there = false;
     gather_path(path, sizeof path, o);
-    if (comm_rank(comm_world()) == 0 && access(path, F_OK) == 0) {
+    if (comm_rank(comm_world()) == 0) err = commit_exists(&there, path);
+    if (there && !err.code) {
         Results old = {0};
         err = results_read(&old, path);
         if (!err.code) err = identity_check_results(&old, path, grid, o);
@@ -46,44 +51,175 @@ static const Cell **in_order(const Grid *grid) {
     return cell;
 }
 
-static Err append_cell(Results *all, const Cell *cell, const StudyOptions *options) {
-    char path[1024];
+/* What a gathering finds, on the root. */
+typedef struct Found {
+    Results all;
+    char program[PROVENANCE_PROGRAM]; /* of the newest record; empty: there is none */
+    char date[64];                    /* of it */
+    int strangers;                    /* cells of this study that its file does not list (any more) */
+    char *provenance;
+} Found;
+
+/* The lines of a record that provenance_program wrote. */
+static void copy_program(char program[PROVENANCE_PROGRAM], const char *record) {
+    static const char *const names[] = {"version", "commit", "compiler",  "flags", "precision", "libraries",
+                                        "host",    "system", "processor", "ranks", "written"};
+    size_t used = 0;
+    program[0] = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *value = record_value(record, names[i]);
+        if (value && used < PROVENANCE_PROGRAM)
+            used += (size_t)snprintf(program + used, PROVENANCE_PROGRAM - used, "%s = %s\n", names[i], value);
+        mem_free(value);
+    }
+}
+
+/* The newest record tells what the study was made with, so that results.h5 depends on records and study file alone. */
+static void take_program(Found *found, const char *record) {
+    char *date = record ? record_value(record, "written") : NULL;
+    if (date && strcmp(date, found->date) > 0) {
+        copy_program(found->program, record);
+        snprintf(found->date, sizeof found->date, "%s", date);
+    }
+    mem_free(date);
+}
+
+/* A cell that is refused for want of memory has a row too, so that a fit can say that it is missing. */
+static void append_refused(Results *all, const Cell *cell) {
+    CellRecord r = cell->record;
+    r.outcome = OUTCOME_FAILED;
+    r.loss = r.loss_error = r.loss_initial = r.validation_loss = NAN;
+    results_append(all, &(Results){.cells = 1, .cell = &r});
+}
+
+static Err append_cell(Found *found, const Cell *cell, const StudyOptions *options) {
+    char path[COMMIT_PATH];
     Results one = {0};
     cell_path(path, sizeof path, options, cell, "h5");
     TRY(results_load(&one, path));
     one.cell[0] = cell->record; /* what grid_scan made of it */
-    results_append(all, &one);
+    results_append(&found->all, &one);
+    take_program(found, one.provenance);
     results_free(&one);
     return ERR_NONE;
 }
 
 /* The records of finished cells. */
-static Err read_all(Results *all, const Grid *grid, const StudyOptions *options) {
+static Err read_grid(Found *found, const Grid *grid, const StudyOptions *options) {
     const Cell **cell = in_order(grid);
     Err err = ERR_NONE;
-    for (int i = 0; i < grid->n && !err.code; i++)
-        if (cell[i]->state >= CELL_DONE) err = append_cell(all, cell[i], options);
+    for (int i = 0; i < grid->n && !err.code; i++) {
+        if (cell[i]->state == CELL_REFUSED) append_refused(&found->all, cell[i]);
+        if (cell[i]->state >= CELL_DONE) err = append_cell(found, cell[i], options);
+    }
     mem_free(cell);
     return err;
 }
 
+static bool in_grid(const Grid *grid, const char *file) {
+    for (int i = 0; i < grid->n; i++) {
+        size_t n = strlen(grid->cell[i].file);
+        if (!strncmp(grid->cell[i].file, file, n) && !strcmp(file + n, ".h5")) return true;
+    }
+    return false;
+}
+
+/* A cell that is there although the study file does not ask for it: results.h5 never loses what it had. */
+static void read_stranger(Found *found, const char *path, const Grid *grid, const StudyOptions *options) {
+    Results one = {0};
+    Err err = results_read(&one, path);
+    if (!err.code) err = identity_check_stranger(&one, path, grid, options);
+    if (err.code) {
+        log_line("%s; left out of results.h5", err.text);
+    } else {
+        results_append(&found->all, &one);
+        take_program(found, one.provenance);
+        found->strangers++;
+    }
+    results_free(&one);
+}
+
+typedef char FileName[RESULTS_ID + 4];
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+/* In the order of their names. */
+static void read_strangers(Found *found, const Grid *grid, const StudyOptions *options) {
+    char folder[1024], path[COMMIT_PATH];
+    snprintf(folder, sizeof folder, "%s/%s/cells", options->folder, options->name);
+    FileName *name = NULL;
+    size_t n = 0;
+    DIR *all = opendir(folder);
+    for (struct dirent *entry; all && (entry = readdir(all));) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (!dot || strcmp(dot, ".h5") || strlen(entry->d_name) >= sizeof *name || in_grid(grid, entry->d_name))
+            continue;
+        name = mem_grow(name, (n + 1) * sizeof *name);
+        strcpy(name[n++], entry->d_name);
+    }
+    if (all) closedir(all);
+    if (n) qsort(name, n, sizeof *name, by_name);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, name[i]);
+        read_stranger(found, path, grid, options);
+    }
+    mem_free(name);
+}
+
+/* Which cells have no result and why: each a line. */
+static void say_missing(const Grid *grid) {
+    for (int i = 0; i < grid->n; i++) {
+        const Cell *c = &grid->cell[i];
+        const char *note = c->note[0] ? ": " : "";
+        if (c->state < CELL_DONE || c->state == CELL_FAILED)
+            log_line("%s has no result: %s%s%s", c->record.id, cell_state_name(c->state), note, c->note);
+        else if (c->note[0])
+            log_line("%s was run again: %s", c->record.id, c->note);
+    }
+}
+
+/* Afterwards every rank has the root's text. */
+static void share_text(char **text, const Comm *comm) {
+    int64_t bytes = *text ? (int64_t)strlen(*text) + 1 : 0;
+    comm_bcast(comm, &bytes, sizeof bytes, 0);
+    if (comm_rank(comm) != 0) *text = MEM_NEW(char, bytes);
+    comm_bcast(comm, *text, (size_t)bytes, 0);
+}
+
+/* Everything that goes into the file, on the root. */
+static Err find_all(Found *found, const Grid *grid, const StudyOptions *options) {
+    snprintf(found->all.study, sizeof found->all.study, "%.31s", options->name);
+    TRY(read_grid(found, grid, options));
+    read_strangers(found, grid, options);
+    choose_rates(&found->all);
+    say_missing(grid);
+    int missing = weights_keep(&found->all, options);
+    if (missing) log_line("%d cells were finished before weights were kept: they have none", missing);
+    found->provenance = provenance_study(found->program, options);
+    return ERR_NONE;
+}
+
 Err gather_results(Grid *grid, const StudyOptions *options) {
     const Comm *world = comm_world();
-    TRY(grid_scan(grid, options, world));
-    Results all = {0};
-    snprintf(all.study, sizeof all.study, "%.31s", options->name);
-    Err err = comm_rank(world) == 0 ? read_all(&all, grid, options) : ERR_NONE;
-    err = comm_agree(world, err);
+    bool root = comm_rank(world) == 0;
+    TRY(grid_scan(grid, options, world, true));
+    Found found = {0};
+    Err err = comm_agree(world, root ? find_all(&found, grid, options) : ERR_NONE);
     if (!err.code) {
-        if (comm_rank(world) == 0) choose_rates(&all);
-        results_bcast(&all, world);
-        char path[1024], *provenance = provenance_text(options, world);
+        char path[1024];
+        results_bcast(&found.all, world);
+        share_text(&found.provenance, world);
         gather_path(path, sizeof path, options);
-        err = results_gather(path, &all, provenance, world);
-        mem_free(provenance);
+        err = results_gather(path, &found.all, found.provenance, world);
+        char more[64] = "";
+        if (found.strangers) snprintf(more, sizeof more, ", %d of them not of this study file", found.strangers);
         if (!err.code)
-            log_line("%lld cells, %lld curve points in %s", (long long)all.cells, (long long)all.points, path);
+            log_line("%lld cells%s, %lld curve points in %s", (long long)found.all.cells, more,
+                     (long long)found.all.points, path);
     }
-    results_free(&all);
+    mem_free(found.provenance);
+    results_free(&found.all);
     return err;
 }

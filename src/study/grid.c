@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "io/commit.h"
 #include "io/h5.h"
 #include "study/budget.h"
@@ -10,10 +11,10 @@
 #include "train/forecast.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- Making the cells. ---- */
@@ -295,6 +296,8 @@ void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, c
         double measured = measure_passes(&options->chosen, data, train_passes(&c->job, &options->train));
         double samples = (double)c->record.samples + (evaluated + measured) / 3; /* a pass is a third of a step */
         c->seconds = samples * sample_flop(c) / rate / (double)(options->dp * options->tp);
+        double begun = (double)(options->train.batch + train_curve_samples(&options->train, data) / 3);
+        c->first = c->seconds * begun / samples;
     }
     mem_free(seconds);
     qsort(grid->cell, (size_t)grid->n, sizeof *grid->cell, by_cost);
@@ -307,20 +310,9 @@ void cell_path(char *path, size_t size, const StudyOptions *options, const Cell 
 }
 
 const char *cell_state_name(CellState state) {
-    static const char *name[] = {"planned", "running", "done", "diverged", "failed"};
+    static const char *name[] = {[CELL_PLANNED] = "planned", [CELL_RUNNING] = "running",   [CELL_REFUSED] = "refused",
+                                 [CELL_DONE] = "done",       [CELL_DIVERGED] = "diverged", [CELL_FAILED] = "failed"};
     return name[state];
-}
-
-/* Whether the process that left the mark is still there; one on another host is believed. */
-static bool at_work(const char *mark) {
-    FILE *f = fopen(mark, "r");
-    char host[128], here[128] = "";
-    long pid = 0;
-    if (!f) return false;
-    bool read = fscanf(f, "%ld %127s", &pid, host) == 2;
-    fclose(f);
-    gethostname(here, sizeof here - 1);
-    return read && (strcmp(host, here) || kill((pid_t)pid, 0) == 0);
 }
 
 /* Whether there is a file of the cell's name; its path. */
@@ -347,6 +339,9 @@ static void take_record(Cell *cell, const Results *one) {
     cell->state = found->outcome == OUTCOME_DONE       ? CELL_DONE
                   : found->outcome == OUTCOME_DIVERGED ? CELL_DIVERGED
                                                        : CELL_FAILED;
+    char *reason = cell->state == CELL_FAILED ? record_value(one->provenance, FAILED_KEY) : NULL;
+    if (reason) snprintf(cell->note, sizeof cell->note, "%s", reason);
+    mem_free(reason);
 }
 
 /* Whether a file holds one cell, trained with the rate of this one. */
@@ -375,16 +370,17 @@ static Err read_cell(bool *found, Results *one, char path[COMMIT_PATH], Cell *ce
     return ERR_NONE;
 }
 
-/* Reads what is there of all cells, and keeps nothing. */
+/* Reads what is there of some cells, and keeps nothing. */
 typedef struct Scan {
     Grid *grid;
     const StudyOptions *options;
+    int first, end;
 } Scan;
 
 static Err rehearse_scan(void *context) {
     const Scan *scan = context;
     char path[COMMIT_PATH];
-    for (int i = 0; i < scan->grid->n; i++) {
+    for (int i = scan->first; i < scan->end; i++) {
         Results one = {0};
         bool found;
         read_cell(&found, &one, path, &scan->grid->cell[i], scan->options);
@@ -393,34 +389,95 @@ static Err rehearse_scan(void *context) {
     return ERR_NONE;
 }
 
-static Err scan_one(Cell *cell, const StudyOptions *options) {
+/* A damaged record, out of the way of the next one. */
+static Err move_aside(Cell *cell, const char *path, Err why, bool repair) {
+    char aside[COMMIT_PATH], reason[COMMIT_PATH], temp[COMMIT_PATH];
+    if (access(path, R_OK)) return commit_error(path, "cannot be read");
+    snprintf(cell->note, sizeof cell->note, "its record was damaged: %.220s", why.text);
+    if (!repair) return ERR_NONE;
+    int n = snprintf(aside, sizeof aside, "%s.damaged", path);
+    int m = snprintf(reason, sizeof reason, "%s.damaged.txt", path);
+    if (n >= COMMIT_PATH || m >= COMMIT_PATH || rename(path, aside)) return commit_error(path, "cannot be moved aside");
+    TRY(commit_name(temp, reason));
+    TRY(commit_write(temp, cell->note, strlen(cell->note)));
+    return commit_rename(temp, reason, true);
+}
+
+/* What happened to an earlier record, if anything did. */
+static void read_note(Cell *cell, const StudyOptions *options) {
+    char path[COMMIT_PATH];
+    cell_path(path, sizeof path, options, cell, "h5.damaged.txt");
+    FILE *f = fopen(path, "r");
+    if (!f) return;
+    if (fgets(cell->note, sizeof cell->note, f)) cell->note[strcspn(cell->note, "\n")] = 0;
+    fclose(f);
+}
+
+/* Whether another run is at the cell, or died at it. One that left a checkpoint has got further. */
+static void look_at_mark(Cell *cell, const StudyOptions *options) {
+    char path[COMMIT_PATH];
+    struct stat st;
+    cell_path(path, sizeof path, options, cell, "running");
+    ClaimState claim = claim_look(&cell->mark, path);
+    cell->state = claim == CLAIM_HELD ? CELL_RUNNING : CELL_PLANNED;
+    cell_path(path, sizeof path, options, cell, "checkpoint");
+    bool further = !stat(path, &st) && st.st_mtime >= cell->mark.started;
+    cell->deaths = claim == CLAIM_DEAD && !further ? cell->mark.deaths + 1 : 0;
+}
+
+/* A cell takes its ranks' share of a node. */
+static void check_memory(Cell *cell, const StudyOptions *o) {
+    int64_t ranks = o->dp * o->tp < comm_node_ranks() ? o->dp * o->tp : comm_node_ranks();
+    int64_t there = o->run.memory ? o->run.memory << 20 : memory_bytes();
+    if (cell->state != CELL_PLANNED || cell->bytes <= there / ranks) return;
+    cell->state = CELL_REFUSED;
+    snprintf(cell->note, sizeof cell->note, "needs %.1f MiB on each of %lld ranks of a node, which has %.1f MiB",
+             (double)cell->bytes / 1048576, (long long)ranks, (double)there / 1048576);
+}
+
+/* damage: what reading it in a child process has shown. */
+static Err scan_one(Cell *cell, const StudyOptions *options, Err damage, bool repair) {
     char path[COMMIT_PATH];
     Results one = {0};
-    bool found;
-    Err err = read_cell(&found, &one, path, cell, options);
-    if (!err.code && found) {
+    bool found = find_file(path, cell, options);
+    cell->note[0] = 0;
+    if (!damage.code) damage = read_cell(&found, &one, path, cell, options);
+    Err err = ERR_NONE;
+    if (damage.code)
+        err = move_aside(cell, path, damage, repair);
+    else
+        read_note(cell, options);
+    if (!damage.code && found) {
         err = identity_check(&one, path, cell, options);
         if (!err.code) take_record(cell, &one);
     } else {
-        cell_path(path, sizeof path, options, cell, "running");
-        cell->state = at_work(path) ? CELL_RUNNING : CELL_PLANNED;
+        look_at_mark(cell, options);
+        check_memory(cell, options);
     }
     results_free(&one);
     return err;
 }
 
-Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm) {
-    Err err = ERR_NONE;
-    if (comm_rank(comm) == 0) {
-        Scan scan = {grid, options};
-        err = h5_rehearse(rehearse_scan, &scan);
-        for (int i = 0; i < grid->n && !err.code; i++) err = scan_one(&grid->cell[i], options);
-    }
-    TRY(comm_agree(comm, err));
+/* On the root. */
+static Err scan_all(Grid *grid, const StudyOptions *options, bool repair) {
+    Scan all = {grid, options, 0, grid->n};
+    bool whole = h5_rehearse(rehearse_scan, &all).code == 0;
     for (int i = 0; i < grid->n; i++) {
-        comm_bcast(comm, grid->cell[i].file, sizeof grid->cell[i].file, 0);
-        comm_bcast(comm, &grid->cell[i].record, sizeof grid->cell[i].record, 0);
-        comm_bcast(comm, &grid->cell[i].state, sizeof grid->cell[i].state, 0);
+        Scan one = {grid, options, i, i + 1};
+        Err damage = whole ? ERR_NONE : h5_rehearse(rehearse_scan, &one);
+        TRY(scan_one(&grid->cell[i], options, damage, repair));
+    }
+    return ERR_NONE;
+}
+
+Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool repair) {
+    TRY(comm_agree(comm, comm_rank(comm) == 0 ? scan_all(grid, options, repair) : ERR_NONE));
+    for (int i = 0; i < grid->n; i++) {
+        Cell *cell = &grid->cell[i];
+        comm_bcast(comm, cell->file, sizeof cell->file, 0);
+        comm_bcast(comm, &cell->record, sizeof cell->record, 0);
+        comm_bcast(comm, &cell->state, sizeof cell->state, 0);
+        comm_bcast(comm, &cell->deaths, sizeof cell->deaths, 0);
     }
     return ERR_NONE;
 }

@@ -136,3 +136,17 @@ Err identity_check_results(Results *all, const char *path, const Grid *grid, con
                 TRY(check_row(&all->cell[i], record, path, &grid->cell[k], o));
     return ERR_NONE;
 }
+
+/* By the digest of a cell on as many trajectories, where the grid has one that knows it; by the keys otherwise. */
+Err identity_check_stranger(Results *one, const char *path, const Grid *grid, const StudyOptions *o) {
+    const char *record = one->provenance ? one->provenance : "";
+    if (one->cells != 1) return err_user("%s: holds %lld cells: want one", path, (long long)one->cells);
+    const CellRecord *r = &one->cell[0];
+    TRY(check_common(record, path, o));
+    for (int i = 0; i < grid->n; i++) {
+        const CellRecord *known = &grid->cell[i].record;
+        if (known->dataset != r->dataset || !known->data[0] || !r->data[0]) continue;
+        return strcmp(known->data, r->data) ? other(path, "digest of the data", r->data, known->data) : ERR_NONE;
+    }
+    return check_keys(record, path, &o->data, data_keys + DATA_PLACE, n_data_keys - DATA_PLACE);
+}

@@ -1,7 +1,9 @@
 #include "study/open.h"
 
+#include "base/log.h"
 #include "infer/design.h"
 #include "infer/fit_options.h"
+#include "io/commit.h"
 #include "study/data_make.h"
 
 #include <stdio.h>
@@ -29,6 +31,7 @@ static Err open_sample(Study *s) {
     int64_t pid = getpid();
     comm_bcast(world, &pid, sizeof pid, 0);
     few.trajectories = SAMPLE_TRAJECTORIES;
+    few.generate = DATA_AUTO;
     if ((size_t)snprintf(few.path, sizeof few.path, "%s/equiscale-%lld.h5", folder ? folder : "/tmp", (long long)pid) >=
         sizeof few.path)
         return err_user("TMPDIR: want a shorter path");
@@ -56,8 +59,13 @@ static Err open_sample(Study *s) {
 static Err open_data(Study *s, bool make) {
     const Comm *world = comm_world();
     const StudyOptions *o = &s->options;
-    bool there = comm_all(world, access(o->data.path, F_OK) == 0);
+    bool there = false;
+    TRY(comm_agree(world, comm_rank(world) == 0 ? commit_exists(&there, o->data.path) : ERR_NONE));
+    comm_bcast(world, &there, sizeof there, 0);
     if (!there && !make) return open_sample(s);
+    if (!there && o->data.generate == DATA_AUTO)
+        log_line("%s: no such file: simulating %lld trajectories into it", o->data.path,
+                 (long long)o->data.trajectories);
     TRY(data_make(&o->data, world));
     TRY(dataset_open(&s->dataset, o->data.path, world, o->data_memory << 20));
     TrainDataPlan plan = plan_of(o);

@@ -38,6 +38,8 @@ static const KeySpec study_keys[] = {
     {"study.data_seeds", KEY_INTS, AT(data_seeds), "", 0, 1e9, NULL, "1", "their seeds; empty: those of study.seeds"},
     {"study.data_memory", KEY_INT, AT(data_memory), "2048", 0, 1 << 20, NULL, "MiB",
      "a dataset of at most this size is kept in the memory of each rank; larger ones are read as they are used"},
+    {"study.keep_weights", KEY_CHOICE, AT(keep_weights), "none", 0, 0, "none|best|all", "1",
+     "final weights that are kept: of no cell, of the best of each arm, of all"},
     {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},
     {"layout.dp", KEY_INT, AT(dp), "1", 1, 1 << 20, NULL, "ranks", "data-parallel ranks of a cell"},
     {"layout.tp", KEY_INT, AT(tp), "1", 1, 1 << 10, NULL, "ranks", "tensor-parallel ranks of a cell"},
@@ -54,6 +56,16 @@ const KeySpec study_held_out_keys[] = {
      "samples of the fixed validation set; 0: all"},
 };
 const int n_study_held_out_keys = sizeof study_held_out_keys / sizeof *study_held_out_keys;
+
+static const KeySpec run_keys[] = {
+    {"run.checkpoint", KEY_REAL, AT(run.checkpoint), "0", 0, 1e9, NULL, "s",
+     "time between two checkpoints of a cell; 0: as often as costs 1 % of the time, and at most every 10 s"},
+    {"run.limit", KEY_REAL, AT(run.limit), "0", 0, 1e9, NULL, "s",
+     "the program saves and stops this long after its start; 0: no limit but that of the Slurm job"},
+    {"run.memory", KEY_INT, AT(run.memory), "0", 0, 1 << 30, NULL, "MiB",
+     "memory of a node: cells that need more are refused; 0: what it has"},
+};
+enum { N_RUN_KEYS = sizeof run_keys / sizeof *run_keys };
 #undef AT
 enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
 
@@ -126,6 +138,7 @@ static int parts_of(Part parts[STUDY_TABLES]) {
     parts[n++] = (Part){made, n_made, 0};
     parts[n++] = (Part){train_keys, n_train_keys, offsetof(StudyOptions, train)};
     parts[n++] = (Part){data_keys, n_data_keys, offsetof(StudyOptions, data)};
+    parts[n++] = (Part){run_keys, N_RUN_KEYS, 0};
     parts[n++] = (Part){measure_keys, n_measure_keys, offsetof(StudyOptions, measure)};
     CHECK(n_procedures <= STUDY_PROCEDURES, "%d procedures", n_procedures);
     CHECK(n_measures <= MEASURE_CHOICE, "%d measures", n_measures);
@@ -282,6 +295,7 @@ char *study_options_text(const StudyOptions *options) {
     int n = study_key_tables(t, options);
     char *all = mem_alloc(1);
     for (int i = 0; i < n; i++) {
+        if (t[i].specs == run_keys) continue;
         char *text = options_text(t[i].filled, t[i].specs, t[i].n);
         size_t used = strlen(all);
         all = mem_grow(all, used + strlen(text) + 1);

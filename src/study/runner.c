@@ -2,32 +2,50 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "base/timer.h"
 #include "infer/fit_options.h"
-#include "io/commit.h"
+#include "io/checkpoint.h"
+#include "study/claim.h"
 #include "study/gather.h"
+#include "study/identity.h"
 #include "study/measure.h"
 #include "study/open.h"
 #include "study/provenance.h"
+#include "study/weights.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* runs, runs/NAME and runs/NAME/cells, by the root. Collective. */
+/* ---- Folders. ---- */
+
+/* A folder that is there and can be written, cleared of what dead runs left. */
+static Err make_folder(const char *path) {
+    if (mkdir(path, 0777) && errno != EEXIST) return commit_error(path, "cannot be made");
+    struct stat st;
+    if (stat(path, &st)) return commit_error(path, "cannot be looked at");
+    if (!S_ISDIR(st.st_mode)) return err_user("%s: not a folder: want study.folder to be one", path);
+    if (access(path, R_OK | W_OK | X_OK)) return commit_error(path, "cannot be written");
+    commit_sweep(path, NULL);
+    return ERR_NONE;
+}
+
+/* runs, runs/NAME and what is in it, by the root. Collective. */
 static Err make_folders(const StudyOptions *o) {
-    char path[3][600];
+    static const char *const inside[] = {"", "/cells", "/weights"};
+    char path[1024];
     Err err = ERR_NONE;
-    snprintf(path[0], sizeof path[0], "%s", o->folder);
-    snprintf(path[1], sizeof path[1], "%s/%s", o->folder, o->name);
-    snprintf(path[2], sizeof path[2], "%s/%s/cells", o->folder, o->name);
-    if (comm_rank(comm_world()) == 0)
-        for (int i = 0; i < 3 && !err.code; i++)
-            if (mkdir(path[i], 0777) && errno != EEXIST)
-                err =
-                    err_user("%s: %s: want study.folder to be a folder that can be written", path[i], strerror(errno));
+    if (comm_rank(comm_world()) == 0) {
+        if (mkdir(o->folder, 0777) && errno != EEXIST) err = commit_error(o->folder, "cannot be made");
+        for (int i = 0; i < (o->keep_weights ? 3 : 2) && !err.code; i++) {
+            snprintf(path, sizeof path, "%s/%s%s", o->folder, o->name, inside[i]);
+            err = make_folder(path);
+        }
+    }
     return comm_agree(comm_world(), err);
 }
 
@@ -51,22 +69,33 @@ static Err write_used(const StudyOptions *o) {
     return comm_agree(comm_world(), err);
 }
 
-/* ---- How far the study is: counters that every block adds to, in milliseconds. ---- */
+/* ---- How far the study is. ---- */
 
-enum { NEXT, CELLS, EXPECTED, SPENT, COUNTERS };
+/* Counters that every block adds to; times in milliseconds. STOP: blocks that were asked to stop; MINUTE: minutes that a log
+ * file has a line for; ELSEWHERE: cells that another run is at. */
+enum { NEXT, NEXT_ALONE, CELLS, EXPECTED, SPENT, BEGUN, STOP, MINUTE, ELSEWHERE, COUNTERS };
+
+/* Cells that wait for a block, in the order in which they are begun. */
+typedef struct Queue {
+    int n, *cell, counter;
+} Queue;
 
 typedef struct Run {
     Grid *grid;
     const StudyOptions *options;
     const TrainData *data;
     Counters *counters;
-    int *todo, n_todo; /* indices of the planned cells, most expensive first */
+    Queue together, alone; /* alone: while all other blocks wait */
+    int n_todo;
     int blocks;
     double expected; /* seconds of all planned cells, by the cost model */
     double start;
     const char *provenance;
-    int current;  /* index of the cell at work */
-    double shown; /* when the live line was last drawn */
+    bool leads;    /* this rank is the first of its block */
+    int current;   /* index of the cell at work */
+    double shown;  /* when the live line was last drawn */
+    double polled; /* when other blocks were last asked whether they stop */
+    bool stopping; /* the answer */
 } Run;
 
 static void clock_text(char text[32], double seconds) {
@@ -86,18 +115,46 @@ static double time_left(const Run *run, double expected_ms, double spent_ms) {
     return left > 0 ? left : 0;
 }
 
-static bool show_step(void *context, int64_t done, int64_t steps) {
-    Run *run = context;
-    double now = timer_now();
-    if (now - run->shown < 0.2) return false;
+/* A minute of the run that no block has written a line about. */
+static bool new_minute(Run *run, double now) {
+    const double minute = 60;
+    int64_t passed = (int64_t)((now - run->start) / minute), told = counter_add(run->counters, MINUTE, 0);
+    if (told >= passed) return false;
+    counter_add(run->counters, MINUTE, passed - told);
+    return true;
+}
+
+/* On a terminal a live line; in a log file a line a minute, by whichever block comes first. */
+static void show_step(Run *run, int64_t done, int64_t steps, double now) {
+    const double live_pause = 0.2, log_pause = 1;
+    if (now - run->shown < (log_is_live() ? live_pause : log_pause)) return;
     run->shown = now;
+    if (!log_is_live() && !new_minute(run, now)) return;
     char left[32];
     clock_text(left, time_left(run, (double)counter_add(run->counters, EXPECTED, 0),
                                (double)counter_add(run->counters, SPENT, 0)));
-    log_live("%lld of %d cells done; %s step %lld of %lld; about %s left",
-             (long long)counter_add(run->counters, CELLS, 0), run->n_todo, run->grid->cell[run->current].record.id,
-             (long long)done, (long long)steps, left);
-    return false;
+    void (*say)(const char *, ...) = log_is_live() ? log_live : log_event;
+    say("%lld of %d cells done; %s step %lld of %lld; about %s left", (long long)counter_add(run->counters, CELLS, 0),
+        run->n_todo, run->grid->cell[run->current].record.id, (long long)done, (long long)steps, left);
+}
+
+/* Whether to stop: this rank was told to, or another block was. */
+static bool asked_to_stop(Run *run, double now) {
+    const double pause = 0.5;
+    if (stop_asked() || run->stopping) return true;
+    if (now - run->polled < pause) return false;
+    run->polled = now;
+    run->stopping = counter_add(run->counters, STOP, 0) > 0;
+    return run->stopping;
+}
+
+/* After each step of a cell. */
+static bool after_step(void *context, int64_t done, int64_t steps) {
+    Run *run = context;
+    double now = timer_now();
+    if (!run->leads) return stop_asked();
+    show_step(run, done, steps, now);
+    return asked_to_stop(run, now);
 }
 
 static void report(Run *run, const Cell *cell, double wall) {
@@ -115,74 +172,237 @@ static void report(Run *run, const Cell *cell, double wall) {
 
 /* ---- Cells. ---- */
 
-static void set_mark(const Run *run, const Cell *cell, bool there) {
-    char path[1024], host[128] = "";
-    cell_path(path, sizeof path, run->options, cell, "running");
-    if (!there) {
-        unlink(path);
-        return;
-    }
-    FILE *f = fopen(path, "w");
-    if (!f) return; /* only `status` misses it */
-    gethostname(host, sizeof host - 1);
-    fprintf(f, "%ld %s\n", (long)getpid(), host);
-    fclose(f);
+/* Takes the cell, unless another run is at it or has finished it since the scan. On the leader. */
+static Err claim_cell(bool *taken, Claim *claim, Run *run, const Cell *cell) {
+    char mark[COMMIT_PATH], path[COMMIT_PATH];
+    bool done;
+    cell_path(mark, sizeof mark, run->options, cell, "running");
+    cell_path(path, sizeof path, run->options, cell, "h5");
+    TRY(claim_take(taken, claim, mark, cell->deaths == 0));
+    if (!*taken) counter_add(run->counters, ELSEWHERE, 1);
+    if (!*taken) return ERR_NONE;
+    Err err = commit_exists(&done, path);
+    if (!err.code && !done) return ERR_NONE;
+    if (!err.code) counter_add(run->counters, CELLS, 1);
+    claim_release(claim);
+    *taken = false;
+    return err;
 }
 
-/* One cell on one block; its leader commits the record. Collective on the block. */
-static Err run_cell(Run *run, int index, const ProcGrid *procs) {
-    Cell *cell = &run->grid->cell[index];
-    bool leader = comm_rank(procs->cell) == 0;
-    CurvePoint *curve = MEM_NEW(CurvePoint, run->options->train.evaluations);
+/* What a finished cell leaves: its record, and no checkpoint. On the leader. */
+static Err commit_cell(Run *run, Cell *cell, CurvePoint *curve, const MeasureSink *found) {
+    char path[COMMIT_PATH];
+    Results one = {.cells = 1,
+                   .points = cell->record.curve_points,
+                   .cell = &cell->record,
+                   .curve = curve,
+                   .measures = found->n,
+                   .measure = found->row};
+    snprintf(one.study, sizeof one.study, "%.31s", run->options->name);
+    study_measure_text(cell->measured, sizeof cell->measured, one.measure, one.measures);
+    cell_path(path, sizeof path, run->options, cell, "h5");
+    TRY(results_write_cell(path, &one, run->provenance));
+    cell_path(path, sizeof path, run->options, cell, "checkpoint");
+    checkpoint_remove(path);
+    return ERR_NONE;
+}
+
+/* Whether a checkpoint is of the cell at work. */
+static Err accept(void *context, Results *found, const char *path) {
+    const Run *run = context;
+    return identity_check(found, path, &run->grid->cell[run->current], run->options);
+}
+
+/* Trains a cell that this block has claimed. Collective on the block. */
+static Err train(Run *run, Cell *cell, const ProcGrid *procs) {
+    const StudyOptions *o = run->options;
+    char checkpoint[COMMIT_PATH], weights[COMMIT_PATH], mark[COMMIT_PATH];
+    CurvePoint *curve = MEM_NEW(CurvePoint, o->train.evaluations);
     MeasureSink found = {0};
     double start = timer_now();
-    run->current = index;
-    if (leader) set_mark(run, cell, true);
-    TrainHooks hooks = {.step = show_step, .context = run};
-    Err err = train_cell(&cell->record, curve, &found, &cell->job, &run->options->train, run->data, procs, &hooks);
-    if (leader) {
-        char path[1024];
-        cell_path(path, sizeof path, run->options, cell, "h5");
-        Results one = {.cells = 1,
-                       .points = cell->record.curve_points,
-                       .cell = &cell->record,
-                       .curve = curve,
-                       .measures = found.n,
-                       .measure = found.row};
-        snprintf(one.study, sizeof one.study, "%.31s", run->options->name);
-        err = results_write_cell(path, &one, run->provenance);
-        set_mark(run, cell, false);
-        study_measure_text(cell->measured, sizeof cell->measured, one.measure, one.measures);
+    cell_path(mark, sizeof mark, o, cell, "running");
+    cell_path(checkpoint, sizeof checkpoint, o, cell, "checkpoint");
+    weights_path(weights, sizeof weights, o, cell->record.id);
+    TrainHooks hooks = {.step = after_step,
+                        .accept = accept,
+                        .context = run,
+                        .checkpoint = checkpoint,
+                        .checkpoint_seconds = o->run.checkpoint,
+                        .weights = o->keep_weights ? weights : NULL,
+                        .study = o->name,
+                        .provenance = run->provenance};
+    claim_blame(mark);
+    Err err = train_cell(&cell->record, curve, &found, &cell->job, &o->train, run->data, procs, &hooks);
+    claim_blame(NULL);
+    bool stopped = cell->record.outcome == OUTCOME_STOPPED;
+    if (run->leads && stopped) counter_add(run->counters, STOP, 1);
+    if (run->leads && !stopped && !err.code) {
+        err = commit_cell(run, cell, curve, &found);
         if (!err.code) report(run, cell, timer_now() - start);
     }
     mem_free(found.row);
     mem_free(curve);
-    cell->state = cell->record.outcome == OUTCOME_DONE ? CELL_DONE : CELL_DIVERGED;
+    if (!stopped) cell->state = cell->record.outcome == OUTCOME_DONE ? CELL_DONE : CELL_DIVERGED;
+    return err;
+}
+
+/* One cell on one block. Collective on the block. */
+static Err run_cell(Run *run, int index, const ProcGrid *procs) {
+    Cell *cell = &run->grid->cell[index];
+    Claim claim;
+    bool taken = false;
+    run->current = index;
+    Err err = run->leads ? claim_cell(&taken, &claim, run, cell) : ERR_NONE;
+    TRY(comm_agree(procs->cell, err));
+    comm_bcast(procs->cell, &taken, sizeof taken, 0);
+    if (!taken) return ERR_NONE;
+    if (run->leads) {
+        counter_add(run->counters, BEGUN, 1);
+        cell->record.attempts = claim.mark.attempts - 1;
+    }
+    comm_bcast(procs->cell, &cell->record.attempts, sizeof cell->record.attempts, 0);
+    err = train(run, cell, procs);
+    if (run->leads) claim_release(&claim);
     return comm_agree(procs->cell, err);
 }
 
-static Err work(Run *run) {
+/* The next cell of a queue; -1: none, or no time for it. On the leader. */
+static int64_t next_cell(Run *run, const Queue *queue) {
+    const double margin = 2; /* forecasts are that good; and a second for what is not forecast */
+    int64_t next = counter_add(run->counters, queue->counter, 1);
+    if (next >= queue->n) return -1;
+    double need = margin * run->grid->cell[queue->cell[next]].first + 1;
+    run->polled = 0;
+    if (!asked_to_stop(run, timer_now()) && stop_left() > need) return queue->cell[next];
+    counter_add(run->counters, STOP, 1);
+    return -1;
+}
+
+static Err work(Run *run, const Queue *queue, const ProcGrid *procs) {
+    Err err = ERR_NONE;
+    while (!err.code) {
+        int64_t next = run->leads ? next_cell(run, queue) : 0;
+        comm_bcast(procs->cell, &next, sizeof next, 0);
+        if (next < 0) break;
+        err = run_cell(run, (int)next, procs);
+    }
+    return err;
+}
+
+/* All cells of both queues. Collective. */
+static Err work_through(Run *run) {
     const Comm *world = comm_world();
     int per_block = (int)(run->options->dp * run->options->tp);
     Comm *block = comm_split(world, comm_rank(world) / per_block);
     ProcGrid procs = procgrid_new(block, (int)run->options->dp, (int)run->options->tp);
-    Err err = ERR_NONE;
-    while (!err.code) {
-        int64_t next = comm_rank(block) == 0 ? counter_add(run->counters, NEXT, 1) : 0;
-        comm_bcast(block, &next, sizeof next, 0);
-        if (next >= run->n_todo) break;
-        err = run_cell(run, run->todo[next], &procs);
-    }
+    run->leads = comm_rank(block) == 0;
+    Err err = comm_agree(world, work(run, &run->together, &procs));
+    if (!err.code && run->alone.n)
+        err = comm_agree(world, comm_rank(world) < per_block ? work(run, &run->alone, &procs) : ERR_NONE);
     procgrid_free(&procs);
     comm_free(block);
-    return comm_agree(world, err);
+    return err;
 }
+
+/* ---- Cells whose process dies. ---- */
+
+/* After so many deaths in a row without a step further a cell is tried alone, then set aside: soon where a rank of it
+ * crashed, and later where it was killed, which may have been meant for another. */
+enum { DEATHS_ALONE = 2, DEATHS_CRASHED = 3, DEATHS_KILLED = 6 };
+
+static bool hopeless(const Cell *cell) {
+    return cell->state == CELL_PLANNED && cell->deaths >= (cell->mark.crash ? DEATHS_CRASHED : DEATHS_KILLED);
+}
+
+/* A record that says why there is no result. On the root. */
+static Err set_aside(Cell *cell, const Run *run) {
+    char path[COMMIT_PATH], by[64] = "", *provenance;
+    if (cell->mark.crash) snprintf(by, sizeof by, ", last by signal %lld", (long long)cell->mark.crash);
+    snprintf(cell->note, sizeof cell->note, "its process died %lld times in a row%s", (long long)cell->deaths, by);
+    size_t bytes = strlen(run->provenance) + sizeof cell->note + sizeof FAILED_KEY + 8;
+    provenance = MEM_NEW(char, bytes);
+    snprintf(provenance, bytes, FAILED_KEY " = %s\n%s", cell->note, run->provenance);
+    CellRecord *r = &cell->record;
+    r->outcome = OUTCOME_FAILED;
+    r->attempts = cell->mark.attempts;
+    r->loss = r->loss_error = r->loss_initial = r->validation_loss = NAN;
+    Results one = {.cells = 1, .cell = r};
+    snprintf(one.study, sizeof one.study, "%.31s", run->options->name);
+    cell_path(path, sizeof path, run->options, cell, "h5");
+    Err err = results_write_cell(path, &one, provenance);
+    mem_free(provenance);
+    if (!err.code) log_line("%s is set aside: %s; remove %s to try it again", r->id, cell->note, path);
+    cell_path(path, sizeof path, run->options, cell, "running");
+    if (!err.code) unlink(path);
+    return err;
+}
+
+/* Sets aside what is hopeless, and forgets marks of dead runs beside finished cells. Collective. */
+static Err look_after(Run *run) {
+    Err err = ERR_NONE;
+    char path[COMMIT_PATH];
+    Mark mark;
+    for (int i = 0; i < run->grid->n && !err.code; i++) {
+        Cell *cell = &run->grid->cell[i];
+        int64_t gone = 0;
+        if (comm_rank(comm_world()) == 0) {
+            gone = hopeless(cell);
+            if (gone) err = set_aside(cell, run);
+            cell_path(path, sizeof path, run->options, cell, "running");
+            if (cell->state >= CELL_DONE && claim_look(&mark, path) == CLAIM_DEAD) unlink(path);
+        }
+        comm_bcast(comm_world(), &gone, sizeof gone, 0);
+        if (gone) cell->state = CELL_FAILED;
+    }
+    return comm_agree(comm_world(), err);
+}
+
+/* ---- The whole of it. ---- */
 
 /* Cells whose records cannot say what data they were trained on. */
 static void say_unknown_data(const Grid *grid) {
     int n = 0;
     for (int i = 0; i < grid->n; i++) n += grid->cell[i].state >= CELL_DONE && !grid->cell[i].record.data[0];
     if (n) log_line("%d cells are from before records held a digest of their data: their data.* keys are these", n);
+}
+
+/* Cells whose process has died come last, so that the others get done whatever happens. */
+static void fill_queues(Run *run) {
+    Grid *grid = run->grid;
+    run->together = (Queue){.cell = MEM_NEW(int, grid->n + 1), .counter = NEXT};
+    run->alone = (Queue){.cell = MEM_NEW(int, grid->n + 1), .counter = NEXT_ALONE};
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < grid->n; i++) {
+            Cell *c = &grid->cell[i];
+            bool todo = c->state == CELL_PLANNED || c->state == CELL_RUNNING, died = c->deaths > 0;
+            if (!todo || died != pass) continue;
+            Queue *queue = c->deaths >= DEATHS_ALONE ? &run->alone : &run->together;
+            queue->cell[queue->n++] = i;
+            run->expected += c->seconds;
+        }
+    run->n_todo = run->together.n + run->alone.n;
+}
+
+/* How the run ended: all done, or the error that says what is left. Collective. */
+static Err ending(const Run *run) {
+    int64_t count[COUNTERS];
+    for (int i = 0; i < COUNTERS; i++) count[i] = comm_rank(comm_world()) == 0 ? counter_add(run->counters, i, 0) : 0;
+    comm_bcast(comm_world(), count, sizeof count, 0);
+    Err err = ERR_NONE;
+    const double limit = run->options->run.limit;
+    double first =
+        run->n_todo ? run->grid->cell[run->together.n ? run->together.cell[0] : run->alone.cell[0]].first : 0;
+    bool stopped = count[STOP] && count[CELLS] < run->n_todo;
+    if (stopped && !count[BEGUN] && limit > 0 && first > limit)
+        return err_user("run.limit = %g s: a cell needs %.0f s to its first checkpoint: want more", limit, first);
+    if (stopped)
+        err = err_user("%s: stopped and saved, %lld of %d cells done: the same command goes on", stop_reason(),
+                       (long long)count[CELLS], run->n_todo);
+    else if (count[ELSEWHERE])
+        err = err_user("%lld cells are at work in other runs: the one that ends last gathers; the same command goes on",
+                       (long long)count[ELSEWHERE]);
+    if (err.code) err.code = EXIT_RESUME;
+    return err;
 }
 
 Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data) {
@@ -196,24 +416,26 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data) {
     TRY(make_folders(options));
     TRY(write_used(options));
     Run run = {.grid = grid, .options = options, .data = data, .blocks = comm_size(world) / per_block};
-    run.todo = MEM_NEW(int, grid->n + 1);
-    for (int i = 0; i < grid->n; i++)
-        if (grid->cell[i].state == CELL_PLANNED || grid->cell[i].state == CELL_RUNNING) {
-            run.todo[run.n_todo++] = i;
-            run.expected += grid->cell[i].seconds;
-        }
-    say_unknown_data(grid);
-    char left[32];
-    clock_text(left, run.expected / run.blocks);
-    log_line("%d of %d cells to run, %d at a time on %lld x %lld ranks each; about %s", run.n_todo, grid->n, run.blocks,
-             (long long)options->dp, (long long)options->tp, left);
     char *provenance = provenance_text(options, world);
     run.provenance = provenance;
-    run.counters = counters_new(world, COUNTERS);
-    run.start = timer_now();
-    Err err = work(&run);
-    counters_free(run.counters);
+    Err err = look_after(&run);
+    if (!err.code) {
+        fill_queues(&run);
+        say_unknown_data(grid);
+        char left[32];
+        clock_text(left, run.expected / run.blocks);
+        log_line("%d of %d cells to run, %d at a time on %lld x %lld ranks each; about %s", run.n_todo, grid->n,
+                 run.blocks, (long long)options->dp, (long long)options->tp, left);
+        run.counters = counters_new(world, COUNTERS);
+        run.start = timer_now();
+        stop_patient(true);
+        err = work_through(&run);
+        stop_patient(false);
+        if (!err.code) err = ending(&run);
+        counters_free(run.counters);
+    }
+    mem_free(run.together.cell);
+    mem_free(run.alone.cell);
     mem_free(provenance);
-    mem_free(run.todo);
     return err;
 }

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Records: a damaged one is moved aside and its cell runs again; results.h5 never shrinks and depends on records alone; two runs
+# at once share the cells; what does not fit into memory is refused; weights are kept; folders and disks. test_records.sh BUILD
+set -u
+build=$1
+python=${PYTHON:-/usr/bin/python3}
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+fail() { echo "FAILED: $*"; exit 1; }
+eq=$build/equiscale
+if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+export PMIX_MCA_psec=native
+
+cat >"$here/study.yaml" <<END
+study: {name: s, folder: $here/runs, arms: [transformer, gatr], steps: [20, 60], datasets: [20], test_trajectories: 4,
+    validation_trajectories: 2, test_samples: 8, validation_samples: 8, fit: false, measures: []}
+transformer: {width: [8, 16], depth: [1, 1], heads: [2, 2]}
+gatr: {width: [2], depth: [1], heads: [1]}
+train: {batch: 2}
+data: {path: $here/data.h5, trajectories: 26, frames: 6, bodies_max: 3}
+END
+run() { "$eq" run "$here/study.yaml" "$@"; }
+cells() { "$python" -c "import h5py; print(len(h5py.File('$here/runs/s/results.h5')['cells/id']))"; }
+# refuses CODE TEXT ARGUMENTS...: one line on standard error that holds the text.
+refuses() {
+    local code=$1 text=$2
+    shift 2
+    run "$@" >/dev/null 2>"$here/err"
+    local got=$?
+    [ $got = "$code" ] || fail "$*: exit code $got, want $code: $(cat "$here/err")"
+    grep -q -- "$text" "$here/err" || fail "$*: $(cat "$here/err")"
+}
+
+refuses 2 'data.generate = never' -data_generate never
+refuses 2 'nothing to resume' -resume require
+SLURM_NTASKS=4 refuses 2 'started 4 processes and each is alone'
+PMI_SIZE=2 refuses 2 'started 2 processes and each is alone'
+
+# Two at once: one makes the data, each cell is trained once.
+run -study_keep_weights all >"$here/one" 2>&1 &
+first=$!
+run -study_keep_weights all >"$here/two" 2>&1
+two=$?
+wait $first
+one=$?
+for code in $one $two; do [ "$code" = 0 ] || [ "$code" = 75 ] || fail "at once: $one $two: $(cat "$here/one" "$here/two")"; done
+[ "$(cat "$here/one" "$here/two" | grep -c 'GFLOP/s')" = 6 ] || fail "at once: $(cat "$here/one" "$here/two")"
+[ "$(cat "$here/one" "$here/two" | grep -c 'trajectories of .* bodies')" = 1 ] || fail "both make the data: $(cat "$here/one" "$here/two")"
+run -resume require >"$here/log" 2>&1 || fail "run: $(cat "$here/log")"
+[ "$(cells)" = 6 ] || fail "$(cells) cells"
+
+# The same records, the same file, whatever ran last.
+sum=$(md5sum <"$here/runs/s/results.h5")
+sleep 1
+run -resume require >"$here/log" 2>&1 || fail "again: $(cat "$here/log")"
+[ "$sum" = "$(md5sum <"$here/runs/s/results.h5")" ] || fail "results.h5 is another one although nothing was trained"
+
+# A subset never shrinks it.
+run -study_arms gatr >"$here/log" 2>&1 || fail "subset: $(cat "$here/log")"
+[ "$(cells)" = 6 ] || fail "a subset run leaves $(cells) cells of 6"
+grep -q '6 cells, 4 of them not of this study file' "$here/log" || fail "subset: $(cat "$here/log")"
+
+# A second rate, another seed: only what is new.
+run -gatr_lr 1e-3,2e-3 -study_steps 20 >"$here/log" 2>&1 || fail "rates: $(cat "$here/log")"
+grep -qE '[12] of 4 cells to run' "$here/log" || fail "rates: $(head -n 2 "$here/log")"
+
+# A damaged record.
+record=$(find "$here/runs/s/cells" -name 'gatr*t60*.h5')
+printf 'damage' | dd of="$record" bs=1 seek=600 conv=notrunc status=none
+"$eq" status "$here/study.yaml" | grep -q '^planned .*its record was damaged' || fail "status of a damaged record"
+run >"$here/log" 2>&1 || fail "damaged: $(cat "$here/log")"
+grep -q '1 of 6 cells to run' "$here/log" || fail "damaged: $(cat "$here/log")"
+grep -q 'was run again: its record was damaged' "$here/log" || fail "damaged: $(cat "$here/log")"
+[ -e "$record.damaged" ] || fail "the damaged record is not aside"
+"$eq" status "$here/study.yaml" | grep -q '^done .*its record was damaged' || fail "status after a damaged record"
+
+# What does not fit into memory is refused; the rest runs.
+run -study_name small -transformer_width 8,256 -run_memory 8 >"$here/log" 2>&1 || fail "memory: $(cat "$here/log")"
+grep -q 'has no result: refused: needs .* MiB on each' "$here/log" || fail "memory: $(cat "$here/log")"
+"$eq" status "$here/study.yaml" -study_name small -transformer_width 8,256 -run_memory 8 | grep -q '^refused' || fail "memory: status"
+
+# Weights by the reference's names.
+"$python" - "$here/runs/s/weights" <<'END' || fail "weights"
+import pathlib, sys, h5py
+files = sorted(pathlib.Path(sys.argv[1]).glob("*.h5"))
+assert len(files) == 6, files
+for path in files:
+    with h5py.File(path) as file:
+        assert file.attrs["format"] in (b"equiscale-weights-1", "equiscale-weights-1"), dict(file.attrs)
+        total = sum(file["parameters"][name].size for name in file["parameters"])
+        assert total == file["cells/parameters"][0] and file["cells/loss"][0] > 0, (path, total)
+        assert any(name.endswith("weight") for name in file["parameters"])
+END
+run -study_keep_weights best >"$here/log" 2>&1 || fail "best: $(cat "$here/log")"
+[ "$(find "$here/runs/s/weights" -name '*.h5' | wc -l)" = 2 ] || fail "best: one of each arm"
+
+# Folders and disks.
+touch "$here/file"
+refuses 2 'ot a ' -study_folder "$here/file"
+mkdir -p "$here/limit"
+(ulimit -f 20; refuses 75 'bytes' -study_name full -study_keep_weights all -transformer_width 64,128) || exit 1
+[ -z "$(find "$here/runs/full" -name '*.tmp.*')" ] || fail "a full disk leaves temporary files"
+long=$here/$(printf 'long%.0s' $(seq 55))
+run -study_folder "$long" -study_steps 20 >"$here/log" 2>&1 || fail "long path: $(tail -n 3 "$here/log")"
