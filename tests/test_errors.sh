@@ -105,11 +105,6 @@ refuse 4 'tp.*(1|2)' run "$here/good.yaml" -layout_tp 4 -study_name l
 # Files of another study, broken files.
 refuse 1 'train.beta2 = .* there, 0.94.* here' run "$here/good.yaml" -train_beta2 0.95
 refuse 1 'transformer.lr.* there, .* here' run "$here/good.yaml" -transformer_lr 0.123
-cell=$(find "$here/runs/e/cells" -name '*.h5')
-cp "$cell" "$here/cell.keep"
-head -c 1000 "$here/cell.keep" >"$cell"
-refuse 1 "$(basename "$cell")" run "$here/good.yaml"
-cp "$here/cell.keep" "$cell"
 cp "$here/data.h5" "$here/data.keep"
 head -c 2000 "$here/data.keep" >"$here/data.h5"
 refuse 2 'data.h5' run "$here/good.yaml" -study_name b

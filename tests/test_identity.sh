@@ -102,8 +102,8 @@ eq 1 $plan -transformer_lr 4e-3,4.0000001e-3 || fail "rates that are close: $(ca
     fail "two rates, two names: $(cat "$here/out")"
 
 # ---- Heads do not change N: both shapes stay in the grid; of two rates at each, the better one. ----
-trains 3 4 -transformer_width 8,8 -transformer_depth 1,1 -transformer_heads 1,4 -transformer_lr 4e-3,1e-5
-/usr/bin/python3 - "$here/runs/s/results.h5" <<'P' || fail "roles"
+trains 4 4 -study_name heads -transformer_width 8,8 -transformer_depth 1,1 -transformer_heads 1,4 -transformer_lr 4e-3,1e-5
+/usr/bin/python3 - "$here/runs/heads/results.h5" <<'P' || fail "roles"
 import sys, h5py
 with h5py.File(sys.argv[1]) as f:
     c = {k: v[()] for k, v in f["cells"].items()}

@@ -120,6 +120,7 @@ int main(int argc, char **argv) {
     if (switches.quiet) log_quiet();
     Err err = mpi || first ? dispatch(argc, argv, switches, &code) : ERR_NONE;
     if (err.code && first) fprintf(stderr, "%s\n", err.text);
+    stop_patient(true); /* launchers end the others when one is done: that must not change the exit code */
     if (mpi) comm_stop();
     return err.code ? err.code : code;
 }

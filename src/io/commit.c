@@ -16,7 +16,8 @@
 #define TEMP_MARK ".tmp." /* host and process follow */
 
 Err commit_error(const char *path, const char *what) {
-    bool users = errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOTDIR || errno == ENAMETOOLONG;
+    bool users = errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOENT || errno == ENOTDIR ||
+                 errno == ENAMETOOLONG;
     Err err = err_user("%s: %s: %s", path, what, strerror(errno));
     if (!users) err.code = EXIT_RESUME;
     return err;
