@@ -30,7 +30,7 @@ refused() { # TEXT ARGUMENT ...: exit 2, and no file of the study changed
 cat >"$here/study.yaml" <<END
 study: {name: s, folder: $here/runs, arms: [transformer], steps: [2], datasets: [6], test_trajectories: 2,
   validation_trajectories: 2, test_samples: 4, validation_samples: 4, fit: false}
-transformer: {width: [8], depth: [1], heads: [2]}
+transformer: {width: [8], depth: [1], heads: [2], lr: [4e-3]}
 gatr: {width: [2], depth: [1], heads: [2], multi_query: true, increase: 2}
 train: {batch: 4, evaluations: 2}
 data: {path: $here/data.h5, trajectories: 12, frames: 5, bodies_max: 4}
