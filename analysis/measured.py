@@ -4,6 +4,28 @@ import numpy as np
 from table import Table
 
 OUTPUT = -1  # layer: the model's output
+# What a table has room for: element of a measure -> head of its column.  All of a measure that is not named here.
+HEADLINES = {"equivariance": {"so3": "rotation error", "mirror": "mirror error"}, "twirl": {"share": "twirl share"},
+             "mirror": {"share": "mirror share"}, "lie": {"relative": "Lie derivative, relative"},
+             "correlation": {"so3": "correlation of the output"}, "invariance": {"so3": "effective invariance"}}
+
+
+# What each arm is exact in beside the order of vertices and shifts (docs/arms.md).
+EXACT = {"transformer": "none", "transformer_augmented": "none", "transformer_remul": "none",
+         "transformer_canonical": "tilts", "gatr": "rotations", "clofnet": "rotations"}
+
+
+def headlines(found):
+    """The rows at the output that a table has room for."""
+    if not len(found):
+        return found
+    told = [layer == OUTPUT and element in HEADLINES.get(measure, {element: ""})
+            for measure, element, layer in zip(*(found[k].tolist() for k in ("measure", "element", "layer")))]
+    return found.where(np.array(told, bool))
+
+
+def head(measure, element, words):
+    return HEADLINES.get(measure, {}).get(element, f"{words(measure)}, {words(element)}")
 
 
 def finals(study):

@@ -1,6 +1,6 @@
 """The tables of the page: laws, exponents, allocations, differences between arms, symmetry, cells."""
 from html_table import arm_label, escape, measured, number, table, with_error
-from measured import OUTPUT, finals, largest, pooled
+from measured import EXACT, finals, head, headlines, largest, pooled
 from style import words
 
 REASONS = {"keep": "keep column or weight 0", "range": "C outside the asked-for range", "arm": "arm not asked for",
@@ -123,8 +123,7 @@ def allocation(study, looks):
 
 def symmetry(study, looks):
     """Per arm what was measured on the output of its largest models, each with its standard error."""
-    found = finals(study)
-    found = found.where(layer=OUTPUT) if len(found) else found
+    found = headlines(finals(study))
     if not len(found):
         return ""
     kinds = [key for key, _ in found.groups("measure", "element")]
@@ -137,12 +136,12 @@ def symmetry(study, looks):
             value, error, drawn = pooled(these) if len(these) else (None, None, 0)
             cells.append(with_error(value, error))
             samples = max(samples, drawn)
-        rows.append(("", [arm_label(looks, arm), number(best["N"][0]), number(best["D"][0]),
+        rows.append(("", [arm_label(looks, arm), EXACT.get(arm, "–"), number(best["N"][0]), number(best["D"][0]),
                           len(set(best["seed"])), *cells, number(samples)]))
-    heads = [f"{escape(words(measure))}<br>{escape(words(element))}" for measure, element in kinds]
+    heads = [escape(head(measure, element, words)) for measure, element in kinds]
     return ("<p>Measured on the output of the largest model of each arm, of those the ones trained longest; ± is one "
-            "standard error.</p>" + table(["arm", "N <small>parameters</small>", "D <small>samples</small>", "seeds",
-                                           *heads, "samples"], rows))
+            "standard error. Every arm is exact in the order of vertices and in shifts.</p>" + table(["arm", "exact in", "N <small>parameters</small>", "D <small>samples</small>", "seeds",
+                                           *heads, "samples"], rows, (0, 1)))
 
 
 def _cell_columns(study):

@@ -77,6 +77,12 @@ def measure(cells):
             value = error * (cell["parameters"] / SIZES[0]) ** -0.2
             rows.append(dict(cell=i, step=cell["steps"], measure="equivariance", layer=-1, element=element, value=value,
                              se=0.05 * value, samples=256))
+        turned = ROTATION[cell["arm"]] * (cell["parameters"] / SIZES[0]) ** -0.2
+        for measure, element, value in (
+                ("twirl", "share", turned ** 2), ("mirror", "share", 0.2), ("lie", "relative", turned ** 2),
+                                        ("correlation", "so3", 1 - turned ** 2 / 2), ("invariance", "so3", 1 - turned / 4)):
+            rows.append(dict(cell=i, step=cell["steps"], measure=measure, layer=-1, element=element, value=value,
+                             se=0.05 * value, samples=64))
     return rows
 
 

@@ -92,7 +92,7 @@ fit() { # ARGUMENT ...
         fail "equiscale fit: $(cat "$work/log")"
 }
 
-every="allocation isoflop isoflop-core-seconds loss-compute loss-data multiplier overview residuals symmetry"
+every="allocation correlation invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview residuals symmetry twirl"
 
 # A whole study, with its fit.
 make_results full

@@ -4,7 +4,7 @@ from matplotlib.lines import Line2D
 
 import style
 from figures import Absent
-from measured import OUTPUT, finals, pooled
+from measured import finals, head, headlines, pooled
 from style import GREY
 from table import Table
 
@@ -21,7 +21,7 @@ def gather(study):
     if not len(found):
         raise Absent("nothing was measured on finished models: study.measures chooses what is")
     rows = []
-    for (measure, element, arm, n, d), cells in found.where(layer=OUTPUT).groups("measure", "element", "arm", "N", "D"):
+    for (measure, element, arm, n, d), cells in headlines(found).groups("measure", "element", "arm", "N", "D"):
         value, se, samples = pooled(cells)
         rows.append({"measure": measure, "element": element, "arm": arm, "N": n, "D": d, "value": value, "se": se,
                      "samples": samples, "seeds": len(cells)})
@@ -50,7 +50,7 @@ def draw(table, looks, canvas):
             ax.vlines(bars["N"], np.fmax(low, bars["value"] / 2) if logarithmic else low, high, color=colour, lw=0.8,
                       zorder=2)
         ax.set(xscale="log", xlabel="model size $N$ (parameters)")
-        ax.set_title(f"{style.words(measure)}: {style.words(element)}")
+        ax.set_title(head(measure, element, style.words))
         ax.set_xlim(style.log_limits(table["N"]))
         style.log_axis(ax.xaxis, style.count, 5)
         if logarithmic:
