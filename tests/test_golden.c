@@ -7,11 +7,12 @@
  *     test_golden [-tp K] FILE ...
  * on any number of ranks: the samples of a file are divided over ranks/K replicas of K tensor-parallel ranks each.
  * A file whose sizes K does not divide is skipped with the refusal; at least one file must run.
+ * Weights also go through a file of weights (io/checkpoint.h) and keep their bits.
  * Prints the largest relative error of each quantity, and last `worst ERROR in FILE QUANTITY`. */
 #include "golden.h"
 #include "golden_primitives.h"
 #include "nn/model.h"
-#include "train/optim.h"
+#include "train/state.h"
 
 /* The tensors of a batch in one order: multivectors, then scalars; names in the file. */
 typedef struct Sides {
@@ -298,6 +299,37 @@ static real *join_reference(const Run *r) {
     return mean;
 }
 
+/* The reference's weights go into a file of weights and come out of it with the bits that they had, whatever the layout. */
+static void weights_survive(Run *r) {
+    const ParamTable *table = &r->model->table;
+    Pass pass = {.model = r->model, .grid = &r->grid};
+    CellRecord record = {.parameters = table->global};
+    TrainState state = {.pass = &pass, .so_far = {.cells = 1, .cell = &record}};
+    Err err = state_save_weights(&state, test_file("weights.h5"), "");
+    CHECK(!err.code, "%s", err.text);
+    if (comm_rank(comm_world()) != 0) return;
+    Checkpoint file;
+    err = checkpoint_open(&file, test_file("weights.h5"), CHECKPOINT_WEIGHTS);
+    CHECK(!err.code, "%s", err.text);
+    for (int p = 0; p < table->n; p++) {
+        const Param *param = &table->at[p];
+        TensorShape shape = {.name = param->name, .axes = param->axes};
+        for (int a = 0; a < param->axes; a++) shape.size[a] = axis_size(&param->axis[a], 1);
+        int64_t n;
+        double *want = golden_read(r->g, &n, "%s/param/%s", r->group, param->name);
+        real *got = MEM_NEW(real, n);
+        err = checkpoint_take_tensor(&file, PART_PARAMETERS, &shape, got);
+        EXPECT(!err.code, "%s", err.text);
+        int64_t same = 0;
+        for (int64_t i = 0; i < n; i++) same += got[i] == (real)want[i];
+        EXPECT(same == n, "%s: %lld of %lld numbers of %s are what they were", r->g->path, (long long)same,
+               (long long)n, param->name);
+        mem_free(got);
+        mem_free(want);
+    }
+    checkpoint_close(&file);
+}
+
 static void run_model(Run *r) {
     double *mask = r->kind != &transformer_kind && golden_int(r->g, r->group, "has_mask")
                        ? golden_read(r->g, NULL, "%s/input/mask", r->group)
@@ -310,6 +342,7 @@ static void run_model(Run *r) {
     r->input = tensors_new(r, &r->in), r->dinput = tensors_new(r, &r->in);
     r->output = tensors_new(r, &r->out), r->doutput = tensors_new(r, &r->out);
     load_params(r);
+    weights_survive(r);
     from_file(r, r->input, &r->in, "input");
     one_pass(r);
     if (golden_has(r->g, "%s/train/loss", r->group)) train(r);
@@ -351,6 +384,7 @@ static bool run_file(const char *path, int tp) {
 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
+    test_folder_new();
     int tp = 1, files = 0, size = comm_size(comm_world());
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "-tp") && i + 1 < argc) {

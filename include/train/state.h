@@ -26,7 +26,8 @@ typedef struct StateCheck {
  *  tp and one pass of memory for each tensor. */
 Err state_save(const TrainState *state, const char *path, const char *provenance);
 
-/** The final weights with the record of the cell. Collective as state_save is. */
+/** The final weights with the record of the cell; the state needs no optimiser and no procedure. Collective as state_save
+ *  is. */
 Err state_save_weights(const TrainState *state, const char *path, const char *provenance);
 
 /** Fills the state from the newest checkpoint that is whole and of this cell; so_far is then the caller's to free, on every

@@ -23,7 +23,7 @@ static int64_t largest(const ParamTable *table) {
 /* The local vectors, in the order of the parts of a checkpoint. */
 static void vectors_of(real *vector[CHECKPOINT_PARTS], const TrainState *s) {
     vector[PART_PARAMETERS] = s->pass->model->theta;
-    optim_moments(s->optim, &vector[PART_FIRST_MOMENT], &vector[PART_SECOND_MOMENT]);
+    if (s->optim) optim_moments(s->optim, &vector[PART_FIRST_MOMENT], &vector[PART_SECOND_MOMENT]);
 }
 
 static bool is_leader(const TrainState *s) {
