@@ -47,12 +47,16 @@ grep -q '^30 cells' "$here/plan" || fail "plan: $(tail -n 5 "$here/plan")"
 [ ! -e "$here/data.h5" ] || fail "plan wrote data"
 
 # Killed in the middle, the study loses no finished cell.
-eq 2 run "$here/tiny.yaml" >"$here/first" 2>&1 &
+jobs/local.sh 2 "$build/equiscale" run "$here/tiny.yaml" >"$here/first" 2>&1 &
+local=$!
 for _ in $(seq 600); do
     [ "$(find "$here/runs/tiny/cells" -name '*.h5' 2>/dev/null | wc -l)" -ge 5 ] && break
     sleep 0.05
 done
-pkill -KILL -f "equiscale run $here/tiny.yaml"
+launcher=$(pgrep -P $local)
+ranks=$(pgrep -P "$launcher")
+# shellcheck disable=SC2086  # a list
+kill -KILL $ranks "$launcher"
 wait
 before=$(find "$here/runs/tiny/cells" -name '*.h5' | wc -l)
 sums=$(md5sum "$here"/runs/tiny/cells/*.h5)
