@@ -32,7 +32,7 @@ USES_nn := base par la
 USES_train := base par math la io nn
 USES_fit := base par math la io
 USES_infer := base par math io fit
-USES_verify := base par math fit
+USES_verify := base par math io fit
 USES_study := base par la io sim nn train fit infer
 USES_cli := base par math la io sim nn train fit infer verify study
 # Foreign headers, each seen by one layer (mpi.h and hdf5.h by what par/comm_mpi.h serves).

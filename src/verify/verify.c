@@ -1,6 +1,8 @@
 #include "verify/verify_case.h"
 
 #include "base/log.h"
+#include "base/rng.h"
+#include "io/csv.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -114,25 +116,76 @@ void verify_synthetic(Verify *v, const Comm *comm) {
     table_free(&t);
 }
 
+/* ---- Which table a file is. ---- */
+
+/* A table with published answers, by its content: the names of its columns, its rows, and a digest of all fields. */
+typedef struct Known {
+    const char *name, *sources, *columns;
+    int64_t rows;
+    uint64_t digest;
+    Err (*run)(Verify *v, const char *path, const Comm *comm);
+} Known;
+
+static const Known known[] = {
+    {"chinchilla",
+     "Hoffmann et al. 2022, Fig. 4; fits by Epoch (Besiroglu et al. 2024, arXiv 2404.10102) and Open-Athena",
+     "N,D,C,loss,keep", 245, 0x44c847ed8eb03681, verify_chinchilla},
+    {"gemstones", "McLeish et al. 2025, arXiv 2502.06857", "subset,run,N,width,depth,D,loss", 1640, 0xc9bc10432b1a3e20,
+     verify_gemstones},
+    {"gadre_overtraining", "Gadre et al. 2024, arXiv 2403.08540",
+     "name,dataset,arch,mult,N,N_noemb,D,loss_c4_val,c4_lo95,c4_hi95,loss_openlm,fit", 104, 0x246f2df041294fc5, verify_gadre},
+    {"muennighoff_datablations", "Muennighoff et al. 2023, arXiv 2305.16264", "name,N,D,U,loss,fit182,fit62", 296, 0x5872fbe55d12e472,
+     verify_muennighoff}};
+enum { KNOWN = sizeof known / sizeof *known, HEADER = 512 };
+
+typedef struct Content {
+    char columns[HEADER]; /* names with commas between them */
+    int64_t rows;
+    uint64_t digest;
+} Content;
+
+static Err content_of(Content *content, const char *path) {
+    Csv csv;
+    bool more = true;
+    Err err = csv_open(&csv, path);
+    size_t used = 0;
+    for (int i = 0; !err.code && i < csv.columns && used < HEADER; i++)
+        used += (size_t)snprintf(content->columns + used, HEADER - used, "%s%s", i ? "," : "", csv.name[i]);
+    while (!err.code && more) {
+        err = csv_next(&csv, &more);
+        if (err.code || !more) break;
+        content->rows++;
+        for (int i = 0; i < csv.columns; i++) content->digest = rng_stream(csv.field[i], content->digest);
+    }
+    csv_close(&csv);
+    return err;
+}
+
+/* The table that a file is; an error that says what it is instead. */
+static Err recognise(int *which, const char *path) {
+    Content content = {0};
+    TRY(content_of(&content, path));
+    for (int i = 0; i < KNOWN; i++) {
+        const Known *k = &known[i];
+        if (strcmp(content.columns, k->columns)) continue;
+        *which = i;
+        if (content.rows == k->rows && content.digest == k->digest) return ERR_NONE;
+        return err_user("%s: has the columns of %s and other rows (%lld, digest %016llx): no published answers for it",
+                        path, k->name, (long long)content.rows, (unsigned long long)content.digest);
+    }
+    return err_user(
+        "%s: no published answers for columns %.200s: want the table chinchilla, gemstones, gadre_overtraining "
+        "or muennighoff_datablations",
+        path, content.columns);
+}
+
 Err verify_file(Verify *v, const char *path, const Comm *comm) {
-    static const struct {
-        const char *name, *sources;
-        Err (*run)(Verify *v, const char *path, const Comm *comm);
-    } known[] = {
-        {"chinchilla",
-         "Hoffmann et al. 2022, Fig. 4; fits by Epoch (Besiroglu et al. 2024, arXiv 2404.10102) and Open-Athena",
-         verify_chinchilla},
-        {"gemstones", "McLeish et al. 2025, arXiv 2502.06857", verify_gemstones},
-        {"gadre_overtraining", "Gadre et al. 2024, arXiv 2403.08540", verify_gadre},
-        {"muennighoff_datablations", "Muennighoff et al. 2023, arXiv 2305.16264", verify_muennighoff}};
-    const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    for (int i = 0; i < 4; i++)
-        if (!strncmp(base, known[i].name, strlen(known[i].name))) {
-            log_text("\n%s: %s", path, known[i].sources);
-            log_text("(SciPy: minima that others found with SciPy on the same rows)");
-            return known[i].run(v, path, comm);
-        }
-    return err_user("%s: no published answers for it: want chinchilla, gemstones, gadre_overtraining or "
-                    "muennighoff_datablations .csv",
-                    path);
+    int which = 0;
+    Err err = ERR_NONE;
+    if (comm_rank(comm) == 0) err = recognise(&which, path);
+    TRY(comm_agree(comm, err));
+    comm_bcast(comm, &which, sizeof which, 0);
+    log_text("\n%s: %s", path, known[which].sources);
+    log_text("(SciPy: minima that others found with SciPy on the same rows)");
+    return known[which].run(v, path, comm);
 }
