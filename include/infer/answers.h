@@ -8,7 +8,7 @@
 #include "infer/analysis.h"
 
 enum { QUESTION_DATA, QUESTION_COMPUTE, QUESTION_ALLOCATION, QUESTIONS };
-enum { ANSWER_TEXT = 512, ANSWER_LINES = 2 * TABLE_ARMS };
+enum { ANSWER_TEXT = 1024, ANSWER_LINES = 2 * TABLE_ARMS };
 
 /** Exponents that differ by less than this are taken for the same split: over three decades of compute they lead to
  *  sizes that are apart by a factor of two. */

@@ -22,6 +22,8 @@ typedef struct Contrast {
     double budget[CONTRAST_BUDGETS]; /* the least that both arms have, the middle in log C, the largest */
     Estimate n_ratio[CONTRAST_BUDGETS];
     Estimate multiplier; /* geometric mean over the losses that both reach */
+    double bound; /* where there are none: below 1 the second arm reaches with its least budget what the first does
+                          * not with its largest, and needs less than this; above 1 the other way round; else NaN */
 } Contrast;
 
 /** What one method says of one arm as powers of compute. */

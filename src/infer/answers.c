@@ -132,15 +132,23 @@ static void compute_line(char *text, const Analysis *a, int m) {
     if (!law) say(text, "%s law: %s", curves ? ";" : "-;", arm->status);
 }
 
+/* "0.3 [0.2, 0.4] times", a bound, or that nothing is known. */
+static Piece multiple(const Contrast *c) {
+    Piece p = {"an unknown multiple of"};
+    if (c && isfinite(c->multiplier.value))
+        snprintf(p.text, sizeof p.text, "%.80s times", ranged("%.3g", c->multiplier).text);
+    else if (c && isfinite(c->bound))
+        snprintf(p.text, sizeof p.text, "%s than %.2g times", c->bound < 1 ? "less" : "more", c->bound);
+    return p;
+}
+
 /* Compute for the same loss, in every currency that is known. */
 static void multiplier_line(char *text, const Analysis *a, const Comparison *pair) {
     say(text, "%s for the loss of %s:", a->table->arm[pair->second], a->table->arm[pair->first]);
     for (int c = 0; c < CURRENCIES; c++) {
         if (!a->table->has[c]) continue;
         Method by = answer_method(a, pair, c);
-        const Estimate none = {NAN, {NAN, NAN}};
-        Estimate e = by == METHODS ? none : pair->contrast[c][by].multiplier;
-        say(text, "  %s times the %s", ranged("%.3g", e).text, currencies[c].amount);
+        say(text, "  %s the %s", multiple(by == METHODS ? NULL : &pair->contrast[c][by]).text, currencies[c].amount);
     }
 }
 
@@ -158,11 +166,8 @@ static void answer_compute(Answer *answer, const Analysis *a) {
         multiplier_line(new_line(answer), a, pair);
         Method by = answer_method(a, pair, c);
         const char *name = a->table->arm[pair->second];
-        if (by == METHODS || !isfinite(pair->contrast[c][by].multiplier.value))
-            say(answer->sentence, "%s %s needs an unknown multiple of", i ? "," : "", name);
-        else
-            say(answer->sentence, "%s %s needs %s times", i ? "," : "", name,
-                ranged("%.3g", pair->contrast[c][by].multiplier).text);
+        say(answer->sentence, "%s %s needs %s", i ? "," : "", name,
+            multiple(by == METHODS ? NULL : &pair->contrast[c][by]).text);
     }
     say(answer->sentence, " the %s of %s.", currencies[c].amount, a->table->arm[0]);
 }

@@ -12,7 +12,7 @@ enum { PART_A, PART_B, PART_N, PART_MULTIPLIER = PART_N + CONTRAST_BUDGETS, PART
 
 static Contrast nothing(void) {
     Estimate none = {NAN, {NAN, NAN}};
-    Contrast c = {.a = none, .b = none, .multiplier = none};
+    Contrast c = {.a = none, .b = none, .multiplier = none, .bound = NAN};
     for (int k = 0; k < CONTRAST_BUDGETS; k++) {
         c.budget[k] = NAN;
         c.n_ratio[k] = none;
@@ -36,6 +36,13 @@ static void set_parts(Contrast *c, const double value[PARTS], double *draw, int6
     for (int k = 0; k < CONTRAST_BUDGETS; k++) part[PART_N + k] = &c->n_ratio[k];
     part[PART_MULTIPLIER] = &c->multiplier;
     for (int k = 0; k < PARTS; k++) *part[k] = (Estimate){value[k], stats_interval(draw + k * n, n, dof)};
+}
+
+/* Arms that share no loss: `ahead` is by how much the second is below with its least budget. */
+static void set_bound(Contrast *c, double ahead, double lo1, double hi1, double lo2, double hi2) {
+    if (isfinite(c->multiplier.value)) return;
+    if (ahead > 0) c->bound = lo2 / hi1;
+    if (ahead < 0) c->bound = hi2 / lo1;
 }
 
 /* ---- Power laws. ---- */
@@ -92,6 +99,9 @@ void contrast_powers(Contrast *out, const ContrastPowers *first, const ContrastP
     }
     compare_powers(part, out, &first->value, &second->value, losses);
     set_parts(out, part, draw, n, fmin(first->dof, second->dof));
+    double ahead = power_at(&first->value, OPTIMUM_LOSS, log(first->c_max)) -
+                   power_at(&second->value, OPTIMUM_LOSS, log(second->c_min)); /* above 0: the second arm, everywhere */
+    set_bound(out, ahead, first->c_min, first->c_max, second->c_min, second->c_max);
     mem_free(draw);
 }
 
@@ -130,5 +140,8 @@ void contrast_laws(Contrast *out, const CompareArm *first, const CompareArm *sec
     compare_laws(part, out, first->law, &first->cost, second->law, &second->cost);
     set_parts(out, part, draw, n, fmin(first->dof, second->dof));
     out->multiplier = (Estimate){multiplier->value, multiplier->interval};
+    double ahead = cost_allocate(first->law, &first->cost, first->c_max).loss -
+                   cost_allocate(second->law, &second->cost, second->c_min).loss;
+    set_bound(out, ahead, first->c_min, first->c_max, second->c_min, second->c_max);
     mem_free(draw);
 }

@@ -73,6 +73,7 @@ void questions_contrasts(Json *j, const Contrast by[METHODS]) {
         put_estimate(j, "a", by[k].a);
         put_estimate(j, "b", by[k].b);
         put_estimate(j, "multiplier", by[k].multiplier);
+        json_put_number(j, "multiplier_bound", by[k].bound);
         json_open_array(j, "N");
         for (int i = 0; i < CONTRAST_BUDGETS; i++) {
             json_open_object(j, NULL);

@@ -32,7 +32,7 @@ static void line(Page *page, const char *format, ...) __attribute__((format(prin
 
 /* Prints a line, or two where it begins with a break. */
 static void line(Page *page, const char *format, ...) {
-    char text[1024];
+    char text[ANSWER_TEXT + 64];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
