@@ -28,7 +28,7 @@ void probe_layout(Probe *probe, int width, Arena *arena);
 void probe_fit(Probe *probe, const double *x, const int *label, int64_t n);
 
 /** Probabilities of the classes, and the likeliest one. */
-int probe_say(double p[PROBE_CLASSES], const Probe *probe, const double *x);
+int probe_say(double out[PROBE_CLASSES], const Probe *p, const double *x);
 
 /** Effective invariance of two answers (Deng et al. 2022, arXiv 2207.07065): the geometric mean of the largest probabilities
  *  where the likeliest classes agree, else 0. */

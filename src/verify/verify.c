@@ -133,9 +133,10 @@ static const Known known[] = {
     {"gemstones", "McLeish et al. 2025, arXiv 2502.06857", "subset,run,N,width,depth,D,loss", 1640, 0xc9bc10432b1a3e20,
      verify_gemstones},
     {"gadre_overtraining", "Gadre et al. 2024, arXiv 2403.08540",
-     "name,dataset,arch,mult,N,N_noemb,D,loss_c4_val,c4_lo95,c4_hi95,loss_openlm,fit", 104, 0x246f2df041294fc5, verify_gadre},
-    {"muennighoff_datablations", "Muennighoff et al. 2023, arXiv 2305.16264", "name,N,D,U,loss,fit182,fit62", 296, 0x5872fbe55d12e472,
-     verify_muennighoff}};
+     "name,dataset,arch,mult,N,N_noemb,D,loss_c4_val,c4_lo95,c4_hi95,loss_openlm,fit", 104, 0x246f2df041294fc5,
+     verify_gadre},
+    {"muennighoff_datablations", "Muennighoff et al. 2023, arXiv 2305.16264", "name,N,D,U,loss,fit182,fit62", 296,
+     0x5872fbe55d12e472, verify_muennighoff}};
 enum { KNOWN = sizeof known / sizeof *known, HEADER = 512 };
 
 typedef struct Content {
