@@ -124,7 +124,7 @@ static void full_disk(const Comm *w) {
     err = results_write_cell(test_file(name), &all, provenance);
     EXPECT(err.code == EXIT_RESUME && strstr(err.text, name), "%d %s", err.code, err.text);
     err = results_write_cell(test_file("no/such.h5"), &all, provenance);
-    EXPECT(err.code == EXIT_RESUME && strstr(err.text, "no/such.h5"), "%d %s", err.code, err.text);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "no/such.h5"), "%d %s", err.code, err.text);
     setrlimit(RLIMIT_FSIZE, &usual);
     comm_barrier(w);
     EXPECT(files_in_folder() == before, "files left over");
