@@ -180,8 +180,8 @@ def read_fit(path):
         for name, fitted in arm["currencies"].items():
             title = fitted.get("title", name.replace("_", " "))
             currencies.setdefault(name, Currency(name, name, title, fitted["unit"]))
-    cells = [{"arm": name, "id": "", "role": "grid", "outcome": "done", "dataset": 0, "parameters": p["N"],
-              "samples": p["D"], "loss": p["loss"], "seed": p["seed"], **{k: p.get(k) for k in currencies}}
+    cells = [{"arm": name, "id": "", "role": "grid", "outcome": "done", "dataset": 0, "parameters": number(p["N"]),
+              "samples": number(p["D"]), "loss": p["loss"], "seed": p["seed"], **{k: p.get(k) for k in currencies}}
              for name, arm in arms.items() for p in arm["points"]]
     if not cells:
         raise Unusable(f"{path}: no rows: want a fit that holds the rows it was made from")

@@ -24,7 +24,8 @@ def frontier(study, arm, currency, quantity):
             continue
         inside = at["C"] <= fitted["C_max"] * 1.001
         for key, run in sampled.items():
-            inside = inside and len(run) > 0 and min(run) <= number(at[key]) <= max(run)
+            if at.get(key) is not None:  # a law of compute alone has no N* and D*
+                inside = inside and len(run) > 0 and min(run) <= number(at[key]) <= max(run)
         low, high = interval(at["interval"][quantity])
         if not high <= WIDEST[quantity] * low:
             low, high = np.nan, np.nan

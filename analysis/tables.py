@@ -1,4 +1,6 @@
 """The tables of the page: laws, exponents, allocations, differences between arms, symmetry, cells."""
+import re
+
 from html_table import arm_label, escape, measured, number, table, with_error
 from measured import EXACT, finals, head, headlines, largest, pooled
 from style import words
@@ -6,6 +8,17 @@ from style import words
 REASONS = {"keep": "keep column or weight 0", "range": "C outside the asked-for range", "arm": "arm not asked for",
            "loss": "no usable loss", "outcome": "cell diverged or failed", "role": "cell not of the grid",
            "dataset": "cell on a smaller training set"}
+
+
+# Of a fit from before it said so.
+FORMULAS = {"kaplan": "L = E + (A/N^(alpha/beta) + B/D)^beta"}
+
+
+def formula(header):
+    """The law that was fitted, as HTML."""
+    text = header.get("formula") or FORMULAS.get(header.get("law"), "L = E + A/N^alpha + B/D^beta")
+    text = re.sub(r"\^(\w+|\([^)]*\))", lambda power: f"<sup>{power[1].strip('()')}</sup>", escape(text))
+    return text.replace("alpha", "α").replace("beta", "β")
 
 
 def _laws(study):
@@ -25,7 +38,7 @@ def laws(study, looks):
     left_out = study.fit_header.get("left_out", {})
     out = "; ".join(f"{n}: {escape(REASONS.get(why, why))}" for why, n in left_out.items() if n)
     methods = sorted({law["method"] for law in study.fit.values()})
-    return (f"<p>L(N, D) = E + A/N<sup>α</sup> + B/D<sup>β</sup>; N parameters, D training samples. Method: "
+    return (f"<p>{formula(study.fit_header)}; N parameters, D training samples, C training compute. Method: "
             f"{escape('; '.join(methods))}. Brackets: 95 % intervals from {study.fit_header.get('bootstraps', '?')} "
             f"bootstrap resamples.{' Rows left out: ' + out + '.' if out else ''}</p>{text}")
 

@@ -134,6 +134,17 @@ report "$work/table.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")
 figures "$work/table" allocation isoflop loss-compute overview residuals
 grep -q '<h1>Fit: table</h1>' "$work/table/report.html" || fail "the page of a table has no heading"
 
+grep -q 'L = E + A/N<sup>α</sup> + B/D<sup>β</sup>;' "$work/table/report.html" || fail "the page does not say the law"
+
+# Another law: the page says which; rows may lack N and D.
+awk 'BEGIN { print "C,loss"; for (i = 0; i < 14; i++) printf "%g,%.6f\n", 1e17 * 3 ^ i, 1.7 + (40 + i % 3) / (1e17 * 3 ^ i) ^ 0.09 }' >"$work/compute.csv"
+fit "$work/compute.csv" -fit_law compute -json "$work/compute.json"
+report "$work/compute.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
+grep -q 'L = E + A/C<sup>α</sup>;' "$work/compute/report.html" || fail "the page does not say the law of compute"
+fit "$work/table.csv" -fit_law kaplan -json "$work/kaplan.json"
+report "$work/kaplan.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
+grep -q '(A/N<sup>α/β</sup> + B/D)<sup>β</sup>;' "$work/kaplan/report.html" || fail "the page does not say the law of Kaplan et al."
+
 # Without a fit; with one arm, without cells of smaller datasets, and in the format as it was at first.
 make_results one
 report "$work/one" >"$work/out" 2>&1 || fail "$(cat "$work/out")"

@@ -161,6 +161,50 @@ fit "$folder/plain.csv" -fit_quantile 0.1
 said 'delta 0.001, quantile 0.1'
 refuse 'fit.quantile = 0.1: want fit.objective = huber' "$folder/plain.csv" -fit_quantile 0.1 -fit_objective log
 
+# ---- The table of a paper; the same fit again. ----
+fit "$folder/three.csv" -fit_arms arm1,arm2 -csv "$folder/t.csv" -latex "$folder/t.tex" -json "$folder/f.json"
+cp "$folder/out" "$folder/first.txt"
+(cd "$folder" && "$build/equiscale" fit -again f.json -json g.json >again.txt 2>&1) || complain "fit -again: $(tail -n 1 "$folder/again.txt")"
+cmp -s "$folder/first.txt" "$folder/again.txt" || complain "fit -again says something else: $(diff "$folder/first.txt" "$folder/again.txt" | head -n 3)"
+${PYTHON:-/usr/bin/python3} - "$folder" <<'PY' || complain "table of a paper, or the fit again"
+import csv
+import json
+import sys
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+first, again = (json.loads((folder / name).read_text()) for name in ("f.json", "g.json"))
+
+
+def bits(x):
+    """All but clocks and where answers go."""
+    if isinstance(x, dict):
+        return {k: bits(v) for k, v in x.items() if not k.startswith("seconds") and k != "options"}
+    return [bits(v) for v in x] if isinstance(x, list) else x
+
+
+assert bits(first) == bits(again), "other bits"
+keys = {o["key"]: o["value"] for o in first["options"]}
+assert keys["fit.arms"] == "arm1,arm2" and keys["fit.starts"] == "few" and keys["fit.delta"] == "0.001", keys
+assert first["inputs"][0]["name"].endswith("three.csv") and len(first["inputs"][0]["digest"]) == 16, first["inputs"]
+assert first["version"] and first["seed"] == 1 and first["ranks"] == 1, first["version"]
+rows = list(csv.DictReader((folder / "t.csv").open()))
+assert [r["arm"] for r in rows] == ["arm1", "arm2"], rows
+for row, arm in zip(rows, first["arms"]):
+    assert abs(float(row["alpha"]) / arm["alpha"] - 1) < 1e-9 and abs(float(row["a_low"]) / arm["interval"]["a"][0] - 1) < 1e-9
+    assert abs(float(row["gamma"]) / arm["currencies"]["nominal"]["gamma"] - 1) < 1e-9 and row["status"] == arm["status"]
+tex = (folder / "t.tex").read_text()
+a = first["arms"][0]
+assert "\\begin{tabular}{l" in tex and "$%.3f\\ [%.3f,\\,%.3f]$" % (a["alpha"], *a["interval"]["alpha"]) in tex, tex
+assert tex.count("\\\\") == 3 and "e+" not in tex.split("tabular")[1], tex
+PY
+refuse 'want no files beside it' "$folder/plain.csv" -again "$folder/f.json"
+echo '{"format": "equiscale-fit-1"}' >"$folder/old.json"
+refuse 'old.json: want a fit.json with its inputs and options' -again "$folder/old.json"
+refuse 'old2.json: No such file' -again "$folder/old2.json"
+echo '4e6,1e9,3' >>"$folder/three.csv"
+refuse 'three.csv: is not the file that .*f.json was made from' -again "$folder/f.json"
+
 # ---- Several files. ----
 mkdir "$folder/a" "$folder/b"
 cp "$folder/plain.csv" "$folder/a/results.csv"

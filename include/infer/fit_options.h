@@ -46,7 +46,7 @@ typedef struct FitOptions {
     LawExponents exponents;
     LawStarts starts;
     FitIntervals intervals;
-    char json[OPTION_TEXT];
+    char json[OPTION_TEXT], csv[OPTION_TEXT], latex[OPTION_TEXT], again[OPTION_TEXT];
     double e_fixed, quantile, delta, extrapolation;
     int64_t bootstraps, seed, surrogate_points, surrogate_subset, suggest;
     double suggest_budget;

@@ -1,4 +1,4 @@
-/** A JSON document (by Jansson), made value by value and written whole. Numbers have 17 digits, so that reading gives the
+/** A JSON document (by Jansson), made value by value and written whole, or read. Numbers have 17 digits, so that reading gives the
  *  same bits; those that are not finite become null. Not collective. */
 #pragma once
 
@@ -32,3 +32,12 @@ Err json_commit(const Json *json, const char *path);
 
 /** The document on standard output. */
 void json_print(const Json *json);
+
+/** Reads a document; json_free it. Errors (code 2) name the file and what is wrong with it. */
+Err json_read(Json **json, const char *path);
+
+/** A document's entry: a text of its own; and of its array `list` how many entries there are, and a text of entry i. NULL
+ *  where there is no text. */
+const char *json_text(const Json *json, const char *key);
+int json_entries(const Json *json, const char *list);
+const char *json_entry_text(const Json *json, const char *list, int i, const char *key);

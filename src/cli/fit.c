@@ -1,6 +1,7 @@
 /* fit FILE...: laws, allocation and isoFLOP curves of results files and tables.
  * fit -rates results.h5: the learning-rate rules of a sweep. */
 #include "commands.h"
+#include "fit_again.h"
 #include "fit_files.h"
 
 #include "base/arena.h"
@@ -57,8 +58,7 @@ static int take_files(const char **file, int *argc, char **argv) {
 
 /* ---- The fit. ---- */
 
-static Err fit_arguments(const char **file, int argc, char **argv) {
-    int files = take_files(file, &argc, argv);
+static Err fit_arguments(const char **file, int files, int argc, char **argv) {
     FitOptions options;
     TRY(options_load(NULL, argc, argv));
     TRY(options_read(&options, fit_keys, n_fit_keys));
@@ -66,6 +66,30 @@ static Err fit_arguments(const char **file, int argc, char **argv) {
     if (!files)
         return err_user("equiscale fit: want results.h5 or CSV files, with -key value pairs before or after them");
     return fit_files(files, file, &options);
+}
+
+/* The fit of -again, NULL: none. */
+static const char *again_path(int argc, char **argv) {
+    for (int i = 1; i + 1 < argc; i++)
+        if (key_of(argv[i]) && !strcmp(key_of(argv[i])->key, "again")) return argv[i + 1];
+    return NULL;
+}
+
+/* The options of an earlier fit, then those given now, which win. */
+static Err fit_again(const char *path, int files, int argc, char **argv) {
+    Again again;
+    if (files) return err_user("equiscale fit -again %s: want no files beside it: it names its own", path);
+    Err err = comm_agree(comm_world(), again_read(&again, path));
+    if (!err.code) {
+        char **all = MEM_NEW(char *, argc + again.arguments + 1);
+        all[0] = argv[0];
+        memcpy(all + 1, again.argument, (size_t)again.arguments * sizeof *all);
+        memcpy(all + 1 + again.arguments, argv + 1, (size_t)(argc - 1) * sizeof *all);
+        err = fit_arguments(again.file, again.files, argc + again.arguments, all);
+        mem_free(all);
+    }
+    again_free(&again);
+    return err;
 }
 
 static Err fit_rates(const char *path) {
@@ -93,7 +117,9 @@ Err cmd_fit(int argc, char **argv, int *code) {
         return fit_rates(argv[3 - i]);
     }
     const char **file = MEM_NEW(const char *, argc + 1);
-    Err err = fit_arguments(file, argc, argv);
+    int files = take_files(file, &argc, argv);
+    const char *again = again_path(argc, argv);
+    Err err = again ? fit_again(again, files, argc, argv) : fit_arguments(file, files, argc, argv);
     mem_free(file);
     return err;
 }

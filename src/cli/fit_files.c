@@ -1,22 +1,48 @@
 #include "fit_files.h"
 
+#include "base/arena.h"
 #include "infer/analysis.h"
 #include "infer/report.h"
+#include "io/digest.h"
 #include "par/comm.h"
+#include "study/provenance.h"
 #include "study/suggest_study.h"
+
+/* On the root; what the others hold is not written. */
+static Err see_inputs(FitInput *input, int files, const char *const *file) {
+    Err err = ERR_NONE;
+    for (int i = 0; i < files && !err.code; i++) {
+        input[i] = (FitInput){.path = file[i]};
+        if (comm_rank(comm_world()) == 0) err = digest_file(&input[i].digest, &input[i].bytes, file[i]);
+    }
+    return comm_agree(comm_world(), err);
+}
+
+static Err report(const Analysis *analysis, int files, const FitInput *input) {
+    const FitOptions *o = &analysis->options;
+    const Comm *world = comm_world();
+    const FitSource source = {
+        .version = provenance_version(), .compiler = provenance_compiler(), .inputs = files, .input = input};
+    report_text(analysis);
+    if (o->json[0]) TRY(report_json(analysis, &source, o->json, world));
+    if (o->csv[0]) TRY(report_table(analysis, TABLE_CSV, o->csv, world));
+    if (o->latex[0]) TRY(report_table(analysis, TABLE_LATEX, o->latex, world));
+    return o->suggest ? suggest_study(analysis) : ERR_NONE;
+}
 
 Err fit_files(int files, const char *const *file, FitOptions *options) {
     TableOptions rows;
     TRY(fit_rows(&rows, options));
     Table table = table_new();
+    FitInput *input = MEM_NEW(FitInput, files + 1);
     Err err = table_add_files(&table, files, file, &rows, comm_world());
+    if (!err.code) err = see_inputs(input, files, file);
     if (!err.code) {
         Analysis *analysis = analysis_new(&table, options, comm_world());
-        report_text(analysis);
-        if (options->json[0]) err = report_json(analysis, options->json, comm_world());
-        if (!err.code && options->suggest) err = suggest_study(analysis);
+        err = report(analysis, files, input);
         analysis_free(analysis);
     }
+    mem_free(input);
     table_free(&table);
     return err;
 }

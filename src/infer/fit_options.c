@@ -86,6 +86,10 @@ const KeySpec fit_keys[] = {
     KEY("suggest.file", KEY_WORD, suggest_file, "suggest.yaml", 0, 0, NULL, "1", "study file to write; must not exist"),
     KEY("suggest.base", KEY_WORD, suggest_base, "", 0, 0, NULL, "1",
         "study file that gives all other keys; empty: none"),
+    KEY("csv", KEY_WORD, csv, "", 0, 0, NULL, "1", "file for the table of a paper, a row an arm; empty: none"),
+    KEY("latex", KEY_WORD, latex, "", 0, 0, NULL, "1", "the same in LaTeX; empty: none"),
+    KEY("again", KEY_WORD, again, "", 0, 0, NULL, "1",
+        "fit.json whose files and options are fitted again, with what else is asked for; empty: none"),
     KEY("json", KEY_WORD, json, "", 0, 0, NULL, "1", "file for programs; empty: none"),
 };
 const int n_fit_keys = sizeof fit_keys / sizeof *fit_keys;

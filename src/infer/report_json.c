@@ -2,9 +2,14 @@
 #include "infer/report.h"
 #include "report_questions.h"
 
+#include "base/arena.h"
 #include "io/json.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { DIGEST_TEXT = 17 }; /* 16 hexadecimal digits */
 
 static void put_choice(Json *j, const char *key, const char *choices, int i) {
     char word[OPTION_TEXT];
@@ -291,6 +296,37 @@ static void put_options(Json *j, const Analysis *a) {
     json_put_bool(j, "assumed_6nd", a->table->assumed_6nd);
 }
 
+/* What `fit -again` needs: the files by content, and every key with its value as the command line has it. */
+static void put_source(Json *j, const Analysis *a, const FitSource *source, int ranks) {
+    json_put_text(j, "version", source->version);
+    json_put_text(j, "compiler", source->compiler);
+    json_put_int(j, "ranks", ranks);
+    json_put_int(j, "seed", a->options.seed);
+    json_open_array(j, "inputs");
+    for (int i = 0; i < source->inputs; i++) {
+        char digest[DIGEST_TEXT];
+        snprintf(digest, sizeof digest, "%016llx", (unsigned long long)source->input[i].digest);
+        json_open_object(j, NULL);
+        json_put_text(j, "name", source->input[i].path);
+        json_put_text(j, "digest", digest);
+        json_put_int(j, "bytes", source->input[i].bytes);
+        json_close(j);
+    }
+    json_close(j);
+    json_open_array(j, "options");
+    for (int k = 0; k < n_fit_keys; k++) {
+        char *line = options_text(&a->options, &fit_keys[k], 1); /* key = value, and a line break */
+        char *value = strstr(line, " = ") + 3;
+        value[strcspn(value, "\n")] = 0;
+        json_open_object(j, NULL);
+        json_put_text(j, "key", fit_keys[k].key);
+        json_put_text(j, "value", value);
+        json_close(j);
+        mem_free(line);
+    }
+    json_close(j);
+}
+
 static void put_left_out(Json *j, const LeftOut *out) {
     json_open_object(j, "left_out");
     json_put_int(j, "keep", out->keep);
@@ -397,12 +433,13 @@ static void put_predictions(Json *j, const Analysis *a) {
     json_close(j);
 }
 
-Err report_json(const Analysis *a, const char *path, const Comm *comm) {
+Err report_json(const Analysis *a, const FitSource *source, const char *path, const Comm *comm) {
     Err err = ERR_NONE;
     if (comm_rank(comm) == 0) {
         Json *j = json_new();
         json_put_text(j, "format", "equiscale-fit-1");
         put_options(j, a);
+        put_source(j, a, source, comm_size(comm));
         put_left_out(j, &a->table->left_out);
         put_notes(j, a->table);
         questions_json(j, a);

@@ -127,3 +127,27 @@ Err json_commit(const Json *json, const char *path) {
     mem_free(text.at);
     return err;
 }
+
+Err json_read(Json **json, const char *path) {
+    json_error_t error;
+    *json = NULL;
+    json_t *document = json_load_file(path, 0, &error);
+    if (!document && error.line > 0) return err_user("%s:%d: %s: want JSON", path, error.line, error.text);
+    if (!document) return err_user("%s: %s", path, strerror(errno));
+    *json = MEM_NEW(Json, 1);
+    (*json)->open[0] = document;
+    return ERR_NONE;
+}
+
+const char *json_text(const Json *json, const char *key) {
+    return json_string_value(json_object_get(json->open[0], key));
+}
+
+int json_entries(const Json *json, const char *list) {
+    return (int)json_array_size(json_object_get(json->open[0], list));
+}
+
+const char *json_entry_text(const Json *json, const char *list, int i, const char *key) {
+    const json_t *entry = json_array_get(json_object_get(json->open[0], list), (size_t)i);
+    return json_string_value(json_object_get(entry, key));
+}
