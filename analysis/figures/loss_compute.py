@@ -55,6 +55,8 @@ def gather(study):
     rows = [row for arm in study.arms for row in _curves(study, arm)]
     for currency in study.currencies:
         rows += [row for arm in study.arms for row in _runs(study, arm, currency)]
+    if not rows:
+        raise Absent("no row says its compute")
     return Table.of(rows)
 
 

@@ -28,6 +28,8 @@ def gather(study):
             rows.append({"arm": arm, "N": n, "D": d, "loss": loss, "finished": len(losses), "runs": len(cells)})
     if not any(row["finished"] for row in rows):
         raise Absent("no grid cell has finished")
+    if any(np.isnan(row[key]) for row in rows for key in "ND"):
+        raise Absent("some rows have no N or no D")
     return Table.of(rows)
 
 

@@ -18,6 +18,8 @@ def gather(study):
     rows = [{"arm": arm, "status": doubt(law), "N": p["N"], "D": p["D"], "loss": p["loss"], "fitted": p["fitted"],
              "percent": 100 * (p["loss"] / p["fitted"] - 1)}
             for arm, law in sorted(study.fit.items()) for p in law.get("points", []) if p["fitted"]]
+    if rows and any(row[key] is None for row in rows for key in "ND"):
+        raise Absent("some rows have no N or no D")
     if not rows:
         raise Absent("no law was fitted" if study.fit else study.no_fit)
     return Table.of(rows)
