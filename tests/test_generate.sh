@@ -43,6 +43,6 @@ x="-data_path $dir/x.h5"
     mkdir "$dir/file.d"
     echo "data: [1" >"$dir/broken.yaml"
     refuses "$dir/broken.yaml" "$dir/broken.yaml" $x
-    refuses "not a folder" -data_path "$dir/a.h5/x.h5"
+    refuses "Not a directory" -data_path "$dir/a.h5/x.h5"
 }
 [ $bad = 0 ]
