@@ -18,7 +18,7 @@ steer="-train_batch 16 -tao_type nls -no_such_option 1 -info $here/info"
 mkdir "$here/home" "$here/folder" "$here/plain"
 
 plan() { # FOLDER [NAME=VALUE ...]
-    (cd "$1" && shift && env "$@" "$build/equiscale" plan "$here/study.yaml" 2>&1) | awk '/^transformer/ {print $1, $3, $4}' | sort
+    (cd "$1" && shift && env "$@" "$build/equiscale" plan "$here/study.yaml" 2>&1) | awk '/^transformer-/ {print $1, $3, $4}' | sort
 }
 want=$(plan "$here/plain")
 [ "$(wc -l <<<"$want")" = 2 ] || { echo "no plan"; bad=1; }
