@@ -61,6 +61,11 @@ static void data(void) {
     r = data_ratio(&curve[2], &curve[0]);
     EXPECT(fabs(r.bound - 3000.0 / 10) < 1e-9, "bound %g", r.bound);
 
+    DataCurve flat = curve[1]; /* shares no loss, and is ahead of nothing: within the range of the other */
+    for (int k = 0; k < flat.sets; k++) flat.log_loss[k] = log(0.1);
+    r = data_ratio(&curve[0], &flat);
+    EXPECT(isnan(r.ratio.value) && isnan(r.bound), "a flat curve: %g, %g", r.ratio.value, r.bound);
+
     DataClosing closing = data_closing(&curve[0], &curve[1]);
     EXPECT(!closing.all && fabs(closing.need.value / 8 - 1) < 0.5, "%g times", closing.need.value);
     closing = data_closing(&curve[1], &curve[1]);

@@ -193,9 +193,9 @@ DataRatio data_ratio(const DataCurve *a, const DataCurve *b) {
     int64_t dof = a->dof < b->dof ? a->dof : b->dof;
     bool drawn = a->draw && b->draw;
     if (isnan(out.ratio.value)) {
-        double gap = a->log_loss[a->sets - 1] - b->log_loss[0]; /* above 0: b is ahead everywhere */
-        out.bound = gap > 0 ? b->trajectories[0] / a->trajectories[a->sets - 1]
-                            : b->trajectories[b->sets - 1] / a->trajectories[0];
+        int last_a = a->sets - 1, last_b = b->sets - 1;
+        if (b->log_loss[0] < a->log_loss[last_a]) out.bound = b->trajectories[0] / a->trajectories[last_a];
+        if (a->log_loss[0] < b->log_loss[last_b]) out.bound = b->trajectories[last_b] / a->trajectories[0];
         return out;
     }
     for (int r = 0; r < DATA_DRAWS && drawn; r++)

@@ -85,9 +85,11 @@ static void answer_data(Answer *answer, const Analysis *a) {
         DataRatio r = data_ratio(first, c);
         if (isfinite(r.ratio.value))
             say(answer->sentence, " %s needs %s times", a->table->arm[m], ranged("%.2g", r.ratio).text);
-        else
+        else if (isfinite(r.bound))
             say(answer->sentence, " %s needs %s than %.2g times", a->table->arm[m], r.bound < 1 ? "less" : "more",
                 r.bound);
+        else
+            say(answer->sentence, " %s needs an unknown multiple of", a->table->arm[m]);
         say(answer->sentence, m + 1 < a->arms ? "," : "");
     }
     if (a->arms > 1) say(answer->sentence, " the trajectories of %s.", a->table->arm[first->arm]);

@@ -38,11 +38,16 @@ static void set_parts(Contrast *c, const double value[PARTS], double *draw, int6
     for (int k = 0; k < PARTS; k++) *part[k] = (Estimate){value[k], stats_interval(draw + k * n, n, dof)};
 }
 
-/* Arms that share no loss: `ahead` is by how much the second is below with its least budget. */
-static void set_bound(Contrast *c, double ahead, double lo1, double hi1, double lo2, double hi2) {
+/* The losses that an arm reaches at its best split with its least and its largest budget. */
+typedef struct Reach {
+    double c_min, c_max, worst, best;
+} Reach;
+
+/* Arms that share no loss: one has less with its least budget than the other with its largest. */
+static void set_bound(Contrast *c, const Reach *first, const Reach *second) {
     if (isfinite(c->multiplier.value)) return;
-    if (ahead > 0) c->bound = lo2 / hi1;
-    if (ahead < 0) c->bound = hi2 / lo1;
+    if (second->worst < first->best) c->bound = second->c_min / first->c_max;
+    if (first->worst < second->best) c->bound = second->c_max / first->c_min;
 }
 
 /* ---- Power laws. ---- */
@@ -80,6 +85,13 @@ static void compare_powers(double part[PARTS], const Contrast *c, const Powers *
     part[PART_MULTIPLIER] = shared ? exp(power_reach(q, middle) - power_reach(p, middle)) : NAN;
 }
 
+static Reach reach_of_powers(const ContrastPowers *arm) {
+    return (Reach){.c_min = arm->c_min,
+                   .c_max = arm->c_max,
+                   .worst = power_at(&arm->value, OPTIMUM_LOSS, log(arm->c_min)),
+                   .best = power_at(&arm->value, OPTIMUM_LOSS, log(arm->c_max))};
+}
+
 void contrast_powers(Contrast *out, const ContrastPowers *first, const ContrastPowers *second) {
     *out = nothing();
     const ContrastPowers *silent = first->why ? first : second;
@@ -99,9 +111,8 @@ void contrast_powers(Contrast *out, const ContrastPowers *first, const ContrastP
     }
     compare_powers(part, out, &first->value, &second->value, losses);
     set_parts(out, part, draw, n, fmin(first->dof, second->dof));
-    double ahead = power_at(&first->value, OPTIMUM_LOSS, log(first->c_max)) -
-                   power_at(&second->value, OPTIMUM_LOSS, log(second->c_min)); /* above 0: the second arm, everywhere */
-    set_bound(out, ahead, first->c_min, first->c_max, second->c_min, second->c_max);
+    Reach reach[2] = {reach_of_powers(first), reach_of_powers(second)};
+    set_bound(out, &reach[0], &reach[1]);
     mem_free(draw);
 }
 
@@ -117,6 +128,13 @@ static void compare_laws(double part[PARTS], const Contrast *c, const Law *p, co
     for (int k = 0; k < CONTRAST_BUDGETS; k++)
         part[PART_N + k] = cost_allocate(q, cq, c->budget[k]).n / cost_allocate(p, cp, c->budget[k]).n;
     part[PART_MULTIPLIER] = NAN;
+}
+
+static Reach reach_of_law(const CompareArm *arm) {
+    return (Reach){.c_min = arm->c_min,
+                   .c_max = arm->c_max,
+                   .worst = cost_allocate(arm->law, &arm->cost, arm->c_min).loss,
+                   .best = cost_allocate(arm->law, &arm->cost, arm->c_max).loss};
 }
 
 void contrast_laws(Contrast *out, const CompareArm *first, const CompareArm *second, const Multiplier *multiplier) {
@@ -140,8 +158,7 @@ void contrast_laws(Contrast *out, const CompareArm *first, const CompareArm *sec
     compare_laws(part, out, first->law, &first->cost, second->law, &second->cost);
     set_parts(out, part, draw, n, fmin(first->dof, second->dof));
     out->multiplier = (Estimate){multiplier->value, multiplier->interval};
-    double ahead = cost_allocate(first->law, &first->cost, first->c_max).loss -
-                   cost_allocate(second->law, &second->cost, second->c_min).loss;
-    set_bound(out, ahead, first->c_min, first->c_max, second->c_min, second->c_max);
+    Reach reach[2] = {reach_of_law(first), reach_of_law(second)};
+    set_bound(out, &reach[0], &reach[1]);
     mem_free(draw);
 }
