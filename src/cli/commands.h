@@ -32,6 +32,7 @@ extern const Command commands[];
 extern const int n_commands;
 
 Err cmd_bench(int argc, char **argv, int *code);
+Err cmd_discover(int argc, char **argv, int *code);
 Err cmd_export(int argc, char **argv, int *code);
 Err cmd_fit(int argc, char **argv, int *code);
 Err cmd_generate(int argc, char **argv, int *code);
@@ -52,9 +53,9 @@ void help_print(const Command *command);
 /** Whether keys was given a study file, whose values it then tells. */
 bool keys_of_file(int argc, char **argv);
 
-/** Keys of plan and status, of run, of keys, and of export. */
-extern const KeySpec plan_keys[], run_keys[], keys_keys[], export_keys[];
-enum { PLAN_KEYS = 2, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1 };
+/** Keys of plan and status, of run, of keys, of export, and of discover. */
+extern const KeySpec plan_keys[], run_keys[], keys_keys[], export_keys[], discover_keys[];
+enum { PLAN_KEYS = 2, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1, DISCOVER_KEYS = 4 };
 
 /** Ends a document: the root writes it to the file of a `json` key, to standard output where that is `-`, nowhere where
  *  it is empty. Frees it. Not collective: the error is the root's. */

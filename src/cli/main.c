@@ -30,6 +30,8 @@ const Command commands[] = {
     {"verify", cmd_verify, "[TABLE.csv ...]", "tables with published answers: published against obtained", 0, NULL, 0},
     {"export", cmd_export, "RESULTS.h5 -csv FOLDER", "its tables as CSV files: cells, curves, measures", 0, export_keys,
      EXPORT_KEYS},
+    {"discover", cmd_discover, "gaussian|sum [-key value ...]",
+     "which parameters are the same, learned on tasks where that is known", 0, discover_keys, DISCOVER_KEYS},
     {"bench", cmd_bench, "step|kernels|study STUDY.yaml [-key value ...]", "speed beside the matrix-product peak",
      USES_BENCH | TAKES_RANKS, NULL, 0},
     {"keys", cmd_keys, "[KEY | SECTION | STUDY.yaml] [-key value ...]",
