@@ -95,7 +95,7 @@ SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC)
 
 Q := $(if $(V),,@)
 .DEFAULT_GOAL := build
-.PHONY: build study test check tests deps info install uninstall lint format clean help FORCE
+.PHONY: build study test check check-related tests deps info install uninstall lint format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -113,6 +113,9 @@ test: ## install, build, run every test in both precisions
 
 check: tests ## build and run every test in this precision; installs nothing
 	$(Q)tests/run.sh $(B)
+
+check-related: build ## train what the related systems claim, check and print it (docs/related.md): minutes
+	$(Q)RANKS=$(RANKS) tests/check_related.sh $(B)
 
 deps: ## install what is missing (Debian); elsewhere say what to load
 	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh
@@ -190,7 +193,7 @@ clean:
 	rm -rf build
 
 help:
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 print-%:
 	@echo '$* = $($*)'

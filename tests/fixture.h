@@ -54,11 +54,16 @@ static inline TrainJob fixture_job(const ModelKind *kind, const Procedure *proce
                                    double lr) {
     TrainJob job = {
         .kind = kind, .procedure = procedure, .steps = FIXTURE_STEPS, .dataset = FIXTURE_TRAIN, .seed = 3, .lr = lr};
-    job.shape = (ModelShape){.depth = 2, .heads = 4, .increase = 2};
+    job.shape = (ModelShape){.depth = 2, .heads = 4, .increase = 2, .fixed = 2};
     kind->scene_shape(&job.shape, data->slots, data->worlds);
     job.shape.width = job.shape.in_mv ? 8 : 16;
     job.shape.width_s = job.shape.in_mv ? 8 : 0;
     return job;
+}
+
+/** Whether a model has this tensor parallelism; those that have none say so. */
+static inline bool fixture_splits(const TrainJob *job, int tp) {
+    return !job->kind->check(&job->shape, tp).code;
 }
 
 /** Trains on the first dp x tp ranks of the world; every rank has the record and the curve, those ranks what was found,
@@ -100,6 +105,7 @@ static inline real *fixture_theta(int64_t *n, const TrainJob *job, const TrainDa
         procedure_fill(&run, &pass.batch, k * batch + first, count);
         procedure_gradient(&run, &pass, batch);
         optim_step(optim, pass.model->theta, pass.model->grad, job->lr, &settings);
+        procedure_after_step(&run, &pass);
     }
     *n = pass.model->table.local;
     real *theta = MEM_NEW(real, *n);

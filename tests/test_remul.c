@@ -92,9 +92,9 @@ static void costs(const TrainData *data) {
 static void refusals(void) {
     OptionRoom nothing =
         fixture_keys(&procedure_remul, "-remul_objective 0 -remul_equivariance 0 -remul_penalty constant");
-    EXPECT(procedure_remul.check(&nothing).code == EXIT_USER, "two weights of 0 are refused");
+    EXPECT(procedure_remul.check(&nothing, NULL).code == EXIT_USER, "two weights of 0 are refused");
     OptionRoom balanced = fixture_keys(&procedure_remul, "-remul_penalty gradnorm");
-    EXPECT(!procedure_remul.check(&balanced).code, "GradNorm has weights of its own");
+    EXPECT(!procedure_remul.check(&balanced, NULL).code, "GradNorm has weights of its own");
 }
 
 /* Two tasks with gradients c1 g, c2 g whose losses fall alike: w1 c1 = w2 c2, w1 + w2 = 2. */

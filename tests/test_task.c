@@ -302,6 +302,57 @@ static void held_out(Dataset *dataset) {
     procgrid_free(&shared);
 }
 
+/* ---- What is withheld. ---- */
+
+static void withheld(Dataset *dataset, const TrainData *whole) {
+    TrainDataPlan plan = fixture_plan;
+    Arena arena, other;
+    Batch told = batch_of(whole, &arena);
+    batch_fill(&told, whole, &testing, 0, SAMPLES);
+    for (int kind = 0; kind < 3; kind++) {
+        TrainData data;
+        plan.no_floor = kind != 1;
+        plan.no_gravity = kind != 0;
+        plan.off_centre = kind == 2;
+        Err err = train_data_init(&data, dataset, &plan);
+        CHECK(!err.code, "%s", err.text);
+        Batch b = batch_of(&data, &other);
+        batch_fill(&b, &data, &testing, 0, SAMPLES);
+        for (int q = 0; q < SAMPLES; q++) {
+            double plane = 0, direction = 0;
+            for (int i = 0; i < 4; i++) plane += fabs((double)b.floor[4 * q + i]);
+            for (int i = 0; i < 3; i++) direction += fabs((double)b.gravity[3 * q + i]);
+            EXPECT((plane > 0) == !plan.no_floor && (direction > 0) == !plan.no_gravity, "floor %g, gravity %g", plane,
+                   direction);
+            for (int i = 0; i < SCENE_WORLD; i++) {
+                bool hidden = i < 2 ? plan.no_floor : plan.no_gravity;
+                real is = b.world[SCENE_WORLD * q + i], was = told.world[SCENE_WORLD * q + i];
+                EXPECT(is == (hidden ? 0 : was), "number %d of the world", i);
+            }
+            /* Another origin shifts all positions of a scene alike, and leaves targets. */
+            int64_t first = 3 * b.start[q], last = 3 * b.start[q + 1];
+            double spread = 0, shift = 0, target = 0;
+            for (int64_t i = first; i < last; i++) {
+                double d = (double)b.position[i] - (double)told.position[i];
+                double d0 = (double)b.position[first + i % 3] - (double)told.position[first + i % 3];
+                spread = fmax(spread, fabs(d - d0));
+                shift = fmax(shift, fabs(d));
+                target = fmax(target, fabs((double)(b.target[i] - told.target[i])));
+            }
+            EXPECT(spread < 1e4 * REAL_EPSILON * (1 + shift) && target < 1e4 * REAL_EPSILON, "off by %g, %g", spread,
+                   target);
+            EXPECT((shift > 1) == plan.off_centre, "shifted by %g", shift);
+        }
+        /* Motions leave nothing nothing. */
+        double plane[4] = {0}, w[MOTION_GENERATORS] = {0.1, 0, 0, 0.3, 0.2};
+        Motion bent = motion_exp(w, 1);
+        act_plane(plane, plane, &bent);
+        for (int i = 0; i < 4; i++) EXPECT(plane[i] == 0, "no floor, moved: %g", plane[i]);
+        arena_free(&other);
+    }
+    arena_free(&arena);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -312,6 +363,7 @@ int main(int argc, char **argv) {
     worlds(dataset, &data);
     upright(&data);
     held_out(dataset);
+    withheld(dataset, &data);
     dataset_close(dataset);
     return test_end();
 }

@@ -32,6 +32,7 @@ typedef struct CellRecord {
     char role[RESULTS_NAME]; /* grid: scaling cells; data: data-efficiency cells; lr: learning-rate sweep */
     int64_t width, depth, heads;
     int64_t scalars, multi_query, increase; /* the rest of the shape, as in nn/model.h; -1: not recorded */
+    int64_t fixed;                          /* fixed inputs of gatr_fixed; 0 where there are none */
     int64_t parameters;                     /* N: trainable parameters */
     int64_t steps, batch;                   /* optimiser steps, samples a step */
     int64_t samples;                        /* D: training samples seen, steps * batch */

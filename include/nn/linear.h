@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/real.h"
+#include "nn/param.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,6 +13,12 @@ typedef struct Linear {
     int64_t weight, bias; /* offsets in the local vector of parameters */
     int in, out;          /* local sizes */
 } Linear;
+
+/** Appends NAME.weight and NAME.bias, uniform in +- 1/sqrt(inputs); and what was appended, by name. A bias is whole on every
+ *  rank where only the inputs are split. name: a format. */
+Linear linear_params(ParamTable *table, int block, Axis out, Axis in, bool partial, const char *name, ...)
+    __attribute__((format(printf, 6, 7)));
+Linear linear_find(const ParamTable *table, const char *name, ...) __attribute__((format(printf, 2, 3)));
 
 /** y (tokens, out) = x (tokens, in) W + b + beta y; b is left out where bias < 0. */
 void linear_forward(real *y, int64_t ldy, const real *x, const real *theta, const Linear *map, int64_t tokens,

@@ -33,6 +33,9 @@ typedef struct ModelShape {
     int depth;   /* blocks */
     int heads;
     bool multi_query;
+    int slots, first_slot; /* scalar inputs that say which body, and the first of them */
+    int fixed;             /* gatr_fixed: inputs that do not turn with the scene */
+    FixedKind fixed_kind;
     int increase;                             /* increase_hidden_channels of the attention */
     bool upright;                             /* scenes are turned so that gravity is along -z (train/pass.h) */
     int n_reinsert, reinsert[MODEL_REINSERT]; /* GATr: raw input channels seen again by every attention */
@@ -51,8 +54,14 @@ typedef struct SceneBatch {
     const real *body;     /* (tokens, SCENE_BODY) log mass, friction, restitution, log radius; about unit variance */
     const real *floor;    /* (n, 4) unit normal, and signed distance of the origin above the floor */
     const real *gravity;  /* (n, 3) unit vector */
+    const real *gate;     /* (n) factor on fixed inputs, of models that have them; NULL: 1 */
     const real *world;    /* (n, worlds) friction and restitution of the floor, size of gravity; as body */
 } SceneBatch;
+
+/** The gradient by what moves of a batch of scenes; shapes as there. */
+typedef struct SceneGradient {
+    real *position, *velocity, *floor, *gravity;
+} SceneGradient;
 
 /** Work of forward plus backward over one batch. */
 typedef struct ModelFlops {
@@ -79,7 +88,8 @@ typedef struct ModelKind {
     const char *name;
     const KeySpec *size_keys; /* what a study file says of its sizes, into ModelSizes; `<name>.` goes before each key */
     int n_size_keys;
-    int64_t piece; /* tokens that are worth a pass of their own where a batch leaves the caches; 0: none are */
+    bool rotations; /* what it says turns exactly with the scene */
+    int64_t piece;  /* tokens that are worth a pass of their own where a batch leaves the caches; 0: none are */
 
     /** Refuses impossible sizes (width and heads that do not divide) and tp; the text lists the tp that would do. */
     Err (*check)(const ModelShape *shape, int tp);
@@ -96,14 +106,16 @@ typedef struct ModelKind {
     /** The points on the residual stream, in order of depth; returns how many. tap may be NULL. */
     int (*taps)(Tap *tap, const ModelShape *shape);
 
-    /** Scenes to inputs and outputs to displacements (tokens, 3), with the adjoint of the latter. */
+    /** Scenes to inputs and outputs to displacements (tokens, 3), with the adjoints. */
     void (*scene_shape)(ModelShape *shape, int slots, int worlds); /* sets in_mv, in_s, out_mv, out_s */
     void (*embed)(Tensors in, const SceneBatch *batch, const ModelShape *shape);
+    /** The gradient by scenes from that of inputs; NULL: the model has none to offer. */
+    void (*embed_backward)(SceneGradient dscenes, Tensors din, const SceneBatch *batch, const ModelShape *shape);
     void (*readout)(real *displacement, Tensors out, const SceneBatch *batch, const ModelShape *shape);
     void (*readout_backward)(Tensors dout, const real *ddisplacement, const SceneBatch *batch, const ModelShape *shape);
 } ModelKind;
 
-extern const ModelKind transformer_kind, gatr_kind;
+extern const ModelKind transformer_kind, gatr_kind, gatr_fixed_kind, clofnet_kind;
 extern const ModelKind *const model_kinds[]; /* every one of them: nn/model.c */
 extern const int n_model_kinds;
 const ModelKind *model_kind(const char *name); /* NULL when there is none of that name */
@@ -157,5 +169,6 @@ Packed packed_part(int64_t *start, const Packed *batch, int first, int n);
  *  own activations for backward; `in` must stay untouched until then. */
 void model_forward(Model *model, Tensors out, Tensors in, const Packed *seqs);
 
-/** Adds to model->grad. din receives the gradient of the inputs where its pointers are not NULL. Collective on tp. */
+/** Adds to model->grad. din receives the gradient of the inputs where its pointers are not NULL (clofnet has none to
+ *  offer). Collective on tp. */
 void model_backward(Model *model, Tensors din, Tensors dout, const Packed *seqs);

@@ -4,6 +4,9 @@
 
 #include "par/options.h"
 
+/** What a fixed input of gatr_fixed is. */
+typedef enum FixedKind { FIXED_FREE, FIXED_DIRECTION, FIXED_PLANE } FixedKind;
+
 typedef struct ModelSizes {
     IntList width;   /* hidden channels */
     IntList scalars; /* hidden scalar channels beside multivectors; empty: twice the width */
@@ -11,9 +14,21 @@ typedef struct ModelSizes {
     IntList heads;   /* attention heads */
     bool multi_query;
     int64_t increase; /* factor on the channels inside the attention */
+    IntList fixed;    /* fixed inputs; empty: none */
+    int fixed_kind;   /* FixedKind */
 } ModelSizes;
 
-/* Keys that mean the same in every model with attention; `<model>.` goes before the name. */
+/* Keys that mean the same in every model with multivectors, and in every one with attention; `<model>.` goes before the name. */
+#define MODEL_SIZE_MULTIVECTORS                                                                                        \
+    {"width", KEY_INTS,   offsetof(ModelSizes, width),                                                                 \
+     "",      1,          1 << 20,                                                                                     \
+     NULL,    "channels", "hidden multivector channels of each model size",                                            \
+     NULL},                                                                                                            \
+    {                                                                                                                  \
+        "scalars", KEY_INTS, offsetof(ModelSizes, scalars), "", 1, 1 << 20, NULL, "channels",                          \
+            "hidden scalar channels of each model size; empty: twice the width", NULL                                  \
+    }
+
 #define MODEL_SIZE_ATTENTION                                                                                           \
     {"depth", KEY_INTS, offsetof(ModelSizes, depth), "", 1, 1000, NULL, "blocks", "blocks of each model size", NULL},  \
         {"heads", KEY_INTS, offsetof(ModelSizes, heads),          "",  1, 1000,                                        \

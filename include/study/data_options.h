@@ -7,8 +7,10 @@
 
 /** What velocities models see: those of the moment, or displacements since the frame before. */
 typedef enum DataVelocity { DATA_INSTANT, DATA_FRAMES } DataVelocity;
-/** What models are told of the world: all, or only where the floor is and where gravity points. */
-typedef enum DataInputs { DATA_FULL, DATA_GEOMETRY } DataInputs;
+/** What models are told of the world: all, only where the floor is and where gravity points, or all but one, or nothing. */
+typedef enum DataInputs { DATA_FULL, DATA_GEOMETRY, DATA_NO_GRAVITY, DATA_NO_FLOOR, DATA_NONE } DataInputs;
+/** What positions count from: the mean vertex of each scene, or the origin of the dataset's frame. */
+typedef enum DataOrigin { DATA_MEAN, DATA_FRAME } DataOrigin;
 
 /** What to do where the file is absent. */
 typedef enum DataGenerate { DATA_AUTO, DATA_NEVER } DataGenerate;
@@ -21,13 +23,14 @@ typedef struct DataOptions {
     DataVelocity velocity;
     DataInputs inputs;
     int generate; /* DataGenerate */
+    DataOrigin origin;
 } DataOptions;
 
 extern const KeySpec data_keys[];
 extern const int n_data_keys;
 /** The first DATA_PLACE of them do not decide the numbers in the file: where it is, how much of it, and, the last DATA_SEEN of
  *  these, what models see of it. */
-enum { DATA_SEEN = 2, DATA_PLACE = 5 };
+enum { DATA_SEEN = 3, DATA_PLACE = 6 };
 
 /** What the keys' ranges cannot say: how values go together. Call after options_read. */
 Err data_check(const DataOptions *options);

@@ -74,7 +74,8 @@ Err study_options_read(StudyOptions *out);
 /** Trajectories of the largest training set, which the grid uses. */
 int64_t study_options_trajectories(const StudyOptions *options);
 
-/** The struct that the keys of a procedure have filled. Not collective. */
+/** The structs that the keys of a model and of a procedure have filled. Not collective. */
+const ModelSizes *study_options_sizes(const StudyOptions *options, const ModelKind *kind);
 const void *study_options_procedure(const StudyOptions *options, const Procedure *procedure);
 
 /** All keys with their values but run.*, one a line; mem_free it. */

@@ -49,6 +49,11 @@ Motion motion_mirror(const double normal[3]);
 enum { MOTION_GENERATORS = 12 };
 Motion motion_exp(const double w[MOTION_GENERATORS], double t);
 
+/** Gradient by w of a function of the motion exp(sum_i w[i] G_i), from how the function changes as what the motion has
+ *  moved is moved on, x -> x + e (M x + m): by e sum_i field[i] times the numbers of M, by rows, and then of m. */
+void motion_exp_gradient(double dw[MOTION_GENERATORS], const double w[MOTION_GENERATORS],
+                         const double field[MOTION_GENERATORS]);
+
 /** x -> second(first(x)), and the motion that takes everything back. */
 Motion motion_product(const Motion *second, const Motion *first);
 Motion motion_inverse(const Motion *motion);
@@ -58,7 +63,7 @@ Motion motion_scaled(const Motion *motion, double unit);
 
 /** One thing, in place or from one place to another.
  *  act_pose: a body's pose, world = r body + t. act_plane: unit normal and height of the origin over it, n.q + h = 0.
- *  act_direction: to unit length; zero stays zero. */
+ *  act_direction: to unit length. Zero, which is nothing, stays zero. */
 void act_pose(double r[9], double t[3], const Motion *motion);
 void act_vector(double out[3], const double v[3], const Motion *motion);
 void act_direction(double out[3], const double v[3], const Motion *motion);

@@ -2,7 +2,8 @@
  *
  *  A sample is a trajectory and a frame that has one before and one after: what is seen is the scene at that frame, with
  *  velocities of the moment or, for data without them, the displacements since the frame before; the target is the
- *  displacement of every vertex to the next frame. The dataset is cut into index ranges, test first, then validation,
+ *  displacement of every vertex to the next frame. Floor and gravity may be withheld: the task then lacks the symmetry
+ *  that it has as a whole. The dataset is cut into index ranges, test first, then validation,
  *  then training, so a smaller training set is a prefix of a larger one and none meets another.
  *
  *  Which samples make a batch depends on (seed, position in the stream of samples) only: an epoch visits every sample
@@ -31,9 +32,11 @@ typedef struct TrainData {
     Dataset *dataset;                /* not owned */
     int64_t test, validation, train; /* trajectories in each range */
     int64_t test_samples, validation_samples;
-    bool instant; /* velocities are those of the moment */
-    int worlds;   /* SCENE_WORLD, or 0: models are not told of floor and gravity but where they are */
-    int slots;    /* one-hot width: the largest number of bodies in the dataset */
+    bool instant;              /* velocities are those of the moment */
+    int worlds;                /* SCENE_WORLD, or 0: models are not told of floor and gravity but where they are */
+    bool no_floor, no_gravity; /* withheld: models see 0 instead of the plane or the direction, and of its numbers */
+    bool off_centre;           /* positions count from the origin of the dataset, not from the mean vertex */
+    int slots;                 /* one-hot width: the largest number of bodies in the dataset */
     DataScale scale;
     int64_t dataset_bytes; /* that the dataset takes on each rank; filled by who opened it, for forecast_bytes */
 } TrainData;
@@ -44,7 +47,7 @@ typedef struct TrainDataPlan {
     int64_t test, validation;                 /* trajectories held out */
     int64_t train_max;                        /* trajectories of the largest training set */
     int64_t test_samples, validation_samples; /* 0: all that the trajectories have */
-    bool instant, worlds;
+    bool instant, worlds, no_floor, no_gravity, off_centre;
 } TrainDataPlan;
 Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan);
 
@@ -79,6 +82,7 @@ typedef struct Batch {
     const real *target; /* (tokens, 3) displacement to the next frame, in units of scale.step */
     const real *weight; /* (sequences) 1 / tokens of the sequence */
     real *loss_weight;  /* (sequences) factor on the mean error of the view in the loss; 1 as a rule */
+    real *gate;         /* (sequences) for scenes.gate, which is NULL after batch_clear */
     BatchLoss loss;     /* after batch_clear LOSS_SQUARED, which is what held-out losses are */
     int64_t *start;
     real *position, *velocity, *body, *floor, *gravity, *world, *displacement, *token_weight;

@@ -14,6 +14,12 @@
 
 #include "train/batch.h"
 
+/** What a procedure asks for beside the gradient of the parameters: that by what moves of the scenes. */
+typedef struct InputGradient {
+    Tensors in;          /* by the inputs of the model, of one piece */
+    SceneGradient scene; /* by the scenes of the batch; targets stay as they are */
+} InputGradient;
+
 typedef struct Pass {
     const ModelKind *kind;
     const TrainData *data; /* not owned, nor is the grid */
@@ -25,9 +31,11 @@ typedef struct Pass {
     MovedScenes shown;     /* what the model sees of it where shape.upright */
     Motion *tilt, *back;   /* (sequences) from the scene to what is shown, and the way back */
     int64_t *piece_start;
-    real *prediction;      /* (tokens, 3) displacement in units of scale.step; after pass_gradient its gradient */
+    real *prediction;      /* (tokens, 3) displacement in units of scale.step; after pass_gradient the gradient by what
+                              the model says */
     double *error;         /* (sequences) loss of each sequence of the last pass_loss or pass_gradient, unweighted */
     double *by_trajectory; /* sums of held-out losses, then numbers of samples */
+    InputGradient *inputs; /* where pass_gradient leaves it; not owned; NULL: it is not asked for */
     CommRequest *request;  /* one a gradient block */
     Arena arena;
 } Pass;
@@ -54,6 +62,14 @@ void pass_predict(Pass *pass, const SceneBatch *scenes);
 
 /** Sum over the sequences of the batch of loss weight times loss, after pass_predict of it. Not collective. */
 double pass_loss(Pass *pass);
+
+/** Room for the gradient by the scenes of batches of the pass, of which sizes, kind and shape must be there. The model must
+ *  have embed_backward, and its scenes must not be turned upright. Called twice, to count and to place. */
+void pass_inputs_layout(InputGradient *inputs, const Pass *pass, Arena *arena);
+
+/** How the loss of a batch changes as sequence q, with its target, is moved on: x -> x + e (M x + m) changes it by e times
+ *  the sum of field, times the numbers of M by rows and of m. After pass_gradient with pass->inputs. Not collective. */
+void pass_field(double field[MOTION_GENERATORS], const Pass *pass, int q);
 
 /** Gradient of the loss of one batch of `samples` samples over all dp, in model->grad. Returns this rank's share of that
  *  loss. Collective on grid->cell. */

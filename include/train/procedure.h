@@ -29,8 +29,12 @@ struct Procedure {
     const KeySpec *keys; /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
     int n_keys;
 
-    /** Refuses options that do not fit together. NULL: all do. */
-    Err (*check)(const void *options);
+    /** Refuses options that do not fit together, or the data. NULL: all do. */
+    Err (*check)(const void *options, const TrainData *data);
+
+    /** Factor on the work of a step, for what the procedure computes beside its views. NULL: 1. */
+    double (*work)(const void *options);
+    bool input_gradient; /* it asks the pass for the gradient by the scenes, which costs work */
 
     /** Sequences that each sample takes in a batch. NULL: one. */
     int (*views)(const void *options);
@@ -38,6 +42,10 @@ struct Procedure {
     /** Parameters and buffers of its own: places run->state with their first values. Called twice, to count (state is
      *  NULL then) and to place. NULL: it has none. */
     void (*layout)(ProcedureRun *run, Arena *arena);
+
+    /** Once, before the first step, where the parameters of the model have their first values. Not collective. NULL: nothing
+     *  to do. */
+    void (*start)(ProcedureRun *run, Pass *pass);
 
     /** Appends samples first .. first+n-1 of the stream to an empty batch, n times `views` sequences (batch_add). A
      *  function of position in the stream, not of ranks. Not collective. */
@@ -55,25 +63,32 @@ struct Procedure {
     int64_t (*state)(const ProcedureRun *run, double *numbers);
     void (*restore)(ProcedureRun *run, const double *numbers);
 
+    /** After the optimiser has moved the parameters. Collective on the grid's cell. NULL: nothing to do. */
+    void (*after_step)(ProcedureRun *run, Pass *pass);
+
     /** What the learning curve shows of it (column `procedure`): names, the rest NULL, and their values, means over the
      *  steps since they were asked for last where they are of steps. The same on every rank. Collective on the cell. */
     const char *number[CURVE_NUMBERS];
     void (*numbers)(ProcedureRun *run, double value[CURVE_NUMBERS]);
 };
 
-extern const Procedure procedure_plain, procedure_augmented, procedure_remul;
+extern const Procedure procedure_plain, procedure_augmented, procedure_remul, procedure_gated, procedure_augerino,
+    procedure_shared;
 extern const Procedure *const procedures[]; /* every one of them: src/train/procedure.c */
 extern const int n_procedures;
 
 /** The state of a run and its end. Not collective. */
 void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *options, const SampleStream *stream,
-                     const Pass *pass);
+                     Pass *pass);
 void procedure_end(ProcedureRun *run);
 
 /** Bytes that procedure_start takes for a pass of so many sequences, and sequences a sample. Not collective. */
 int64_t procedure_bytes(const Procedure *procedure, const void *options, const ModelKind *kind, const ModelShape *shape,
                         int sequences, const TrainData *data);
 int procedure_views(const Procedure *procedure, const void *options);
+
+/** Work of a step whose batch has this work by the model alone. Not collective. */
+ModelFlops procedure_flops(const Procedure *procedure, const void *options, ModelFlops batch);
 
 /** The batch of samples first .. first+n-1, emptied before. Not collective. */
 void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n);
@@ -85,6 +100,9 @@ double procedure_gradient(ProcedureRun *run, Pass *pass, int64_t samples);
  *  on grid->cell, counting alone is not. */
 int64_t procedure_state(const ProcedureRun *run, double *numbers);
 void procedure_restore(ProcedureRun *run, const double *numbers);
+
+/** What the procedure does once the optimiser has used it. Collective on the grid's cell. */
+void procedure_after_step(ProcedureRun *run, Pass *pass);
 
 /** What the learning curve shows: values, NaN where the procedure has none (collective on the grid's cell), and their
  *  names, separated by commas. */

@@ -55,6 +55,7 @@ static const Field cell_fields[] = {
     CELL_LATER(scalars, H5_I64, "-1", "1", "hidden scalar channels beside multivectors; -1: not recorded"),
     CELL_LATER(multi_query, H5_I64, "-1", "1", "1: query heads share one key and value head; -1: not recorded"),
     CELL_LATER(increase, H5_I64, "-1", "1", "factor on the channels inside the attention; -1: not recorded"),
+    CELL_LATER(fixed, H5_I64, "0", "1", "fixed inputs (gatr_fixed)"),
     CELL(parameters, H5_I64, "1", "N: trainable parameters"),
     CELL(steps, H5_I64, "1", "optimiser steps"),
     CELL(batch, H5_I64, "samples", "samples a step"),

@@ -25,6 +25,12 @@ static inline Vec by_tanh(Vec *slope, Vec x) {
     return x * s;
 }
 
+static inline Vec logistic(Vec *slope, Vec x) {
+    Vec r = 1 / (1 + vec_exp(-vec_abs(x))), s = HALF + vec_copysign(r - HALF, x);
+    *slope = s * (1 + x * (1 - s));
+    return x * s;
+}
+
 static inline void row(real *y, real *slope, const real *x, const real *bias, int64_t n,
                        Vec function(Vec *slope, Vec x)) {
     for (int64_t i = 0; i < n; i += LANES) {
@@ -41,6 +47,10 @@ void gelu(real *y, real *slope, const real *x, int64_t n) {
 
 void gelu_tanh(real *y, real *slope, const real *x, int64_t n) {
     row(y, slope, x, NULL, n, by_tanh);
+}
+
+void silu(real *y, real *slope, const real *x, int64_t n) {
+    row(y, slope, x, NULL, n, logistic);
 }
 
 void gelu_bias(real *y, real *slope, const real *x, const real *bias, int64_t rows, int64_t n) {
@@ -61,6 +71,12 @@ void gelu_ref(double *y, double *slope, double x) {
     double phi = 0.5 * erfc(-x * M_SQRT1_2);
     *y = x * phi;
     *slope = phi + x * exp(-x * x / 2) / sqrt(2 * M_PI);
+}
+
+void silu_ref(double *y, double *slope, double x) {
+    double s = 1 / (1 + exp(-x));
+    *y = x * s;
+    *slope = s * (1 + x * (1 - s));
 }
 
 void gelu_tanh_ref(double *y, double *slope, double x) {

@@ -451,16 +451,12 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     }
 }
 
-static const KeySpec size_keys[] = {{"width", KEY_INTS, offsetof(ModelSizes, width), "", 1, 1 << 20, NULL, "channels",
-                                     "hidden multivector channels of each model size", NULL},
-                                    {"scalars", KEY_INTS, offsetof(ModelSizes, scalars), "", 1, 1 << 20, NULL,
-                                     "channels", "hidden scalar channels of each model size; empty: twice the width",
-                                     NULL},
-                                    MODEL_SIZE_ATTENTION};
+static const KeySpec size_keys[] = {MODEL_SIZE_MULTIVECTORS, MODEL_SIZE_ATTENTION};
 
 const ModelKind gatr_kind = {.name = "gatr",
                              .size_keys = size_keys,
                              .n_size_keys = sizeof size_keys / sizeof *size_keys,
+                             .rotations = true,
                              .piece = TILE,
                              .check = gatr_check,
                              .params = gatr_params,

@@ -147,6 +147,7 @@ ModelWork gatr_work(const ModelShape *shape, int tp, bool input_gradient) {
     nominal = shape->depth * nominal + equi_linear_nominal(shape->in_mv, shape->in_s, w, z) +
               equi_linear_nominal(w, z, shape->out_mv, shape->out_s);
     a.heads /= tp;
+    double attention = tp * shape->depth * (double)equi_attention_flops(&a, 1);
     return (ModelWork){.token = {.nominal = nominal, .executed = tp * (ends + shape->depth * per_token)},
-                       .square = {.executed = tp * shape->depth * (double)equi_attention_flops(&a, 1)}};
+                       .square = {.executed = attention, .attention = attention}};
 }

@@ -11,6 +11,8 @@ void gatr_scene_shape(ModelShape *shape, int slots, int worlds) {
     shape->in_s = SCENE_BODY + worlds + slots;
     shape->out_mv = 1;
     shape->out_s = 0;
+    shape->slots = slots;
+    shape->first_slot = shape->in_s - slots;
 }
 
 static void put(Tensors in, int64_t tokens, int64_t t, int channel, const double *x) {

@@ -3,7 +3,40 @@
 #include "la/gemm.h"
 #include "nn/activation.h"
 
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+
+Linear linear_params(ParamTable *table, int block, Axis out, Axis in, bool partial, const char *name, ...) {
+    static const int in_out[2] = {1, 0};
+    ParamInit init = param_uniform(1 / sqrt(axis_size(&in, 1)));
+    char text[PARAM_NAME];
+    va_list ap;
+    va_start(ap, name);
+    vsnprintf(text, sizeof text, name, ap);
+    va_end(ap);
+    /* The bias of a map whose inputs are split is added once, after the sum: it is whole. */
+    int64_t weight = param_add(table, block, (Axis[]){out, in}, 2, in_out, partial, init, "%s.weight", text);
+    int64_t bias = param_add(table, block, &out, 1, NULL, partial, init, "%s.bias", text);
+    return (Linear){.weight = weight, .bias = bias, .in = axis_size(&in, table->tp), .out = axis_size(&out, table->tp)};
+}
+
+Linear linear_find(const ParamTable *table, const char *name, ...) {
+    char text[PARAM_NAME], full[PARAM_NAME + 8];
+    va_list ap;
+    va_start(ap, name);
+    vsnprintf(text, sizeof text, name, ap);
+    va_end(ap);
+    snprintf(full, sizeof full, "%s.weight", text);
+    const Param *w = param_find(table, full);
+    snprintf(full, sizeof full, "%s.bias", text);
+    const Param *b = param_find(table, full);
+    return (Linear){.weight = w->offset,
+                    .bias = b ? b->offset : -1,
+                    .in = axis_size(&w->axis[1], table->tp),
+                    .out = axis_size(&w->axis[0], table->tp)};
+}
 
 /* Rows of a product whose result, `width` columns, a second-level cache holds; not so few that packing W shows. */
 static int64_t run_rows(int64_t left, int64_t width) {

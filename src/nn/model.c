@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const ModelKind *const model_kinds[] = {&transformer_kind, &gatr_kind};
+const ModelKind *const model_kinds[] = {&transformer_kind, &gatr_kind, &gatr_fixed_kind, &clofnet_kind};
 const int n_model_kinds = sizeof model_kinds / sizeof *model_kinds;
 
 const ModelKind *model_kind(const char *name) {
@@ -22,7 +22,7 @@ ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
     }
     return (ModelFlops){.nominal = work->token.nominal * tokens + work->square.nominal * squares,
                         .executed = work->token.executed * tokens + work->square.executed * squares,
-                        .attention = work->square.executed * squares};
+                        .attention = work->square.attention * squares};
 }
 
 int model_block_taps(Tap *tap, int depth, int mv, int s) {

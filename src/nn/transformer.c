@@ -72,67 +72,41 @@ static Err check(const ModelShape *s, int tp) {
 
 /* ---- Parameters. ---- */
 
-static void add_linear(ParamTable *table, int block, Axis out, Axis in, bool partial, const char *prefix,
-                       const char *name) {
-    static const int in_out[2] = {1, 0};
-    ParamInit init = param_uniform(1 / sqrt(axis_size(&in, 1)));
-    /* The bias of a map whose inputs are split is added once, after the sum: it is whole. */
-    param_add(table, block, (Axis[]){out, in}, 2, in_out, partial, init, "%s%s.weight", prefix, name);
-    param_add(table, block, &out, 1, NULL, partial, init, "%s%s.bias", prefix, name);
-}
-
 static void params(ParamTable *table, const ModelShape *s) {
     Sizes z = sizes_of(s, 1);
     Axis width = axis_plain(z.width), hidden = axis_split(z.hidden);
-    add_linear(table, 0, width, axis_plain(s->in_s), false, "", "linear_in");
+    linear_params(table, 0, width, axis_plain(s->in_s), false, "linear_in");
     for (int b = 0; b < s->depth; b++) {
         char p[64];
         snprintf(p, sizeof p, "blocks.%d.", b);
         Axis q = axis_heads(1, z.heads, z.head, true, true);
         if (s->multi_query) {
-            add_linear(table, b + 1, q, width, false, p, "attention.qkv_linear.q_linear");
-            add_linear(table, b + 1, axis_plain(z.head), width, true, p, "attention.qkv_linear.k_linear");
-            add_linear(table, b + 1, axis_plain(z.head), width, true, p, "attention.qkv_linear.v_linear");
+            linear_params(table, b + 1, q, width, false, "%sattention.qkv_linear.q_linear", p);
+            linear_params(table, b + 1, axis_plain(z.head), width, true, "%sattention.qkv_linear.k_linear", p);
+            linear_params(table, b + 1, axis_plain(z.head), width, true, "%sattention.qkv_linear.v_linear", p);
         } else {
             Axis qkv = axis_heads(3, z.heads, z.head, true, true);
-            add_linear(table, b + 1, qkv, width, false, p, "attention.qkv_linear.linear");
+            linear_params(table, b + 1, qkv, width, false, "%sattention.qkv_linear.linear", p);
         }
         Axis heads = axis_heads(1, z.heads, z.head, false, true);
-        add_linear(table, b + 1, width, heads, false, p, "attention.out_linear");
-        add_linear(table, b + 1, hidden, width, false, p, "mlp.0");
-        add_linear(table, b + 1, width, hidden, false, p, "mlp.2");
+        linear_params(table, b + 1, width, heads, false, "%sattention.out_linear", p);
+        linear_params(table, b + 1, hidden, width, false, "%smlp.0", p);
+        linear_params(table, b + 1, width, hidden, false, "%smlp.2", p);
     }
-    add_linear(table, s->depth + 1, axis_plain(s->out_s), width, false, "", "linear_out");
-}
-
-static Linear find_linear(const ParamTable *table, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static Linear find_linear(const ParamTable *table, const char *fmt, ...) {
-    char name[PARAM_NAME], full[PARAM_NAME + 8];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(name, sizeof name, fmt, ap);
-    va_end(ap);
-    snprintf(full, sizeof full, "%s.weight", name);
-    const Param *w = param_find(table, full);
-    snprintf(full, sizeof full, "%s.bias", name);
-    const Param *b = param_find(table, full);
-    return (Linear){.weight = w->offset,
-                    .bias = b->offset,
-                    .in = axis_size(&w->axis[1], table->tp),
-                    .out = axis_size(&w->axis[0], table->tp)};
+    linear_params(table, s->depth + 1, axis_plain(s->out_s), width, false, "linear_out");
 }
 
 /* ---- Memory. ---- */
 
 static Block block_layout(const Model *m, const Sizes *z, int b, Arena *arena) {
     const ParamTable *t = &m->table;
-    Block k = {.out = find_linear(t, "blocks.%d.attention.out_linear", b),
-               .mlp0 = find_linear(t, "blocks.%d.mlp.0", b),
-               .mlp2 = find_linear(t, "blocks.%d.mlp.2", b),
+    Block k = {.out = linear_find(t, "blocks.%d.attention.out_linear", b),
+               .mlp0 = linear_find(t, "blocks.%d.mlp.0", b),
+               .mlp2 = linear_find(t, "blocks.%d.mlp.2", b),
                .shape = {.heads = z->heads, .kv_heads = z->kv_heads, .dq = z->head, .dv = z->head}};
     static const char *name[] = {"q_linear", "k_linear", "v_linear"};
     for (int i = 0; i < z->maps; i++)
-        k.qkv[i] = find_linear(t, "blocks.%d.attention.qkv_linear.%s", b, z->maps == 1 ? "linear" : name[i]);
+        k.qkv[i] = linear_find(t, "blocks.%d.attention.qkv_linear.%s", b, z->maps == 1 ? "linear" : name[i]);
     /* Added by the layer norm that follows. */
     k.out_bias = k.out.bias;
     k.mlp2_bias = k.mlp2.bias;
@@ -160,8 +134,8 @@ static void layout(Model *m, Arena *arena) {
     Block *blocks = ARENA_TAKE(arena, Block, m->shape.depth);
     if (!s) s = &counted;
     *s = (State){.size = sizes_of(&m->shape, m->table.tp), .block = blocks};
-    s->in = find_linear(&m->table, "linear_in");
-    s->out = find_linear(&m->table, "linear_out");
+    s->in = linear_find(&m->table, "linear_in");
+    s->out = linear_find(&m->table, "linear_out");
     for (int b = 0; b < m->shape.depth; b++) {
         Block k = block_layout(m, &s->size, b, arena);
         if (blocks) blocks[b] = k;
@@ -305,6 +279,7 @@ static ModelWork work(const ModelShape *shape, int tp, bool input_gradient) {
     if (!input_gradient) w.token.executed -= 2.0 * z.width * shape->in_s;
     w.token.executed *= tp;
     w.square.executed = tp * shape->depth * (double)attention_flops(&(Packed){.n = 1, .start = one_token}, &a);
+    w.square.attention = w.square.executed;
     return w;
 }
 
@@ -316,6 +291,8 @@ static void scene_shape(ModelShape *shape, int slots, int worlds) {
     shape->in_mv = shape->out_mv = 0;
     shape->in_s = BEFORE_SLOTS + slots + AFTER_SLOTS + worlds;
     shape->out_s = 3;
+    shape->slots = slots;
+    shape->first_slot = BEFORE_SLOTS;
 }
 
 static void embed(Tensors in, const SceneBatch *batch, const ModelShape *shape) {
@@ -331,6 +308,20 @@ static void embed(Tensors in, const SceneBatch *batch, const ModelShape *shape) 
             memcpy(row + SCENE_BODY, batch->floor + 4 * i, 4 * sizeof *row);
             memcpy(row + SCENE_BODY + 4, batch->gravity + 3 * i, 3 * sizeof *row);
             for (int j = 0; j < batch->worlds; j++) row[AFTER_SLOTS + j] = batch->world[batch->worlds * i + j];
+        }
+}
+
+static void embed_backward(SceneGradient dscenes, Tensors din, const SceneBatch *batch, const ModelShape *shape) {
+    memset(dscenes.floor, 0, (size_t)(4 * batch->seqs.n) * sizeof *dscenes.floor);
+    memset(dscenes.gravity, 0, (size_t)(3 * batch->seqs.n) * sizeof *dscenes.gravity);
+    for (int i = 0; i < batch->seqs.n; i++)
+        for (int64_t t = batch->seqs.start[i]; t < batch->seqs.start[i + 1]; t++) {
+            const real *row = din.s + t * shape->in_s;
+            memcpy(dscenes.position + 3 * t, row, 3 * sizeof *row);
+            memcpy(dscenes.velocity + 3 * t, row + 3, 3 * sizeof *row);
+            row += BEFORE_SLOTS + batch->slots + SCENE_BODY;
+            for (int j = 0; j < 4; j++) dscenes.floor[4 * i + j] += row[j];
+            for (int j = 0; j < 3; j++) dscenes.gravity[3 * i + j] += row[4 + j];
         }
 }
 
@@ -361,5 +352,6 @@ const ModelKind transformer_kind = {.name = "transformer",
                                     .taps = taps,
                                     .scene_shape = scene_shape,
                                     .embed = embed,
+                                    .embed_backward = embed_backward,
                                     .readout = readout,
                                     .readout_backward = readout_backward};

@@ -17,8 +17,13 @@ const KeySpec data_keys[] = {
     {"data.velocity", KEY_CHOICE, AT(velocity), "instant", 0, 0, "instant|frames", "1",
      "velocities that models see: of the moment, or (for data without them) the displacement since the frame before",
      "frames"},
-    {"data.inputs", KEY_CHOICE, AT(inputs), "full", 0, 0, "full|geometry", "1",
-     "geometry: models are not told the floor's friction and restitution nor the size of gravity", "geometry"},
+    {"data.inputs", KEY_CHOICE, AT(inputs), "full", 0, 0, "full|geometry|no_gravity|no_floor|none", "1",
+     "geometry: models are not told the floor's friction and restitution nor the size of gravity; no_gravity, "
+     "no_floor: "
+     "nothing of it; none: neither",
+     "geometry"},
+    {"data.origin", KEY_CHOICE, AT(origin), "mean", 0, 0, "mean|frame", "1",
+     "positions count from the mean vertex of a scene, or from the origin of the dataset's frame"},
     {"data.seed", KEY_INT, AT(seed), "1", 0, 1e15, NULL, "1", "seed of everything random in the scenes"},
     {"data.frames", KEY_INT, AT(frames), "24", 3, 1e5, NULL, "1", "frames of a trajectory, the first at time 0"},
     {"data.frame_rate", KEY_INT, AT(frame_rate), "12", 1, 240, NULL, "Hz", "frames a second, a divisor of 240"},

@@ -19,20 +19,16 @@
 
 /* ---- Making the cells. ---- */
 
-static int kind_index(const ModelKind *kind) {
-    for (int k = 0; k < n_model_kinds; k++)
-        if (model_kinds[k] == kind) return k;
-    CHECK(false, "model %s is not in the list", kind->name);
-}
-
 static ModelShape shape_of(const StudyOptions *o, const Arm *arm, int size, const TrainData *data) {
-    const ModelSizes *s = &o->sizes[kind_index(arm->kind)];
+    const ModelSizes *s = study_options_sizes(o, arm->kind);
     ModelShape shape = {.width = (int)s->width.at[size],
                         .width_s = s->scalars.n ? (int)s->scalars.at[size] : 2 * (int)s->width.at[size],
                         .depth = (int)s->depth.at[size],
                         .heads = (int)s->heads.at[size],
                         .multi_query = s->multi_query,
                         .increase = (int)s->increase,
+                        .fixed = s->fixed.n ? (int)s->fixed.at[size] : 0,
+                        .fixed_kind = s->fixed_kind,
                         .upright = arm->upright};
     arm->kind->scene_shape(&shape, data->slots, data->worlds);
     if (!shape.in_mv) shape.width_s = 0;
@@ -68,12 +64,13 @@ static void rate_text(char text[32], double rate) {
 /* The name of a cell has all by which the cells of a study can differ; the rate where several are swept. */
 static void name_cell(char id[RESULTS_ID], const Cell *cell, double rate, bool swept) {
     const CellRecord *r = &cell->record;
-    char digits[32], suffix[40] = "", scalars[32] = "";
+    char digits[32], suffix[40] = "", scalars[32] = "", fixed[32] = "";
     rate_text(digits, rate);
     if (swept) snprintf(suffix, sizeof suffix, "-lr%s", digits);
     if (r->scalars) snprintf(scalars, sizeof scalars, "s%lld", (long long)r->scalars);
-    int n = snprintf(id, RESULTS_ID, "%s-w%lld%sx%lldh%lld-t%lld-n%lld-r%lld%s", r->arm, (long long)r->width, scalars,
-                     (long long)r->depth, (long long)r->heads, (long long)r->steps, (long long)r->dataset,
+    if (r->fixed) snprintf(fixed, sizeof fixed, "k%lld", (long long)r->fixed);
+    int n = snprintf(id, RESULTS_ID, "%s-w%lld%sx%lldh%lld%s-t%lld-n%lld-r%lld%s", r->arm, (long long)r->width, scalars,
+                     (long long)r->depth, (long long)r->heads, fixed, (long long)r->steps, (long long)r->dataset,
                      (long long)r->seed, suffix);
     CHECK(n < RESULTS_ID, "a name of %d letters", n);
 }
@@ -105,6 +102,7 @@ static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, b
     r->scalars = shape.width_s;
     r->multi_query = shape.multi_query;
     r->increase = shape.increase;
+    r->fixed = shape.fixed;
     r->parameters = n;
     r->steps = c.steps;
     r->batch = o->train.batch;
@@ -140,7 +138,7 @@ static void add_new_cell(Grid *grid, const StudyOptions *o, const TrainData *dat
 }
 
 static int sizes_of(const StudyOptions *o, int arm) {
-    return o->sizes[kind_index(arm_find(o->arms.at[arm])->kind)].width.n;
+    return study_options_sizes(o, arm_find(o->arms.at[arm])->kind)->width.n;
 }
 
 /* The cells of one arm at one learning rate that meet compute budgets. */
@@ -221,7 +219,9 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
     *grid = (Grid){0};
     for (int a = 0; a < options->arms.n; a++) {
         const Arm *arm = arm_find(options->arms.at[a]);
-        for (int s = 0; s < options->sizes[kind_index(arm->kind)].width.n; s++) {
+        const Procedure *procedure = arm->procedure;
+        if (procedure->check) TRY(procedure->check(study_options_procedure(options, procedure), data));
+        for (int s = 0; s < sizes_of(options, a); s++) {
             ModelShape shape = shape_of(options, arm, s, data);
             TRY(arm->kind->check(&shape, (int)options->tp));
         }

@@ -21,10 +21,10 @@ typedef struct Column {
 
 #define AT(member) offsetof(CellRecord, member)
 static const Column columns[] = {
-    {".width", AT(width)},      {".scalars", AT(scalars)},         {".depth", AT(depth)},
-    {".heads", AT(heads)},      {".multi_query", AT(multi_query)}, {".increase", AT(increase)},
-    {"study.steps", AT(steps)}, {"train.batch", AT(batch)},        {"study.datasets", AT(dataset)},
-    {"study.seeds", AT(seed)},  {"parameters", AT(parameters)},
+    {".width", AT(width)},           {".scalars", AT(scalars)},         {".depth", AT(depth)},
+    {".heads", AT(heads)},           {".multi_query", AT(multi_query)}, {".increase", AT(increase)},
+    {".fixed", AT(fixed)},           {"study.steps", AT(steps)},        {"train.batch", AT(batch)},
+    {"study.datasets", AT(dataset)}, {"study.seeds", AT(seed)},         {"parameters", AT(parameters)},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
@@ -84,6 +84,19 @@ static Err check_keys(const char *record, const char *path, const void *filled, 
     return options_differ(&d, record, filled, specs, n) ? other(path, d.key, d.there, d.here) : ERR_NONE;
 }
 
+/* What a model is made of beside the sizes that are columns: its keys that choose one of several words. */
+static Err check_choices(const char *record, const char *path, const ModelKind *kind, const StudyOptions *o) {
+    for (int i = 0; i < kind->n_size_keys; i++) {
+        KeySpec key = kind->size_keys[i];
+        char name[64];
+        if (key.type != KEY_CHOICE) continue;
+        snprintf(name, sizeof name, "%s.%s", kind->name, key.key);
+        key.key = name;
+        TRY(check_keys(record, path, study_options_sizes(o, kind), &key, 1));
+    }
+    return ERR_NONE;
+}
+
 /* What all cells of a study have in common. */
 static Err check_common(const char *record, const char *path, const StudyOptions *o) {
     char *precision = record_value(record, "precision");
@@ -123,6 +136,7 @@ Err identity_check(Results *one, const char *path, const Cell *want, const Study
         return err_user("%s: holds the cell %s: want that of its name", path, one->cell[0].id);
     TRY(check_common(record, path, o));
     TRY(check_keys(record, path, want->job.procedure_options, procedure->keys, procedure->n_keys));
+    TRY(check_choices(record, path, want->job.kind, o));
     return check_row(&one->cell[0], record, path, want, o);
 }
 

@@ -20,7 +20,10 @@ static TrainDataPlan plan_of(const StudyOptions *o) {
                            .test_samples = o->test_samples,
                            .validation_samples = o->validation_samples,
                            .instant = o->data.velocity == DATA_INSTANT,
-                           .worlds = o->data.inputs == DATA_FULL};
+                           .worlds = o->data.inputs != DATA_GEOMETRY && o->data.inputs != DATA_NONE,
+                           .no_floor = o->data.inputs == DATA_NO_FLOOR || o->data.inputs == DATA_NONE,
+                           .no_gravity = o->data.inputs == DATA_NO_GRAVITY || o->data.inputs == DATA_NONE,
+                           .off_centre = o->data.origin == DATA_FRAME};
 }
 
 /* A few trajectories of the kind the study wants, in a file that lives as long as it takes to open it. */

@@ -161,6 +161,12 @@ int study_key_tables(KeyTable tables[STUDY_TABLES], const StudyOptions *options)
     return n;
 }
 
+const ModelSizes *study_options_sizes(const StudyOptions *options, const ModelKind *kind) {
+    for (int k = 0; k < n_model_kinds; k++)
+        if (model_kinds[k] == kind) return &options->sizes[k];
+    CHECK(false, "model %s is not in the list", kind->name);
+}
+
 const void *study_options_procedure(const StudyOptions *options, const Procedure *procedure) {
     for (int p = 0; p < n_procedures; p++)
         if (procedures[p] == procedure) return &options->procedures[p];
@@ -206,9 +212,14 @@ static Err check_twice(const StudyOptions *o) {
     return check_ints("study.datasets", &o->datasets);
 }
 
+/* An entry of a list that may be left out. */
+static int64_t entry(const IntList *list, int i, int64_t otherwise) {
+    return list->n ? list->at[i] : otherwise;
+}
+
 /* Scalar channels of a size: twice the width unless they are listed. */
 static int64_t scalars_of(const ModelSizes *s, int size) {
-    return s->scalars.n ? s->scalars.at[size] : 2 * s->width.at[size];
+    return entry(&s->scalars, size, 2 * s->width.at[size]);
 }
 
 static Err check_sizes_differ(const ModelSizes *s, const char *model) {
@@ -216,7 +227,8 @@ static Err check_sizes_differ(const ModelSizes *s, const char *model) {
     for (int i = 0; i < s->width.n; i++)
         for (int k = 0; k < i; k++) {
             if (s->width.at[i] != s->width.at[k] || scalars_of(s, i) != scalars_of(s, k) ||
-                s->depth.at[i] != s->depth.at[k] || s->heads.at[i] != s->heads.at[k])
+                s->depth.at[i] != s->depth.at[k] || s->heads.at[i] != s->heads.at[k] ||
+                entry(&s->fixed, i, 0) != entry(&s->fixed, k, 0))
                 continue;
             snprintf(value, sizeof value, "the size of width %lld, depth %lld, heads %lld", (long long)s->width.at[i],
                      (long long)s->depth.at[i], (long long)s->heads.at[i]);
@@ -225,17 +237,26 @@ static Err check_sizes_differ(const ModelSizes *s, const char *model) {
     return ERR_NONE;
 }
 
-static Err check_sizes(const StudyOptions *o, int kind) {
-    const ModelSizes *s = &o->sizes[kind];
-    const char *name = model_kinds[kind]->name;
+static bool has_heads(const ModelKind *kind) {
+    bool found = false;
+    for (int i = 0; i < kind->n_size_keys; i++) found |= kind->size_keys[i].offset == offsetof(ModelSizes, heads);
+    return found;
+}
+
+static Err check_sizes(const StudyOptions *o, const ModelKind *kind) {
+    const ModelSizes *s = study_options_sizes(o, kind);
+    const char *name = kind->name;
     int n = s->width.n;
     if (n == 0)
         return err_user("%s: key %s.width is missing: want one width for each model size", options_source(), name);
-    if (s->depth.n != n || s->heads.n != n)
-        return err_user("%s: %s.depth and %s.heads: want %d entries each, one for each width", options_source(), name,
-                        name, n);
+    if (s->depth.n != n || (has_heads(kind) && s->heads.n != n))
+        return err_user("%s: %s.depth%s%s%s: want %d entries each, one for each width", options_source(), name,
+                        has_heads(kind) ? " and " : "", has_heads(kind) ? name : "", has_heads(kind) ? ".heads" : "",
+                        n);
     if (s->scalars.n && s->scalars.n != n)
         return err_user("%s: %s.scalars: want %d entries, one for each width", options_source(), name, n);
+    if (s->fixed.n && s->fixed.n != n)
+        return err_user("%s: %s.fixed: want %d entries, one for each width", options_source(), name, n);
     TRY(check_sizes_differ(s, name));
     if (o->datasets.n > 1 && o->data_size >= n)
         return err_user("%s: study.data_size = %lld: want 0 to %d, the last size of %s", options_source(),
@@ -251,9 +272,10 @@ static Err check_together(const StudyOptions *o) {
     if (!o->arms.n) return err_user("%s: study.arms: want at least one of %s", options_source(), arm_names);
     for (int i = 0; i < o->arms.n; i++) {
         const Arm *arm = arm_find(o->arms.at[i]);
-        for (int k = 0; k < n_model_kinds; k++)
-            if (model_kinds[k] == arm->kind) TRY(check_sizes(o, k));
-        if (arm->procedure->check) TRY(arm->procedure->check(study_options_procedure(o, arm->procedure)));
+        TRY(check_sizes(o, arm->kind));
+        if (arm->upright && (o->data.inputs == DATA_NO_GRAVITY || o->data.inputs == DATA_NONE))
+            return err_user("%s: data.inputs: %s turns scenes by their gravity: want full, geometry or no_floor",
+                            options_source(), arm->name);
         if (!o->rates[arm - arms].lr.n)
             return err_user("%s: %s.lr: want at least one learning rate", options_source(), arm->name);
     }

@@ -99,42 +99,80 @@ static void algebra_element(double x[16], const double w[MOTION_GENERATORS], dou
     x[10] -= 2 * sixth * w[7];
 }
 
-/* Scaling and squaring (Moler and Van Loan 2003, method 3) with a Taylor sum: at norms up to 1/4 the terms left out
- * are below 0.25^13 / 13! = 2e-18. */
-static void exponential(double out[16], const double x[16]) {
+/* The exponential of x and its derivative along `step`. Scaling and squaring (Moler and Van Loan 2003, method 3) with a
+ * Taylor sum: at norms up to 1/4 the terms left out are below 0.25^13 / 13! = 2e-18. */
+static void exponential(double out[16], double along[16], const double x[16], const double step[16]) {
     enum { TERMS = 12 };
     const double largest = 0.25;
-    double norm = 0, y[16], term[16], sum[16];
+    double norm = 0, y[16], dy[16], term[16], dterm[16] = {0}, left[16], right[16];
     for (int i = 0; i < 16; i++) norm += x[i] * x[i];
     norm = sqrt(norm);
     int squarings = norm > largest ? (int)ceil(log2(norm / largest)) : 0;
     for (int i = 0; i < 16; i++) {
         y[i] = ldexp(x[i], -squarings);
-        term[i] = sum[i] = i % 5 == 0;
+        dy[i] = ldexp(step[i], -squarings);
+        term[i] = out[i] = i % 5 == 0;
+        along[i] = 0;
     }
     for (int n = 1; n <= TERMS; n++) {
+        multiply(left, dterm, y);
+        multiply(right, term, dy);
         multiply(term, term, y);
         for (int i = 0; i < 16; i++) {
             term[i] /= n;
-            sum[i] += term[i];
+            dterm[i] = (left[i] + right[i]) / n;
+            out[i] += term[i];
+            along[i] += dterm[i];
         }
     }
-    for (int n = 0; n < squarings; n++) multiply(sum, sum, sum);
-    memcpy(out, sum, sizeof sum);
+    for (int n = 0; n < squarings; n++) {
+        multiply(left, along, out);
+        multiply(right, out, along);
+        multiply(out, out, out);
+        for (int i = 0; i < 16; i++) along[i] = left[i] + right[i];
+    }
 }
 
 Motion motion_exp(const double w[MOTION_GENERATORS], double t) {
     enum { FIRST_SHEAR = 3, FIRST_SHIFT = 9 };
-    double x[16];
+    const double still[16] = {0};
+    double x[16], e[16], along[16];
     Motion m = {.orthogonal = true};
     for (int i = FIRST_SHEAR; i < FIRST_SHIFT; i++) m.orthogonal &= w[i] == 0;
     algebra_element(x, w, t);
-    exponential(x, x);
+    exponential(e, along, x, still);
     for (int i = 0; i < 3; i++) {
-        memcpy(m.a + 3 * i, x + 4 * i, 3 * sizeof *m.a);
-        m.s[i] = x[4 * i + 3];
+        memcpy(m.a + 3 * i, e + 4 * i, 3 * sizeof *m.a);
+        m.s[i] = e[4 * i + 3];
     }
     return m;
+}
+
+/* d exp(X) along G is B exp(X) with B the integral of exp(sX) G exp(-sX) over s in 0 .. 1. So the sum of field and B is that
+ * of G and the same integral of the field with X transposed, which is a derivative of exp(X^T) itself. */
+void motion_exp_gradient(double dw[MOTION_GENERATORS], const double w[MOTION_GENERATORS],
+                         const double field[MOTION_GENERATORS]) {
+    double x[16], transposed[16], minus[16], c[16] = {0}, e[16], along[16], unused[16], integral[16];
+    algebra_element(x, w, 1);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) {
+            transposed[4 * i + j] = x[4 * j + i];
+            minus[4 * i + j] = -x[4 * j + i];
+        }
+    for (int i = 0; i < 3; i++) {
+        memcpy(c + 4 * i, field + 3 * i, 3 * sizeof *c);
+        c[4 * i + 3] = field[9 + i];
+    }
+    exponential(e, along, transposed, c);
+    exponential(e, unused, minus, c);
+    multiply(integral, along, e);
+    for (int g = 0; g < MOTION_GENERATORS; g++) {
+        double one[MOTION_GENERATORS] = {0};
+        one[g] = 1;
+        algebra_element(x, one, 1);
+        dw[g] = 0;
+        for (int i = 0; i < 16; i++) dw[g] += x[i] * integral[i];
+    }
 }
 
 Motion motion_product(const Motion *second, const Motion *first) {
@@ -219,7 +257,7 @@ void act_plane(double out[4], const double plane[4], const Motion *motion) {
     double dual[9], n[3], scale = 1;
     inverse_transpose(dual, motion);
     apply(n, dual, plane);
-    if (!motion->orthogonal) scale = 1 / sqrt(dot(n, n));
+    if (!motion->orthogonal && dot(n, n) > 0) scale = 1 / sqrt(dot(n, n));
     double height = plane[3] - dot(n, motion->s);
     for (int i = 0; i < 3; i++) out[i] = n[i] * scale;
     out[3] = height * scale;

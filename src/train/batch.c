@@ -186,6 +186,9 @@ Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan
                         .train = size - plan->test - plan->validation,
                         .instant = plan->instant,
                         .worlds = plan->worlds ? SCENE_WORLD : 0,
+                        .no_floor = plan->no_floor,
+                        .no_gravity = plan->no_gravity,
+                        .off_centre = plan->off_centre,
                         .slots = dataset_max_bodies(dataset)};
     data->test_samples = held_out(plan->test_samples, plan->test, data);
     data->validation_samples = held_out(plan->validation_samples, plan->validation, data);
@@ -209,6 +212,7 @@ void batch_layout(Batch *b, const TrainData *data, int max_sequences, Arena *are
     b->world = ARENA_TAKE(arena, real, SCENE_WORLD * max_sequences);
     b->token_weight = ARENA_TAKE(arena, real, max_sequences);
     b->loss_weight = ARENA_TAKE(arena, real, max_sequences);
+    b->gate = ARENA_TAKE(arena, real, max_sequences);
 }
 
 int64_t batch_held_out(const TrainData *d) {
@@ -315,6 +319,16 @@ void batch_clear(Batch *b, const TrainData *data) {
     b->weight = b->token_weight;
 }
 
+/* What sequence q does not tell. */
+static void withhold(Batch *b, const TrainData *d, int q) {
+    enum { OF_FLOOR = 2 }; /* numbers of the world that come first; the last is the size of gravity */
+    real *world = b->world + d->worlds * q;
+    if (d->no_floor) memset(b->floor + 4 * q, 0, 4 * sizeof *b->floor);
+    if (d->no_gravity) memset(b->gravity + 3 * q, 0, 3 * sizeof *b->gravity);
+    for (int i = 0; i < d->worlds; i++)
+        if (i < OF_FLOOR ? d->no_floor : d->no_gravity) world[i] = 0;
+}
+
 void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t position, const Motion *view,
                double loss_weight) {
     int q = b->scenes.seqs.n;
@@ -322,11 +336,11 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
     int64_t trajectory, frame;
     locate(&trajectory, &frame, d, s, position);
     const Trajectory *tr = dataset_get(d->dataset, trajectory);
-    double unit = 1 / d->scale.step, mean[3];
+    double unit = 1 / d->scale.step, mean[3] = {0};
     Motion to_unit = motion_scaled(view, unit);
     Pose poses[MAX_BODIES];
     poses_at(poses, tr, frame);
-    mean_vertex(mean, tr, poses);
+    if (!d->off_centre) mean_vertex(mean, tr, poses);
     add_vertices(b, d, s, position, tr, frame, poses, mean, &to_unit);
 
     double n[3] = {tr->floor[0], tr->floor[1], tr->floor[2]}, g[3] = {tr->gravity[0], tr->gravity[1], tr->gravity[2]};
@@ -340,6 +354,7 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
     world_raw(world, tr);
     for (int i = 0; i < d->worlds; i++)
         b->world[d->worlds * q + i] = (real)((world[i] - d->scale.world_mean[i]) / d->scale.world_sd[i]);
+    withhold(b, d, q);
     b->token_weight[q] = (real)(1 / (double)tr->vertices);
     b->loss_weight[q] = (real)loss_weight;
     b->start[q + 1] = b->start[q] + tr->vertices;

@@ -35,6 +35,7 @@ double forecast_seconds(const TrainJob *job, const TrainOptions *options, const 
         double start = timer_cpu();
         procedure_fill(&procedure, &pass.batch, k * options->batch, samples);
         procedure_gradient(&procedure, &pass, samples);
+        procedure_after_step(&procedure, &pass);
         least = fmin(least, timer_cpu() - start);
     }
     procedure_end(&procedure);
@@ -48,8 +49,9 @@ ModelFlops forecast_flops(const TrainJob *job, const TrainOptions *options, cons
     int64_t start[TRAJECTORIES + 1] = {0}, size = dataset_size(data->dataset);
     int n = size < TRAJECTORIES ? (int)size : TRAJECTORIES;
     for (int k = 0; k < n; k++) start[k + 1] = start[k] + dataset_get(data->dataset, k)->vertices;
-    ModelWork work = job->kind->work(&job->shape, tp, false);
-    ModelFlops all = model_flops(&work, &(Packed){.n = n, .start = start});
+    ModelWork work = job->kind->work(&job->shape, tp, job->procedure->input_gradient);
+    ModelFlops all =
+        procedure_flops(job->procedure, job->procedure_options, model_flops(&work, &(Packed){.n = n, .start = start}));
     double views = (double)options->batch * procedure_views(job->procedure, job->procedure_options) / n;
     return (ModelFlops){.nominal = all.nominal * views, .executed = all.executed * views};
 }

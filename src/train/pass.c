@@ -121,6 +121,7 @@ static SceneBatch part_of(int64_t *start, const SceneBatch *whole, int first, in
                         .body = whole->body + SCENE_BODY * token,
                         .floor = whole->floor + 4 * first,
                         .gravity = whole->gravity + 3 * first,
+                        .gate = whole->gate ? whole->gate + first : NULL,
                         .world = whole->world + whole->worlds * first};
 }
 
@@ -177,6 +178,67 @@ double pass_loss(Pass *pass) {
     return total;
 }
 
+void pass_inputs_layout(InputGradient *inputs, const Pass *pass, Arena *arena) {
+    const Batch *b = &pass->batch;
+    CHECK(pass->kind->embed_backward && !pass->shape.upright, "%s has no gradient by scenes", pass->kind->name);
+    tensors_layout(&inputs->in, pass->shape.in_mv, pass->shape.in_s, b->max_tokens, arena);
+    inputs->scene = (SceneGradient){.position = ARENA_TAKE(arena, real, 3 * b->max_tokens),
+                                    .velocity = ARENA_TAKE(arena, real, 3 * b->max_tokens),
+                                    .floor = ARENA_TAKE(arena, real, 4 * b->max_sequences),
+                                    .gravity = ARENA_TAKE(arena, real, 3 * b->max_sequences)};
+}
+
+/* Of a part of the batch that starts with sequence `first`. Its velocities are a part of the prediction too. */
+static void scene_gradient(Pass *p, const SceneBatch *part, int first) {
+    int64_t token = p->batch.start[first];
+    SceneGradient d = p->inputs->scene;
+    d.position += 3 * token;
+    d.velocity += 3 * token;
+    d.floor += 4 * first;
+    d.gravity += 3 * first;
+    p->kind->embed_backward(d, p->inputs->in, part, &p->shape);
+    real each = (real)(1 / p->data->scale.deviation);
+    for (int64_t i = 0; i < 3 * part->seqs.start[part->seqs.n]; i++)
+        d.velocity[i] += each * p->prediction[3 * token + i];
+}
+
+/* field += x y^T */
+static void add_outer(double field[9], const double x[3], const double y[3]) {
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) field[3 * i + j] += x[i] * y[j];
+}
+
+void pass_field(double field[MOTION_GENERATORS], const Pass *pass, int q) {
+    const SceneBatch *s = &pass->batch.scenes;
+    const SceneGradient *d = &pass->inputs->scene;
+    memset(field, 0, MOTION_GENERATORS * sizeof *field);
+    for (int64_t t = 3 * s->seqs.start[q]; t < 3 * s->seqs.start[q + 1]; t += 3)
+        for (int i = 0; i < 3; i++) {
+            double dtarget = -(double)pass->prediction[t + i] / pass->data->scale.deviation;
+            for (int j = 0; j < 3; j++)
+                field[3 * i + j] += (double)d->position[t + i] * (double)s->position[t + j] +
+                                    (double)d->velocity[t + i] * (double)s->velocity[t + j] +
+                                    dtarget * (double)pass->batch.target[t + j];
+            field[9 + i] += (double)d->position[t + i];
+        }
+    /* Gravity stays of unit length; normals move on by -M^T n, and heights by -n.m, at unit length of n. */
+    double u[3], n[3], du[3], dn[3], along = 0, across = 0, h = (double)s->floor[4 * q + 3],
+                                     dh = (double)d->floor[4 * q + 3];
+    for (int i = 0; i < 3; i++) {
+        u[i] = (double)s->gravity[3 * q + i];
+        n[i] = (double)s->floor[4 * q + i];
+        along += u[i] * (double)d->gravity[3 * q + i];
+        across += n[i] * (double)d->floor[4 * q + i];
+    }
+    for (int i = 0; i < 3; i++) {
+        du[i] = (double)d->gravity[3 * q + i] - along * u[i];
+        dn[i] = (across + dh * h) * n[i] - (double)d->floor[4 * q + i];
+        field[9 + i] -= dh * n[i];
+    }
+    add_outer(field, du, u);
+    add_outer(field, n, dn);
+}
+
 double pass_gradient(Pass *pass, int64_t samples) {
     const SceneBatch *scenes = &pass->batch.scenes;
     const Packed *seqs = &scenes->seqs;
@@ -193,7 +255,8 @@ double pass_gradient(Pass *pass, int64_t samples) {
         output_gradient(pass, prediction, &part);
         first += n;
         m->more = first < seqs->n;
-        model_backward(m, (Tensors){0}, pass->dout, &part.seqs);
+        model_backward(m, pass->inputs ? pass->inputs->in : (Tensors){0}, pass->dout, &part.seqs);
+        if (pass->inputs) scene_gradient(pass, &part, first - n);
     } while (m->more);
     for (int b = 0; b < m->table.blocks; b++) comm_wait(&pass->request[b]);
     return total / (double)samples;

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-const Procedure *const procedures[] = {&procedure_plain, &procedure_augmented, &procedure_remul};
+const Procedure *const procedures[] = {&procedure_plain, &procedure_augmented, &procedure_remul,
+                                       &procedure_gated, &procedure_augerino,  &procedure_shared};
 const int n_procedures = sizeof procedures / sizeof *procedures;
 
 void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *options, const SampleStream *stream,
-                     const Pass *pass) {
+                     Pass *pass) {
     *run =
         (ProcedureRun){.procedure = procedure, .options = options, .pass = pass, .data = pass->data, .stream = *stream};
     if (!procedure->layout) return;
@@ -16,6 +17,7 @@ void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *
     procedure->layout(run, &count);
     run->arena = arena_new(count.peak);
     procedure->layout(run, &run->arena);
+    if (procedure->start) procedure->start(run, pass);
 }
 
 void procedure_end(ProcedureRun *run) {
@@ -35,6 +37,11 @@ int64_t procedure_bytes(const Procedure *procedure, const void *options, const M
 
 int procedure_views(const Procedure *procedure, const void *options) {
     return procedure->views ? procedure->views(options) : 1;
+}
+
+ModelFlops procedure_flops(const Procedure *procedure, const void *options, ModelFlops batch) {
+    double factor = procedure->work ? procedure->work(options) : 1;
+    return (ModelFlops){batch.nominal * factor, batch.executed * factor, batch.attention * factor};
 }
 
 void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
@@ -57,6 +64,10 @@ int64_t procedure_state(const ProcedureRun *run, double *numbers) {
 
 void procedure_restore(ProcedureRun *run, const double *numbers) {
     run->procedure->restore(run, numbers);
+}
+
+void procedure_after_step(ProcedureRun *run, Pass *pass) {
+    if (run->procedure->after_step) run->procedure->after_step(run, pass);
 }
 
 void procedure_numbers(ProcedureRun *run, double value[CURVE_NUMBERS]) {

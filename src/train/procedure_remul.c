@@ -54,8 +54,9 @@ typedef struct State {
     double *product[PARTS]; /* (width, out) gradient of each loss by the weights of linear_out */
 } State;
 
-static Err check(const void *options) {
+static Err check(const void *options, const TrainData *data) {
     const Options *o = options;
+    (void)data;
     if (o->penalty == GRADNORM || o->weight[OBJECTIVE] > 0 || o->weight[EQUIVARIANCE] > 0) return ERR_NONE;
     return err_user("%s: remul.objective = 0, remul.equivariance = 0: want one of them above 0", options_source());
 }

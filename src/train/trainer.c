@@ -113,7 +113,7 @@ static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *op
     pass_init(&t->pass, job->kind, &job->shape, job->seed, t->views * pass_largest_share(options->batch, dp), data,
               grid);
     procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, &t->pass);
-    t->work = job->kind->work(&job->shape, comm_size(grid->tp), false);
+    t->work = job->kind->work(&job->shape, comm_size(grid->tp), job->procedure->input_gradient);
     measure_start(&t->measures, job->measures, &t->pass, train_passes(job, options));
     t->optim = optim_new(&t->pass.model->table, grid->tp);
     t->spent.energy = energy_open();
@@ -164,15 +164,16 @@ static Verdict train_step(Trainer *t, double lr) {
     const Packed *seqs = &pass->batch.scenes.seqs;
     double start = timer_now(), cpu = timer_cpu();
     procedure_fill(&t->procedure, &pass->batch, t->at.step * o->batch + t->first, t->count);
+    ModelFlops flops = procedure_flops(t->job->procedure, t->job->procedure_options, model_flops(&t->work, seqs));
+    t->spent.tokens += (double)(seqs->start[seqs->n] / t->views);
     double loss = procedure_gradient(&t->procedure, pass, o->batch);
     double norm = optim_step(t->optim, pass->model->theta, pass->model->grad, lr, &settings);
+    procedure_after_step(&t->procedure, pass);
     t->spent.seconds += timer_now() - start;
     t->spent.cpu += timer_cpu() - cpu;
-    ModelFlops flops = model_flops(&t->work, seqs);
     t->spent.nominal += flops.nominal;
     t->spent.executed += flops.executed;
     t->spent.attention += flops.attention;
-    t->spent.tokens += (double)(seqs->start[seqs->n] / t->views);
     energy_poll(&t->spent.energy);
     t->at.step++;
     return agree(t, loss, norm);

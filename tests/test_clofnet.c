@@ -1,0 +1,201 @@
+// TEST double n=1
+// TEST single n=2
+/* ClofNet: it turns with a scene and is not mirrored with it; frames at right angles, finite where points are in line; no order
+ * of tokens; gradient, executed FLOP and refusals. */
+#include "fixture.h"
+
+#include "../src/nn/clofnet_edges.h"
+#include "la/flops.h"
+
+enum { SAMPLES = 3 };
+static const SampleStream samples = {SAMPLES_TRAIN, FIXTURE_TRAIN, 5};
+static bool in_double(void) {
+    return REAL_EPSILON < 1e-10;
+}
+
+/* With every parameter larger than at the start, where positions hardly move. */
+static void pass_new(Pass *pass, const TrainData *data, const ProcGrid *grid) {
+    TrainJob job = fixture_job(&clofnet_kind, &procedure_plain, data, 1e-2);
+    pass_init(pass, job.kind, &job.shape, 7, SAMPLES, data, grid);
+    for (int64_t i = 0; i < pass->model->table.local; i++)
+        pass->model->theta[i] += (real)(0.1 * rng_normal(4, 4, (uint64_t)i));
+    batch_fill(&pass->batch, data, &samples, 0, SAMPLES);
+}
+
+/* |f(gx) - g f(x)| relative to |f(x)| */
+static double turning(Pass *pass, const Motion *g) {
+    const SceneBatch *scenes = &pass->batch.scenes;
+    int64_t n = 3 * scenes->seqs.start[SAMPLES];
+    MovedScenes moved;
+    Arena count = arena_count();
+    act_layout(&moved, pass->batch.max_tokens, SAMPLES, &count);
+    Arena arena = arena_new(count.peak);
+    act_layout(&moved, pass->batch.max_tokens, SAMPLES, &arena);
+    real *still = MEM_NEW(real, n);
+    pass_forward(pass, scenes);
+    act_out(still, pass->prediction, &scenes->seqs, g, false);
+    act_scene(&moved, scenes, g, false);
+    pass_forward(pass, &moved.scenes);
+    double error = test_error_real(pass->prediction, still, n);
+    mem_free(still);
+    arena_free(&arena);
+    return error;
+}
+
+static void motions(const TrainData *data) {
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    Pass pass;
+    pass_new(&pass, data, &alone);
+    Motion turn = motion_haar(1, 1, 1), mirror = motion_mirrored(&turn);
+    double rotated = turning(&pass, &turn), mirrored = turning(&pass, &mirror);
+    EXPECT(rotated < (in_double() ? 1e-10 : 1e-3), "rotation error %g", rotated);
+    EXPECT(mirrored > 1e-2, "a mirrored scene is another one: %g", mirrored);
+
+    /* Tokens in reverse order say the same, in reverse order. */
+    batch_fill(&pass.batch, data, &samples, 0, 1);
+    int64_t n = pass.batch.start[1], worst_at = 0;
+    real *said = MEM_NEW(real, 3 * n), *at = MEM_NEW(real, 3 * n), *v = MEM_NEW(real, 3 * n);
+    real *body = MEM_NEW(real, SCENE_BODY * n);
+    int32_t *slot = MEM_NEW(int32_t, n);
+    pass_forward(&pass, &pass.batch.scenes);
+    memcpy(said, pass.prediction, (size_t)(3 * n) * sizeof *said);
+    for (int64_t t = 0; t < n; t++) {
+        memcpy(at + 3 * t, pass.batch.position + 3 * (n - 1 - t), 3 * sizeof *at);
+        memcpy(v + 3 * t, pass.batch.velocity + 3 * (n - 1 - t), 3 * sizeof *v);
+        memcpy(body + SCENE_BODY * t, pass.batch.body + SCENE_BODY * (n - 1 - t), SCENE_BODY * sizeof *body);
+        slot[t] = pass.batch.slot[n - 1 - t];
+    }
+    SceneBatch reversed = pass.batch.scenes;
+    reversed.position = at, reversed.velocity = v, reversed.body = body, reversed.slot = slot;
+    pass_forward(&pass, &reversed);
+    double worst = 0, size = 0;
+    for (int64_t t = 0; t < n; t++)
+        for (int k = 0; k < 3; k++) {
+            double d = fabs((double)(pass.prediction[3 * (n - 1 - t) + k] - said[3 * t + k]));
+            if (d > worst) worst_at = t;
+            worst = fmax(worst, d);
+            size = fmax(size, fabs((double)said[3 * t + k]));
+        }
+    EXPECT(worst < (in_double() ? 1e-12 : 1e-3) * size, "order of tokens: off by %g of %g at %lld", worst, size,
+           (long long)worst_at);
+
+    /* One at a time is packed, bit for bit. */
+    batch_fill(&pass.batch, data, &samples, 0, SAMPLES);
+    pass_forward(&pass, &pass.batch.scenes);
+    EXPECT(!memcmp(said, pass.prediction, (size_t)(3 * n) * sizeof *said), "packed as one at a time");
+    mem_free(said);
+    mem_free(at);
+    mem_free(v);
+    mem_free(body);
+    mem_free(slot);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
+/* Frames are at right angles; a pair in line with the origin, and two points at one place, have finite ones. */
+static void frames(void) {
+    enum { POINTS = 6, ROW = TOKEN_SCALARS + SCENE_BODY + 2 };
+    const int64_t start[2] = {0, POINTS};
+    const Packed one = {.n = 1, .start = start};
+    real rows[POINTS * ROW] = {0}, frame[POINTS * (POINTS - 1) * EDGE_FRAME],
+                       input[POINTS * (POINTS - 1) * EDGE_INPUTS];
+    for (int i = 0; i < POINTS * ROW; i++) rows[i] = (real)rng_normal(2, 2, (uint64_t)i);
+    for (int i = 0; i < POINTS; i++)
+        for (int k = 0; k < 3; k++) rows[i * ROW + TOKEN_GRAVITY + k] = k == 2 ? -1 : 0;
+    for (int k = 0; k < 3; k++) {
+        rows[ROW + k] = 2 * rows[k];
+        rows[3 * ROW + k] = rows[2 * ROW + k];
+    }
+    edges_fill(frame, input, rows, ROW, 2, &one);
+    double worst = 0;
+    for (int64_t e = 0; e < edges_of(POINTS); e++)
+        for (int a = 0; a < 3; a++) {
+            double dot = 0;
+            for (int k = 0; k < 3; k++)
+                dot +=
+                    (double)frame[e * EDGE_FRAME + 3 * a + k] * (double)frame[e * EDGE_FRAME + 3 * ((a + 1) % 3) + k];
+            worst = fmax(worst, fabs(dot));
+        }
+    EXPECT(worst < (in_double() ? 1e-15 : 1e-7), "frames are off right angles by %g", worst);
+    for (int64_t i = 0; i < edges_of(POINTS) * EDGE_INPUTS; i++)
+        EXPECT(isfinite((double)input[i]), "input %lld", (long long)i);
+    double b = 0;
+    for (int k = 3; k < 6; k++) b += (double)frame[k] * (double)frame[k];
+    EXPECT(b > 1e-4, "a pair in line has a frame: |b|^2 = %g", b);
+}
+
+static double loss_of(Pass *pass) {
+    pass_predict(pass, &pass->batch.scenes);
+    return pass_loss(pass) / SAMPLES;
+}
+
+/* Along a random direction within each tensor, in one piece and in several. */
+static void gradient(const TrainData *data) {
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    Pass pass;
+    pass_new(&pass, data, &alone);
+    Model *m = pass.model;
+    const double h = in_double() ? 1e-6 : 3e-3, bound = in_double() ? 1e-6 : 5e-2;
+    real *kept = MEM_NEW(real, m->table.local);
+    memcpy(kept, m->theta, (size_t)m->table.local * sizeof *kept);
+    for (int piece = 0; piece < 2; piece++) {
+        m->cache_bytes = piece ? 0 : INT64_MAX;
+        pass_gradient(&pass, SAMPLES);
+        double scale = 0;
+        for (int64_t i = 0; i < m->table.local; i++) scale += (double)m->grad[i] * (double)m->grad[i];
+        for (int p = 0; p < m->table.n; p++) {
+            const Param *t = &m->table.at[p];
+            double got = 0, value[2];
+            for (int64_t i = t->offset; i < t->offset + t->count; i++)
+                got += (double)m->grad[i] * rng_normal(3, 3, (uint64_t)i);
+            for (int side = 0; side < 2; side++) {
+                for (int64_t i = t->offset; i < t->offset + t->count; i++)
+                    m->theta[i] = (real)((double)kept[i] + (side ? -h : h) * rng_normal(3, 3, (uint64_t)i));
+                value[side] = loss_of(&pass);
+            }
+            memcpy(m->theta, kept, (size_t)m->table.local * sizeof *kept);
+            double want = (value[0] - value[1]) / (2 * h);
+            EXPECT(fabs(got - want) < bound * sqrt(scale), "%s: %g, want %g (all %g)", t->name, got, want, sqrt(scale));
+        }
+    }
+    mem_free(kept);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
+static void flops(const TrainData *data) {
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    Pass pass;
+    pass_new(&pass, data, &alone);
+    int64_t before = flops_counted();
+    pass_gradient(&pass, SAMPLES);
+    double counted = (double)(flops_counted() - before);
+    ModelWork work = clofnet_kind.work(&pass.shape, 1, false);
+    double promised = model_flops(&work, &pass.batch.scenes.seqs).executed;
+    EXPECT(counted == promised, "executed FLOP %.0f, counted %.0f", promised, counted);
+    ModelShape original = {.in_s = TOKEN_SCALARS + SCENE_BODY + SCENE_WORLD + 10, .out_s = 3, .width = 64, .depth = 4};
+    ParamTable table = param_table_new(1, 0);
+    clofnet_kind.params(&table, &original);
+    int64_t w = 64, in = 2 + SCENE_BODY + SCENE_WORLD + 10;
+    int64_t block = (2 * w + 33) * w + w + 2 * (w * w + w) + 3 * w + 3 * w + 3 + 2 * w * w + w + w * w + w;
+    int64_t want = in * w + w + 28 * 32 + 32 + 32 * 32 + 32 + 4 * block;
+    EXPECT(table.global == want, "%lld parameters, want %lld", (long long)table.global, (long long)want);
+    param_table_free(&table);
+    Err err = clofnet_kind.check(&pass.shape, 2);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "layout.dp"), "tp = 2: %s", err.text);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    test_folder_new();
+    Dataset *dataset = fixture_dataset(argv);
+    TrainData data = fixture_data(dataset);
+    motions(&data);
+    frames();
+    gradient(&data);
+    flops(&data);
+    dataset_close(dataset);
+    return test_end();
+}

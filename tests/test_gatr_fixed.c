@@ -1,0 +1,211 @@
+// TEST double n=1,2
+// TEST single n=2
+/* GATr with fixed inputs: without them, and with their gates off, it is GATr; scene and fixed inputs turn jointly; their
+ * gradient, that of the inputs and executed FLOP are right. */
+#include "fixture.h"
+
+#include "la/flops.h"
+#include "la/pga.h"
+
+enum { SAMPLES = 4 };
+static const SampleStream samples = {SAMPLES_TRAIN, FIXTURE_TRAIN, 5};
+
+static TrainJob fixed_job(const TrainData *data, int fixed, FixedKind kind) {
+    TrainJob job = fixture_job(&gatr_fixed_kind, &procedure_plain, data, 1e-2);
+    job.shape.fixed = fixed;
+    job.shape.fixed_kind = kind;
+    return job;
+}
+
+static void pass_new(Pass *pass, const TrainJob *job, const TrainData *data, const ProcGrid *grid) {
+    pass_init(pass, job->kind, &job->shape, 7, SAMPLES, data, grid);
+    batch_fill(&pass->batch, data, &samples, 0, SAMPLES);
+}
+
+static void gates(Batch *batch, real value) {
+    for (int q = 0; q < SAMPLES; q++) batch->gate[q] = value;
+    batch->scenes.gate = batch->gate;
+}
+
+/* ---- Without fixed inputs it is GATr. ---- */
+
+static void none(const TrainData *data) {
+    TrainJob gatr = fixture_job(&gatr_kind, &procedure_plain, data, 1e-2), same = fixed_job(data, 0, FIXED_FREE);
+    OptionRoom half = fixture_keys(&procedure_gated, "-gated_off 0.5");
+    same.procedure = &procedure_gated;
+    same.procedure_options = &half;
+    EXPECT(fixture_same_theta(&same, &gatr, data), "k = 0 is GATr");
+    TrainJob two = fixed_job(data, 2, FIXED_FREE);
+    two.procedure = &procedure_gated;
+    two.procedure_options = &half;
+    EXPECT(!fixture_same_theta(&two, &gatr, data), "k = 2 is not");
+}
+
+/* ---- Motions. ---- */
+
+/* Largest |f(gx) - g f(x)| over |f(x)|; `theta`: parameters for the moved scenes, NULL: the same. */
+static double turning(Pass *pass, const Motion *g, const real *theta) {
+    const SceneBatch *scenes = &pass->batch.scenes;
+    int64_t n = 3 * scenes->seqs.start[SAMPLES];
+    MovedScenes moved;
+    Arena count = arena_count();
+    act_layout(&moved, pass->batch.max_tokens, SAMPLES, &count);
+    Arena arena = arena_new(count.peak);
+    act_layout(&moved, pass->batch.max_tokens, SAMPLES, &arena);
+    real *still = MEM_NEW(real, n), *kept = pass->model->theta;
+    pass_forward(pass, scenes);
+    act_out(still, pass->prediction, &scenes->seqs, g, false);
+    act_scene(&moved, scenes, g, false);
+    if (theta) pass->model->theta = (real *)theta;
+    pass_forward(pass, &moved.scenes);
+    pass->model->theta = kept;
+    double error = test_error_real(pass->prediction, still, n);
+    mem_free(still);
+    arena_free(&arena);
+    return error;
+}
+
+static void motions(const TrainData *data) {
+    const double bound = REAL_EPSILON < 1e-10 ? 1e-10 : 1e-4;
+    const double axis[3] = {1, 2, -0.5}, angle = 1.1, half = angle / 2, length = sqrt(5.25);
+    const double quaternion[4] = {sin(half) * axis[0] / length, sin(half) * axis[1] / length,
+                                  sin(half) * axis[2] / length, cos(half)};
+    Motion turn = motion_about(axis, angle);
+    double rotor[PGA], x[PGA];
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    pga_rotation(rotor, quaternion);
+    TrainJob job = fixed_job(data, 3, FIXED_FREE);
+    Pass pass;
+    pass_new(&pass, &job, data, &alone);
+    Model *m = pass.model;
+    double with = turning(&pass, &turn, NULL);
+    EXPECT(with > 1e-3, "fixed inputs do not turn with the scene: %g", with);
+    gates(&pass.batch, 0);
+    double without = turning(&pass, &turn, NULL);
+    EXPECT(without < bound, "gates off: %g", without);
+    batch_fill(&pass.batch, data, &samples, 0, SAMPLES);
+    real *theta = MEM_NEW(real, m->table.local);
+    memcpy(theta, m->theta, (size_t)m->table.local * sizeof *theta);
+    for (int j = 0; j < 3; j++) {
+        for (int p = 0; p < PGA; p++) x[p] = (double)theta[PGA * j + p];
+        pga_versor(x, rotor, false, x);
+        for (int p = 0; p < PGA; p++) theta[PGA * j + p] = (real)x[p];
+    }
+    double jointly = turning(&pass, &turn, theta);
+    EXPECT(jointly < bound, "scene and fixed inputs: %g", jointly);
+
+    /* With gates off, what the fixed inputs are makes no difference at all. */
+    int64_t n = 3 * pass.batch.start[SAMPLES];
+    real *said = MEM_NEW(real, n);
+    gates(&pass.batch, 0);
+    pass_forward(&pass, &pass.batch.scenes);
+    memcpy(said, pass.prediction, (size_t)n * sizeof *said);
+    for (int i = 0; i < 3 * PGA; i++) m->theta[i] += 1;
+    pass_forward(&pass, &pass.batch.scenes);
+    double delta = test_error_real(pass.prediction, said, n);
+    EXPECT(delta == 0, "delta with gates off: %g", delta);
+    mem_free(said);
+    mem_free(theta);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
+/* ---- Derivatives and work. ---- */
+
+static double loss_of(Pass *pass) {
+    pass_predict(pass, &pass->batch.scenes);
+    return pass_loss(pass) / SAMPLES;
+}
+
+static void gradient(const TrainData *data, FixedKind kind, int numbers) {
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    TrainJob job = fixed_job(data, 2, kind);
+    Pass pass;
+    pass_new(&pass, &job, data, &alone);
+    Model *m = pass.model;
+    const double h = REAL_EPSILON < 1e-10 ? 1e-5 : 1e-2, bound = REAL_EPSILON < 1e-10 ? 1e-6 : 2e-2;
+    double differ = 0, size = 0;
+    EXPECT(param_size(&m->table.at[0]) == 2 * numbers, "numbers of fixed inputs");
+    gates(&pass.batch, 1);
+    pass.batch.gate[1] = 0;
+    for (int piece = 0; piece < 2; piece++) {
+        m->cache_bytes = piece ? 0 : INT64_MAX;
+        pass_gradient(&pass, SAMPLES);
+        for (int i = 0; i < 2 * numbers; i++) {
+            double at = (double)m->theta[i], got = (double)m->grad[i];
+            m->theta[i] = (real)(at + h);
+            double above = loss_of(&pass);
+            m->theta[i] = (real)(at - h);
+            double want = (above - loss_of(&pass)) / (2 * h);
+            m->theta[i] = (real)at;
+            differ += (got - want) * (got - want);
+            size += want * want;
+        }
+        EXPECT(size > 0 && sqrt(differ / size) < bound, "kind %d: gradient of fixed inputs is off by %g", (int)kind,
+               sqrt(differ / size));
+    }
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
+/* <dout, J din> = <J^T dout, din>, and the FLOP that both directions make are those that were promised. */
+static void adjoint(const TrainData *data, bool want_inputs) {
+    TrainJob job = fixed_job(data, 2, FIXED_FREE);
+    ProcGrid grid = procgrid_new(comm_world(), 1, comm_size(comm_world()));
+    Pass pass;
+    pass_new(&pass, &job, data, &grid);
+    Model *m = pass.model;
+    const ModelShape *s = &m->shape;
+    const Packed *seqs = &pass.batch.scenes.seqs;
+    int64_t n = seqs->start[SAMPLES], mv = PGA * n * s->in_mv, scalars = n * s->in_s, out = PGA * n * s->out_mv;
+    Tensors din = {.mv = MEM_NEW(real, mv), .s = MEM_NEW(real, scalars)}, none = {0};
+    real *step_mv = MEM_NEW(real, mv), *step_s = MEM_NEW(real, scalars);
+    job.kind->embed(pass.in, &pass.batch.scenes, s);
+    for (int64_t i = 0; i < mv; i++) step_mv[i] = (real)rng_normal(1, 2, (uint64_t)i);
+    for (int64_t i = 0; i < scalars; i++) step_s[i] = (real)rng_normal(1, 3, (uint64_t)i);
+    for (int64_t i = 0; i < out; i++) pass.dout.mv[i] = (real)rng_normal(1, 4, (uint64_t)i);
+    m->block_ready = NULL;
+    int64_t before = flops_counted();
+    model_forward(m, pass.out, pass.in, seqs);
+    model_backward(m, want_inputs ? din : none, pass.dout, seqs);
+    double counted = (double)(flops_counted() - before);
+    comm_sum_f64(comm_world(), &counted, 1);
+    ModelWork work = job.kind->work(s, comm_size(comm_world()), want_inputs);
+    double promised = model_flops(&work, seqs).executed;
+    EXPECT(counted == promised, "executed FLOP %.0f, counted %.0f", promised, counted);
+    const real h = REAL_EPSILON < 1e-10 ? 1e-5 : 1e-2;
+    double forward = 0, backward = 0;
+    for (int side = 1; side >= -1; side -= 2) {
+        for (int64_t i = 0; i < mv; i++) pass.in.mv[i] += (real)(side == 1 ? 1 : -2) * h * step_mv[i];
+        for (int64_t i = 0; i < scalars; i++) pass.in.s[i] += (real)(side == 1 ? 1 : -2) * h * step_s[i];
+        model_forward(m, pass.out, pass.in, seqs);
+        for (int64_t i = 0; i < out; i++)
+            forward += side * (double)pass.out.mv[i] * (double)pass.dout.mv[i] / (2 * (double)h);
+    }
+    for (int64_t i = 0; i < mv; i++) backward += (double)din.mv[i] * (double)step_mv[i];
+    for (int64_t i = 0; i < scalars; i++) backward += (double)din.s[i] * (double)step_s[i];
+    double bound = REAL_EPSILON < 1e-10 ? 1e-6 : 2e-2;
+    if (want_inputs) EXPECT(fabs(forward / backward - 1) < bound, "adjoint: %g, %g", forward, backward);
+    mem_free(din.mv);
+    mem_free(din.s);
+    mem_free(step_mv);
+    mem_free(step_s);
+    pass_free(&pass);
+    procgrid_free(&grid);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    test_folder_new();
+    Dataset *dataset = fixture_dataset(argv);
+    TrainData data = fixture_data(dataset);
+    none(&data);
+    motions(&data);
+    gradient(&data, FIXED_FREE, 16);
+    gradient(&data, FIXED_DIRECTION, 3);
+    gradient(&data, FIXED_PLANE, 4);
+    adjoint(&data, false);
+    adjoint(&data, true);
+    dataset_close(dataset);
+    return test_end();
+}
