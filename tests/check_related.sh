@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# What holds of the related systems only after training: minutes. check_related.sh BUILD_DIR [FOLDER]. Prints the figures of
+# docs/related.md and fails where one is out of its bound; studies in FOLDER (runs) go on where they were left.
+set -eu
+build=$1
+folder=${2:-runs}
+ranks=${RANKS:-$(nproc)}
+study() { # FILE [-key value ...]
+    echo "== $*"
+    jobs/local.sh "$ranks" "$build/equiscale" run "$@" -study_folder "$folder" >"$folder/check-related.log" 2>&1 ||
+        { tail -n 20 "$folder/check-related.log"; exit 1; }
+}
+mkdir -p "$folder"
+data="-data_path $folder/related-data.h5"
+canonical="-data_path $folder/related-canonical.h5"
+for weight in 0.01 0.1 1 10; do
+    study input/remul.yaml $data -study_name "remul-$weight" -remul_equivariance "$weight"
+done
+study input/augerino.yaml $data
+study input/augerino.yaml $canonical -study_name augerino-withheld -data_inputs none -data_frame canonical -data_origin frame
+study input/approximate.yaml $canonical
+"${PYTHON:-/usr/bin/python3}" tests/check_related.py "$folder"
+for task in "gaussian -rank 1" "gaussian -rank 2" "sum -rank 1" "sum -rank 2"; do
+    jobs/local.sh 1 "$build/equiscale" discover $task
+done

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# The studies of the related systems, each in a short form: every arm trains, its numbers and the fixed inputs are recorded, and
+# what cannot go together is refused.
+set -eu
+build=$1
+
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+fail() { echo "FAILED: $1"; tail -n 20 "$t/out"; exit 1; }
+sed "/budget/d" input/related.yaml >"$t/related.yaml" # the short form has lengths instead
+run="jobs/local.sh 2 $build/equiscale run"
+short="-study_steps 4 -study_seeds 1 -study_datasets 8 -study_test_trajectories 2 -study_validation_trajectories 2
+    -study_test_samples 8 -study_validation_samples 8 -measure_samples 4 -measure_motions 2 -data_trajectories 12 -data_frames 6
+    -study_folder $t/runs -train_curve_samples 0 -train_batch 4"
+
+$run input/remul.yaml $short -data_path "$t/d.h5" -remul_penalty gradnorm >"$t/out" 2>&1 || fail "remul"
+$run input/augerino.yaml $short -data_path "$t/d.h5" >"$t/out" 2>&1 || fail "augerino"
+$run input/augerino.yaml $short -study_name withheld -data_path "$t/c.h5" -data_inputs none -data_frame canonical \
+    -data_origin frame >"$t/out" 2>&1 || fail "augerino, withheld"
+$run input/approximate.yaml $short -data_path "$t/c.h5" >"$t/out" 2>&1 || fail "approximate"
+$run "$t/related.yaml" $short -shared_every 2 -data_path "$t/d.h5" >"$t/out" 2>&1 || fail "related"
+"${PYTHON:-/usr/bin/python3}" - "$t/runs" <<'P' || fail "records"
+import sys
+import h5py
+import numpy as np
+
+def cells(study):
+    with h5py.File(f"{sys.argv[1]}/{study}/results.h5") as f:
+        c = {k: f["cells"][k][:] for k in f["cells"]}
+        curve = f["curves/procedure"][:], f["curves/cell"][:]
+    return c, curve
+
+def numbers(study, arm):
+    c, (value, cell) = cells(study)
+    row = list(c["arm"]).index(arm.encode())
+    return c["numbers"][row].decode().split(","), value[cell == row][-1]
+
+names, value = numbers("remul", "transformer_remul")
+assert names == ["loss_objective", "loss_equivariance", "weight_objective", "weight_equivariance"], names
+assert abs(value[2] + value[3] - 2) < 1e-9 and value[2] != 1, value
+names, value = numbers("augerino", "transformer_augerino")
+assert len(names) == 12 and names[2] == "rotation_z" and np.isfinite(value).all() and (value > 0).all(), (names, value)
+names, value = numbers("related", "transformer_shared")
+assert names == ["clusters", "entropy"] and 1 <= value[0] <= 5, (names, value)
+c, _ = cells("approximate")
+fixed = sorted(c["fixed"][c["arm"] == b"gatr_approximate"])
+assert fixed == [0, 1, 2, 4, 8, 16], fixed
+# Without fixed inputs the arm is GATr: the same loss, bit for bit.
+loss = {(a, k): l for a, k, l in zip(c["arm"], c["fixed"], c["loss"])}
+assert loss[b"gatr", 0] == loss[b"gatr_approximate", 0] and loss[b"gatr", 0] != loss[b"gatr_approximate", 4], loss
+c, _ = cells("related")
+assert len(set(c["arm"])) == 9 and np.isfinite(c["loss"]).all(), set(c["arm"])
+P
+refused() { want=$1; shift; if "$@" >"$t/out" 2>&1; then fail "not refused: $want"; fi; grep -q "$want" "$t/out" || fail "$want"; }
+refused 'tp = 2: every rank would hold every edge' $run "$t/related.yaml" $short -data_path "$t/d.h5" \
+    -study_arms clofnet -layout_tp 2
+refused 'turns scenes by their gravity' $run "$t/related.yaml" $short -data_path "$t/d.h5" \
+    -study_arms transformer_canonical -data_inputs none
+refused 'remul.equivariance = 0: want one' $run input/remul.yaml $short -data_path "$t/d.h5" -remul_objective 0 \
+    -remul_equivariance 0
+refused 'gatr_fixed.kind = free there, direction here' $run input/approximate.yaml $short -data_path "$t/c.h5" \
+    -gatr_fixed_kind direction
