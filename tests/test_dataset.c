@@ -219,7 +219,7 @@ static void others(const Comm *w) {
         write_foreign(w, test_file("broken.h5"), broken[i][0]);
         refused(w, test_file("broken.h5"), broken[i][1]);
     }
-    refused(w, test_file("none.h5"), "no such file");
+    refused(w, test_file("none.h5"), "No such file");
 }
 
 /* The same numbers in other types, chunks and order of writing are the same data; one other number is not. */

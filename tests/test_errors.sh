@@ -2,35 +2,7 @@
 # Every error of the user: one line that names the key or the file, exit code 2, nothing overwritten. test_errors.sh BUILD_DIR
 set -u
 build=$1
-here=$(mktemp -d)
-trap 'rm -rf "$here"' EXIT
-bad=0
-
-good="study: {name: e, folder: $here/runs, arms: [transformer], steps: [2], datasets: [4], test_trajectories: 2,
-  validation_trajectories: 2, test_samples: 4, validation_samples: 4, fit: false}
-transformer: {width: [8], depth: [1], heads: [2]}
-train: {batch: 4}
-data: {path: $here/data.h5, trajectories: 8, frames: 6}"
-echo "$good" >"$here/good.yaml"
-jobs/local.sh 1 "$build/equiscale" run "$here/good.yaml" >"$here/log" 2>&1 || { cat "$here/log"; exit 1; }
-
-# refuse RANKS PATTERN ARGUMENTS: exit 2, exactly one line on standard error, which matches.
-refuse() {
-    local ranks=$1 pattern=$2 code
-    shift 2
-    sums=$(find "$here" -name '*.h5' -exec md5sum {} +)
-    jobs/local.sh "$ranks" "$build/equiscale" "$@" >"$here/out" 2>"$here/err"
-    code=$?
-    # mpiexec adds a notice of its own about the exit code, between rules of dashes.
-    grep -vE '^-+$|^Primary job|^mpiexec|^a non-zero exit|^$|^  *Process name|^  *Exit code|exiting improperly|^This may|^termin|^non-zero' "$here/err" >"$here/line"
-    if [ $code != 2 ] || [ "$(wc -l <"$here/line")" != 1 ] || ! grep -qE "$pattern" "$here/line"; then
-        echo "FAILED ($code): $* : wanted: $pattern; got:"
-        cat "$here/line"
-        bad=1
-    fi
-    md5sum --quiet -c <<<"$sums" || { echo "FAILED: $* changed a file"; bad=1; }
-}
-study() { sed "$1" "$here/good.yaml" >"$here/bad.yaml"; }
+. tests/refuse.sh
 
 # The file was made by other options than these.
 for command in plan status run generate; do

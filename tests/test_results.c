@@ -200,7 +200,7 @@ static void damage(void) {
     mem_free(bad);
     results_free(&one);
     err = results_read(&one, test_file("none.h5"));
-    EXPECT(err.code == EXIT_USER && strstr(err.text, "no such file"), "%s", err.text);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "No such file"), "%s", err.text);
 }
 
 /* Headers with right checksums and wrong contents: refused or read, never the end of the program. */

@@ -24,7 +24,7 @@ typedef struct Err {
 
 extern const Err ERR_NONE;
 
-/** An Err with code EXIT_USER; longer texts are cut. */
+/** An Err with code EXIT_USER; longer texts are cut, and control characters become question marks. */
 Err err_user(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #define TRY(call)                                                                                                      \

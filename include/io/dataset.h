@@ -33,6 +33,8 @@ typedef struct Trajectory {
 
 typedef struct Dataset Dataset;
 
+enum { DATASET_BODIES = 256 }; /* most of a trajectory */
+
 /** Opens and checks a file written by dataset_create or by anyone who follows the schema; every rank reads for itself.
  *  Reads all of it into memory if that takes at most `memory` bytes, or trajectory by trajectory on demand. Either way
  *  all of it is read once, shared out over the ranks where it stays on the disk, and its digest is computed; a digest

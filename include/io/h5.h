@@ -33,7 +33,8 @@ typedef struct H5File {
     const Comm *comm; /* NULL: serial */
     const char *path; /* the caller's string, which must outlive the file */
     bool writing, sealed;
-    int64_t reserved; /* bytes */
+    int64_t reserved; /* bytes, while writing */
+    int64_t bytes;    /* of the file, when reading */
 } H5File;
 
 /** An open column of an open file. */

@@ -1,5 +1,6 @@
 #include "base/err.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@ Err err_user(const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(e.text, sizeof e.text, fmt, ap);
     va_end(ap);
+    /* Names and values are the user's: what they hold neither breaks the line nor steers a terminal. */
+    for (char *c = e.text; *c; c++)
+        if (iscntrl((unsigned char)*c)) *c = '?';
     return e;
 }
 

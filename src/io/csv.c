@@ -1,6 +1,7 @@
 #include "io/csv.h"
 
 #include "base/arena.h"
+#include "base/file.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include <csv.h>
 #include <zlib.h>
@@ -30,14 +30,13 @@ struct CsvRow {
 
 /* ---- The whole text. ---- */
 
-enum { BLOCK = 1 << 16 };
+enum { BLOCK = 1 << 16, TEXT_BYTES = 1 << 30 }; /* the latter: most of a table, unpacked */
 
 static Err read_text(Csv *csv) {
-    struct stat about;
-    if (stat(csv->path, &about)) return err_user("%s: %s: want a readable table", csv->path, strerror(errno));
-    if (S_ISDIR(about.st_mode)) return err_user("%s: a folder: want a file", csv->path);
-    gzFile file = gzopen(csv->path, "rb");
-    if (!file) return err_user("%s: %s: want a readable table", csv->path, strerror(errno));
+    int descriptor;
+    TRY(file_open(&descriptor, csv->path, "a readable table"));
+    gzFile file = gzdopen(descriptor, "rb");
+    CHECK(file, "no memory to unpack %s", csv->path);
     size_t size = 0;
     int got = 0;
     do {
@@ -47,14 +46,17 @@ static Err read_text(Csv *csv) {
             csv->text = mem_grow(csv->text, size);
         }
         got = gzread(file, csv->text + csv->bytes, BLOCK);
-    } while (got > 0);
+    } while (got > 0 && csv->bytes <= TEXT_BYTES);
     csv->text[csv->bytes] = 0;
     /* A gzip file that was cut short reads as a shorter text; only the state tells. */
     int state;
     const char *why = gzerror(file, &state);
     Err err = ERR_NONE;
     if (state == Z_ERRNO) why = strerror(errno);
-    if (got < 0 || state != Z_OK) err = err_user("%s: %s: want a whole, readable file", csv->path, why);
+    if (csv->bytes > TEXT_BYTES)
+        err = err_user("%s: want a table of at most %d MiB, unpacked", csv->path, TEXT_BYTES >> 20);
+    else if (got < 0 || state != Z_OK)
+        err = err_user("%s: %s: want a whole, readable file", csv->path, why);
     gzclose(file);
     return err;
 }

@@ -1,12 +1,14 @@
 #include "dataset_table.h"
 
+#include "io/dataset.h"
+
 #include <string.h>
 #include <xxhash.h>
 
 /* A line or two a column; the formatter would make it seven. */
 // clang-format off
 const Spec dataset_schema[COLUMNS] = {
-    [BODIES] = {TRAJECTORY, 1, 1e6, {"/trajectories/bodies", H5_I32, {0}, "1", "number of bodies", 0}},
+    [BODIES] = {TRAJECTORY, 1, DATASET_BODIES, {"/trajectories/bodies", H5_I32, {0}, "1", "number of bodies", 0}},
     [VERTICES] = {TRAJECTORY, 1, 1e9, {"/trajectories/vertices", H5_I32, {0}, "1", "number of mesh vertices", 0}},
     [FLOOR_NORMAL] = {TRAJECTORY, -1.001, 1.001, {"/trajectories/floor_normal", H5_F32, {3}, "1",
         "unit normal n of the floor n.x = c, upward", 0}},
@@ -36,7 +38,7 @@ const Spec dataset_schema[COLUMNS] = {
         "what the body touches until the next frame: bit 0 the floor, bit 1 a body; 0 at the last frame", 0}, true},
     [VERTEX_POSITION] = {VERTEX, -1e6, 1e6, {"/vertices/position", H5_F32, {3}, "m",
         "mesh vertex in the frame of its body", 0}},
-    [VERTEX_BODY] = {VERTEX, 0, 1e6, {"/vertices/body", H5_I32, {0}, "1",
+    [VERTEX_BODY] = {VERTEX, 0, DATASET_BODIES - 1, {"/vertices/body", H5_I32, {0}, "1",
         "body of the vertex, from 0 in each trajectory, ascending", 0}},
 };
 // clang-format on

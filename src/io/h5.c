@@ -1,6 +1,8 @@
 #include "io/h5.h"
 
 #include "base/arena.h"
+#include "base/file.h"
+#include "h5_rehearse.h"
 #include "io/commit.h"
 #include "par/comm_mpi.h"
 
@@ -8,13 +10,10 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <hdf5_hl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -77,6 +76,19 @@ static void quiet(void) {
     H5_CALL(H5Eset_auto2(H5E_DEFAULT, NULL, NULL));
 }
 
+/* Access through which no name leads into another file: a link out of this one would open whatever it names. */
+static herr_t no_other_file(const char *parent, const char *group, const char *file, const char *object,
+                            unsigned *flags, hid_t access, void *data) {
+    (void)parent, (void)group, (void)file, (void)object, (void)flags, (void)access, (void)data;
+    return -1;
+}
+
+static hid_t inside(hid_t class) {
+    hid_t plist = (hid_t)H5_CALL(H5Pcreate(class));
+    H5_CALL(H5Pset_elink_cb(plist, no_other_file, NULL));
+    return plist;
+}
+
 /* Creation properties of the file, groups and datasets alike: no times, and all links and attributes in the object's
  * own header. The other way, HDF5's heaps, writes unused bytes as they are in memory, different in every run. */
 static hid_t plain(hid_t class) {
@@ -85,46 +97,6 @@ static hid_t plain(hid_t class) {
     H5_CALL(H5Pset_attr_phase_change(plist, UINT16_MAX, 0));
     if (class != H5P_DATASET_CREATE) H5_CALL(H5Pset_link_phase_change(plist, UINT16_MAX, 0));
     return plist;
-}
-
-/* In a child that rehearses, the path of the file opened last, in memory that the parent sees; NULL elsewhere. */
-static char *rehearsed;
-
-enum { REHEARSAL_SECONDS = 20, REHEARSAL_BYTES_A_SECOND = 10000000 }; /* a child that reads slower than this hangs */
-
-/* In the child: a file is about to be opened. */
-static void note_file(const char *path, int64_t bytes) {
-    if (!rehearsed) return;
-    snprintf(rehearsed, COMMIT_PATH, "%s", path);
-    alarm((unsigned)(REHEARSAL_SECONDS + bytes / REHEARSAL_BYTES_A_SECOND));
-}
-
-static void rehearse(Err (*read)(void *), void *context, char *noted) {
-    const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
-    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
-    const struct rlimit no_core = {0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    err_on_abort(NULL, 0);
-    rehearsed = noted;
-    if (freopen("/dev/null", "w", stderr)) read(context);
-    _exit(0);
-}
-
-Err h5_rehearse(Err (*read)(void *), void *context) {
-    if (rehearsed) return ERR_NONE; /* this is a child already */
-    char *noted = mmap(NULL, COMMIT_PATH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(noted != MAP_FAILED, "no memory to share with a child process");
-    fflush(NULL);
-    pid_t child = fork();
-    CHECK(child >= 0, "no child process");
-    if (child == 0) rehearse(read, context, noted);
-    int status;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-    Err err = ERR_NONE;
-    if (!WIFEXITED(status))
-        err = err_user("%s: a damaged HDF5 file: reading it ends in signal %d", noted, WTERMSIG(status));
-    munmap(noted, COMMIT_PATH);
-    return err;
 }
 
 /* The memory of a serial file. HDF5 1.10 hands out an image of an open file with a wrong checksum, so the memory itself
@@ -217,16 +189,30 @@ Err h5_open_sealed(H5File *file, const char *path) {
     return h5_open(file, path);
 }
 
+/* Why H5Fopen failed. A file that another program has open for writing is whole, as a rule, and some file systems know no
+ * locks at all. */
+static Err not_opened(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+    int why = errno;
+    if (fd >= 0) close(fd);
+    if (!locked) return err_user("%s: not an HDF5 file, or a damaged one: %s", path, reason);
+    if (why == EWOULDBLOCK)
+        return err_user("%s: locked by a program that has it open for writing: want it closed there", path);
+    return err_user("%s: cannot be locked: %s: want HDF5_USE_FILE_LOCKING=FALSE in the environment", path,
+                    strerror(why));
+}
+
 Err h5_open(H5File *file, const char *path) {
     quiet();
     *file = (H5File){.path = path};
-    struct stat st;
-    if (access(path, R_OK) || stat(path, &st))
-        return err_user("%s: no such file, or not readable: want an HDF5 file", path);
-    if (!S_ISREG(st.st_mode)) return err_user("%s: a folder, a pipe or a device: want an HDF5 file", path);
-    note_file(path, st.st_size);
+    TRY(file_check(path, "an HDF5 file"));
+    struct stat st = {0};
+    stat(path, &st);
+    file->bytes = st.st_size;
+    rehearse_note(path, st.st_size);
     file->id = tried(H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT));
-    return file->id < 0 ? err_user("%s: not an HDF5 file, or a damaged one: %s", path, reason) : ERR_NONE;
+    return file->id < 0 ? not_opened(path) : ERR_NONE;
 }
 
 Err h5_close(H5File *file) {
@@ -303,9 +289,13 @@ static int dims_of(hsize_t dims[3], const H5Column *c, int64_t rows) {
     return rank;
 }
 
-size_t h5_row_bytes(const H5Column *c) {
+static size_t entry_bytes(const H5Column *c) {
     static const size_t size[] = {[H5_U8] = 1, [H5_I32] = 4, [H5_I64] = 8, [H5_F32] = 4, [H5_F64] = 8};
-    size_t bytes = c->type == H5_TEXT ? c->text : size[c->type];
+    return c->type == H5_TEXT ? c->text : size[c->type];
+}
+
+size_t h5_row_bytes(const H5Column *c) {
+    size_t bytes = entry_bytes(c);
     for (int i = 0; i < 2 && c->shape[i]; i++) bytes *= (size_t)c->shape[i];
     return bytes;
 }
@@ -359,12 +349,25 @@ static Err check_layout(const H5Data *data) {
     return err;
 }
 
+/* Deflate makes at most 1032 bytes of one, and HDF5 packs many small things beside the values. */
+enum { UNPACKED = 2048 };
+
+/* What the shape asks for, against what the file can hold: no memory is taken on the word of a header alone. */
+static Err check_size(const H5Data *data, const hsize_t dims[], int rank) {
+    hsize_t bytes = entry_bytes(data->column);
+    bool over = false;
+    for (int i = 0; i < rank; i++) over |= __builtin_mul_overflow(bytes, dims[i], &bytes);
+    if (!over && bytes / UNPACKED <= (hsize_t)data->file->bytes) return ERR_NONE;
+    return err_user("%s: %s: more values than %lld bytes can hold: want the shape that was written", data->file->path,
+                    data->column->name, (long long)data->file->bytes);
+}
+
 /* Chunks that the shape takes; 1 for a dataset in one piece. */
 static hsize_t chunks_wanted(bool *chunked, hid_t create, const hsize_t dims[], int rank) {
     hsize_t chunk[H5S_MAX_RANK], chunks = 1;
     *chunked = H5Pget_layout(create) == H5D_CHUNKED;
     if (*chunked && H5Pget_chunk(create, rank, chunk) == rank)
-        for (int i = 0; i < rank; i++) chunks *= (dims[i] + chunk[i] - 1) / chunk[i];
+        for (int i = 0; i < rank; i++) chunks *= dims[i] / chunk[i] + (dims[i] % chunk[i] > 0);
     return chunks;
 }
 
@@ -381,7 +384,7 @@ static Err check_written(const H5Data *data, hid_t space, const hsize_t dims[], 
     else
         found = H5Dget_storage_size(data->id) > 0;
     if (rc < 0) return unreadable(data->file, data->column->name);
-    if (found >= want) return ERR_NONE;
+    if (found >= want) return check_size(data, dims, rank);
     return err_user("%s: %s: holds values never written: %llu of %llu pieces are there", data->file->path,
                     data->column->name, (unsigned long long)found, (unsigned long long)want);
 }
@@ -423,7 +426,9 @@ Err h5_missing(const H5File *file, const H5Column *column) {
 
 Err h5_column_open(H5Data *data, H5File *file, const H5Column *column) {
     *data = (H5Data){.file = file, .column = column};
-    data->id = H5Dopen2(file->id, column->name, H5P_DEFAULT);
+    hid_t access = inside(H5P_DATASET_ACCESS);
+    data->id = H5Dopen2(file->id, column->name, access);
+    H5_CALL(H5Pclose(access));
     if (data->id < 0) {
         data->id = 0;
         return h5_missing(file, column);

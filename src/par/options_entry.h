@@ -13,6 +13,10 @@ bool entry_same(const char *a, const char *b);
 /** Every key of a study file, by entry_add. Collective on the world. */
 Err yaml_read(const char *path);
 
+/** The same from text in memory; `path` stands in messages. Any text ends within a second: what is nested deeper than a study
+ *  can be, or longer, is refused. Not collective. */
+Err yaml_parse(const char *path, const char *text, size_t bytes);
+
 /** Text into the member that the spec describes; false when it is not what the spec wants. */
 bool value_parse(void *member, const KeySpec *spec, const char *text);
 

@@ -2,6 +2,7 @@
 #include "options_entry.h"
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "par/comm.h"
 
 #include <errno.h>
@@ -9,7 +10,11 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { FILE_BYTES = 1 << 20, KEY_TEXT = 128, LIST_TEXT = OPTION_LIST * OPTION_TEXT, DEPTH = 3 };
+enum { KEY_TEXT = 128, LIST_TEXT = OPTION_LIST * OPTION_TEXT, DEPTH = 3 };
+
+/* libyaml takes time that grows as the square of nested brackets and of anchors, and aliases can name a map a million
+ * times: these bounds keep any file under a second, and are far above what a study has. */
+enum { FILE_BYTES = 1 << 18, NESTED = 8, EVENTS = 1 << 14, PAIRS = 1 << 13 };
 
 static const char *scalar(yaml_document_t *doc, int node) {
     yaml_node_t *n = yaml_document_get_node(doc, node);
@@ -34,7 +39,8 @@ static Err add_list(const char *path, yaml_document_t *doc, int node, const char
     return entry_add(key, text, line);
 }
 
-static Err add_map(const char *path, yaml_document_t *doc, int node, const char *prefix, int depth) {
+/* pairs: how many lines have been read so far. */
+static Err add_map(const char *path, yaml_document_t *doc, int node, const char *prefix, int depth, int *pairs) {
     yaml_node_t *map = yaml_document_get_node(doc, node);
     if (map->type != YAML_MAPPING_NODE || depth > DEPTH)
         return err_user("%s:%d: want lines of the form `key: value`", path, line_of(doc, node));
@@ -43,6 +49,7 @@ static Err add_map(const char *path, yaml_document_t *doc, int node, const char 
         int line = line_of(doc, p->key);
         char key[KEY_TEXT];
         if (!word) return err_user("%s:%d: want a plain word as key", path, line);
+        if (++*pairs > PAIRS) return err_user("%s:%d: want at most %d keys, aliases counted", path, line, PAIRS);
         if (snprintf(key, sizeof key, "%s%s%s", prefix, *prefix ? "." : "", word) >= (int)sizeof key)
             return err_user("%s:%d: want a shorter key", path, line);
         if (value)
@@ -50,7 +57,7 @@ static Err add_map(const char *path, yaml_document_t *doc, int node, const char 
         else if (yaml_document_get_node(doc, p->value)->type == YAML_SEQUENCE_NODE)
             TRY(add_list(path, doc, p->value, key, line));
         else
-            TRY(add_map(path, doc, p->value, key, depth + 1));
+            TRY(add_map(path, doc, p->value, key, depth + 1, pairs));
     }
     return ERR_NONE;
 }
@@ -71,53 +78,90 @@ static Err check_end(const char *path, yaml_parser_t *parser) {
     return err;
 }
 
-static Err parse(const char *path, const char *text, size_t bytes) {
-    yaml_parser_t parser;
+static bool opens(yaml_event_type_t type) {
+    return type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT;
+}
+
+static bool closes(yaml_event_type_t type) {
+    return type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT;
+}
+
+/* One piece of the text against the bounds; depth: of nested lists and maps, so far. */
+static Err check_event(const char *path, const yaml_event_t *event, int *depth) {
+    int line = (int)event->start_mark.line + 1;
+    *depth += opens(event->type) - closes(event->type);
+    if (*depth > NESTED) return err_user("%s:%d: nested too deep: want `key: value` or lists of values", path, line);
+    if (event->type == YAML_SCALAR_EVENT && memchr(event->data.scalar.value, 0, event->data.scalar.length))
+        return err_user("%s:%d: a NUL byte in a value: want text", path, line);
+    return ERR_NONE;
+}
+
+/* Before anything is built of it: the text piece by piece, up to the first that is too much. */
+static Err check_bounds(const char *path, yaml_parser_t *parser) {
+    int depth = 0, events = 0;
+    for (bool more = true; more;) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(parser, &event)) return not_yaml(path, parser);
+        Err err = check_event(path, &event, &depth);
+        if (!err.code && ++events > EVENTS) err = err_user("%s: want at most %d words", path, EVENTS);
+        more = event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+        TRY(err);
+    }
+    return ERR_NONE;
+}
+
+static Err build(const char *path, yaml_parser_t *parser) {
     yaml_document_t doc;
+    int pairs = 0;
+    if (!yaml_parser_load(parser, &doc)) return not_yaml(path, parser);
     Err err = ERR_NONE;
+    if (yaml_document_get_root_node(&doc))
+        err = add_map(path, &doc, 1, "", 0, &pairs);
+    else
+        err = err_user("%s: the file is empty: want a study", path);
+    yaml_document_delete(&doc);
+    return err.code ? err : check_end(path, parser);
+}
+
+/* `step` of a parser at the start of the text. */
+static Err with_parser(Err (*step)(const char *, yaml_parser_t *), const char *path, const char *text, size_t bytes) {
+    yaml_parser_t parser;
     CHECK(yaml_parser_initialize(&parser), "no memory for a YAML parser");
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
-    if (!yaml_parser_load(&parser, &doc)) {
-        err = not_yaml(path, &parser);
-    } else {
-        if (yaml_document_get_root_node(&doc))
-            err = add_map(path, &doc, 1, "", 0);
-        else
-            err = err_user("%s: the file is empty: want a study", path);
-        yaml_document_delete(&doc);
-        if (!err.code) err = check_end(path, &parser);
-    }
+    Err err = step(path, &parser);
     yaml_parser_delete(&parser);
     return err;
 }
 
-/* The whole file on every rank, read by the root alone. */
-static Err read_whole(const char *path, char **text, size_t *bytes) {
+Err yaml_parse(const char *path, const char *text, size_t bytes) {
+    TRY(with_parser(check_bounds, path, text, bytes));
+    return with_parser(build, path, text, bytes);
+}
+
+/* The file, which mem_free gives back. */
+static Err read_file(char **text, size_t *bytes, const char *path) {
+    TRY(file_check(path, "a readable study file"));
+    FILE *f = fopen(path, "rb");
+    if (!f) return err_user("%s: %s: want a readable study file", path, strerror(errno));
+    *text = mem_alloc(FILE_BYTES + 1);
+    *bytes = fread(*text, 1, FILE_BYTES + 1, f);
+    bool failed = ferror(f);
+    fclose(f);
+    if (failed) return err_user("%s: %s: want a readable study file", path, strerror(errno));
+    if (*bytes > FILE_BYTES) return err_user("%s: want a study file of at most %d KiB", path, FILE_BYTES / 1024);
+    return ERR_NONE;
+}
+
+/* The same on every rank, read by the root alone. */
+static Err read_whole(char **text, size_t *bytes, const char *path) {
     const Comm *w = comm_world();
-    Err err = ERR_NONE;
-    long size = 0;
     *text = NULL;
-    if (comm_rank(w) == 0) {
-        FILE *f = fopen(path, "rb");
-        if (!f) {
-            err = err_user("%s: %s: want a readable study file", path, strerror(errno));
-        } else {
-            if (fseek(f, 0, SEEK_END) || (size = ftell(f)) < 0 || size > FILE_BYTES || fseek(f, 0, SEEK_SET))
-                err = err_user("%s: want a study file of at most 1 MiB", path);
-            if (!err.code) {
-                *text = mem_alloc((size_t)size + 1);
-                if (fread(*text, 1, (size_t)size, f) != (size_t)size)
-                    err = err_user("%s: want a readable study file", path);
-            }
-            fclose(f);
-        }
-    }
-    err = comm_agree(w, err);
+    Err err = comm_agree(w, comm_rank(w) == 0 ? read_file(text, bytes, path) : ERR_NONE);
     if (err.code) {
         mem_free(*text);
         return err;
     }
-    *bytes = (size_t)size;
     comm_bcast(w, bytes, sizeof *bytes, 0);
     if (!*text) *text = mem_alloc(*bytes + 1);
     comm_bcast(w, *text, *bytes, 0);
@@ -127,8 +171,8 @@ static Err read_whole(const char *path, char **text, size_t *bytes) {
 Err yaml_read(const char *path) {
     char *text;
     size_t bytes;
-    TRY(read_whole(path, &text, &bytes));
-    Err err = parse(path, text, bytes);
+    TRY(read_whole(&text, &bytes, path));
+    Err err = yaml_parse(path, text, bytes);
     mem_free(text);
     return err;
 }

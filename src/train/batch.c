@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SCALE_TRAJECTORIES = 256, MAX_BODIES = 256 };
+enum { SCALE_TRAJECTORIES = 256 };
 
 /* ---- Vertices of a scene at a frame. ---- */
 
@@ -50,7 +50,6 @@ static Pose rate_at(const TrainData *d, const Trajectory *tr, int64_t frame, int
 
 /* Poses of every body at a frame. */
 static void poses_at(Pose *poses, const Trajectory *tr, int64_t frame) {
-    CHECK(tr->bodies <= MAX_BODIES, "%d bodies in a trajectory", tr->bodies);
     for (int b = 0; b < tr->bodies; b++) poses[b] = pose_at(tr, frame, b);
 }
 
@@ -65,7 +64,6 @@ static void mean_vertex(double mean[3], const Trajectory *tr, const Pose *poses)
 
 /* log mass, friction, restitution, log radius of each body */
 static void body_raw(double (*raw)[SCENE_BODY], const Trajectory *tr) {
-    CHECK(tr->bodies <= MAX_BODIES, "%d bodies in a trajectory", tr->bodies);
     for (int b = 0; b < tr->bodies; b++) {
         raw[b][0] = log(tr->mass[b]);
         raw[b][1] = tr->friction[b];
@@ -138,7 +136,7 @@ static void mean_and_sd(double *mean, double *sd, double sum, double sum2, int64
 static void measure_scale(TrainData *d) {
     int64_t n = scale_trajectories(d), bodies = 0;
     Squares squares = {0};
-    double raw[MAX_BODIES][SCENE_BODY], sum[SCENE_BODY] = {0}, sum2[SCENE_BODY] = {0};
+    double raw[DATASET_BODIES][SCENE_BODY], sum[SCENE_BODY] = {0}, sum2[SCENE_BODY] = {0};
     double world[SCENE_WORLD], world_sum[SCENE_WORLD] = {0}, world_sum2[SCENE_WORLD] = {0};
     for (int64_t k = 0; k < n; k++) {
         const Trajectory *tr = dataset_get(d->dataset, d->test + d->validation + k);
@@ -271,7 +269,7 @@ static void show_pose(Pose *p, const Motion *motion, const double origin[3]) {
 static void add_vertices(Batch *b, const TrainData *d, const SampleStream *s, int64_t position, const Trajectory *tr,
                          int64_t frame, const Pose *poses, const double mean[3], const Motion *motion) {
     int64_t at = b->start[b->scenes.seqs.n];
-    double raw[MAX_BODIES][SCENE_BODY];
+    double raw[DATASET_BODIES][SCENE_BODY];
     uint64_t slots = rng_stream("slots", (uint64_t)position);
     Motion turn = *motion; /* of vectors */
     memset(turn.s, 0, sizeof turn.s);
@@ -338,7 +336,7 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
     const Trajectory *tr = dataset_get(d->dataset, trajectory);
     double unit = 1 / d->scale.step, mean[3] = {0};
     Motion to_unit = motion_scaled(view, unit);
-    Pose poses[MAX_BODIES];
+    Pose poses[DATASET_BODIES];
     poses_at(poses, tr, frame);
     if (!d->off_centre) mean_vertex(mean, tr, poses);
     add_vertices(b, d, s, position, tr, frame, poses, mean, &to_unit);

@@ -1,0 +1,59 @@
+#include "h5_rehearse.h"
+
+#include "io/commit.h"
+#include "io/h5.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* In a child that rehearses, the path of the file opened last, in memory that the parent sees; NULL elsewhere. */
+static char *rehearsed;
+
+/* A child that reads slower than this hangs, and one that takes more stack calls itself without end. */
+enum { REHEARSAL_SECONDS = 20, REHEARSAL_BYTES_A_SECOND = 10000000, REHEARSAL_STACK = 8 << 20 };
+
+void rehearse_note(const char *path, int64_t bytes) {
+    if (!rehearsed) return;
+    snprintf(rehearsed, COMMIT_PATH, "%s", path);
+    alarm((unsigned)(REHEARSAL_SECONDS + bytes / REHEARSAL_BYTES_A_SECOND));
+}
+
+_Noreturn static void in_child(Err (*read)(void *), void *context, char *noted) {
+    const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
+    const struct rlimit no_core = {0, 0};
+    struct rlimit stack;
+    setrlimit(RLIMIT_CORE, &no_core);
+    if (!getrlimit(RLIMIT_STACK, &stack) && stack.rlim_cur > REHEARSAL_STACK) {
+        stack.rlim_cur = REHEARSAL_STACK;
+        setrlimit(RLIMIT_STACK, &stack);
+    }
+    err_on_abort(NULL, 0);
+    rehearsed = noted;
+    if (freopen("/dev/null", "w", stderr)) read(context);
+    _exit(0);
+}
+
+Err h5_rehearse(Err (*read)(void *), void *context) {
+    if (rehearsed) return ERR_NONE; /* this is a child already */
+    char *noted = mmap(NULL, COMMIT_PATH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(noted != MAP_FAILED, "no memory to share with a child process");
+    fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0, "no child process");
+    if (child == 0) in_child(read, context, noted);
+    int status;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    Err err = ERR_NONE;
+    if (!WIFEXITED(status) && WTERMSIG(status) == SIGALRM)
+        err = err_user("%s: a damaged HDF5 file: reading it does not end", noted);
+    else if (!WIFEXITED(status))
+        err = err_user("%s: a damaged HDF5 file: reading it ends in signal %d", noted, WTERMSIG(status));
+    munmap(noted, COMMIT_PATH);
+    return err;
+}

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# What careless or hostile people hand over is answered as every other error: one line that names the thing, exit code 2,
+# nothing written, no wait without end. test_hostile.sh BUILD_DIR
+set -u
+build=$1
+python=${PYTHON:-/usr/bin/python3}
+. tests/refuse.sh
+export PYTHONDONTWRITEBYTECODE=1
+results=$here/runs/e/results.h5
+
+# Things that are no files.
+mkdir "$here/folder"
+mkfifo "$here/pipe" "$here/pipe.h5"
+refuse 2 'folder: a folder: want a readable study file' run "$here/folder"
+refuse 1 'pipe: a pipe or a device: want a readable study file' plan "$here/pipe"
+refuse 1 'folder: a folder: want an HDF5 file' plan "$here/good.yaml" -data_path "$here/folder"
+refuse 2 'pipe: a pipe or a device: want an HDF5 file' plan "$here/good.yaml" -data_path "$here/pipe"
+refuse 1 'folder: a folder: want a readable table' fit "$here/folder"
+refuse 1 'pipe: a pipe that nobody writes to: want a readable table' fit "$here/pipe"
+refuse 1 'pipe.h5: a pipe or a device: want an HDF5 file' export "$here/pipe.h5" -csv "$here/csv"
+
+# Study files. What is nested 100,000 deep or named a million times would take minutes to build.
+repeat() { "$python" -c 'import sys; print(sys.argv[1] * int(sys.argv[2]))' "$@"; }
+for open in '[' '{a: ' '- ' '? '; do
+    { printf 'study: \n '; repeat "$open" 100000; } >"$here/deep.yaml"
+    refuse 1 'deep.yaml(:2: (nested too deep|not YAML|want)|: want a study file of at most)' plan "$here/deep.yaml"
+done
+{ printf '{a: &a {'; repeat 'x: {}, ' 2000; printf '}, b: &b {'; repeat 'x: *a, ' 2000; printf '}}'; } >"$here/alias.yaml"
+refuse 1 'alias.yaml:[0-9]+: want at most 8192 keys, aliases counted' plan "$here/alias.yaml"
+repeat 'train: {batch: 4}' 100000 >"$here/long.yaml"
+refuse 1 'long.yaml: want a study file of at most 256 KiB' plan "$here/long.yaml"
+study 's/name: e/name: "e\\0f"/'
+refuse 1 'bad.yaml:1: a NUL byte in a value: want text' plan "$here/bad.yaml"
+study 's/arms: \[transformer\]/arms: ["\\n\\e[2J"]/'
+refuse 1 'study.arms = \?\?\[2J: want one of' plan "$here/bad.yaml"
+
+# HDF5 files, as data and as results. Nobody ever writes to the pipe that `link` leads to.
+mkfifo "$here/bad.h5.pipe"
+hostile() { "$python" tests/make_hostile.py "$1" "$here/bad.h5" "$2" || bad=1; }
+while read -r kind words; do
+    hostile "$here/data.h5" "$kind"
+    refuse 1 "bad.h5: /[a-z]+/[a-z]+: $words" plan "$here/good.yaml" -data_path "$here/bad.h5"
+    [ "$kind" = bodies ] && continue
+    hostile "$results" "$kind"
+    refuse 1 "bad.h5: /cells/loss: $words" fit "$here/bad.h5"
+    refuse 1 "bad.h5: /cells/loss: $words" export "$here/bad.h5" -csv "$here/csv"
+done <<'END'
+lzf packed by filter 32000, which is not here: want none, deflate or Fletcher32
+virtual a virtual dataset: want contiguous or chunked
+external an external dataset: want contiguous or chunked
+link no such dataset, or a damaged one
+huge holds values never written: 0 of [0-9]+ pieces are there
+bodies row 0 holds 257: want numbers in .1, 256.
+END
+
+# A file that another program is writing to.
+coproc writer { "$python" -c 'import h5py, sys
+f = h5py.File(sys.argv[1], "r+", locking=True)
+print("open", flush=True)
+sys.stdin.read()' "$here/data.h5"; }
+read -r _ <&"${writer[0]}"
+refuse 1 'data.h5: locked by a program that has it open for writing: want it closed there' plan "$here/good.yaml"
+exec {writer[1]}>&-
+wait
+exit $bad
