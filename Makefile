@@ -16,6 +16,7 @@ STUDY ?= input/quick.yaml
 RANKS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
+FAULTS_SECONDS ?= 3600
 
 B := build/$(MODE)$(if $(filter double,$(PRECISION)),-double)
 export MPIEXEC PYTHON
@@ -95,7 +96,7 @@ SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC)
 
 Q := $(if $(V),,@)
 .DEFAULT_GOAL := build
-.PHONY: build study test check check-related tests deps info install uninstall lint format clean help FORCE
+.PHONY: build study test check check-related faults tests deps info install uninstall lint format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -116,6 +117,11 @@ check: tests ## build and run every test in this precision; installs nothing
 
 check-related: build ## train what the related systems claim, check and print it (docs/related.md): minutes
 	$(Q)RANKS=$(RANKS) tests/check_related.sh $(B)
+
+faults: ## disturb studies for FAULTS_SECONDS (3600): kills, failing disks, hostile files, Slurm
+	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh faults
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)tests/faults/run.sh $(B) $(FAULTS_SECONDS)
 
 deps: ## install what is missing (Debian); elsewhere say what to load
 	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh

@@ -1,0 +1,34 @@
+# Sourced by what disturbs a study: one of a few seconds in $here, what it comes to undisturbed, and whether a disturbed one
+# comes to the same. $build is the build folder.
+python=${PYTHON:-/usr/bin/python3}
+export PYTHONDONTWRITEBYTECODE=1 PMIX_MCA_psec=native
+if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+here=$(mktemp -d)
+bad=0
+fail() { echo "FAILED: $*"; bad=1; }
+
+# study_file FOLDER STEPS: FOLDER/s.yaml, cells of those steps, all that it makes in FOLDER
+study_file() {
+    mkdir -p "$1"
+    cat >"$1/s.yaml" <<END
+study: {name: s, folder: $1/runs, arms: [transformer], steps: [$2], datasets: [8], test_trajectories: 2,
+  validation_trajectories: 2, test_samples: 4, validation_samples: 4, fit: false}
+transformer: {width: [8], depth: [1], heads: [2]}
+train: {batch: 4}
+data: {path: $1/data.h5, trajectories: 12, frames: 6, bodies_max: 3}
+END
+}
+
+digest() { "$python" tests/digest.py "$1/runs/s/results.h5"; }
+
+# finish FOLDER: the same command again until it is done; 0 where the numbers are then those of $wanted
+finish() {
+    local code _
+    for _ in 1 2 3; do
+        timeout 300 "$build/equiscale" run "$1/s.yaml" >"$1/finish" 2>&1
+        code=$?
+        [ $code = 75 ] || break
+    done
+    [ $code = 0 ] || { fail "$1 ends in $code: $(tail -n 1 "$1/finish")"; return 1; }
+    [ "$(digest "$1")" = "$wanted" ] || { fail "$1: other numbers than undisturbed"; return 1; }
+}

@@ -1,0 +1,90 @@
+# Sourced: a Slurm of its own on this machine, one controller and two nodes of two CPUs, with ports, keys and folders of its
+# own, beside any other. lab_start FOLDER, lab_stop. Needs root, slurmctld, slurmd, munged.
+lab_missing() { # why there can be none here; nothing where there can
+    [ "$(id -u)" = 0 ] || { echo "not root"; return; }
+    local program
+    for program in slurmctld slurmd munged sbatch; do
+        command -v $program >/dev/null || PATH=$PATH:/usr/sbin command -v $program >/dev/null || { echo "no $program"; return; }
+    done
+}
+
+lab_config() {
+    cat >"$lab/slurm.conf" <<END
+ClusterName=faults
+SlurmctldHost=$(hostname -s)(127.0.0.1)
+SlurmUser=root
+SlurmctldPort=$lab_port
+AuthType=auth/munge
+AuthInfo=socket=$lab/munge.socket
+CredType=cred/munge
+StateSaveLocation=$lab/state
+SlurmdSpoolDir=$lab/spool-%n
+SlurmctldPidFile=$lab/slurmctld.pid
+SlurmdPidFile=$lab/slurmd-%n.pid
+SlurmctldLogFile=$lab/slurmctld.log
+SlurmdLogFile=$lab/slurmd-%n.log
+TmpFS=$lab/tmp-%n
+SlurmdParameters=config_overrides
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=pmix
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SchedulerParameters=bf_interval=5,sched_interval=5
+KillWait=30
+SlurmdTimeout=20
+ReturnToService=2
+NodeName=n1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$((lab_port + 1)) CPUs=2 RealMemory=2000
+NodeName=n2 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$((lab_port + 2)) CPUs=2 RealMemory=2000
+PartitionName=usual Nodes=ALL Default=YES PriorityTier=1 MaxTime=60 State=UP
+PartitionName=urgent Nodes=ALL PriorityTier=2 PreemptMode=OFF MaxTime=60 State=UP
+END
+}
+
+lab_node() { # NAME: starts its slurmd
+    mkdir -p "$lab/spool-$1" "$lab/tmp-$1"
+    slurmd -f "$lab/slurm.conf" -N "$1"
+}
+
+lab_start() { # FOLDER
+    lab=$1 lab_port=$((20000 + $$ % 10000))
+    PATH=$PATH:/usr/sbin
+    export SLURM_CONF=$lab/slurm.conf
+    mkdir -p "$lab/state"
+    chmod 755 "$lab"
+    head -c 1024 /dev/urandom >"$lab/munge.key"
+    chmod 600 "$lab/munge.key"
+    munged --force --socket="$lab/munge.socket" --key-file="$lab/munge.key" --pid-file="$lab/munged.pid" \
+        --log-file="$lab/munged.log" --seed-file="$lab/munge.seed" || return
+    lab_config
+    slurmctld -c -f "$lab/slurm.conf" && lab_node n1 && lab_node n2 || return
+    local _
+    for _ in $(seq 60); do
+        [ "$(sinfo -h -N -t idle -o %N 2>/dev/null | sort -u | wc -l)" = 2 ] && return 0
+        sleep 1
+    done
+    echo "no idle nodes: $(tail -n 3 "$lab"/slurm*.log)"
+    return 1
+}
+
+lab_stop() { # its own processes only, by their ids
+    local file
+    scancel --user=root 2>/dev/null
+    sleep 2
+    for file in "$lab"/slurmd-*.pid "$lab/slurmctld.pid" "$lab/munged.pid"; do
+        [ -s "$file" ] && kill "$(cat "$file")" 2>/dev/null
+    done
+    sleep 1
+}
+
+lab_state() { scontrol show job "$1" | grep -oE 'JobState=[A-Z_]*' | cut -d= -f2; } # JOB
+lab_wait() { # SECONDS COMMAND...: until it succeeds
+    local end=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        [ "$(date +%s)" -lt $end ] || { echo "waited in vain for: $*"; return 1; }
+        sleep 1
+    done
+}

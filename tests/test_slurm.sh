@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# jobs/study.sbatch under a real Slurm, which is set up on this machine and taken down again (tests/slurm/lab.sh). Wanted each
+# time: the study is done in the end, with the numbers of the undisturbed one.
+#   test_slurm.sh BUILD_DIR          finish, array: a minute
+#   test_slurm.sh BUILD_DIR all      and scancel, limit, requeue, preempt, node: a quarter of an hour
+set -u
+build=$(cd "$1" && pwd) cases="finish array"
+[ "${2:-}" = all ] && cases="finish array scancel limit requeue preempt node"
+cd "$(dirname "$0")/.."
+. tests/faults/lib.sh
+. tests/slurm/lab.sh
+why=$(lab_missing)
+if [ -n "$why" ]; then echo "skipped: $why: want root, and slurmctld, slurmd, slurm-client and munge installed"; exit 0; fi
+trap 'lab_stop; rm -rf "$here"' EXIT
+export EQUISCALE=$build/equiscale
+script=$PWD/jobs/study.sbatch
+lab_start "$here/lab" || exit 1
+
+# submit FOLDER OPTION...: the number of the job, sent off from another folder than the script's
+submit() {
+    local at=$1
+    shift
+    (cd "$at" && sbatch --parsable --output="$at/log" "$@" "$script" "$at/s.yaml")
+}
+nothing_left() { [ -z "$(squeue -h)" ]; }
+trained() { [ "$(find "$1/runs/s/cells" -name '*.h5' 2>/dev/null | wc -l)" -ge "$2" ]; } # FOLDER CELLS
+runs() { [ "$(lab_state "$1")" = RUNNING ]; }
+
+# ended FOLDER SECONDS: no job is left, and the study is what it is undisturbed
+ended() {
+    lab_wait "$2" nothing_left || fail "$(squeue)"
+    [ "$(digest "$1" 2>&1)" = "$wanted" ] || fail "$1: $(tail -n 5 "$1/log")"
+}
+
+finish_case() {
+    submit "$1" --time=10 >/dev/null
+    ended "$1" 300
+    grep -q 'study.sbatch: the study is done' "$1/log" || fail "the log does not say that it is done"
+}
+
+array_case() { # one task does all, the others say why they do nothing
+    submit "$1" --time=10 --array=1-3 >/dev/null
+    ended "$1" 300
+    [ "$(grep -c 'of this array has nothing to do' "$1/log")" = 2 ] || fail "array: $(cat "$1/log")"
+    [ "$(grep -c ' of [0-9]* cells to run' "$1/log")" = 1 ] || fail "array: trained more than once"
+}
+
+scancel_case() { # it stays cancelled, and goes on when it is sent off again
+    local job
+    job=$(submit "$1" --time=10)
+    lab_wait 120 trained "$1" 1 || fail "scancel: no cell"
+    scancel "$job"
+    lab_wait 90 nothing_left || fail "scancel: $(squeue)"
+    submit "$1" --time=10 >/dev/null
+    ended "$1" 300
+}
+
+limit_case() { # cells of more than the limit; jobs follow one another by themselves
+    submit "$1" --time=1 >/dev/null
+    ended "$1" 900
+    [ "$(grep -c ' of [0-9]* cells to run' "$1/log")" -gt 1 ] || fail "limit: one job was enough: $(cat "$1/log")"
+}
+
+requeue_case() {
+    local job
+    job=$(submit "$1" --time=10)
+    lab_wait 120 trained "$1" 1 || fail "requeue: no cell"
+    scontrol requeue "$job"
+    ended "$1" 600
+}
+
+preempt_case() {
+    local job
+    job=$(submit "$1" --time=10)
+    lab_wait 120 trained "$1" 1 || fail "preempt: no cell"
+    sbatch --partition=urgent --nodes=2 --ntasks-per-node=2 --output=/dev/null --wrap "sleep 5" >/dev/null
+    ended "$1" 600
+    grep -q 'Restarts=[1-9]' <<<"$(scontrol show job "$job")" || fail "preempt: the job was never put back"
+}
+
+node_case() { # the node of the job dies with all that ran on it
+    local job node
+    job=$(submit "$1" --time=10)
+    lab_wait 120 trained "$1" 1 || fail "node: no cell"
+    node=$(squeue -h -j "$job" -o %N)
+    # shellcheck disable=SC2046  # a list of processes of this study alone
+    kill -KILL "$(cat "$lab/slurmd-$node.pid")" $(pgrep -f "$1/s.yaml")
+    ended "$1" 600
+    lab_node "$node"
+}
+
+steps=2,3,4,50,400
+case " $cases " in *" limit "*) steps=2,3,4,50,60000 ;; esac
+study_file "$here/whole" "$steps"
+jobs/local.sh 2 "$EQUISCALE" run "$here/whole/s.yaml" >"$here/log" 2>&1 || { cat "$here/log"; exit 1; }
+wanted=$(digest "$here/whole")
+for name in $cases; do
+    study_file "$here/$name" "$steps"
+    ${name}_case "$here/$name"
+    echo "measured $name: $([ $bad = 0 ] && echo "the digest of the undisturbed study" || echo "FAILED")"
+done
+exit $bad
