@@ -5,6 +5,7 @@
 #include "h5_rehearse.h"
 #include "io/commit.h"
 #include "par/comm_mpi.h"
+#include "par/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +67,7 @@ static Err written(H5File *file, const char *object, int64_t rc) {
         unlink(file->path);
         fprintf(stderr, "%s\n", err.text);
     }
+    watch_stop();
     comm_barrier(file->comm);
     _exit(EXIT_RESUME);
 }

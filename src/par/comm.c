@@ -3,6 +3,8 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "par/comm_mpi.h"
+#include "par/watch.h"
+#include "watch_ranks.h"
 
 #include <limits.h>
 #include <petscsys.h>
@@ -37,6 +39,7 @@ void comm_mpi_fail(const char *file, int line, const char *func, const char *cal
 }
 
 static void abort_job(int code) {
+    watch_stop();
     MPI_Abort(MPI_COMM_WORLD, code);
 }
 
@@ -83,6 +86,7 @@ void comm_start(int *argc, char ***argv) {
     MPI_Comm node;
     MPI_CALL(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
     MPI_CALL(MPI_Comm_size(node, &node_ranks));
+    watch_start(node);
     MPI_CALL(MPI_Comm_free(&node));
     err_on_abort(abort_job, world.rank);
     log_init(world.rank == 0);
@@ -90,6 +94,7 @@ void comm_start(int *argc, char ***argv) {
 }
 
 void comm_stop(void) {
+    watch_free();
     PetscOptionsSetValue(NULL, "-options_left", "0");
     PetscFinalize();
     MPI_Finalize();

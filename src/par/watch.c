@@ -1,0 +1,159 @@
+#include "par/watch.h"
+
+#include "base/err.h"
+#include "base/timer.h"
+#include "par/comm_mpi.h"
+#include "watch_ranks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_SECONDS 0.2  /* between two looks */
+#define STOPPED_SECONDS 2 /* without a look of its own: a process that does not run */
+
+/* One for each rank of the node, in memory that all of them see. */
+typedef struct Slot {
+    int rank, pid;      /* of the world; of the process */
+    atomic_int leaving; /* on purpose */
+    atomic_int told;    /* the line has been printed (in the first slot) */
+    atomic_llong looks; /* of its thread */
+    char what[96];      /* what it works on */
+} Slot;
+
+static Slot *slots; /* (ranks) */
+static int ranks, mine;
+static MPI_Win window;
+static pthread_t thread;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `leaving` in the own slot, for the sake of the wait */
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static atomic_llong steps, limit; /* limit in seconds; 0: none */
+
+/* ---- What the thread does. ---- */
+
+static bool is_gone(const Slot *slot) {
+    return kill(slot->pid, 0) && errno == ESRCH;
+}
+
+/* The first rank of a node that finds something speaks; the others leave the last word to it. */
+static void end_job(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+static void end_job(const char *fmt, ...) {
+    char line[512] = "equiscale: ";
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line + strlen(line), sizeof line - strlen(line), fmt, ap);
+    va_end(ap);
+    if (!atomic_exchange(&slots[0].told, 1) && write(STDERR_FILENO, line, strlen(line)) < 0) _exit(EXIT_RESUME);
+    _exit(EXIT_RESUME);
+}
+
+static void look_for_the_dead(const Slot *next) {
+    if (next->leaving || !is_gone(next)) return;
+    end_job(
+        "rank %d is gone (process %d%s%s): the job ends; run the same command again: finished cells and checkpoints "
+        "are kept\n",
+        next->rank, next->pid, *next->what ? ", " : "", next->what);
+}
+
+/* A rank of the node whose own thread does not run, if there is one, or this one. */
+static const Slot *who_stands(const long long seen[]) {
+    for (int r = 0; r < ranks; r++)
+        if (r != mine && slots[r].looks == seen[r] && !slots[r].leaving) return &slots[r];
+    return &slots[mine];
+}
+
+static void end_standing(long long waited) {
+    enum { MOST = 1024 };
+    long long seen[MOST] = {0};
+    for (int r = 0; r < ranks && r < MOST; r++) seen[r] = slots[r].looks;
+    sleep(STOPPED_SECONDS);
+    const Slot *slot = ranks <= MOST ? who_stands(seen) : &slots[mine];
+    end_job("rank %d (process %d, %s): no step in %lld s: the job ends; run the same command again: finished cells and "
+            "checkpoints are kept; if it stops there again, leave out that node, or raise run.watchdog\n",
+            slot->rank, slot->pid, *slot->what ? slot->what : "between cells", waited);
+}
+
+/* Until the next look; false: there is none. */
+static bool next_look(void) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += (long)(LOOK_SECONDS * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&lock);
+    while (!slots[mine].leaving && pthread_cond_timedwait(&wake, &lock, &until) == 0) continue;
+    pthread_mutex_unlock(&lock);
+    return !slots[mine].leaving;
+}
+
+static void *watch(void *nothing) {
+    (void)nothing;
+    const Slot *next = &slots[(mine + 1) % ranks];
+    bool seen = next->pid != slots[mine].pid && !is_gone(next); /* not from inside another container */
+    long long last = 0;
+    double since = timer_now();
+    while (next_look()) {
+        slots[mine].looks++;
+        if (seen) look_for_the_dead(next);
+        long long now = steps, most = limit;
+        if (now != last || !most) since = timer_now();
+        last = now;
+        if (most && timer_now() - since > (double)most) end_standing(most);
+    }
+    return NULL;
+}
+
+/* ---- What the program calls. ---- */
+
+void watch_start(MPI_Comm node) {
+    int world, size, unit;
+    MPI_Aint bytes;
+    MPI_CALL(MPI_Comm_rank(node, &mine));
+    MPI_CALL(MPI_Comm_size(node, &ranks));
+    MPI_CALL(MPI_Comm_rank(MPI_COMM_WORLD, &world));
+    size = mine == 0 ? ranks * (int)sizeof *slots : 0;
+    MPI_CALL(MPI_Win_allocate_shared(size, sizeof *slots, MPI_INFO_NULL, node, &slots, &window));
+    MPI_CALL(MPI_Win_shared_query(window, 0, &bytes, &unit, &slots));
+    memset(&slots[mine], 0, sizeof *slots);
+    slots[mine].rank = world;
+    slots[mine].pid = (int)getpid();
+    MPI_CALL(MPI_Barrier(node));
+    CHECK(pthread_create(&thread, NULL, watch, NULL) == 0, "no thread to watch the ranks");
+}
+
+void watch_begin(const char *what, int64_t seconds) {
+    if (slots) snprintf(slots[mine].what, sizeof slots[mine].what, "%s", what);
+    steps++;
+    limit = seconds;
+}
+
+void watch_step(void) {
+    steps++;
+}
+
+void watch_end(void) {
+    limit = 0;
+    if (slots) slots[mine].what[0] = 0;
+}
+
+void watch_stop(void) {
+    if (!slots) return;
+    pthread_mutex_lock(&lock);
+    slots[mine].leaving = 1;
+    pthread_cond_signal(&wake);
+    pthread_mutex_unlock(&lock);
+}
+
+void watch_free(void) {
+    watch_stop();
+    pthread_join(thread, NULL);
+    slots = NULL;
+    MPI_CALL(MPI_Win_free(&window));
+}

@@ -1,0 +1,10 @@
+/** Between par/comm and par/watch. Private to par. */
+#pragma once
+
+#include <mpi.h>
+
+/** Starts the thread; `node`: the ranks of this node. Collective on it. */
+void watch_start(MPI_Comm node);
+
+/** Ends it: no rank is missed from here on. Collective on the same. */
+void watch_free(void);
