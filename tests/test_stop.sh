@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Stopping and dying: each signal and the time limit save the cell and end with 75; a cell longer than the limit is done by
 # submitting again, with the numbers of an undisturbed one; a killed run's mark is taken over; a cell whose process crashes
-# again and again is set aside while the others get done. test_stop.sh BUILD_DIR
+# again and again is set aside while the others get done; a rank that is stopped ends the job. test_stop.sh BUILD_DIR
 set -u
 build=$1
 python=${PYTHON:-/usr/bin/python3}
@@ -121,3 +121,22 @@ grep -q "is set aside: its process died 3 times in a row, last by signal 11" "$h
 "$eq" status "$here/study.yaml" -study_name crashing >"$here/log"
 grep -q '1 done, 0 diverged, 1 failed' "$here/log" || fail "crashing: $(cat "$here/log")"
 grep -q '^failed .*its process died 3 times' "$here/log" || fail "crashing: $(cat "$here/log")"
+
+# A rank that is stopped hangs the others: the job is ended, and the line says which rank it was.
+jobs/local.sh 2 "$eq" run "$here/study.yaml" -study_name hanging -layout_dp 2 -run_watchdog 2 >"$here/hanging.log" 2>&1 &
+pid=$!
+begun hanging
+mapfile -t ranks < <(pgrep -P "$(pgrep -P $pid -x mpiexec)")
+kill -STOP "${ranks[1]}"
+wait $pid
+code=$?
+[ $code = 75 ] || fail "a rank that is stopped: exit code $code: $(cat "$here/hanging.log")"
+[ "$(grep -c "^equiscale: rank [01] (process ${ranks[1]}, .*-t150000-n20-r1): no step in 2 s: the job ends" "$here/hanging.log")" = 1 ] ||
+    fail "a rank that is stopped: $(cat "$here/hanging.log")"
+for _ in $(seq 100); do
+    state=$(ps -o stat= "${ranks[1]}")
+    case $state in Z* | "") break ;; esac
+    sleep 0.1
+done
+case $state in Z* | "") ;; *) fail "the stopped rank is still there: $state" ;; esac
+run hanging >"$here/log" 2>&1 || fail "after a hang: $(cat "$here/log")"

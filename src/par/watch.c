@@ -1,7 +1,7 @@
 #include "par/watch.h"
 
+#include "base/arena.h"
 #include "base/err.h"
-#include "base/timer.h"
 #include "par/comm_mpi.h"
 #include "watch_ranks.h"
 
@@ -25,16 +25,18 @@ typedef struct Slot {
     atomic_int leaving; /* on purpose */
     atomic_int told;    /* the line has been printed (in the first slot) */
     atomic_llong looks; /* of its thread */
+    atomic_llong steps; /* that it has made */
+    atomic_llong limit; /* s without a step after which it hangs; 0: none */
     char what[96];      /* what it works on */
 } Slot;
 
-static Slot *slots; /* (ranks) */
+static Slot *slots;     /* (ranks) */
+static long long *seen; /* (ranks) looks of each, a while ago */
 static int ranks, mine;
 static MPI_Win window;
 static pthread_t thread;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `leaving` in the own slot, for the sake of the wait */
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static atomic_llong steps, limit; /* limit in seconds; 0: none */
 
 /* ---- What the thread does. ---- */
 
@@ -62,19 +64,17 @@ static void look_for_the_dead(const Slot *next) {
         next->rank, next->pid, *next->what ? ", " : "", next->what);
 }
 
-/* A rank of the node whose own thread does not run, if there is one, or this one. */
-static const Slot *who_stands(const long long seen[]) {
+/* The rank of the node whose own thread does not run, if there is one, or else the one that makes no step. */
+static const Slot *who_stands(const Slot *next) {
+    for (int r = 0; r < ranks; r++) seen[r] = slots[r].looks;
+    sleep(STOPPED_SECONDS);
     for (int r = 0; r < ranks; r++)
         if (r != mine && slots[r].looks == seen[r] && !slots[r].leaving) return &slots[r];
-    return &slots[mine];
+    return next;
 }
 
-static void end_standing(long long waited) {
-    enum { MOST = 1024 };
-    long long seen[MOST] = {0};
-    for (int r = 0; r < ranks && r < MOST; r++) seen[r] = slots[r].looks;
-    sleep(STOPPED_SECONDS);
-    const Slot *slot = ranks <= MOST ? who_stands(seen) : &slots[mine];
+static void end_standing(const Slot *next, long long waited) {
+    const Slot *slot = who_stands(next);
     end_job("rank %d (process %d, %s): no step in %lld s: the job ends; run the same command again: finished cells and "
             "checkpoints are kept; if it stops there again, leave out that node, or raise run.watchdog\n",
             slot->rank, slot->pid, *slot->what ? slot->what : "between cells", waited);
@@ -96,16 +96,17 @@ static bool next_look(void) {
 static void *watch(void *nothing) {
     (void)nothing;
     const Slot *next = &slots[(mine + 1) % ranks];
-    bool seen = next->pid != slots[mine].pid && !is_gone(next); /* not from inside another container */
+    bool same_machine = next->pid != slots[mine].pid && !is_gone(next); /* not from inside another container */
     long long last = 0;
-    double since = timer_now();
+    double stood =
+        0; /* s that this thread has run for without a step: a job that is suspended as a whole does not hang */
     while (next_look()) {
         slots[mine].looks++;
-        if (seen) look_for_the_dead(next);
-        long long now = steps, most = limit;
-        if (now != last || !most) since = timer_now();
+        if (same_machine) look_for_the_dead(next);
+        long long now = next->steps, most = next->limit;
+        stood = now == last && most > 0 ? stood + LOOK_SECONDS : 0;
         last = now;
-        if (most && timer_now() - since > (double)most) end_standing(most);
+        if (stood > (double)most && !next->leaving) end_standing(next, most);
     }
     return NULL;
 }
@@ -124,23 +125,26 @@ void watch_start(MPI_Comm node) {
     memset(&slots[mine], 0, sizeof *slots);
     slots[mine].rank = world;
     slots[mine].pid = (int)getpid();
+    seen = MEM_NEW(long long, ranks);
     MPI_CALL(MPI_Barrier(node));
     CHECK(pthread_create(&thread, NULL, watch, NULL) == 0, "no thread to watch the ranks");
 }
 
 void watch_begin(const char *what, int64_t seconds) {
-    if (slots) snprintf(slots[mine].what, sizeof slots[mine].what, "%s", what);
-    steps++;
-    limit = seconds;
+    if (!slots) return;
+    snprintf(slots[mine].what, sizeof slots[mine].what, "%s", what);
+    slots[mine].steps++;
+    slots[mine].limit = seconds;
 }
 
 void watch_step(void) {
-    steps++;
+    if (slots) slots[mine].steps++;
 }
 
 void watch_end(void) {
-    limit = 0;
-    if (slots) slots[mine].what[0] = 0;
+    if (!slots) return;
+    slots[mine].limit = 0;
+    slots[mine].what[0] = 0;
 }
 
 void watch_stop(void) {
@@ -154,6 +158,7 @@ void watch_stop(void) {
 void watch_free(void) {
     watch_stop();
     pthread_join(thread, NULL);
+    mem_free(seen);
     slots = NULL;
     MPI_CALL(MPI_Win_free(&window));
 }

@@ -6,6 +6,7 @@
 #include "base/timer.h"
 #include "infer/fit_options.h"
 #include "io/checkpoint.h"
+#include "par/watch.h"
 #include "study/claim.h"
 #include "study/gather.h"
 #include "study/identity.h"
@@ -232,7 +233,9 @@ static Err train(Run *run, Cell *cell, const ProcGrid *procs) {
                         .study = o->name,
                         .provenance = run->provenance};
     claim_blame(mark);
+    watch_begin(cell->record.id, o->run.watchdog);
     Err err = train_cell(&cell->record, curve, &found, &cell->job, &o->train, run->data, procs, &hooks);
+    watch_end();
     claim_blame(NULL);
     bool stopped = cell->record.outcome == OUTCOME_STOPPED;
     if (run->leads && stopped) counter_add(run->counters, STOP, 1);

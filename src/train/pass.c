@@ -1,6 +1,7 @@
 #include "train/pass.h"
 
 #include "base/rng.h"
+#include "par/watch.h"
 
 #include <math.h>
 #include <string.h>
@@ -93,6 +94,7 @@ static const SceneBatch *show(Pass *p, const SceneBatch *scenes) {
 /* What the model itself says, of scenes that fit its buffers. */
 static void forward(Pass *p, real *prediction, const SceneBatch *scenes) {
     const SceneBatch *shown = show(p, scenes);
+    watch_step();
     p->kind->embed(p->in, shown, &p->shape);
     model_forward(p->model, p->out, p->in, &shown->seqs);
     p->kind->readout(prediction, p->out, shown, &p->shape);
