@@ -91,6 +91,67 @@ static void prediction(bool curves) {
     table_free(&t);
 }
 
+/* The geometric mean over the arms of the middle of their budgets. */
+static double middle_of_runs(const Table *t) {
+    double sum = 0;
+    for (int m = 0; m < t->arms; m++) {
+        double lo = INFINITY;
+        double hi = 0;
+        for (int64_t i = 0; i < t->n; i++) {
+            if (!table_final(t, i, m)) continue;
+            lo = fmin(lo, t->at[i].c[CURRENCY_NOMINAL]);
+            hi = fmax(hi, t->at[i].c[CURRENCY_NOMINAL]);
+        }
+        sum += 0.5 * log(lo * hi) / t->arms;
+    }
+    return exp(sum);
+}
+
+/* No pick makes things worse, and none is without effect. */
+static void expect_progress(const Suggestion *out, int n) {
+    for (int i = 0; i < n; i++) {
+        EXPECT(out[i].sd_after < out[i].sd_before && out[i].core_seconds > 0 && out[i].d > 0, "pick %d: %g -> %g", i,
+               out[i].sd_before, out[i].sd_after);
+        if (i > 0) EXPECT(out[i].sd_before == out[i - 1].sd_after, "pick %d begins where the one before ended", i);
+    }
+}
+
+/* A table of one arm: sizes from n_min, each half as large again, times six lengths. */
+static Table made_up(double n_min, int sizes, double noise) {
+    Table t = table_new();
+    table_arm(&t, "arm");
+    for (int i = 0; i < sizes * 6; i++) {
+        double n = n_min * pow(1.5, i / 6);
+        double d = 1e4 * pow(2, i % 6);
+        double loss = law_loss(&truth, n, d) * exp(noise * rng_normal(3, 4, (uint64_t)i));
+        table_add(
+            &t,
+            (Point){.n = n, .d = d, .c = {6 * n * d, NAN, NAN}, .weight = 1, .loss = loss, .cell = i, .final = true});
+    }
+    t.has[CURRENCY_NOMINAL] = true;
+    return t;
+}
+
+/* A full grid, at its middle and at its corner; sizes that end far below the best one, which no run among them finds. */
+static void grids(void) {
+    Suggestion out[4];
+    SuggestOutlook look;
+    Table t = made_up(1e4, 9, 0.003);
+    Surrogate *s = surrogate_new(&t, 20000, 300, 1, comm_world());
+    expect_progress(out, suggest_cells(out, 4, &look, 0, s, &t, 1));
+    double corner = 6 * 1e4 * pow(1.5, 8) * 1e4 * 32;
+    expect_progress(out, suggest_cells(out, 4, &look, corner, s, &t, 1));
+    surrogate_free(s);
+    table_free(&t);
+    t = made_up(200, 5, 0.003);
+    s = surrogate_new(&t, 20000, 300, 1, comm_world());
+    int n = suggest_cells(out, 4, &look, 0, s, &t, 1);
+    EXPECT(n == 0 && look.view == SUGGEST_LARGER && look.n == 200 * pow(1.5, 4), "%d, view %d, largest %g", n,
+           look.view, look.n);
+    surrogate_free(s);
+    table_free(&t);
+}
+
 /* Suggested cells shrink the spread of N*, each at a reasonable place, the same whoever asks. */
 static void suggestions(void) {
     Table t = runs(true, 0.01);
@@ -99,14 +160,13 @@ static void suggestions(void) {
     for (int c = 0; c < CURRENCIES; c++) t.has[c] = true;
     Surrogate *s = surrogate_new(&t, 20000, 300, 1, comm_world());
     Suggestion out[3];
-    double budget;
-    int n = suggest_cells(out, 3, 0, &budget, s, &t, 1);
-    EXPECT(n == 3 && budget > 0, "%d suggestions", n);
-    for (int i = 0; i < n; i++)
-        EXPECT(out[i].sd_after < out[i].sd_before * 1.02 && out[i].core_seconds > 0 && out[i].d > 0, "%g -> %g",
-               out[i].sd_before, out[i].sd_after);
-    EXPECT(out[n - 1].sd_after < out[0].sd_before, "%g -> %g", out[0].sd_before, out[n - 1].sd_after);
-    EXPECT(suggest_cells(out, 3, 1e30, &budget, s, &t, 1) == 0, "out of reach");
+    SuggestOutlook look;
+    int n = suggest_cells(out, 3, &look, 0, s, &t, 1);
+    EXPECT(n >= 1 && look.view == SUGGEST_INSIDE, "%d suggestions, view %d", n, look.view);
+    double middle = middle_of_runs(&t);
+    EXPECT(fabs(log(look.budget / middle)) < 1e-9, "budget %g, the middle is %g", look.budget, middle);
+    expect_progress(out, n);
+    EXPECT(suggest_cells(out, 3, &look, 1e30, s, &t, 1) == 0 && look.view == SUGGEST_OUT_OF_REACH, "out of reach");
     surrogate_free(s);
     table_free(&t);
 }
@@ -117,5 +177,6 @@ int main(int argc, char **argv) {
     prediction(false);
     prediction(true);
     suggestions();
+    grids();
     return test_end();
 }

@@ -82,7 +82,7 @@ const KeySpec fit_keys[] = {
         "decimal mark; auto: the one that all numbers of a table fit with"),
     KEY("suggest", KEY_INT, suggest, "0", 0, 64, NULL, "cells", "propose so many cells to run next; 0: none"),
     KEY("suggest.budget", KEY_REAL, suggest_budget, "0", 0, 1e300, NULL, "FLOP",
-        "nominal budget whose allocation they are to pin down; 0: the largest run's"),
+        "nominal budget whose allocation they are to pin down; 0: the middle one, in log C, of the runs"),
     KEY("suggest.file", KEY_WORD, suggest_file, "suggest.yaml", 0, 0, NULL, "1", "study file to write; must not exist"),
     KEY("suggest.base", KEY_WORD, suggest_base, "", 0, 0, NULL, "1",
         "study file that gives all other keys; empty: none"),

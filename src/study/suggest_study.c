@@ -136,23 +136,50 @@ static Err write_file(const Analysis *a, const Suggestion *s, int n, double budg
     return err;
 }
 
+/* What the runs say of N* at the budget, and why nothing is proposed where nothing is. */
+static void print_outlook(const SuggestOutlook *o, int n, const Table *table) {
+    bool larger = o->view == SUGGEST_LARGER;
+    bool outside = larger || o->view == SUGGEST_SMALLER;
+    log_text("\ncells to run next, for the allocation at C = %.3g nominal FLOP", o->budget);
+    if (o->view == SUGGEST_OUT_OF_REACH)
+        log_text("  none: that budget's sizes and lengths are out of reach of the runs");
+    if (outside)
+        log_text("  %s models are needed: N* of %.60s is %s than any that was run, %.4g, in %.0f %% of the surrogate's "
+                 "draws",
+                 larger ? "larger" : "smaller", table->arm[o->arm], larger ? "larger" : "smaller", o->n,
+                 100 * o->share);
+    if (n || o->view == SUGGEST_OUT_OF_REACH) return;
+    if (outside)
+        log_text(
+            "  none helps: no run of a size at hand, nor of twice or half as many parameters, makes N* less uncertain");
+    else
+        log_text(
+            "  none helps: no single run makes N* less uncertain beyond Monte Carlo error; the standard deviation of "
+            "log10 N* is %.2g",
+            o->sd);
+}
+
 Err suggest_study(const Analysis *a) {
     const FitOptions *o = &a->options;
     int k = (int)o->suggest;
-    double budget;
+    SuggestOutlook outlook;
     if (!a->surrogate) return err_user("suggest: want fit.surrogate = true and at least 10 points");
     Suggestion *s = MEM_NEW(Suggestion, k + 1);
-    int n = suggest_cells(s, k, o->suggest_budget, &budget, a->surrogate, a->table, (uint64_t)o->seed);
-    log_text("\ncells to run next, for the allocation at C = %.3g nominal FLOP", budget);
-    if (!n) log_text("  none: that budget's sizes and lengths are out of reach of the runs");
+    int n = suggest_cells(s, k, &outlook, o->suggest_budget, a->surrogate, a->table, (uint64_t)o->seed);
+    print_outlook(&outlook, n, a->table);
+    int sized = 0; /* those that a study file can hold: their widths are known */
     for (int i = 0; i < n; i++)
-        log_text("  %-24s N %9.4g  D %9.4g  about %9.3g %s; standard deviation of log10 N* %.4f -> %.4f",
+        log_text("  %-24s N %9.4g  D %9.4g  about %9.3g %s; standard deviation of log10 N* %.3g -> %.3g%s",
                  a->table->arm[s[i].arm], s[i].n, s[i].d, s[i].core_seconds,
-                 a->table->has[CURRENCY_CORE_SECONDS] ? "core-seconds" : "FLOP", s[i].sd_before, s[i].sd_after);
+                 a->table->has[CURRENCY_CORE_SECONDS] ? "core-seconds" : "FLOP", s[i].sd_before, s[i].sd_after,
+                 s[i].unseen ? " (a size that was not run)" : "");
+    for (int i = 0; i < n; i++)
+        if (s[i].width > 0) s[sized++] = s[i];
     Err err = ERR_NONE;
-    bool sizes = n > 0 && s[0].width > 0;
-    if (sizes && comm_rank(comm_world()) == 0) err = write_file(a, s, n, budget);
-    if (sizes && !err.code) log_text("  written to %s", o->suggest_file);
+    if (sized > 0 && comm_rank(comm_world()) == 0) err = write_file(a, s, sized, outlook.budget);
+    if (sized > 0 && !err.code) {
+        log_text("  written to %s%s", o->suggest_file, sized < n ? ", without the sizes that were not run" : "");
+    }
     mem_free(s);
     return comm_agree(comm_world(), err);
 }
