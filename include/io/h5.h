@@ -8,7 +8,8 @@
  *
  *  Errors are one line `FILE: DATASET: what HDF5 said`: code EXIT_USER when reading, EXIT_RESUME when writing. A write
  *  that fails on a parallel file ends the program with EXIT_RESUME, since HDF5 then hangs or crashes in any later call;
- *  h5_reserve before writing makes a full disk an ordinary error instead. */
+ *  h5_reserve before writing makes a full disk an ordinary error instead. A file that was read and cannot be closed ends it
+ *  too. */
 #pragma once
 
 #include "base/err.h"

@@ -148,7 +148,7 @@ void watch_end(void) {
 }
 
 void watch_stop(void) {
-    if (!slots) return;
+    if (!slots || slots[mine].pid != (int)getpid()) return; /* a child process leaves as it likes */
     pthread_mutex_lock(&lock);
     slots[mine].leaving = 1;
     pthread_cond_signal(&wake);
