@@ -1,6 +1,5 @@
 #include "par/watch.h"
 
-#include "base/arena.h"
 #include "base/err.h"
 #include "par/comm_mpi.h"
 #include "watch_ranks.h"
@@ -125,7 +124,8 @@ void watch_start(MPI_Comm node) {
     memset(&slots[mine], 0, sizeof *slots);
     slots[mine].rank = world;
     slots[mine].pid = (int)getpid();
-    seen = MEM_NEW(long long, ranks);
+    MPI_CALL(MPI_Alloc_mem(ranks * (MPI_Aint)sizeof *seen, MPI_INFO_NULL, &seen)); /* for as long as MPI lives */
+    memset(seen, 0, (size_t)ranks * sizeof *seen);
     MPI_CALL(MPI_Barrier(node));
     CHECK(pthread_create(&thread, NULL, watch, NULL) == 0, "no thread to watch the ranks");
 }
@@ -158,7 +158,7 @@ void watch_stop(void) {
 void watch_free(void) {
     watch_stop();
     pthread_join(thread, NULL);
-    mem_free(seen);
+    MPI_CALL(MPI_Free_mem(seen));
     slots = NULL;
     MPI_CALL(MPI_Win_free(&window));
 }
