@@ -29,6 +29,14 @@ int comm_launched(void);
 /** Ranks of the job on this rank's node. Not collective. */
 int comm_node_ranks(void);
 
+/** Processors that the ranks of this node may run on, all together. Not collective. */
+int comm_node_cores(void);
+
+/** The whole job with the ranks of a node one after the other, and where each node starts: *node receives nodes + 1 ranks of
+ *  that order, the last one the size of the job; mem_free it. Returns the communicator, to be freed. Collective on the world.
+ *  Cost: a few bytes a rank, once. */
+Comm *comm_by_node(int *nodes, int **node);
+
 /** Name and version of the MPI and PETSc libraries, one line. Not collective. */
 void comm_library(char *text, size_t size);
 

@@ -16,17 +16,26 @@ typedef enum CellState {
     CELL_STATES
 } CellState;
 
+/** What the cells of an arm at one model size have in common. */
+typedef struct GridKind {
+    TrainJob job; /* of one of its cells */
+    int64_t parameters;
+    double nominal, executed; /* FLOP of a step, of the layout without tensor parallelism */
+} GridKind;
+
 typedef struct Cell {
     CellRecord record;     /* identity from the start; results when it is finished */
     char file[RESULTS_ID]; /* name of its file in cells/, without suffix: its id, or that in an earlier study file */
     TrainJob job;
+    int kind;                           /* which of grid.kind */
     int place;                          /* in the study file's order, which is that of results.h5 */
     double rate;                        /* as the study file has it: peak learning rate at N = 1e5 */
     bool swept;                         /* the arm has several */
     double flop_nominal, flop_executed; /* expected, of training */
-    double seconds;                     /* expected wall time on dp x tp ranks, evaluations included */
+    double seconds;                     /* expected wall time in its layout, evaluations included (study/plan.h) */
     double first;                       /* of these, up to the end of the first step */
     int64_t bytes;                      /* a rank */
+    int block;                          /* ranks of the block that is to train it */
     CellState state;
     int64_t deaths;     /* attempts in a row whose process died before it got further */
     Mark mark;          /* of the run that is at it or died at it; zero without one */
@@ -35,8 +44,10 @@ typedef struct Cell {
 } Cell;
 
 typedef struct Grid {
-    int n;
-    Cell *cell; /* most expensive first */
+    int n, room;
+    Cell *cell; /* most executed FLOP first */
+    int kinds;
+    GridKind *kind;
 } Grid;
 
 /** Every cell of the study: arms x sizes x steps x seeds x learning rates on the largest dataset, and the smaller
@@ -45,12 +56,8 @@ typedef struct Grid {
 Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, bool sampled);
 void grid_free(Grid *grid);
 
-/** Expected seconds of every cell from timed steps: sizes are shared out over the ranks, those that take more than a
- *  moment are scaled by their executed FLOP. Sorts the cells. Collective. */
-void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, const Comm *comm);
-
-/** Finds the cells that are finished, those that another run is at, those that fit no memory, and how often the process of
- *  one has died. A cell is looked for under its name with and without its learning rate, since a study may get a second
+/** Finds the cells that are finished, those that another run is at, and how often the process of one has died; those that
+ *  were refused stay so. A cell is looked for under its name with and without its learning rate, since a study may get a second
  *  rate or lose it. A damaged record counts as none: with `repair` it is moved aside as FILE.damaged, its reason beside it
  *  in FILE.damaged.txt. Errors: a record that is not of this study (study/identity.h), or that may not be read.
  *  Collective. */

@@ -50,7 +50,7 @@ typedef struct StudyOptions {
     IntList data_seeds; /* and their seeds; empty: those of the grid */
     int64_t test_trajectories, validation_trajectories, test_samples, validation_samples;
     int64_t data_memory; /* MiB */
-    int64_t dp, tp;
+    int64_t dp, tp;      /* of every cell; both 0: chosen for each (study/plan.h) */
     bool fit;
     ModelSizes sizes[STUDY_KINDS];           /* keys `<model>.*`, in the order of model_kinds */
     RateOptions rates[STUDY_ARMS];           /* in the order of arms */

@@ -8,9 +8,13 @@
  *  each rank holds it. */
 int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp);
 
-/** Processor seconds of forward and backward pass, batch assembly included, of `samples` samples on this rank alone: the
- *  least of at least 3 steps, and of as many as fit in 0.3 s. The optimiser's update is not in it. */
-double forecast_seconds(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples);
+/** Processor seconds on this rank alone, from real steps: start: until the model is ready for its first step; gradient:
+ *  batch assembly, forward and backward pass of `samples` samples, at their mean length; update: of the optimiser; evaluate:
+ *  of a sample in an evaluation. Medians of at least 3 steps, and of as many as fit in 0.2 s. */
+typedef struct ForecastTimes {
+    double start, gradient, update, evaluate;
+} ForecastTimes;
+ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples);
 
 /** Work of a step of train.batch samples, expected from the lengths of the file's first 128 trajectories, whatever the
  *  file holds beside them. */

@@ -58,9 +58,13 @@ Err bench_study(int argc, char **argv) {
     for (int i = 0; i < s.grid.n; i++) cells += s.grid.cell[i].state == CELL_PLANNED;
     if (!err.code && !cells) err = err_user("%s: nothing is left to run: want a fresh study", options_source());
     if (!err.code) {
-        grid_time(&s.grid, &s.options, &s.data, comm_world());
+        StudyPlan plan;
+        err = plan_make(&plan, &s.grid, &s.options, &s.data, &(PlanTarget){0});
         double before = executed();
-        err = study_run(&s.grid, &s.options, &s.data);
+        if (!err.code) {
+            err = study_run(&s.grid, &s.options, &s.data, &plan);
+            plan_free(&plan);
+        }
         if (!err.code) err = gather_results(&s.grid, &s.options);
         double gflop = executed() - before, seconds = bench_slowest(&o, start);
         top = peak_of_rounds(&peak, &o, top);

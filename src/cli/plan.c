@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "infer/design.h"
 #include "study/open.h"
+#include "study/plan.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ static void print_plan(const Study *s) {
         executed += c->flop_executed;
         if (c->bytes > bytes) bytes = c->bytes;
     }
-    int block = (int)(s->options.dp * s->options.tp), ranks = comm_size(comm_world());
+    int block = 1, ranks = comm_size(comm_world());
     int blocks = ranks / block > 0 ? ranks / block : 1;
     plan_draw(&s->grid);
     log_text("%d cells; N: trainable parameters, D: training samples, C: training FLOP", s->grid.n);
@@ -122,11 +123,13 @@ Err cmd_plan(int argc, char **argv, int *code) {
     TRY(options_read(&options, plan_keys, PLAN_KEYS));
     TRY(options_read(&design, design_keys, n_design_keys));
     TRY(study_open(&s, false));
-    grid_time(&s.grid, &s.options, &s.data, comm_world());
+    StudyPlan p;
+    TRY(plan_make(&p, &s.grid, &s.options, &s.data, &(PlanTarget){0}));
     print_plan(&s);
     Err err = ERR_NONE;
     if (*options.json) err = comm_agree(comm_world(), json_plan(&s, options.json));
     if (!err.code && options.design) err = judge_design(&s, &design);
+    plan_free(&p);
     study_close(&s);
     return err;
 }
@@ -162,6 +165,7 @@ Err cmd_status(int argc, char **argv, int *code) {
     TRY(options_read(json, plan_keys, STATUS_KEYS));
     TRY(study_open(&s, false));
     Err err = grid_scan(&s.grid, &s.options, comm_world(), false);
+    if (!err.code) err = plan_refuse(&s.grid, &s.options, &s.data);
     for (int i = 0; i < s.grid.n && !err.code; i++) {
         const Cell *c = &s.grid.cell[i];
         count[c->state]++;

@@ -63,8 +63,12 @@ Err cmd_run(int argc, char **argv, int *code) {
     Err err = grid_scan(&s.grid, &s.options, comm_world(), true);
     if (!err.code) err = comm_agree(comm_world(), check_resume(&s, &command));
     if (!err.code) {
-        grid_time(&s.grid, &s.options, &s.data, comm_world());
-        err = study_run(&s.grid, &s.options, &s.data);
+        StudyPlan plan;
+        err = plan_make(&plan, &s.grid, &s.options, &s.data, &(PlanTarget){0});
+        if (!err.code) {
+            err = study_run(&s.grid, &s.options, &s.data, &plan);
+            plan_free(&plan);
+        }
     }
     if (!err.code) err = gather_results(&s.grid, &s.options);
     study_close(&s);

@@ -1,18 +1,15 @@
 /* Sizes fall into classes up to 32, 128, 512 and above; each class of (form, m, n, k) is decided by timing one product
- * in it with both engines. The decisions are kept in ${XDG_CACHE_HOME:-~/.cache}/equiscale/gemm-CPU-PRECISION,
- * committed by renaming; a file of other library versions is measured again. Where nothing can be kept, the fixed rule
- * stays, so that a run and its continuation take the same engines. */
+ * in it with both engines. The decisions are kept (base/kept.h), committed by renaming; a file of other library versions is
+ * measured again. Where nothing can be kept, the fixed rule stays, so that a run and its continuation take the same
+ * engines. */
 #include "crossover.h"
 
 #include "base/arena.h"
+#include "base/kept.h"
 #include "base/timer.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CLASSES = 4, FORMS = 3, ENTRIES = FORMS * CLASSES * CLASSES * CLASSES };
@@ -69,44 +66,8 @@ static void measure_all(void) {
 
 /* ---- The file. ---- */
 
-/* Name, family and model of the processor, in characters that suit a file name. */
-static void processor(char *name, size_t size) {
-    static const char *keys[] = {"model name", "cpu family", "model\t"};
-    char line[512];
-    size_t used = 0;
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    for (int found = 0; f && found < 3 && fgets(line, sizeof line, f);)
-        for (int i = 0; i < 3; i++) {
-            const char *value = strchr(line, ':');
-            if (!value || strncmp(line, keys[i], strlen(keys[i]))) continue;
-            found++;
-            for (value += 2; *value && *value != '\n' && used + 2 < size; value++)
-                name[used++] = isalnum((unsigned char)*value) ? *value : '_';
-            name[used++] = '-';
-        }
-    if (f) fclose(f);
-    name[used ? used - 1 : 0] = 0;
-}
-
 static void versions(char *text, size_t size) {
     snprintf(text, size, "equiscale-gemm-1 blis %s libxsmm %s", blis_version(), xsmm_version());
-}
-
-/* False when there is no place for a cache. */
-static bool file_name(char *path, size_t size) {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    char folder[3072], cpu[256] = "";
-    if (cache && *cache == '/')
-        snprintf(folder, sizeof folder, "%s", cache);
-    else if (home && *home == '/')
-        snprintf(folder, sizeof folder, "%s/.cache", home);
-    else
-        return false;
-    if (mkdir(folder, 0777) && errno != EEXIST) return false;
-    strncat(folder, "/equiscale", sizeof folder - strlen(folder) - 1);
-    if (mkdir(folder, 0777) && errno != EEXIST) return false;
-    processor(cpu, sizeof cpu);
-    return snprintf(path, size, "%s/gemm-%s-%s", folder, *cpu ? cpu : "unknown", REAL_NAME) < (int)size;
 }
 
 static bool load(const char *path) {
@@ -135,7 +96,7 @@ static bool save(const char *path) {
 
 void gemm_start(const Comm *comm) {
     char path[4300];
-    if (comm_rank(comm) == 0 && xsmm_start() && file_name(path, sizeof path) && !load(path)) {
+    if (comm_rank(comm) == 0 && xsmm_start() && kept_path(path, sizeof path, "gemm") && !load(path)) {
         measure_all();
         if (!save(path)) memset(table, 0, sizeof table);
     }

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <petscsys.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ struct Comm {
 };
 
 static Comm world, self;
-static int node_ranks;
+static int node_ranks, node_cores, node_leader; /* of this rank's node; the leader: its first rank in the world */
 
 #ifdef EQ_DOUBLE
 #define MPI_REAL_TYPE MPI_DOUBLE
@@ -77,6 +78,21 @@ int comm_launched(void) {
     return 1;
 }
 
+/* Ranks, processors and leader of this rank's node. */
+static void look_at_node(MPI_Comm node) {
+    cpu_set_t mine;
+    unsigned char bits[sizeof mine];
+    MPI_CALL(MPI_Comm_size(node, &node_ranks));
+    node_leader = world.rank;
+    MPI_CALL(MPI_Bcast(&node_leader, 1, MPI_INT, 0, node));
+    CPU_ZERO(&mine);
+    if (sched_getaffinity(0, sizeof mine, &mine)) CPU_SET(world.rank % CPU_SETSIZE, &mine); /* one each, then */
+    memcpy(bits, &mine, sizeof mine);
+    MPI_CALL(MPI_Allreduce(MPI_IN_PLACE, bits, (int)sizeof bits, MPI_UNSIGNED_CHAR, MPI_BOR, node));
+    memcpy(&mine, bits, sizeof mine);
+    node_cores = CPU_COUNT(&mine);
+}
+
 void comm_start(int *argc, char ***argv) {
     int provided;
     avoid_lockedfile();
@@ -85,7 +101,7 @@ void comm_start(int *argc, char ***argv) {
     self = comm_of(MPI_COMM_SELF);
     MPI_Comm node;
     MPI_CALL(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
-    MPI_CALL(MPI_Comm_size(node, &node_ranks));
+    look_at_node(node);
     watch_start(node);
     MPI_CALL(MPI_Comm_free(&node));
     err_on_abort(abort_job, world.rank);
@@ -110,6 +126,26 @@ const Comm *comm_self(void) {
 
 int comm_node_ranks(void) {
     return node_ranks;
+}
+
+int comm_node_cores(void) {
+    return node_cores;
+}
+
+Comm *comm_by_node(int *nodes, int **node) {
+    MPI_Comm ordered;
+    MPI_CALL(MPI_Comm_split(world.mpi, 0, node_leader, &ordered));
+    Comm *c = MEM_NEW(Comm, 1);
+    *c = comm_of(ordered);
+    int *leader = MEM_NEW(int, c->size);
+    MPI_CALL(MPI_Allgather(&node_leader, 1, MPI_INT, leader, 1, MPI_INT, ordered));
+    *node = MEM_NEW(int, c->size + 1);
+    *nodes = 0;
+    for (int r = 0; r < c->size; r++)
+        if (r == 0 || leader[r] != leader[r - 1]) (*node)[(*nodes)++] = r;
+    (*node)[*nodes] = c->size;
+    mem_free(leader);
+    return c;
 }
 
 void comm_library(char *text, size_t size) {

@@ -1,8 +1,6 @@
 #include "study/grid.h"
 
 #include "base/arena.h"
-#include "base/log.h"
-#include "base/memory.h"
 #include "io/commit.h"
 #include "io/h5.h"
 #include "study/budget.h"
@@ -55,6 +53,56 @@ typedef struct Choice {
     const char *role;
 } Choice;
 
+/* A grid while it is made. */
+typedef struct Maker {
+    Grid *grid;
+    const StudyOptions *options;
+    const TrainData *data;
+    bool sampled;
+    int first_kind[STUDY_ARMS]; /* of each of study.arms; sizes follow */
+    int64_t digest_of;          /* the training set of the digest below; 0: none yet */
+    char digest[DATASET_DIGEST];
+} Maker;
+
+static int sizes_of(const StudyOptions *o, int arm) {
+    return study_options_sizes(o, arm_find(o->arms.at[arm])->kind)->width.n;
+}
+
+/* What the cells of an arm at one size have in common, once. */
+static Err add_kind(Maker *m, int arm, int size) {
+    const StudyOptions *o = m->options;
+    const Arm *a = arm_find(o->arms.at[arm]);
+    ModelShape shape = shape_of(o, a, size, m->data);
+    TRY(a->kind->check(&shape, o->tp ? (int)o->tp : 1));
+    GridKind kind = {.parameters = parameters_of(a->kind, &shape),
+                     .job = {.kind = a->kind,
+                             .shape = shape,
+                             .procedure = a->procedure,
+                             .procedure_options = study_options_procedure(o, a->procedure),
+                             .measures = &o->chosen,
+                             .steps = 1,
+                             .dataset = study_options_trajectories(o),
+                             .seed = 1}};
+    ModelFlops step = forecast_flops(&kind.job, &o->train, m->data, 1);
+    kind.nominal = step.nominal;
+    kind.executed = step.executed;
+    Grid *grid = m->grid;
+    grid->kind = mem_grow(grid->kind, (size_t)(grid->kinds + 1) * sizeof *grid->kind);
+    grid->kind[grid->kinds++] = kind;
+    return ERR_NONE;
+}
+
+static Err add_kinds(Maker *m) {
+    const StudyOptions *o = m->options;
+    for (int a = 0; a < o->arms.n; a++) {
+        const Procedure *procedure = arm_find(o->arms.at[a])->procedure;
+        if (procedure->check) TRY(procedure->check(study_options_procedure(o, procedure), m->data));
+        m->first_kind[a] = m->grid->kinds;
+        for (int s = 0; s < sizes_of(o, a); s++) TRY(add_kind(m, a, s));
+    }
+    return ERR_NONE;
+}
+
 /* A rate in as few digits as say which it is. */
 static void rate_text(char text[32], double rate) {
     snprintf(text, 32, "%g", rate);
@@ -75,74 +123,71 @@ static void name_cell(char id[RESULTS_ID], const Cell *cell, double rate, bool s
     CHECK(n < RESULTS_ID, "a name of %d letters", n);
 }
 
-static void add_cell(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, Choice c) {
+/* Of the data that a training set needs; the last one is remembered. */
+static const char *digest_of(Maker *m, int64_t dataset) {
+    if (m->digest_of != dataset)
+        dataset_digest_text(m->digest, dataset_digest(m->data->dataset, train_data_used(m->data, dataset)));
+    m->digest_of = dataset;
+    return m->digest;
+}
+
+static Cell *new_cell(Grid *grid) {
+    if (grid->n == grid->room) {
+        grid->room = 2 * grid->room + 64;
+        grid->cell = mem_grow(grid->cell, (size_t)grid->room * sizeof *grid->cell);
+    }
+    return &grid->cell[grid->n++];
+}
+
+static void add_cell(Maker *m, Choice c) {
+    const StudyOptions *o = m->options;
     const Arm *arm = arm_find(o->arms.at[c.arm]);
     const RateOptions *rates = &o->rates[arm - arms];
-    ModelShape shape = shape_of(o, arm, c.size, data);
-    int64_t n = parameters_of(arm->kind, &shape);
+    int k = m->first_kind[c.arm] + c.size;
+    const GridKind *kind = &m->grid->kind[k];
+    const ModelShape *shape = &kind->job.shape;
+    int64_t n = kind->parameters;
     double lr = rate_of(rates, c.rate, n, c.steps);
 
-    grid->cell = mem_grow(grid->cell, (size_t)(grid->n + 1) * sizeof *grid->cell);
-    Cell *cell = &grid->cell[grid->n++];
-    *cell = (Cell){.job = {.kind = arm->kind,
-                           .shape = shape,
-                           .procedure = arm->procedure,
-                           .procedure_options = study_options_procedure(o, arm->procedure),
-                           .measures = &o->chosen,
-                           .steps = c.steps,
-                           .dataset = c.dataset,
-                           .seed = (uint64_t)c.seed,
-                           .lr = lr}};
+    Cell *cell = new_cell(m->grid);
+    *cell = (Cell){.job = kind->job, .kind = k, .place = m->grid->n - 1};
+    cell->job.steps = c.steps;
+    cell->job.dataset = c.dataset;
+    cell->job.seed = (uint64_t)c.seed;
+    cell->job.lr = lr;
     CellRecord *r = &cell->record;
     snprintf(r->arm, sizeof r->arm, "%s", arm->name);
     snprintf(r->role, sizeof r->role, "%s", c.role);
-    r->width = shape.width;
-    r->depth = shape.depth;
-    r->heads = shape.heads;
-    r->scalars = shape.width_s;
-    r->multi_query = shape.multi_query;
-    r->increase = shape.increase;
-    r->fixed = shape.fixed;
+    r->width = shape->width;
+    r->depth = shape->depth;
+    r->heads = shape->heads;
+    r->scalars = shape->width_s;
+    r->multi_query = shape->multi_query;
+    r->increase = shape->increase;
+    r->fixed = shape->fixed;
     r->parameters = n;
     r->steps = c.steps;
     r->batch = o->train.batch;
     r->samples = c.steps * o->train.batch;
     r->dataset = c.dataset;
     SampleStream seen = {.range = SAMPLES_TRAIN, .trajectories = c.dataset};
-    r->epochs = (double)r->samples / (double)batch_samples(data, &seen);
+    r->epochs = (double)r->samples / (double)batch_samples(m->data, &seen);
     r->seed = c.seed;
     r->lr = lr;
-    if (!sampled) dataset_digest_text(r->data, dataset_digest(data->dataset, train_data_used(data, c.dataset)));
+    if (!m->sampled) snprintf(r->data, sizeof r->data, "%s", digest_of(m, c.dataset));
     cell->rate = rates->lr.at[c.rate];
     cell->swept = rates->lr.n > 1;
     name_cell(r->id, cell, cell->rate, cell->swept);
     memcpy(cell->file, r->id, sizeof cell->file);
-    r->dp = o->dp;
-    r->tp = o->tp;
-    ModelFlops step = forecast_flops(&cell->job, &o->train, data, (int)o->tp);
-    cell->flop_nominal = step.nominal * (double)c.steps;
-    cell->flop_executed = step.executed * (double)c.steps;
-    cell->bytes = forecast_bytes(&cell->job, &o->train, data, (int)o->dp, (int)o->tp);
-}
-
-static bool present(const Grid *grid, const char *id) {
-    for (int i = 0; i < grid->n; i++)
-        if (!strcmp(grid->cell[i].record.id, id)) return true;
-    return false;
-}
-
-static void add_new_cell(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, Choice c) {
-    add_cell(grid, o, data, sampled, c);
-    Cell last = grid->cell[--grid->n];
-    if (!present(grid, last.record.id)) grid->n++;
-}
-
-static int sizes_of(const StudyOptions *o, int arm) {
-    return study_options_sizes(o, arm_find(o->arms.at[arm])->kind)->width.n;
+    r->dp = o->dp ? o->dp : 1;
+    r->tp = o->tp ? o->tp : 1;
+    cell->flop_nominal = kind->nominal * (double)c.steps;
+    cell->flop_executed = kind->executed * (double)c.steps;
 }
 
 /* The cells of one arm at one learning rate that meet compute budgets. */
-static Err add_budgets(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, int arm, int rate) {
+static Err add_budgets(Maker *m, int arm, int rate) {
+    const StudyOptions *o = m->options;
     const BudgetOptions *b = &o->budget;
     const Arm *a = arm_find(o->arms.at[arm]);
     const RateOptions *rates = &o->rates[a - arms];
@@ -151,43 +196,62 @@ static Err add_budgets(Grid *grid, const StudyOptions *o, const TrainData *data,
                          .optimum = rates->optimum,
                          .optimum_exponent = rates->optimum_exponent};
     for (int s = 0; s < sizes.n; s++) {
-        TrainJob job = {.kind = a->kind,
-                        .shape = shape_of(o, a, s, data),
-                        .procedure = a->procedure,
-                        .procedure_options = study_options_procedure(o, a->procedure)};
-        ModelFlops flop = forecast_flops(&job, &o->train, data, (int)o->tp);
-        sizes.parameters[s] = (double)parameters_of(a->kind, &job.shape);
-        sizes.flop[s] = b->currency == CURRENCY_EXECUTED ? flop.executed : flop.nominal;
+        const GridKind *kind = &m->grid->kind[m->first_kind[arm] + s];
+        sizes.parameters[s] = (double)kind->parameters;
+        sizes.flop[s] = b->currency == CURRENCY_EXECUTED ? kind->executed : kind->nominal;
     }
     for (int k = 0; k < b->budgets.n; k++) {
         int64_t steps[OPTION_LIST];
         TRY(budget_steps(steps, b, k, &sizes, a->name));
         for (int s = 0; s < sizes.n; s++)
             for (int64_t seed = 1; steps[s] && seed <= budget_seeds(b, k); seed++)
-                add_new_cell(grid, o, data, sampled,
-                             (Choice){arm, s, rate, steps[s], study_options_trajectories(o), seed, "grid"});
+                add_cell(m, (Choice){arm, s, rate, steps[s], study_options_trajectories(o), seed, "grid"});
     }
     return ERR_NONE;
 }
 
 /* The cells of one arm at one learning rate and seed that have a length of study.steps. */
-static void add_arm(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, int arm, int rate,
-                    int64_t seed) {
+static void add_arm(Maker *m, int arm, int rate, int64_t seed) {
+    const StudyOptions *o = m->options;
     int64_t whole = study_options_trajectories(o);
     for (int s = 0; s < sizes_of(o, arm); s++)
-        for (int t = 0; t < o->steps.n; t++)
-            add_new_cell(grid, o, data, sampled, (Choice){arm, s, rate, o->steps.at[t], whole, seed, "grid"});
+        for (int t = 0; t < o->steps.n; t++) add_cell(m, (Choice){arm, s, rate, o->steps.at[t], whole, seed, "grid"});
 }
 
 /* Those on the smaller training sets, and on the whole where the grid has none such. */
-static void add_datasets(Grid *grid, const StudyOptions *o, const TrainData *data, bool sampled, int arm, int rate) {
+static void add_datasets(Maker *m, int arm, int rate) {
+    const StudyOptions *o = m->options;
     const IntList *seeds = o->data_seeds.n ? &o->data_seeds : &o->seeds;
     for (int s = 0; o->datasets.n > 1 && s < seeds->n; s++)
         for (int t = 0; t < o->data_steps.n; t++)
             for (int d = 0; d < o->datasets.n; d++)
-                add_new_cell(grid, o, data, sampled,
-                             (Choice){arm, (int)o->data_size, rate, o->data_steps.at[t], o->datasets.at[d],
-                                      seeds->at[s], "data"});
+                add_cell(m, (Choice){arm, (int)o->data_size, rate, o->data_steps.at[t], o->datasets.at[d], seeds->at[s],
+                                     "data"});
+}
+
+static int by_id(const void *x, const void *y) {
+    const Cell *const *a = x, *const *b = y;
+    int order = strcmp((*a)->record.id, (*b)->record.id);
+    return order ? order : (*a)->place - (*b)->place;
+}
+
+/* Of cells that are the same one the first stays; places are counted anew. */
+static void drop_repeats(Grid *grid) {
+    const Cell **by = MEM_NEW(const Cell *, grid->n + 1);
+    bool *again = MEM_NEW(bool, grid->n + 1);
+    int left = 0;
+    for (int i = 0; i < grid->n; i++) by[i] = &grid->cell[i];
+    qsort(by, (size_t)grid->n, sizeof *by, by_id);
+    for (int i = 1; i < grid->n; i++) again[by[i]->place] = !strcmp(by[i]->record.id, by[i - 1]->record.id);
+    for (int i = 0; i < grid->n; i++) {
+        if (again[i]) continue;
+        if (left < i) grid->cell[left] = grid->cell[i];
+        grid->cell[left].place = left;
+        left++;
+    }
+    grid->n = left;
+    mem_free(by);
+    mem_free(again);
 }
 
 /* Whether the grid of some arm is one that a law can be fitted to. */
@@ -215,92 +279,37 @@ static Err check_repeats(const Grid *grid, const StudyOptions *o, const TrainDat
                     (long long)(want + o->test_trajectories + o->validation_trajectories));
 }
 
+static int by_work(const void *x, const void *y) {
+    const Cell *a = x, *b = y;
+    if (a->flop_executed != b->flop_executed) return a->flop_executed < b->flop_executed ? 1 : -1;
+    return strcmp(a->record.id, b->record.id);
+}
+
 Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, bool sampled) {
+    Maker m = {.grid = grid, .options = options, .data = data, .sampled = sampled};
     *grid = (Grid){0};
-    for (int a = 0; a < options->arms.n; a++) {
-        const Arm *arm = arm_find(options->arms.at[a]);
-        const Procedure *procedure = arm->procedure;
-        if (procedure->check) TRY(procedure->check(study_options_procedure(options, procedure), data));
-        for (int s = 0; s < sizes_of(options, a); s++) {
-            ModelShape shape = shape_of(options, arm, s, data);
-            TRY(arm->kind->check(&shape, (int)options->tp));
-        }
-    }
+    TRY(add_kinds(&m));
     if (options->dp > options->train.batch)
         return err_user("%s: layout.dp = %lld: want at most train.batch = %lld", options_source(),
                         (long long)options->dp, (long long)options->train.batch);
     for (int a = 0; a < options->arms.n; a++) {
         const Arm *arm = arm_find(options->arms.at[a]);
         for (int r = 0; r < options->rates[arm - arms].lr.n; r++) {
-            for (int s = 0; s < options->seeds.n; s++)
-                add_arm(grid, options, data, sampled, a, r, options->seeds.at[s]);
-            TRY(add_budgets(grid, options, data, sampled, a, r));
-            add_datasets(grid, options, data, sampled, a, r);
+            for (int s = 0; s < options->seeds.n; s++) add_arm(&m, a, r, options->seeds.at[s]);
+            TRY(add_budgets(&m, a, r));
+            add_datasets(&m, a, r);
         }
     }
-    for (int i = 0; i < grid->n; i++) grid->cell[i].place = i;
-    return check_repeats(grid, options, data);
+    drop_repeats(grid);
+    TRY(check_repeats(grid, options, data));
+    qsort(grid->cell, (size_t)grid->n, sizeof *grid->cell, by_work);
+    return ERR_NONE;
 }
 
 void grid_free(Grid *grid) {
     mem_free(grid->cell);
+    mem_free(grid->kind);
     *grid = (Grid){0};
-}
-
-/* ---- What they will cost. ---- */
-
-enum { MOMENT_FLOP = 400000000 }; /* executed FLOP of a timed step: well under a second on one core */
-
-static bool same_size(const Cell *a, const Cell *b) {
-    return !strcmp(a->record.arm, b->record.arm) && !memcmp(&a->job.shape, &b->job.shape, sizeof a->job.shape);
-}
-
-static int by_cost(const void *x, const void *y) {
-    const Cell *a = x, *b = y;
-    if (a->seconds != b->seconds) return a->seconds < b->seconds ? 1 : -1;
-    return strcmp(a->record.id, b->record.id);
-}
-
-/* Executed FLOP of one sample. */
-static double sample_flop(const Cell *c) {
-    return c->flop_executed / (double)c->record.samples;
-}
-
-void grid_time(Grid *grid, const StudyOptions *options, const TrainData *data, const Comm *comm) {
-    double *seconds = MEM_NEW(double, grid->n); /* a sample, of the first cell of each size */
-    int sizes = 0;
-    for (int i = 0; i < grid->n; i++) {
-        Cell *c = &grid->cell[i];
-        bool first = true;
-        for (int k = 0; k < i; k++) first &= !same_size(&grid->cell[k], c);
-        if (!first || sample_flop(c) > MOMENT_FLOP) continue;
-        if (sizes++ % comm_size(comm) != comm_rank(comm)) continue;
-        int64_t fit = (int64_t)(MOMENT_FLOP / sample_flop(c));
-        int samples = (int)(fit < options->train.batch ? fit : options->train.batch);
-        seconds[i] = forecast_seconds(&c->job, &options->train, data, samples) / samples;
-    }
-    comm_sum_f64(comm, seconds, grid->n);
-    double evaluated = (double)(options->train.evaluations * train_curve_samples(&options->train, data) +
-                                data->test_samples + data->validation_samples);
-    for (int i = 0; i < grid->n; i++) {
-        Cell *c = &grid->cell[i];
-        double rate = 1e9,
-               near = 0; /* seconds a FLOP of the largest timed size of this model, unless it was timed itself */
-        for (int k = 0; k < grid->n; k++) {
-            const Cell *timed = &grid->cell[k];
-            bool same = same_size(timed, c);
-            if (seconds[k] == 0 || timed->job.kind != c->job.kind || (!same && sample_flop(timed) < near)) continue;
-            near = same ? INFINITY : sample_flop(timed);
-            rate = sample_flop(timed) / seconds[k];
-        }
-        double measured = measure_passes(&options->chosen, data, train_passes(&c->job, &options->train));
-        double samples = (double)c->record.samples + (evaluated + measured) / 3; /* a pass is a third of a step */
-        c->seconds = samples * sample_flop(c) / rate / (double)(options->dp * options->tp);
-        double begun = (double)(options->train.batch + train_curve_samples(&options->train, data) / 3);
-        c->first = c->seconds * begun / samples;
-    }
-    mem_free(seconds);
-    qsort(grid->cell, (size_t)grid->n, sizeof *grid->cell, by_cost);
 }
 
 /* ---- What is done already. ---- */
@@ -419,20 +428,13 @@ static void look_at_mark(Cell *cell, const StudyOptions *options) {
     struct stat st;
     cell_path(path, sizeof path, options, cell, "running");
     ClaimState claim = claim_look(&cell->mark, path);
-    cell->state = claim == CLAIM_HELD ? CELL_RUNNING : CELL_PLANNED;
+    if (claim == CLAIM_HELD)
+        cell->state = CELL_RUNNING;
+    else if (cell->state != CELL_REFUSED)
+        cell->state = CELL_PLANNED;
     cell_path(path, sizeof path, options, cell, "checkpoint");
     bool further = !stat(path, &st) && st.st_mtime >= cell->mark.started;
     cell->deaths = claim == CLAIM_DEAD && !further ? cell->mark.deaths + 1 : 0;
-}
-
-/* A cell takes its ranks' share of a node. */
-static void check_memory(Cell *cell, const StudyOptions *o) {
-    int64_t ranks = o->dp * o->tp < comm_node_ranks() ? o->dp * o->tp : comm_node_ranks();
-    int64_t there = o->run.memory ? o->run.memory << 20 : memory_bytes();
-    if (cell->state != CELL_PLANNED || cell->bytes <= there / ranks) return;
-    cell->state = CELL_REFUSED;
-    snprintf(cell->note, sizeof cell->note, "needs %.1f MiB on each of %lld ranks of a node, which has %.1f MiB",
-             (double)cell->bytes / 1048576, (long long)ranks, (double)there / 1048576);
 }
 
 /* damage: what reading it in a child process has shown. */
@@ -440,7 +442,7 @@ static Err scan_one(Cell *cell, const StudyOptions *options, Err damage, bool re
     char path[COMMIT_PATH];
     Results one = {0};
     bool found = find_file(path, cell, options);
-    cell->note[0] = 0;
+    if (cell->state != CELL_REFUSED) cell->note[0] = 0;
     if (!damage.code) damage = read_cell(&found, &one, path, cell, options);
     Err err = ERR_NONE;
     if (damage.code)
@@ -452,7 +454,6 @@ static Err scan_one(Cell *cell, const StudyOptions *options, Err damage, bool re
         if (!err.code) take_record(cell, &one);
     } else {
         look_at_mark(cell, options);
-        check_memory(cell, options);
     }
     results_free(&one);
     return err;
@@ -470,14 +471,30 @@ static Err scan_all(Grid *grid, const StudyOptions *options, bool repair) {
     return ERR_NONE;
 }
 
+/* What every rank must know of a cell. */
+typedef struct Found {
+    char file[RESULTS_ID];
+    CellRecord record;
+    CellState state;
+    int64_t deaths;
+} Found;
+
 Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool repair) {
     TRY(comm_agree(comm, comm_rank(comm) == 0 ? scan_all(grid, options, repair) : ERR_NONE));
+    Found *found = MEM_NEW(Found, grid->n);
+    for (int i = 0; i < grid->n; i++) {
+        const Cell *cell = &grid->cell[i];
+        found[i] = (Found){.record = cell->record, .state = cell->state, .deaths = cell->deaths};
+        memcpy(found[i].file, cell->file, sizeof cell->file);
+    }
+    comm_bcast(comm, found, (size_t)grid->n * sizeof *found, 0);
     for (int i = 0; i < grid->n; i++) {
         Cell *cell = &grid->cell[i];
-        comm_bcast(comm, cell->file, sizeof cell->file, 0);
-        comm_bcast(comm, &cell->record, sizeof cell->record, 0);
-        comm_bcast(comm, &cell->state, sizeof cell->state, 0);
-        comm_bcast(comm, &cell->deaths, sizeof cell->deaths, 0);
+        cell->record = found[i].record;
+        cell->state = found[i].state;
+        cell->deaths = found[i].deaths;
+        memcpy(cell->file, found[i].file, sizeof cell->file);
     }
+    mem_free(found);
     return ERR_NONE;
 }

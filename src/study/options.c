@@ -41,8 +41,10 @@ static const KeySpec study_keys[] = {
     {"study.keep_weights", KEY_CHOICE, AT(keep_weights), "none", 0, 0, "none|best|all", "1",
      "final weights that are kept: of no cell, of the best of each arm, of all"},
     {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},
-    {"layout.dp", KEY_INT, AT(dp), "1", 1, 1 << 20, NULL, "ranks", "data-parallel ranks of a cell"},
-    {"layout.tp", KEY_INT, AT(tp), "1", 1, 1 << 10, NULL, "ranks", "tensor-parallel ranks of a cell"},
+    {"layout.dp", KEY_INT, AT(dp), "0", 0, 1 << 20, NULL, "ranks",
+     "data-parallel ranks of every cell; 0, and layout.tp too: the program chooses for each", "1"},
+    {"layout.tp", KEY_INT, AT(tp), "0", 0, 1 << 10, NULL, "ranks",
+     "tensor-parallel ranks of every cell; 0, and layout.dp too: the program chooses for each", "1"},
 };
 /* These decide what a cell's losses are measured on. */
 const KeySpec study_held_out_keys[] = {
@@ -296,6 +298,8 @@ Err study_options_read(StudyOptions *out) {
     memset(out, 0, sizeof *out);
     for (int i = 0; i < n; i++) TRY(options_read((char *)out + parts[i].offset, parts[i].specs, parts[i].n));
     TRY(options_unknown());
+    if (out->dp && !out->tp) out->tp = 1;
+    if (out->tp && !out->dp) out->dp = 1;
     TRY(study_measures(out));
     return check_together(out);
 }

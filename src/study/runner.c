@@ -72,11 +72,11 @@ static Err write_used(const StudyOptions *o) {
 
 /* ---- How far the study is. ---- */
 
-/* Counters that every block adds to; times in milliseconds. STOP: blocks that were asked to stop; MINUTE: minutes that a log
+/* Counters that every block adds to; times in milliseconds of a rank. After them come those of the queues. STOP: blocks that were asked to stop; MINUTE: minutes that a log
  * file has a line for; ELSEWHERE: cells that another run is at. */
-enum { NEXT, NEXT_ALONE, CELLS, EXPECTED, SPENT, BEGUN, STOP, MINUTE, ELSEWHERE, COUNTERS };
+enum { CELLS, EXPECTED, SPENT, BEGUN, STOP, MINUTE, ELSEWHERE, COUNTERS };
 
-/* Cells that wait for a block, in the order in which they are begun. */
+/* Cells that wait for blocks of a size, in the order in which they are begun, and the counter of those that were taken. */
 typedef struct Queue {
     int n, *cell, counter;
 } Queue;
@@ -86,10 +86,9 @@ typedef struct Run {
     const StudyOptions *options;
     const TrainData *data;
     Counters *counters;
-    Queue together, alone; /* alone: while all other blocks wait */
+    const StudyPlan *plan;
+    Queue *together, *alone; /* (queues of the plan); alone: while all other blocks wait */
     int n_todo;
-    int blocks;
-    double expected; /* seconds of all planned cells, by the cost model */
     double start;
     const char *provenance;
     bool leads;    /* this rank is the first of its block */
@@ -112,7 +111,7 @@ static void clock_text(char text[32], double seconds) {
 /* Seconds until the last cell ends: the cost model, corrected by how finished cells compared with it. */
 static double time_left(const Run *run, double expected_ms, double spent_ms) {
     double correction = expected_ms > 0 ? spent_ms / expected_ms : 1;
-    double left = correction * run->expected / run->blocks - (timer_now() - run->start);
+    double left = correction * run->plan->schedule.makespan - (timer_now() - run->start);
     return left > 0 ? left : 0;
 }
 
@@ -160,15 +159,17 @@ static bool after_step(void *context, int64_t done, int64_t steps) {
 
 static void report(Run *run, const Cell *cell, double wall) {
     const CellRecord *r = &cell->record;
-    int64_t expected = (int64_t)(cell->seconds * 1000) + 1, spent = (int64_t)(wall * 1000) + 1;
+    int64_t expected = (int64_t)(cell->seconds * cell->block * 1000) + 1,
+            spent = (int64_t)(wall * cell->block * 1000) + 1;
     expected += counter_add(run->counters, EXPECTED, expected);
     spent += counter_add(run->counters, SPENT, spent);
     int64_t done = counter_add(run->counters, CELLS, 1) + 1;
-    char left[32], loss[32];
+    char left[32], loss[32], layout[48] = "";
+    if (r->dp * r->tp > 1) snprintf(layout, sizeof layout, "  on %lld x %lld", (long long)r->dp, (long long)r->tp);
     clock_text(left, done == run->n_todo ? 0 : time_left(run, (double)expected, (double)spent));
     snprintf(loss, sizeof loss, r->outcome == OUTCOME_DONE ? "loss %.5f" : "diverged", r->loss);
-    log_event("%3lld/%d  %-46s %-12s  %6.1f GFLOP/s  %6.1f s  left %s%s", (long long)done, run->n_todo, r->id, loss,
-              r->compute[CURRENCY_EXECUTED] / r->seconds / 1e9, wall, left, cell->measured);
+    log_event("%3lld/%d  %-46s %-12s  %6.1f GFLOP/s  %6.1f s%s  left %s%s", (long long)done, run->n_todo, r->id, loss,
+              r->compute[CURRENCY_EXECUTED] / r->seconds / 1e9, wall, layout, left, cell->measured);
 }
 
 /* ---- Cells. ---- */
@@ -249,24 +250,54 @@ static Err train(Run *run, Cell *cell, const ProcGrid *procs) {
     return err;
 }
 
+/* A block of ranks at work: those that the layout of its cell takes, its first ones, are the team. */
+typedef struct Crew {
+    const Comm *block;
+    int ranks;
+    Comm *team;     /* NULL: this rank is not in it */
+    ProcGrid procs; /* of the team */
+    int dp, tp;     /* 0: there is no team yet */
+} Crew;
+
+static void dismiss_team(Crew *c) {
+    if (c->team) procgrid_free(&c->procs);
+    comm_free(c->team);
+    c->team = NULL;
+    c->dp = c->tp = 0;
+}
+
+/* The team of a layout, made anew where it is another than that of the cell before. Collective on the block. */
+static void form_team(Crew *c, const Layout *layout) {
+    if (c->dp == layout->dp && c->tp == layout->tp) return;
+    dismiss_team(c);
+    c->team = comm_split(c->block, comm_rank(c->block) < layout->dp * layout->tp ? 0 : -1);
+    if (c->team) c->procs = procgrid_new(c->team, layout->dp, layout->tp);
+    c->dp = layout->dp;
+    c->tp = layout->tp;
+}
+
 /* One cell on one block. Collective on the block. */
-static Err run_cell(Run *run, int index, const ProcGrid *procs) {
+static Err run_cell(Run *run, int index, Crew *crew) {
     Cell *cell = &run->grid->cell[index];
     Claim claim;
     bool taken = false;
     run->current = index;
     Err err = run->leads ? claim_cell(&taken, &claim, run, cell) : ERR_NONE;
-    TRY(comm_agree(procs->cell, err));
-    comm_bcast(procs->cell, &taken, sizeof taken, 0);
+    TRY(comm_agree(crew->block, err));
+    comm_bcast(crew->block, &taken, sizeof taken, 0);
     if (!taken) return ERR_NONE;
     if (run->leads) {
         counter_add(run->counters, BEGUN, 1);
         cell->record.attempts = claim.mark.attempts - 1;
     }
-    comm_bcast(procs->cell, &cell->record.attempts, sizeof cell->record.attempts, 0);
-    err = train(run, cell, procs);
+    comm_bcast(crew->block, &cell->record.attempts, sizeof cell->record.attempts, 0);
+    form_team(crew, plan_layout(run->plan, cell, crew->ranks));
+    cell->record.dp = crew->dp;
+    cell->record.tp = crew->tp;
+    cell->block = crew->ranks;
+    err = crew->team ? train(run, cell, &crew->procs) : ERR_NONE;
     if (run->leads) claim_release(&claim);
-    return comm_agree(procs->cell, err);
+    return comm_agree(crew->block, err);
 }
 
 /* The next cell of a queue; -1: none, or no time for it. On the leader. */
@@ -281,30 +312,58 @@ static int64_t next_cell(Run *run, const Queue *queue) {
     return -1;
 }
 
-static Err work(Run *run, const Queue *queue, const ProcGrid *procs) {
+/* What the queue of a block's size holds. Collective on the block. */
+static Err work(Run *run, const Queue *queue, Crew *crew) {
     Err err = ERR_NONE;
-    while (!err.code) {
+    while (!err.code && queue->n) {
         int64_t next = run->leads ? next_cell(run, queue) : 0;
-        comm_bcast(procs->cell, &next, sizeof next, 0);
+        comm_bcast(crew->block, &next, sizeof next, 0);
         if (next < 0) break;
-        err = run_cell(run, (int)next, procs);
+        err = run_cell(run, (int)next, crew);
     }
+    dismiss_team(crew);
     return err;
 }
 
-/* All cells of both queues. Collective. */
-static Err work_through(Run *run) {
-    const Comm *world = comm_world();
-    int per_block = (int)(run->options->dp * run->options->tp);
-    Comm *block = comm_split(world, comm_rank(world) / per_block);
-    ProcGrid procs = procgrid_new(block, (int)run->options->dp, (int)run->options->tp);
-    run->leads = comm_rank(block) == 0;
-    Err err = comm_agree(world, work(run, &run->together, &procs));
-    if (!err.code && run->alone.n)
-        err = comm_agree(world, comm_rank(world) < per_block ? work(run, &run->alone, &procs) : ERR_NONE);
-    procgrid_free(&procs);
-    comm_free(block);
+/* Whether queues of smaller blocks hold anything. */
+static bool more_below(const Queue *queues, int queue, int n) {
+    for (int q = queue + 1; q < n; q++)
+        if (queues[q].n) return true;
+    return false;
+}
+
+/* A block works through the queue of its size, then its halves through theirs (study/schedule.h). Of cells that must be
+ * alone only the first block of each size takes any. Collective on the block. */
+static Err work_down(Run *run, const Queue *queues, const Comm *comm, Block block) {
+    const Blocks *b = &run->plan->blocks;
+    int q = b->queue[blocks_size(b, block)];
+    Crew crew = {.block = comm, .ranks = block.ranks};
+    Block half[2];
+    Err err = ERR_NONE;
+    run->leads = comm_rank(comm) == 0;
+    if (queues != run->alone || block.first == 0) err = work(run, &queues[q], &crew);
+    if (err.code || !more_below(queues, q, b->queues) || !blocks_split(half, b, block)) return err;
+    int mine = comm_rank(comm) >= half[0].ranks;
+    Comm *part = comm_split(comm, mine);
+    err = work_down(run, queues, part, half[mine]);
+    comm_free(part);
     return err;
+}
+
+/* All cells of a set of queues. Collective on the world. */
+static Err work_through(Run *run, const Queue *queues) {
+    int nodes, *node;
+    Comm *job = comm_by_node(&nodes, &node);
+    Block block;
+    int most = blocks_start(&block, &run->plan->blocks, 0), mine = comm_rank(job) / block.ranks;
+    CHECK(mine < most, "rank %d of %d blocks of %d", comm_rank(job), most, block.ranks);
+    blocks_start(&block, &run->plan->blocks, mine);
+    Comm *comm = comm_split(job, mine);
+    Err err = work_down(run, queues, comm, block);
+    comm_free(comm);
+    comm_free(job);
+    mem_free(node);
+    return comm_agree(comm_world(), err);
 }
 
 /* ---- Cells whose process dies. ---- */
@@ -340,24 +399,31 @@ static Err set_aside(Cell *cell, const Run *run) {
     return err;
 }
 
-/* Sets aside what is hopeless, and forgets marks of dead runs beside finished cells. Collective. */
-static Err look_after(Run *run) {
-    Err err = ERR_NONE;
+/* Sets aside what is hopeless, and forgets marks of dead runs beside finished cells. On the root. */
+static Err look_after_all(bool *gone, Run *run) {
     char path[COMMIT_PATH];
     Mark mark;
-    for (int i = 0; i < run->grid->n && !err.code; i++) {
+    for (int i = 0; i < run->grid->n; i++) {
         Cell *cell = &run->grid->cell[i];
-        int64_t gone = 0;
-        if (comm_rank(comm_world()) == 0) {
-            gone = hopeless(cell);
-            if (gone) err = set_aside(cell, run);
-            cell_path(path, sizeof path, run->options, cell, "running");
-            if (cell->state >= CELL_DONE && claim_look(&mark, path) == CLAIM_DEAD) unlink(path);
-        }
-        comm_bcast(comm_world(), &gone, sizeof gone, 0);
-        if (gone) cell->state = CELL_FAILED;
+        gone[i] = hopeless(cell);
+        if (gone[i]) TRY(set_aside(cell, run));
+        if (cell->state < CELL_DONE) continue;
+        cell_path(path, sizeof path, run->options, cell, "running");
+        if (claim_look(&mark, path) == CLAIM_DEAD) unlink(path);
     }
-    return comm_agree(comm_world(), err);
+    return ERR_NONE;
+}
+
+/* Collective on the world. */
+static Err look_after(Run *run) {
+    const Comm *world = comm_world();
+    bool *gone = MEM_NEW(bool, run->grid->n + 1);
+    Err err = comm_agree(world, comm_rank(world) == 0 ? look_after_all(gone, run) : ERR_NONE);
+    comm_bcast(world, gone, (size_t)run->grid->n * sizeof *gone, 0);
+    for (int i = 0; i < run->grid->n; i++)
+        if (gone[i]) run->grid->cell[i].state = CELL_FAILED;
+    mem_free(gone);
+    return err;
 }
 
 /* ---- The whole of it. ---- */
@@ -369,21 +435,59 @@ static void say_unknown_data(const Grid *grid) {
     if (n) log_line("%d cells are from before records held a digest of their data: their data.* keys are these", n);
 }
 
-/* Cells whose process has died come last, so that the others get done whatever happens. */
+static Queue *new_queues(int n, int room, int counter) {
+    Queue *queue = MEM_NEW(Queue, n);
+    for (int q = 0; q < n; q++) queue[q] = (Queue){.cell = MEM_NEW(int, room), .counter = counter + q};
+    return queue;
+}
+
+static void free_queues(Queue *queue, int n) {
+    for (int q = 0; queue && q < n; q++) mem_free(queue[q].cell);
+    mem_free(queue);
+}
+
+/* The schedule's queues. In each, cells whose process has died come last, so that the others get done whatever happens. */
 static void fill_queues(Run *run) {
-    Grid *grid = run->grid;
-    run->together = (Queue){.cell = MEM_NEW(int, grid->n + 1), .counter = NEXT};
-    run->alone = (Queue){.cell = MEM_NEW(int, grid->n + 1), .counter = NEXT_ALONE};
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < grid->n; i++) {
-            Cell *c = &grid->cell[i];
-            bool todo = c->state == CELL_PLANNED || c->state == CELL_RUNNING, died = c->deaths > 0;
-            if (!todo || died != pass) continue;
-            Queue *queue = c->deaths >= DEATHS_ALONE ? &run->alone : &run->together;
-            queue->cell[queue->n++] = i;
-            run->expected += c->seconds;
-        }
-    run->n_todo = run->together.n + run->alone.n;
+    const StudyPlan *plan = run->plan;
+    const Schedule *s = &plan->schedule;
+    int n = plan->blocks.queues;
+    run->together = new_queues(n, plan->n + 1, COUNTERS);
+    run->alone = new_queues(n, plan->n + 1, COUNTERS + n);
+    for (int q = 0; q < n; q++)
+        for (int pass = 0; pass < 2; pass++)
+            for (int k = s->first[q]; k < s->first[q + 1]; k++) {
+                int i = plan->cell[s->order[k]];
+                const Cell *c = &run->grid->cell[i];
+                bool todo = c->state == CELL_PLANNED || c->state == CELL_RUNNING, died = c->deaths > 0;
+                if (!todo || died != pass) continue;
+                Queue *queue = c->deaths >= DEATHS_ALONE ? &run->alone[q] : &run->together[q];
+                queue->cell[queue->n++] = i;
+                run->n_todo++;
+            }
+}
+
+/* `1 rank (80 cells), 2 (1)`. */
+static void say_blocks(const Run *run) {
+    const Blocks *b = &run->plan->blocks;
+    char text[256] = "", left[32];
+    size_t used = 0;
+    for (int q = b->queues - 1; q >= 0; q--) {
+        int cells = run->together[q].n + run->alone[q].n, ranks = b->size[b->queue_size[q]];
+        if (!cells || used >= sizeof text) continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%d (%d cells)", used ? ", " : "", ranks, cells);
+    }
+    clock_text(left, run->plan->schedule.makespan);
+    log_line("%d of %d cells to run on %d ranks%s%s; about %s", run->n_todo, run->grid->n, b->ranks,
+             used ? ", in blocks of " : "", text, left);
+}
+
+/* Seconds until the first step of the cell that is begun first. */
+static double first_step(const Run *run) {
+    for (int q = 0; q < run->plan->blocks.queues; q++) {
+        if (run->together[q].n) return run->grid->cell[run->together[q].cell[0]].first;
+        if (run->alone[q].n) return run->grid->cell[run->alone[q].cell[0]].first;
+    }
+    return 0;
 }
 
 /* How the run ended: all done, or the error that says what is left. Collective. */
@@ -393,8 +497,7 @@ static Err ending(const Run *run) {
     comm_bcast(comm_world(), count, sizeof count, 0);
     Err err = ERR_NONE;
     const double limit = run->options->run.limit;
-    double first =
-        run->n_todo ? run->grid->cell[run->together.n ? run->together.cell[0] : run->alone.cell[0]].first : 0;
+    double first = first_step(run);
     bool stopped = count[STOP] && count[CELLS] < run->n_todo;
     if (stopped && !count[BEGUN] && limit > 0 && first > limit)
         return err_user("run.limit = %g s: a cell needs %.0f s to its first checkpoint: want more", limit, first);
@@ -408,37 +511,31 @@ static Err ending(const Run *run) {
     return err;
 }
 
-Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data) {
+Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, const StudyPlan *plan) {
     const Comm *world = comm_world();
-    int per_block = (int)(options->dp * options->tp);
-    if (comm_size(world) % per_block)
-        return err_user(
-            "layout.dp x layout.tp = %lld x %lld on %d ranks: want a number of ranks that is a multiple of %d",
-            (long long)options->dp, (long long)options->tp, comm_size(world), per_block);
+    int queues = plan->blocks.queues;
     TRY(gather_check(grid, options));
     TRY(make_folders(options));
     TRY(write_used(options));
-    Run run = {.grid = grid, .options = options, .data = data, .blocks = comm_size(world) / per_block};
+    Run run = {.grid = grid, .options = options, .data = data, .plan = plan};
     char *provenance = provenance_text(options, world);
     run.provenance = provenance;
     Err err = look_after(&run);
     if (!err.code) {
         fill_queues(&run);
         say_unknown_data(grid);
-        char left[32];
-        clock_text(left, run.expected / run.blocks);
-        log_line("%d of %d cells to run, %d at a time on %lld x %lld ranks each; about %s", run.n_todo, grid->n,
-                 run.blocks, (long long)options->dp, (long long)options->tp, left);
-        run.counters = counters_new(world, COUNTERS);
+        say_blocks(&run);
+        run.counters = counters_new(world, COUNTERS + 2 * queues);
         run.start = timer_now();
         stop_patient(true);
-        err = work_through(&run);
+        err = work_through(&run, run.together);
+        if (!err.code) err = work_through(&run, run.alone);
         stop_patient(false);
         if (!err.code) err = ending(&run);
         counters_free(run.counters);
     }
-    mem_free(run.together.cell);
-    mem_free(run.alone.cell);
+    free_queues(run.together, queues);
+    free_queues(run.alone, queues);
     mem_free(provenance);
     return err;
 }

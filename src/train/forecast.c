@@ -3,7 +3,7 @@
 #include "base/timer.h"
 #include "train/optim.h"
 
-#include <math.h>
+#include <stdlib.h>
 
 static int64_t moments_bytes(const TrainJob *job, int tp) {
     ParamTable table = param_table_new(tp, 0);
@@ -20,28 +20,75 @@ int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const T
            procedure_bytes(job->procedure, job->procedure_options, job->kind, &job->shape, sequences, data);
 }
 
-double forecast_seconds(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples) {
+/* Steps that are timed; fewer where the time is up. */
+enum { LEAST_STEPS = 3, MOST_STEPS = 50 };
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The median; sorts. The first third is left out where there are enough: kernels are made as they are first met. */
+static double median_of(double *x, int n) {
+    int skip = n > LEAST_STEPS ? n / 3 : 0;
+    qsort(x + skip, (size_t)(n - skip), sizeof *x, by_value);
+    return x[skip + (n - skip) / 2];
+}
+
+/* Seconds of a sequence in an evaluation with batches of the size of the pass. */
+static double time_evaluation(Pass *pass, const SampleStream *stream) {
+    const double enough = 0.05;
+    double second[MOST_STEPS], end = timer_cpu() + enough;
+    int n = 0, most = pass->batch.max_sequences;
+    for (; n < LEAST_STEPS || (n < MOST_STEPS && timer_cpu() < end); n++) {
+        double start = timer_cpu();
+        batch_fill(&pass->batch, pass->data, stream, (int64_t)n * most, most);
+        pass_predict(pass, &pass->batch.scenes);
+        pass_loss(pass);
+        second[n] = (timer_cpu() - start) / most;
+    }
+    return median_of(second, n);
+}
+
+ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples) {
+    const double enough = 0.2;
+    const OptimSettings settings = {
+        .beta1 = options->beta1, .beta2 = options->beta2, .epsilon = options->epsilon, .max_grad_norm = options->clip};
+    double flop_second[MOST_STEPS], update[MOST_STEPS], begin = timer_cpu(); /* s a FLOP, s */
     ProcGrid alone = procgrid_new(comm_self(), 1, 1);
     int64_t trajectories = job->dataset < data->train ? job->dataset : data->train; /* a plan may have a few only */
     SampleStream stream = {SAMPLES_TRAIN, trajectories, job->seed};
     Pass pass;
     ProcedureRun procedure;
-    double least = INFINITY;
     pass_init(&pass, job->kind, &job->shape, job->seed,
               samples * procedure_views(job->procedure, job->procedure_options), data, &alone);
     procedure_start(&procedure, job->procedure, job->procedure_options, &stream, &pass);
-    double end = timer_cpu() + 0.3; /* kernels are made as they are first met: the first steps are slow */
-    for (int k = 0; k < 3 || (k < 50 && timer_cpu() < end); k++) {
+    Optim *optim = optim_new(&pass.model->table, alone.tp);
+    ModelWork work = job->kind->work(&job->shape, 1, job->procedure->input_gradient);
+    ForecastTimes t = {.start = timer_cpu() - begin};
+    double end = timer_cpu() + enough;
+    int n = 0;
+    for (; n < LEAST_STEPS || (n < MOST_STEPS && timer_cpu() < end); n++) {
         double start = timer_cpu();
-        procedure_fill(&procedure, &pass.batch, k * options->batch, samples);
+        procedure_fill(&procedure, &pass.batch, (int64_t)n * options->batch, samples);
+        ModelFlops flops =
+            procedure_flops(job->procedure, job->procedure_options, model_flops(&work, &pass.batch.scenes.seqs));
         procedure_gradient(&procedure, &pass, samples);
+        double middle = timer_cpu();
+        optim_step(optim, pass.model->theta, pass.model->grad, 0, &settings);
+        update[n] = timer_cpu() - middle;
         procedure_after_step(&procedure, &pass);
-        least = fmin(least, timer_cpu() - start);
+        flop_second[n] = (timer_cpu() - start - update[n]) / flops.executed;
     }
+    double batch = (double)options->batch;
+    t.gradient = median_of(flop_second, n) * forecast_flops(job, options, data, 1).executed * samples / batch;
+    t.update = median_of(update, n);
+    t.evaluate = time_evaluation(&pass, &stream);
+    optim_free(optim);
     procedure_end(&procedure);
     pass_free(&pass);
     procgrid_free(&alone);
-    return least;
+    return t;
 }
 
 ModelFlops forecast_flops(const TrainJob *job, const TrainOptions *options, const TrainData *data, int tp) {

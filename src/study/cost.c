@@ -1,0 +1,244 @@
+#include "study/cost.h"
+
+#include "base/arena.h"
+#include "train/forecast.h"
+#include "train/optim.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- One rank. ---- */
+
+/* Executed FLOP of a timed step: well under a second on one core; and of a step of one sample and one block, beyond which
+ * nothing is timed. */
+#define MOMENT_FLOP 4e8
+#define LONGEST_FLOP 3e10
+
+/* Share of a batch that is timed beside the whole, for what a step costs whatever its share. */
+enum { PART = 4 };
+
+/* What is timed of a kind: samples, and the kind itself or a part of its depth. */
+typedef struct Probe {
+    GridKind kind;
+    int samples;
+    double part; /* of the executed FLOP of a sample of the kind */
+    Known known;
+} Probe;
+
+static double sample_flop(const GridKind *kind, const StudyOptions *o) {
+    return kind->executed / (double)o->train.batch;
+}
+
+/* false: even its smallest part would take too long. */
+static bool probe_of(Probe *p, const GridKind *kind, const StudyOptions *o, const TrainData *data) {
+    double flop = sample_flop(kind, o), fit = floor(MOMENT_FLOP / flop);
+    *p = (Probe){.kind = *kind, .samples = (int)o->train.batch, .part = 1, .known = KNOWN_MEASURED};
+    if (fit >= (double)o->train.batch) return true;
+    p->known = KNOWN_SCALED;
+    p->samples = fit >= 1 ? (int)fit : 1;
+    if (fit >= 1) return true;
+    p->kind.job.shape.depth = 1;
+    p->kind.job.measures = NULL;
+    double shallow = forecast_flops(&p->kind.job, &o->train, data, 1).executed;
+    p->part = shallow / kind->executed;
+    return shallow / (double)o->train.batch <= LONGEST_FLOP;
+}
+
+/* All that decides how long it takes. */
+static void name_probe(char name[CALIBRATION_NAME], const Probe *p, const StudyOptions *o, const Machine *m) {
+    const TrainJob *j = &p->kind.job;
+    const ModelShape *s = &j->shape;
+    snprintf(
+        name, CALIBRATION_NAME,
+        "step %s %s in %d+%d out %d+%d width %d+%d depth %d heads %d%s x%d upright %d samples %d of %lld flop %.6g "
+        "on %d ranks %.3f cores",
+        j->kind->name, j->procedure->name, s->in_mv, s->in_s, s->out_mv, s->out_s, s->width, s->width_s, s->depth,
+        s->heads, s->multi_query ? " shared" : "", s->increase, s->upright, p->samples, (long long)o->train.batch,
+        p->kind.executed, m->node_ranks, m->cores);
+}
+
+/* fixed, sample, update, evaluate, start of what is timed. */
+static void time_probe(double value[CALIBRATION_NUMBERS], const Probe *p, const StudyOptions *o,
+                       const TrainData *data) {
+    ForecastTimes whole = forecast_times(&p->kind.job, &o->train, data, p->samples);
+    double sample = whole.gradient / p->samples, fixed = 0;
+    if (p->samples >= PART) {
+        int few = p->samples / PART;
+        double part = forecast_times(&p->kind.job, &o->train, data, few).gradient;
+        sample = fmin(sample, (whole.gradient - part) / (p->samples - few));
+        sample = fmax(sample, 0);
+        fixed = whole.gradient - sample * p->samples;
+    }
+    const double found[CALIBRATION_NUMBERS] = {fixed, sample, whole.update, whole.evaluate, whole.start};
+    memcpy(value, found, sizeof found);
+}
+
+/* From what was timed to the kind. */
+static KindCost scale(const double v[CALIBRATION_NUMBERS], const Probe *p) {
+    return (KindCost){.fixed = v[0] / p->part,
+                      .sample = v[1] / p->part,
+                      .update = v[2] / p->part,
+                      .evaluate = v[3] / p->part,
+                      .start = v[4] / p->part,
+                      .known = p->known};
+}
+
+/* What is not timed has the seconds a FLOP of the largest kind of its model, else of any, that is. */
+static void extrapolate(KindCost *cost, const bool *timed, int k, const Grid *grid) {
+    int near = -1;
+    bool same = false;
+    for (int i = 0; i < grid->kinds; i++) {
+        if (!timed[i]) continue;
+        bool model = grid->kind[i].job.kind == grid->kind[k].job.kind;
+        if (near >= 0 && (same && !model)) continue;
+        if (near >= 0 && same == model && grid->kind[i].executed < grid->kind[near].executed) continue;
+        near = i;
+        same = model;
+    }
+    cost[k] = (KindCost){.known = KNOWN_EXTRAPOLATED};
+    if (near < 0) return;
+    double more = grid->kind[k].executed / grid->kind[near].executed;
+    cost[k].sample = more * cost[near].sample;
+    cost[k].update = more * cost[near].update;
+    cost[k].evaluate = more * cost[near].evaluate;
+    cost[k].start = more * cost[near].start;
+}
+
+/* On a machine that is described. */
+static KindCost describe(const GridKind *kind, const StudyOptions *o, const Machine *m) {
+    const double forward = 1.0 / 3, update_passes = 5; /* a backward pass costs two forward ones; train/optim.h */
+    double sample = sample_flop(kind, o) / m->rate, bytes = (double)kind->parameters * sizeof(real);
+    int views = procedure_views(kind->job.procedure, kind->job.procedure_options);
+    return (KindCost){.sample = sample,
+                      .update = update_passes * bytes / m->stream,
+                      .evaluate = forward * sample / views,
+                      .start = update_passes * bytes / m->stream,
+                      .known = KNOWN_DESCRIBED};
+}
+
+void cost_kinds(KindCost *cost, const Grid *grid, const bool *wanted, const StudyOptions *o, const TrainData *data,
+                const Machine *m, Calibration *calibration, const Comm *comm) {
+    char name[CALIBRATION_NAME];
+    Probe *probe = MEM_NEW(Probe, grid->kinds + 1);
+    bool *timed = MEM_NEW(bool, grid->kinds + 1);
+    double(*found)[CALIBRATION_NUMBERS] = mem_alloc((size_t)(grid->kinds + 1) * sizeof *found);
+    int turn = 0;
+    for (int k = 0; k < grid->kinds && m->rate <= 0; k++) {
+        timed[k] = wanted[k] && probe_of(&probe[k], &grid->kind[k], o, data);
+        if (!timed[k]) continue;
+        name_probe(name, &probe[k], o, m);
+        const double *kept = calibration_get(calibration, name);
+        bool mine = turn % comm_size(comm) == comm_rank(comm);
+        if (kept && comm_rank(comm) == 0) memcpy(found[k], kept, sizeof found[k]);
+        if (kept) continue;
+        turn++;
+        if (mine) time_probe(found[k], &probe[k], o, data);
+    }
+    comm_sum_f64(comm, found[0], (int64_t)grid->kinds * CALIBRATION_NUMBERS);
+    for (int k = 0; k < grid->kinds; k++) {
+        if (!timed[k]) continue;
+        cost[k] = scale(found[k], &probe[k]);
+        name_probe(name, &probe[k], o, m);
+        if (!calibration_get(calibration, name)) calibration_put(calibration, name, found[k]);
+    }
+    for (int k = 0; k < grid->kinds; k++) {
+        if (m->rate > 0)
+            cost[k] = describe(&grid->kind[k], o, m);
+        else if (wanted[k] && !timed[k])
+            extrapolate(cost, timed, k, grid);
+    }
+    mem_free(probe);
+    mem_free(timed);
+    mem_free(found);
+}
+
+/* ---- A layout. ---- */
+
+/* Parameters of a shard, and its gradient blocks. */
+typedef struct Shard {
+    double bytes;
+    int blocks;
+} Shard;
+
+static Shard shard_of(const TrainJob *job, int tp) {
+    ParamTable table = param_table_new(tp, 0);
+    job->kind->params(&table, &job->shape);
+    Shard s = {(double)table.local * sizeof(real), table.blocks};
+    param_table_free(&table);
+    return s;
+}
+
+/* Bytes of the residual stream of a sample: tokens by channels. */
+static double stream_bytes(const TrainJob *job, const TrainData *data) {
+    const ModelShape *s = &job->shape;
+    double channels = s->in_mv ? 16.0 * s->width + s->width_s : s->width;
+    int n = dataset_size(data->dataset) < 128 ? (int)dataset_size(data->dataset) : 128;
+    double tokens = 0;
+    for (int i = 0; i < n; i++) tokens += (double)dataset_get(data->dataset, i)->vertices;
+    return channels * tokens / n * sizeof(real);
+}
+
+/* What a layout takes, of a rank with the largest share. */
+static Layout price(const GridKind *kind, const KindCost *c, int dp, int tp, const StudyOptions *o,
+                    const TrainData *data, const Machine *m) {
+    const int sums_a_block = 2; /* one after attention, one after the MLP, in each direction */
+    const double verdict = 32;  /* bytes that a cell agrees on after each step */
+    const TrainJob *job = &kind->job;
+    int views = procedure_views(job->procedure, job->procedure_options);
+    int share = pass_largest_share(o->train.batch, dp);
+    double work = forecast_flops(job, &o->train, data, tp).executed / (tp * kind->executed);
+    double stream = tp > 1 ? machine_sum_seconds(m, tp, 1, views * stream_bytes(job, data)) : 0;
+    double wait = tp > 1 ? machine_sum_seconds(m, tp, 1, 0) : 0;
+    Shard shard = shard_of(job, tp);
+    double sums = 2 * sums_a_block * job->shape.depth * (wait + share * (stream - wait));
+    double gradient =
+        machine_sum_seconds(m, dp, tp, shard.bytes) + (shard.blocks - 1) * machine_sum_seconds(m, dp, tp, 0);
+    double compute = work * (c->fixed + share * c->sample) + c->update / tp;
+    double forward = (work * c->evaluate + sums_a_block * job->shape.depth * (stream - wait) / views) / dp;
+    Layout l = {.dp = dp, .tp = tp, .bytes = forecast_bytes(job, &o->train, data, dp, tp)};
+    l.pace = (Pace){.start = c->start / m->cores,
+                    .step = compute / m->cores + sums + gradient + machine_sum_seconds(m, dp * tp, 1, verdict),
+                    .pass = forward / m->cores};
+    l.first = l.pace.start + l.pace.step + l.pace.pass * (double)train_curve_samples(&o->train, data);
+    return l;
+}
+
+/* Whether tp neighbours are on one node, wherever a block starts: whole nodes split into halves at whole nodes. */
+static bool stays_inside(int tp, int ranks, const Machine *m) {
+    if (tp == 1) return true;
+    return tp <= m->node_ranks && (ranks <= m->node_ranks || m->node_ranks % tp == 0);
+}
+
+static bool fits(const Layout *l, const Machine *m) {
+    return (double)l->bytes <= m->node_bytes / m->node_ranks;
+}
+
+/* The better of two: what fits first, then the faster one; among those that do not fit the smaller. */
+static bool better(const Layout *a, const Layout *b, const Machine *m) {
+    if (!b->dp) return true;
+    if (fits(a, m) != fits(b, m)) return fits(a, m);
+    if (!fits(a, m)) return a->bytes < b->bytes;
+    return a->pace.step < b->pace.step;
+}
+
+Layout cost_layout(const GridKind *kind, const KindCost *cost, int ranks, const StudyOptions *o, const TrainData *data,
+                   const Machine *m) {
+    Layout best = {0};
+    int64_t batch = o->train.batch;
+    for (int tp = 1; tp <= ranks && tp <= m->node_ranks; tp++) {
+        if (o->tp && tp != o->tp) continue;
+        if ((tp & (tp - 1)) && !o->tp && kind->job.shape.heads % tp)
+            continue; /* powers of two, and what divides heads */
+        Err err = kind->job.kind->check(&kind->job.shape, tp);
+        if (err.code || (!o->tp && !stays_inside(tp, ranks, m))) continue;
+        int most = ranks / tp < batch ? ranks / tp : (int)batch;
+        int share = pass_largest_share(batch, most), dp = (int)((batch + share - 1) / share);
+        if (o->dp) dp = (int)o->dp;
+        if ((int64_t)dp * tp > ranks) continue;
+        Layout l = price(kind, cost, dp, tp, o, data, m);
+        if (better(&l, &best, m)) best = l;
+    }
+    if (!best.dp || !fits(&best, m)) best.pace = (Pace){INFINITY, INFINITY, INFINITY};
+    return best;
+}
