@@ -116,7 +116,10 @@ typedef struct TableOptions {
 Table table_new(void);
 void table_free(Table *table);
 
-/** Reads all files of a fit: `*.h5` and what begins like HDF5 as results, anything else as text. Rows of a text without
+/** Whether a file is of results: by its name, or by the first bytes of HDF5. Not collective. */
+bool table_holds_results(const char *path);
+
+/** Reads all files of a fit: results, and anything else as text. Rows of a text without
  *  an arm column make an arm of the file's name, with folders as far as two files need them to differ. The root reads,
  *  all ranks end with the same table, which was new before. Errors name file, line and column. Collective. */
 Err table_add_files(Table *table, int files, const char *const *paths, const TableOptions *options, const Comm *comm);

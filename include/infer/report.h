@@ -2,9 +2,10 @@
 #pragma once
 
 #include "infer/analysis.h"
+#include "infer/symmetry.h"
 
-/** For people, on the root: one line per arm, then the details. */
-void report_text(const Analysis *analysis);
+/** For people, on the root, which alone needs `symmetry`: one line per arm, then the details. */
+void report_text(const Analysis *analysis, const Symmetry *symmetry);
 
 /** One file that was fitted, by its content. */
 typedef struct FitInput {
@@ -21,7 +22,8 @@ typedef struct FitSource {
 } FitSource;
 
 /** For programs (docs/fitting.md has the schema), written whole or not at all. Collective. */
-Err report_json(const Analysis *analysis, const FitSource *source, const char *path, const Comm *comm);
+Err report_json(const Analysis *analysis, const Symmetry *symmetry, const FitSource *source, const char *path,
+                const Comm *comm);
 
 /** The table that a paper would print, one row per arm: coefficients and exponents with their intervals. Written whole or not
  *  at all. Collective. */

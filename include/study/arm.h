@@ -17,3 +17,6 @@ typedef struct Arm {
 extern const Arm arms[];
 extern const int n_arms;
 const Arm *arm_find(const char *name); /* NULL when there is none of that name */
+
+/** The motions under which its answers turn exactly, beside shifts: "rotations", "tilts" (of gravity), "none". */
+const char *arm_exact(const Arm *arm);

@@ -5,6 +5,7 @@
 #include "infer/report.h"
 #include "io/digest.h"
 #include "par/comm.h"
+#include "study/arm.h"
 #include "study/provenance.h"
 #include "study/suggest_study.h"
 
@@ -18,13 +19,25 @@ static Err see_inputs(FitInput *input, int files, const char *const *file) {
     return comm_agree(comm_world(), err);
 }
 
-static Err report(const Analysis *analysis, int files, const FitInput *input) {
+/* On the root; the others have nothing of it. */
+static Err see_symmetry(Symmetry *symmetry, int files, const char *const *file) {
+    Err err = ERR_NONE;
+    *symmetry = (Symmetry){0};
+    if (comm_rank(comm_world()) == 0) err = symmetry_read(symmetry, files, file);
+    for (int m = 0; m < symmetry->arms; m++) {
+        const Arm *arm = arm_find(symmetry->arm[m].arm);
+        symmetry->arm[m].exact = arm ? arm_exact(arm) : NULL;
+    }
+    return comm_agree(comm_world(), err);
+}
+
+static Err report(const Analysis *analysis, const Symmetry *symmetry, int files, const FitInput *input) {
     const FitOptions *o = &analysis->options;
     const Comm *world = comm_world();
     const FitSource source = {
         .version = provenance_version(), .compiler = provenance_compiler(), .inputs = files, .input = input};
-    report_text(analysis);
-    if (o->json[0]) TRY(report_json(analysis, &source, o->json, world));
+    report_text(analysis, symmetry);
+    if (o->json[0]) TRY(report_json(analysis, symmetry, &source, o->json, world));
     if (o->csv[0]) TRY(report_table(analysis, TABLE_CSV, o->csv, world));
     if (o->latex[0]) TRY(report_table(analysis, TABLE_LATEX, o->latex, world));
     return o->suggest ? suggest_study(analysis) : ERR_NONE;
@@ -37,11 +50,14 @@ Err fit_files(int files, const char *const *file, FitOptions *options) {
     FitInput *input = MEM_NEW(FitInput, files + 1);
     Err err = table_add_files(&table, files, file, &rows, comm_world());
     if (!err.code) err = see_inputs(input, files, file);
+    Symmetry symmetry = {0};
+    if (!err.code) err = see_symmetry(&symmetry, files, file);
     if (!err.code) {
         Analysis *analysis = analysis_new(&table, options, comm_world());
-        err = report(analysis, files, input);
+        err = report(analysis, &symmetry, files, input);
         analysis_free(analysis);
     }
+    symmetry_free(&symmetry);
     mem_free(input);
     table_free(&table);
     return err;

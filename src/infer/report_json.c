@@ -433,7 +433,8 @@ static void put_predictions(Json *j, const Analysis *a) {
     json_close(j);
 }
 
-Err report_json(const Analysis *a, const FitSource *source, const char *path, const Comm *comm) {
+Err report_json(const Analysis *a, const Symmetry *symmetry, const FitSource *source, const char *path,
+                const Comm *comm) {
     Err err = ERR_NONE;
     if (comm_rank(comm) == 0) {
         Json *j = json_new();
@@ -451,6 +452,7 @@ Err report_json(const Analysis *a, const FitSource *source, const char *path, co
         for (int i = 0; i < a->comparisons; i++) put_comparison(j, a, &a->comparison[i]);
         json_close(j);
         put_predictions(j, a);
+        symmetry_json(j, symmetry);
         err = json_commit(j, path);
         json_free(j);
     }

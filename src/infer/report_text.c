@@ -145,8 +145,8 @@ static void print_arms(Page *page) {
     bool splits = law_splits(a->spec.kind);
     if (c >= 0)
         snprintf(title, sizeof title, "%s at %s %s", answer, piece("%.3g", a->reference).text, currencies[c].amount);
-    line(page, "\n  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a), "arm", "E", "A", "B", "alpha", "beta",
-         exponent, title, "status");
+    line(page, "%s  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", a->data_curves ? "" : "\n", name_width(a), "arm", "E",
+         "A", "B", "alpha", "beta", exponent, title, "status");
     for (int m = 0; m < a->arms; m++) {
         const ArmFit *arm = &a->arm[m];
         const double *v = arm->value;
@@ -157,6 +157,28 @@ static void print_arms(Page *page) {
              splits ? piece_ranged("%.3g", arm->reference.at.n, arm->reference.n).text
                     : piece_ranged("%.5g", arm->reference.at.loss, arm->reference.loss).text,
              arm->status);
+    }
+}
+
+/* What was measured on the largest models: the columns that any arm has. */
+static void print_symmetry(Page *page, const Symmetry *s) {
+    char text[ANSWER_TEXT];
+    bool has[SYMMETRY_HEADLINES] = {false};
+    if (!s->arms) return;
+    for (int h = 0; h < SYMMETRY_HEADLINES; h++)
+        for (int m = 0; m < s->arms; m++) has[h] |= isfinite(s->arm[m].of[h].value);
+    size_t at = 0;
+    for (int h = 0; h < SYMMETRY_HEADLINES; h++)
+        if (has[h]) at += (size_t)snprintf(text + at, sizeof text - at, "  %-14s", symmetry_headline[h].title);
+    line(page, "  %-*s %-9s %9s %9s%s", name_width(page->a), "symmetry", "exact in", "N", "D", at ? text : "");
+    for (int m = 0; m < s->arms; m++) {
+        const SymmetryArm *arm = &s->arm[m];
+        at = 0;
+        for (int h = 0; h < SYMMETRY_HEADLINES; h++)
+            if (has[h])
+                at += (size_t)snprintf(text + at, sizeof text - at, "  %-14s", piece("%.2g", arm->of[h].value).text);
+        line(page, "  %-*s %-9s %9.4g %9.4g%s", name_width(page->a), arm->arm, arm->exact ? arm->exact : "-", arm->n,
+             arm->d, at ? text : "");
     }
 }
 
@@ -280,6 +302,7 @@ static void print_answers(Page *page) {
     bool asked = a->options.budgets[c].n > 0;
     while (!asked && step < budgets && allocation_lines(a, step) > page->left - around) step++;
     if (!asked && allocation_lines(a, step) > page->left - around) {
+        if (a->data_curves) return; /* the answers above say what matters of them, the last line where the rest is */
         line(page, "\n  allocations of %s at up to %s each: -fit_details, -json FILE, or -fit_budgets C",
              piece_count(a->arms, "arm").text, piece_count(budgets, "budget").text);
         return;
@@ -300,7 +323,6 @@ static void print_answer(Page *page, const Answer *answer) {
     if (*answer->sentence) line(page, "  %s", answer->sentence);
     int64_t shown = shown_of(page, answer->lines, ANSWERS);
     for (int i = 0; i < shown; i++) line(page, "    %s", answer->line[i]);
-    told_rest(page, answer->lines - shown, "line");
 }
 
 /* The questions come first where a study asked them: where it trained on several training sets. */
@@ -316,7 +338,7 @@ static void print_questions(Page *page) {
     mem_free(answer);
 }
 
-void report_text(const Analysis *a) {
+void report_text(const Analysis *a, const Symmetry *symmetry) {
     Page page = {.a = a, .endless = a->options.details, .left = PAGE};
     print_questions(&page);
     print_head(&page);
@@ -325,6 +347,7 @@ void report_text(const Analysis *a) {
         print_multipliers(&page);
         print_reasons(&page);
     }
+    if (a->options.details || page.left > symmetry->arms + 1) print_symmetry(&page, symmetry);
     print_predictions(&page);
     if (a->options.details) {
         report_details(a);

@@ -22,3 +22,8 @@ const Arm *arm_find(const char *name) {
         if (!strcmp(arms[i].name, name)) return &arms[i];
     return NULL;
 }
+
+const char *arm_exact(const Arm *arm) {
+    if (arm->kind->rotations) return "rotations";
+    return arm->upright ? "tilts" : "none";
+}

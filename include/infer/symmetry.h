@@ -1,0 +1,70 @@
+/** What was measured on the trained models of a results file: per arm the numbers of its largest models, for every cell those of
+ *  its output, whether models that are more invariant are better (Deng et al., arXiv 2207.07065), and the widths of motions that
+ *  training found (arXiv 2010.11882). Of finished grid cells, at their last step; nothing where nothing was measured.
+ *  Not collective, unless it says so. */
+#pragma once
+
+#include "io/json.h"
+#include "io/results.h"
+#include "math/stats.h"
+
+/** The numbers that a line of an arm has room for. */
+enum { SYMMETRY_HEADLINES = 8 };
+typedef struct SymmetryHeadline {
+    const char *measure, *element, *title;
+} SymmetryHeadline;
+extern const SymmetryHeadline symmetry_headline[SYMMETRY_HEADLINES];
+
+/** A mean over seeds. */
+typedef struct SymmetryNumber {
+    double value,
+        se; /* se: of the samples or of the scatter between seeds, whichever is larger; value NaN: not measured */
+    int64_t samples;
+} SymmetryNumber;
+
+/** Of the largest model of an arm, and of these the ones trained longest. */
+typedef struct SymmetryArm {
+    char arm[RESULTS_NAME];
+    const char *exact; /* what the caller says that it is exact in; NULL: unknown */
+    double n, d;
+    int seeds;
+    SymmetryNumber of[SYMMETRY_HEADLINES];
+} SymmetryArm;
+
+/** Over the cells of one arm, or of all: the correlation of effective invariance with the accuracy of a probe, or of its twin for
+ *  regression with -log loss. Intervals: 95 %, by resampling cells. */
+typedef enum SymmetryGoal { SYMMETRY_ACCURACY, SYMMETRY_LOSS, SYMMETRY_GOALS } SymmetryGoal;
+typedef struct SymmetryLink {
+    char arm[RESULTS_NAME]; /* empty: all arms together */
+    SymmetryGoal goal;
+    int64_t n;
+    Estimate pearson, spearman; /* NaN where n is below SYMMETRY_LEAST or one of both does not vary */
+} SymmetryLink;
+enum { SYMMETRY_LEAST = 8 };
+
+/** One generator of motions, and how wide a cell's training made them. */
+typedef struct SymmetryWidth {
+    int64_t cell;
+    char generator[RESULTS_NAME];
+    double width;
+} SymmetryWidth;
+
+typedef struct Symmetry {
+    Results results; /* owned */
+    int arms, links;
+    SymmetryArm *arm;
+    SymmetryLink *link;
+    int64_t rows, widths;
+    int64_t *row; /* (rows) of results.measure */
+    SymmetryWidth *width;
+} Symmetry;
+
+/** From the results files among those of a fit, all together; on the root, which read them before. Errors name the file. */
+Err symmetry_read(Symmetry *symmetry, int files, const char *const *path);
+
+/** Takes `results` over. */
+Symmetry symmetry_of(Results results);
+void symmetry_free(Symmetry *symmetry);
+
+/** Members symmetry, invariance and widths of fit.json. */
+void symmetry_json(Json *json, const Symmetry *symmetry);

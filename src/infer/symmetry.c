@@ -1,0 +1,358 @@
+#include "infer/symmetry.h"
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "fit/table.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { OUTPUT = -1 }; /* layer */
+
+const SymmetryHeadline symmetry_headline[SYMMETRY_HEADLINES] = {
+    {"equivariance", "so3", "rotation error"}, {"equivariance", "mirror", "mirror error"},
+    {"twirl", "share", "twirl share"},         {"mirror", "share", "mirror share"},
+    {"lie", "relative", "Lie derivative"},     {"correlation", "so3", "correlation"},
+    {"invariance", "so3", "invariance"},       {"invariance", "accuracy", "probe"},
+};
+
+static bool same(const char *a, const char *b) {
+    return !strcmp(a, b);
+}
+
+static bool finished(const CellRecord *cell) {
+    return cell->outcome == OUTCOME_DONE && same(cell->role, "grid");
+}
+
+/* ---- Rows. ---- */
+
+/* Whether row i is the last that its cell has of this number. Rows of a cell stand together. */
+static bool is_last(const Results *r, int64_t i) {
+    const MeasureRow *mine = &r->measure[i];
+    for (int64_t k = i + 1; k < r->measures && r->measure[k].cell == mine->cell; k++) {
+        const MeasureRow *m = &r->measure[k];
+        if (m->layer == mine->layer && same(m->measure, mine->measure) && same(m->element, mine->element)) return false;
+    }
+    return true;
+}
+
+/* What was measured on the outputs of finished cells. */
+static void take_rows(Symmetry *s) {
+    const Results *r = &s->results;
+    s->row = MEM_NEW(int64_t, r->measures + 1);
+    for (int64_t i = 0; i < r->measures; i++) {
+        const MeasureRow *m = &r->measure[i];
+        if (m->layer == OUTPUT && finished(&r->cell[m->cell]) && is_last(r, i)) s->row[s->rows++] = i;
+    }
+}
+
+/* The first row of a cell, or of the next one that has any: rows are ordered by cell. */
+static int64_t first_row(const Results *r, int64_t cell) {
+    int64_t below = 0, to = r->measures;
+    while (below < to) {
+        int64_t middle = (below + to) / 2;
+        if (r->measure[middle].cell < cell)
+            below = middle + 1;
+        else
+            to = middle;
+    }
+    return below;
+}
+
+/* The last number of a cell: at the output, of what is not measured there on the last layer. NULL: not measured. */
+static const MeasureRow *number_of(const Results *r, int64_t cell, const char *measure, const char *element) {
+    const MeasureRow *found = NULL;
+    for (int64_t i = first_row(r, cell); i < r->measures && r->measure[i].cell == cell; i++) {
+        const MeasureRow *m = &r->measure[i];
+        if (!same(m->measure, measure) || !same(m->element, element)) continue;
+        if (!found || m->layer == OUTPUT || (found->layer != OUTPUT && m->layer >= found->layer)) found = m;
+    }
+    return found;
+}
+
+/* The same on one layer. */
+static const MeasureRow *number_at(const Results *r, int64_t cell, const char *measure, const char *element,
+                                   int64_t layer) {
+    const MeasureRow *found = NULL;
+    for (int64_t i = first_row(r, cell); i < r->measures && r->measure[i].cell == cell; i++) {
+        const MeasureRow *m = &r->measure[i];
+        if (m->layer == layer && same(m->measure, measure) && same(m->element, element)) found = m;
+    }
+    return found;
+}
+
+/* ---- Arms. ---- */
+
+static bool measured(const Results *r, int64_t cell) {
+    int64_t i = first_row(r, cell);
+    return i < r->measures && r->measure[i].cell == cell;
+}
+
+/* Mean over the cells of the arm's largest size and length. */
+static SymmetryNumber pooled(const Results *r, const SymmetryArm *arm, const SymmetryHeadline *headline) {
+    double sum = 0, squares = 0, variance = 0;
+    int64_t n = 0, samples = 0;
+    for (int64_t i = 0; i < r->cells; i++) {
+        const CellRecord *c = &r->cell[i];
+        bool mine =
+            finished(c) && same(c->arm, arm->arm) && (double)c->parameters == arm->n && (double)c->samples == arm->d;
+        const MeasureRow *m = mine ? number_of(r, i, headline->measure, headline->element) : NULL;
+        if (!m || !isfinite(m->value)) continue;
+        sum += m->value;
+        squares += m->value * m->value;
+        variance += m->se * m->se;
+        samples += m->samples;
+        n++;
+    }
+    if (!n) return (SymmetryNumber){.value = NAN, .se = NAN};
+    double mean = sum / (double)n;
+    double within = sqrt(variance) / (double)n;
+    double between = n > 1 ? sqrt(fmax(squares - (double)n * mean * mean, 0) / (double)(n - 1) / (double)n) : NAN;
+    return (SymmetryNumber){.value = mean, .se = fmax(within, between), .samples = samples};
+}
+
+static SymmetryArm *arm_of(Symmetry *s, const char *name) {
+    for (int m = 0; m < s->arms; m++)
+        if (same(s->arm[m].arm, name)) return &s->arm[m];
+    s->arm = mem_grow(s->arm, (size_t)(s->arms + 1) * sizeof *s->arm);
+    SymmetryArm *arm = &s->arm[s->arms++];
+    *arm = (SymmetryArm){0};
+    strcpy(arm->arm, name);
+    return arm;
+}
+
+static void take_arms(Symmetry *s) {
+    const Results *r = &s->results;
+    for (int64_t i = 0; i < r->cells; i++) {
+        const CellRecord *c = &r->cell[i];
+        if (!finished(c) || !measured(r, i)) continue;
+        SymmetryArm *arm = arm_of(s, c->arm);
+        double n = (double)c->parameters, d = (double)c->samples;
+        if (n > arm->n || (n == arm->n && d > arm->d)) {
+            arm->n = n;
+            arm->d = d;
+            arm->seeds = 0;
+        }
+        arm->seeds += n == arm->n && d == arm->d;
+    }
+    for (int m = 0; m < s->arms; m++)
+        for (int h = 0; h < SYMMETRY_HEADLINES; h++) s->arm[m].of[h] = pooled(r, &s->arm[m], &symmetry_headline[h]);
+}
+
+/* ---- Does invariance go with quality? ---- */
+
+static double pearson(const double *x, const double *y, int64_t n) {
+    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    for (int64_t i = 0; i < n; i++) {
+        mx += x[i] / (double)n;
+        my += y[i] / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+        xy += (x[i] - mx) * (y[i] - my);
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
+}
+
+/* Ranks from 0, equal values share the mean of theirs. `sorted` is scratch. */
+static void ranks(double *rank, double *sorted, const double *x, int64_t n) {
+    memcpy(sorted, x, (size_t)n * sizeof *x);
+    stats_sort(sorted, n);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t below = 0, to = n;
+        while (below < to) { /* how many are smaller */
+            int64_t middle = (below + to) / 2;
+            if (sorted[middle] < x[i])
+                below = middle + 1;
+            else
+                to = middle;
+        }
+        int64_t last = below;
+        while (last + 1 < n && sorted[last + 1] == x[i]) last++;
+        rank[i] = (double)(below + last) / 2;
+    }
+}
+
+enum { DRAWS = 1000 };
+
+/* Both correlations with intervals from cells drawn with replacement. */
+static void correlate(SymmetryLink *link, const double *x, const double *y) {
+    int64_t n = link->n;
+    link->pearson = link->spearman = (Estimate){NAN, {NAN, NAN}};
+    if (n < SYMMETRY_LEAST) return;
+    double *room = MEM_NEW(double, 5 * n + 2 * DRAWS);
+    double *px = room, *py = px + n, *rx = py + n, *ry = rx + n, *sorted = ry + n;
+    double *drawn[2] = {sorted + n, sorted + n + DRAWS};
+    ranks(rx, sorted, x, n);
+    ranks(ry, sorted, y, n);
+    link->pearson.value = pearson(x, y, n);
+    link->spearman.value = pearson(rx, ry, n);
+    for (int d = 0; d < DRAWS; d++) {
+        for (int64_t i = 0; i < n; i++) {
+            int64_t k = rng_below(1, rng_stream("symmetry", (uint64_t)d), (uint64_t)i, n);
+            px[i] = x[k];
+            py[i] = y[k];
+        }
+        ranks(rx, sorted, px, n);
+        ranks(ry, sorted, py, n);
+        drawn[0][d] = pearson(px, py, n);
+        drawn[1][d] = pearson(rx, ry, n);
+    }
+    if (isfinite(link->pearson.value)) link->pearson.interval = stats_interval(drawn[0], DRAWS, 0);
+    if (isfinite(link->spearman.value)) link->spearman.interval = stats_interval(drawn[1], DRAWS, 0);
+    mem_free(room);
+}
+
+/* One line over the cells of an arm; arm "": of all. None where nothing was measured. */
+static void add_link(Symmetry *s, const char *arm, SymmetryGoal goal) {
+    const Results *r = &s->results;
+    double *x = MEM_NEW(double, 2 * r->cells + 1), *y = x + r->cells;
+    SymmetryLink link = {.goal = goal};
+    strcpy(link.arm, arm);
+    for (int64_t i = 0; i < r->cells; i++) {
+        const CellRecord *c = &r->cell[i];
+        if (!finished(c) || (*arm && !same(c->arm, arm))) continue;
+        const MeasureRow *right = number_of(r, i, "invariance", "accuracy"), *score = NULL;
+        double good = goal == SYMMETRY_LOSS ? -log(c->loss) : NAN;
+        if (goal == SYMMETRY_ACCURACY && right) good = right->value;
+        if (goal == SYMMETRY_LOSS) score = number_at(r, i, "invariance", "so3", OUTPUT);
+        if (goal == SYMMETRY_ACCURACY && right) score = number_at(r, i, "invariance", "so3", right->layer);
+        if (!score || !isfinite(score->value) || !isfinite(good)) continue;
+        x[link.n] = score->value;
+        y[link.n] = good;
+        link.n++;
+    }
+    if (link.n) {
+        correlate(&link, x, y);
+        s->link = mem_grow(s->link, (size_t)(s->links + 1) * sizeof *s->link);
+        s->link[s->links++] = link;
+    }
+    mem_free(x);
+}
+
+static void take_links(Symmetry *s) {
+    for (int goal = 0; goal < SYMMETRY_GOALS; goal++) {
+        for (int m = 0; m < s->arms; m++) add_link(s, s->arm[m].arm, (SymmetryGoal)goal);
+        if (s->arms > 1) add_link(s, "", (SymmetryGoal)goal);
+    }
+}
+
+/* ---- Motions that were found. ---- */
+
+/* Whether a procedure's number is the width of a generator of motions, by its name. */
+static bool is_generator(const char *name) {
+    static const char *const kind[] = {"rotation_", "shear_", "stretch_", "shift_", "scale"};
+    for (int k = 0; k < (int)(sizeof kind / sizeof *kind); k++)
+        if (!strncmp(name, kind[k], strlen(kind[k]))) return true;
+    return false;
+}
+
+/* From the last point of each finished cell's learning curve. */
+static void take_widths(Symmetry *s) {
+    const Results *r = &s->results;
+    for (int64_t p = 0; p < r->points; p++) {
+        const CurvePoint *q = &r->curve[p];
+        bool last = p + 1 == r->points || r->curve[p + 1].cell != q->cell;
+        if (!last || !finished(&r->cell[q->cell])) continue;
+        char names[RESULTS_NUMBERS], *rest = NULL;
+        strcpy(names, r->cell[q->cell].numbers);
+        char *name = strtok_r(names, ",", &rest);
+        for (int k = 0; name && k < CURVE_NUMBERS; k++, name = strtok_r(NULL, ",", &rest)) {
+            if (!is_generator(name) || !isfinite(q->procedure[k])) continue;
+            s->width = mem_grow(s->width, (size_t)(s->widths + 1) * sizeof *s->width);
+            SymmetryWidth *w = &s->width[s->widths++];
+            *w = (SymmetryWidth){.cell = q->cell, .width = q->procedure[k]};
+            strncat(w->generator, name, sizeof w->generator - 1);
+        }
+    }
+}
+
+/* ---- The whole of it. ---- */
+
+Symmetry symmetry_of(Results results) {
+    Symmetry s = {.results = results};
+    take_rows(&s);
+    take_arms(&s);
+    take_links(&s);
+    take_widths(&s);
+    return s;
+}
+
+Err symmetry_read(Symmetry *symmetry, int files, const char *const *path) {
+    Results all = {0};
+    Err err = ERR_NONE;
+    for (int f = 0; f < files && !err.code; f++) {
+        Results one = {0};
+        if (!table_holds_results(path[f])) continue;
+        err = results_load(&one, path[f]);
+        if (!err.code) results_append(&all, &one);
+        results_free(&one);
+    }
+    *symmetry = symmetry_of(all);
+    return err;
+}
+
+void symmetry_free(Symmetry *s) {
+    results_free(&s->results);
+    mem_free(s->arm);
+    mem_free(s->link);
+    mem_free(s->row);
+    mem_free(s->width);
+    *s = (Symmetry){0};
+}
+
+/* ---- For programs. ---- */
+
+static void put_row(Json *j, const Results *r, const MeasureRow *m) {
+    const CellRecord *c = &r->cell[m->cell];
+    json_open_object(j, NULL);
+    json_put_text(j, "arm", c->arm);
+    json_put_text(j, "cell", c->id);
+    json_put_text(j, "measure", m->measure);
+    json_put_text(j, "element", m->element);
+    json_put_number(j, "value", m->value);
+    json_put_number(j, "se", m->se);
+    json_put_int(j, "samples", m->samples);
+    json_close(j);
+}
+
+static void put_estimate(Json *j, const char *key, Estimate e) {
+    json_open_object(j, key);
+    json_put_number(j, "value", e.value);
+    json_put_pair(j, "interval", e.interval.lo, e.interval.hi);
+    json_close(j);
+}
+
+static void put_link(Json *j, const SymmetryLink *link) {
+    static const char *const goal[SYMMETRY_GOALS] = {"accuracy", "-log loss"};
+    json_open_object(j, NULL);
+    json_put_text(j, "arm", *link->arm ? link->arm : "all");
+    json_put_text(j, "with", goal[link->goal]);
+    json_put_int(j, "n", link->n);
+    put_estimate(j, "pearson", link->pearson);
+    put_estimate(j, "spearman", link->spearman);
+    json_close(j);
+}
+
+void symmetry_json(Json *j, const Symmetry *s) {
+    const Results *r = &s->results;
+    json_open_array(j, "symmetry");
+    for (int64_t i = 0; i < s->rows; i++) put_row(j, r, &r->measure[s->row[i]]);
+    json_close(j);
+    json_open_array(j, "invariance");
+    for (int i = 0; i < s->links; i++) put_link(j, &s->link[i]);
+    json_close(j);
+    json_open_array(j, "widths");
+    for (int64_t i = 0; i < s->widths; i++) {
+        const SymmetryWidth *w = &s->width[i];
+        json_open_object(j, NULL);
+        json_put_text(j, "arm", r->cell[w->cell].arm);
+        json_put_text(j, "cell", r->cell[w->cell].id);
+        json_put_int(j, "seed", r->cell[w->cell].seed);
+        json_put_text(j, "generator", w->generator);
+        json_put_number(j, "width", w->width);
+        json_close(j);
+    }
+    json_close(j);
+}

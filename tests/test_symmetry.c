@@ -1,0 +1,90 @@
+/* What is said of measurements on models: the largest models' means, correlations with known answers, widths by generator. */
+// TEST n=1
+#include "check.h"
+#include "infer/symmetry.h"
+
+enum { CELLS = 12, POINTS = 2 };
+
+static void add(Results *r, int64_t cell, const char *measure, int64_t layer, const char *element, double value) {
+    MeasureRow *m = &r->measure[r->measures++];
+    *m = (MeasureRow){.cell = cell, .step = 10, .layer = layer, .value = value, .se = 0.1, .samples = 64};
+    strcpy(m->measure, measure);
+    strcpy(m->element, element);
+}
+
+/* Twelve cells of one arm: invariance grows with -log loss, the probe's accuracy falls with the probe's invariance. */
+static Results made(void) {
+    Results r = {.cell = MEM_NEW(CellRecord, CELLS),
+                 .curve = MEM_NEW(CurvePoint, CELLS * POINTS),
+                 .measure = MEM_NEW(MeasureRow, CELLS * 6)};
+    r.cells = CELLS;
+    for (int64_t i = 0; i < CELLS; i++) {
+        CellRecord *c = &r.cell[i];
+        *c = (CellRecord){
+            .parameters = 100 * (1 + i / 2), .samples = 1000, .seed = i % 2, .loss = exp(-0.1 * (double)i)};
+        strcpy(c->arm, "made");
+        strcpy(c->role, "grid");
+        strcpy(c->numbers, "rotation_x,weight");
+        add(&r, i, "equivariance", -1, "so3", 9); /* of an earlier step */
+        add(&r, i, "equivariance", -1, "so3", (double)i);
+        add(&r, i, "invariance", -1, "so3", 0.05 * (double)i);
+        add(&r, i, "invariance", 2, "accuracy", 0.3 + 0.01 * (double)(i * i));
+        add(&r, i, "invariance", 2, "so3", 1 - 0.05 * (double)i);
+        for (int p = 0; p < POINTS; p++)
+            r.curve[r.points++] = (CurvePoint){.cell = i, .step = p, .procedure = {(double)(10 * i + p), 7}};
+    }
+    return r;
+}
+
+static const SymmetryLink *link_of(const Symmetry *s, SymmetryGoal goal) {
+    for (int i = 0; i < s->links; i++)
+        if (s->link[i].goal == goal) return &s->link[i];
+    return NULL;
+}
+
+static void known_answers(void) {
+    Symmetry s = symmetry_of(made());
+    EXPECT(s.arms == 1 && s.arm[0].n == 600 && s.arm[0].seeds == 2, "%d arms, N %g", s.arms, s.arm[0].n);
+    /* Cells 10 and 11 are the largest model: mean 10.5, between seeds .5. */
+    EXPECT(fabs(s.arm[0].of[0].value - 10.5) < 1e-12 && fabs(s.arm[0].of[0].se - 0.5) < 1e-12, "%g +- %g",
+           s.arm[0].of[0].value, s.arm[0].of[0].se);
+    EXPECT(s.arm[0].of[0].samples == 128 && isnan(s.arm[0].of[2].value), "samples, and what was not measured");
+    EXPECT(s.rows == 2 * CELLS, "%lld rows at outputs, one step of each", (long long)s.rows);
+
+    const SymmetryLink *loss = link_of(&s, SYMMETRY_LOSS), *right = link_of(&s, SYMMETRY_ACCURACY);
+    EXPECT(s.links == 2 && loss && right, "%d links", s.links);
+    EXPECT(fabs(loss->pearson.value - 1) < 1e-12 && fabs(loss->spearman.value - 1) < 1e-12, "%g", loss->pearson.value);
+    EXPECT(fabs(right->spearman.value + 1) < 1e-12 && right->pearson.value > -1 + 1e-3, "%g", right->pearson.value);
+    EXPECT(right->pearson.interval.lo <= right->pearson.value && right->pearson.interval.hi >= right->pearson.value &&
+               right->pearson.interval.hi < -0.8,
+           "[%g, %g]", right->pearson.interval.lo, right->pearson.interval.hi);
+
+    EXPECT(s.widths == CELLS, "%lld widths", (long long)s.widths);
+    EXPECT(!strcmp(s.width[3].generator, "rotation_x") && s.width[3].width == 31, "%g", s.width[3].width);
+    symmetry_free(&s);
+}
+
+/* Fewer cells than correlations are given for; none of a cell that diverged. */
+static void few(void) {
+    Results r = made();
+    for (int64_t i = SYMMETRY_LEAST - 1; i < CELLS; i++) r.cell[i].outcome = OUTCOME_DIVERGED;
+    Symmetry s = symmetry_of(r);
+    EXPECT(s.links == 2 && s.link[0].n == SYMMETRY_LEAST - 1, "%lld cells", (long long)s.link[0].n);
+    EXPECT(isnan(s.link[0].pearson.value) && isnan(s.link[1].spearman.interval.lo), "no correlation of so few");
+    symmetry_free(&s);
+}
+
+static void nothing(void) {
+    Symmetry s = symmetry_of((Results){0});
+    EXPECT(!s.arms && !s.links && !s.rows && !s.widths, "of nothing");
+    symmetry_free(&s);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    known_answers();
+    few();
+    nothing();
+    EXPECT(mem_live() == 0, "%zu bytes not given back", mem_live());
+    return test_end();
+}
