@@ -12,7 +12,8 @@ HEADLINES = {"equivariance": {"so3": "rotation error", "mirror": "mirror error"}
 
 # What each arm is exact in beside the order of vertices and shifts (docs/arms.md).
 EXACT = {"transformer": "none", "transformer_augmented": "none", "transformer_remul": "none",
-         "transformer_canonical": "tilts", "gatr": "rotations", "clofnet": "rotations"}
+         "transformer_augerino": "none", "transformer_shared": "none", "transformer_canonical": "tilts",
+         "gatr": "rotations", "gatr_approximate": "none", "clofnet": "rotations"}
 
 
 def headlines(found):

@@ -193,9 +193,10 @@ def sections(study, drawn, absent):
                                                                   tables.sensitivity))
     yield "allocations", "Allocation", tables.allocation(study, looks)
     yield "differences", "Differences between arms", tables.comparisons(study, looks)
+    beside = {"symmetry": tables.symmetry, "procedure": tables.found, "invariance": tables.invariance}
     for name, one in drawn.items():
-        beside = tables.symmetry(study, looks) if name == "symmetry" else ""
-        yield f"figure-{name}", one.module.TITLE, beside + figure(name, one, looks)
+        above = beside[name](study, looks) if name in beside else ""
+        yield f"figure-{name}", one.module.TITLE, above + figure(name, one, looks)
     left_out = "".join(f"<li>{escape(module.TITLE)}: {escape(why)}.</li>" for module, why in absent.values())
     yield "left-out", "Figures left out", left_out and f"<ul class=note>{left_out}</ul>"
     yield "cells", "Cells" if study.trained else "Rows", tables.cells(study, looks)

@@ -157,6 +157,33 @@ def symmetry(study, looks):
                                            *heads, "samples"], rows, (0, 1)))
 
 
+def found(study, looks):
+    """Per arm and seed the width of each generator of motions that training ended with."""
+    widths = study.fit_header.get("widths", [])
+    generators = list(dict.fromkeys(w["generator"] for w in widths))
+    cells = {}
+    for w in widths:
+        cells.setdefault((w["arm"], w["cell"], w["seed"]), {})[w["generator"]] = w["width"]
+    if not cells:
+        return ""
+    rows = [("", [f"{arm_label(looks, arm)} <small>{escape(cell)}</small>", str(seed),
+                  *(number(mine.get(g), 3) for g in generators)]) for (arm, cell, seed), mine in cells.items()]
+    return ("<h3>Symmetries found</h3><p>Width of each motion at the end of training; 0: no such motion.</p>"
+            + table(["arm and cell", "seed", *(escape(words(g)) for g in generators)], rows, (0,)))
+
+
+def invariance(study, looks):
+    """Whether models that are more invariant are better, per arm and over all."""
+    rows = [("", [arm_label(looks, link["arm"]) if link["arm"] in study.arms else escape(link["arm"]),
+                  escape(link["with"]), str(link["n"]),
+                  *(measured(link[k]["value"], link[k]["interval"]) for k in ("pearson", "spearman"))])
+            for link in study.fit_header.get("invariance", [])]
+    if not rows:
+        return ""
+    return ("<p>Correlation over cells of effective invariance with the accuracy of a probe, and with &minus;log loss; 95 % by "
+            "drawing cells.</p>" + table(["arm", "with", "cells", "Pearson", "Spearman"], rows, (0, 1)))
+
+
 def _cell_columns(study):
     """(head, value of a row) of what is known of every cell."""
     c = study.cells

@@ -21,9 +21,16 @@ CURRENCIES = {  # column: name, title, unit
     "flop_nominal": ("nominal", "nominal compute", "FLOP"), "flop_executed": ("executed", "executed compute", "FLOP"),
     "core_seconds": ("core_seconds", "measured time", "core-seconds"), "joules": ("joules", "measured energy", "J")}
 SCALES, NUMBERS = {"cells": "cell", "curves": "point", "measures": "row"}, 12  # dimensions; numbers of a procedure
+MOVED, GENERATORS = "transformer_augmented", ("rotation_x", "shear_yz")  # an arm that learns motions
 WATTS = 50.0
 ROTATION = {"transformer": 0.5, "transformer_augmented": 0.2, "gatr": 1e-6}  # relative error of the smallest model
 STEPS, DATASETS, BATCH, TOKENS, CURVE = (50, 150, 500, 1500, 5000), (100, 400, 3000), 16, 40, 7
+
+
+def widths(arm, step):
+    """Of motions that training found: one grows, one vanishes."""
+    grown = [step / 100, 1 / step] if arm == MOVED else []
+    return grown + [np.nan] * (NUMBERS - len(grown))
 
 
 def make(preset):
@@ -47,7 +54,7 @@ def make(preset):
                                core_seconds=nominal * step * executed / speed + 0.002 * step,
                                joules=WATTS * (nominal * step * executed / speed + 0.002 * step),
                                loss=np.nan if diverged else loss * gap, train_loss=np.nan if diverged else loss / gap,
-                               lr=1e-3, procedure=[np.nan] * NUMBERS))
+                               lr=1e-3, procedure=widths(arm, step)))
         last = curves[-1]
         cells.append(dict(id=f"{arm}-n{n}-t{steps}-d{dataset}-s{seed}", arm=arm, role=role, width=16, depth=2, heads=2,
                           parameters=n, steps=steps, batch=BATCH, samples=steps * BATCH, tokens=steps * BATCH * TOKENS,
@@ -55,6 +62,7 @@ def make(preset):
                           flop_executed=last["flop_executed"], core_seconds=last["core_seconds"],
                           joules=last["joules"],
                           seconds=last["core_seconds"], loss=last["loss"], loss_initial=1.1,
+                          numbers=",".join(GENERATORS) if arm == MOVED else "",
                           validation_loss=last["loss"], outcome=int(diverged), attempts=1, curve_points=len(done)))
 
     for arm in [] if preset == "empty" else LAWS if preset != "one" else ["gatr"]:
@@ -86,7 +94,7 @@ def measure(cells):
     return rows
 
 
-TEXT = {"id": "S96", "arm": "S32", "role": "S32", "measure": "S32", "element": "S32"}
+TEXT = {"id": "S96", "arm": "S32", "role": "S32", "numbers": "S192", "measure": "S32", "element": "S32"}
 
 
 def write(path, tables, old):
@@ -95,7 +103,7 @@ def write(path, tables, old):
         file.attrs.update({"format": "equiscale-results-1", "study": "synthetic"})
         for group, (rows, sample) in tables.items():
             for name in sample:
-                if old and name in ("joules", "procedure"):
+                if old and name in ("joules", "procedure", "numbers"):
                     continue
                 values = np.array([row[name] for row in rows], TEXT.get(name))
                 data = file.create_dataset(f"{group}/{name}", data=values)

@@ -92,7 +92,7 @@ fit() { # ARGUMENT ...
         fail "equiscale fit: $(cat "$work/log")"
 }
 
-every="allocation correlation invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview residuals symmetry twirl"
+every="allocation correlation invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview procedure residuals symmetry twirl"
 
 # A whole study, with its fit.
 make_results full
@@ -125,6 +125,10 @@ grep -q '^equivariance,so3,gatr,70000,80000,4.9[0-9]*e-07,2.4[0-9]*e-08,256,1$' 
     fail "symmetry.csv: $(grep gatr "$work/full/figures/symmetry.csv" | tail -n 3)"
 
 # A table that was fitted without a study.
+# What an arm's procedure learned, per generator of motions and seed.
+grep -q '^transformer_augmented,1,rotation_x,5000,50$' "$work/full/figures/procedure.csv" ||
+    fail "procedure.csv: $(tail -n 3 "$work/full/figures/procedure.csv")"
+grep -q 'Symmetries found' "$work/full/report.html" || fail "no widths on the page"
 residuals=$work/full/figures/residuals.csv
 (echo N,D,loss && sed -n 's/^transformer,[^,]*,\([^,]*,[^,]*,[^,]*\),.*/\1/p' "$residuals") >"$work/table.csv"
 [ "$(wc -l <"$work/table.csv")" = 25 ] || fail "residuals.csv lacks N, D or loss: $(head -n 3 "$residuals")"

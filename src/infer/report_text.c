@@ -170,7 +170,8 @@ static void print_symmetry(Page *page, const Symmetry *s) {
     size_t at = 0;
     for (int h = 0; h < SYMMETRY_HEADLINES; h++)
         if (has[h]) at += (size_t)snprintf(text + at, sizeof text - at, "  %-14s", symmetry_headline[h].title);
-    line(page, "  %-*s %-9s %9s %9s%s", name_width(page->a), "symmetry", "exact in", "N", "D", at ? text : "");
+    line(page, "%s  %-*s %-9s %9s %9s%s", page->a->data_curves ? "" : "\n", name_width(page->a), "symmetry", "exact in",
+         "N", "D", at ? text : "");
     for (int m = 0; m < s->arms; m++) {
         const SymmetryArm *arm = &s->arm[m];
         at = 0;
