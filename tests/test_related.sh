@@ -11,7 +11,7 @@ sed "/budget/d" input/related.yaml >"$t/related.yaml" # the short form has lengt
 run="jobs/local.sh 2 $build/equiscale run"
 short="-study_steps 4 -study_seeds 1 -study_datasets 8 -study_test_trajectories 2 -study_validation_trajectories 2
     -study_test_samples 8 -study_validation_samples 8 -measure_samples 4 -measure_motions 2 -data_trajectories 12 -data_frames 6
-    -study_folder $t/runs -train_curve_samples 0 -train_batch 4"
+    -study_folder $t/runs -study_fit false -train_curve_samples 0 -train_batch 4"
 
 $run input/remul.yaml $short -data_path "$t/d.h5" -remul_penalty gradnorm >"$t/out" 2>&1 || fail "remul"
 $run input/augerino.yaml $short -data_path "$t/d.h5" >"$t/out" 2>&1 || fail "augerino"

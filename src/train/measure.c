@@ -10,7 +10,7 @@
 const KeySpec measure_keys[] = {
     {"measure.samples", KEY_INT, AT(samples), "256", 1, 1 << 20, NULL, "samples",
      "test samples on which a model is measured"},
-    {"measure.share", KEY_REAL, AT(share), "0.04", 0, 1e6, NULL, "1",
+    {"measure.share", KEY_REAL, AT(share), "0.025", 0, 1e6, NULL, "1",
      "all measurements together take at most this part of the forward passes of training: fewer samples, at least 8"},
     {"measure.motions", KEY_INT, AT(motions), "8", 2, 1 << 16, NULL, "1", "motions of space drawn for each sample"},
     {"measure.curve", KEY_BOOL, AT(curve), "false", 0, 0, NULL, "1",
