@@ -1,6 +1,6 @@
 # equiscale: make | make study | make test | make install PREFIX=DIR | make lint | make format | make help
 #
-#   MODE=opt|debug|asan      PRECISION=single|double      V=1: show commands      make print-VARIABLE
+#   MODE=opt|debug|asan|fuzz      PRECISION=single|double      V=1: show commands      make print-VARIABLE
 #   config.mk, if present, is read first: a site's compilers, paths and flags go there, and stand (docs/portability.md).
 
 -include config.mk
@@ -9,6 +9,7 @@ MODE ?= opt
 PRECISION ?= single
 MPICC ?= mpicc
 MPIEXEC ?= mpiexec
+CLANG ?= clang
 PKG_CONFIG ?= pkg-config
 # The interpreter that has h5py and matplotlib: Debian's, not the first python3 on the PATH.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -17,6 +18,7 @@ RANKS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
 FAULTS_SECONDS ?= 3600
+FUZZ_SECONDS ?= 60
 
 B := build/$(MODE)$(if $(filter double,$(PRECISION)),-double)
 export MPIEXEC PYTHON
@@ -75,6 +77,7 @@ ARCH ?= -march=native
 OPT_opt ?= -O3 $(ARCH) -fno-math-errno -fno-trapping-math -fopenmp-simd -DNDEBUG
 OPT_debug ?= -O1 -g3 $(ARCH) -fno-omit-frame-pointer -fopenmp-simd
 OPT_asan ?= $(OPT_debug) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+OPT_fuzz ?= $(OPT_asan) -fsanitize=fuzzer-no-link
 PKGS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKGS_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 CFLAGS_ALL = $(CSTD) $(WARN) $(OPT_$(MODE)) -Iinclude $(BLIS_CFLAGS) $(XSMM_CFLAGS) $(PKGS_CFLAGS) \
@@ -92,11 +95,13 @@ TEST_SRC := $(wildcard tests/test_*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/obj/%.o)
 TESTS := $(TEST_SRC:tests/%.c=$(B)/tests/%)
-SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(wildcard tests/*.h)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(FUZZ_SRC) $(wildcard tests/*.h tests/fuzz/*.h)
 
 Q := $(if $(V),,@)
 .DEFAULT_GOAL := build
-.PHONY: build study test check check-related faults tests deps info install uninstall lint format clean help FORCE
+.PHONY: build study test check check-related faults fuzz fuzzers tests deps info install uninstall lint format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -122,6 +127,13 @@ faults: ## disturb studies for FAULTS_SECONDS (3600): kills, failing disks, host
 	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh faults
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)tests/faults/run.sh $(B) $(FAULTS_SECONDS)
+
+fuzz: ## feed each parser mutated files for FUZZ_SECONDS (60): libFuzzer under sanitizers, by clang
+	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh fuzz
+	$(Q)OMPI_CC="$(CLANG)" MPICH_CC="$(CLANG)" $(MAKE) --no-print-directory MODE=fuzz fuzzers
+	$(Q)tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
+
+fuzzers: $(FUZZERS)
 
 deps: ## install what is missing (Debian); elsewhere say what to load
 	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh
@@ -158,6 +170,8 @@ BASELINE ?= $(if $(filter x86_64%,$(shell $(MPICC) -dumpmachine 2>/dev/null)),-m
 FLAGS_src/cli/processor = $(BASELINE) -fno-tree-vectorize
 # Sums over rows that vectorise, exp and log from libmvec: these files alone may assume finite numbers.
 $(foreach f,$(wildcard src/fit/*_sum.c),$(eval FLAGS_$(f:%.c=%) := -ffast-math))
+# Parsers are fuzzed, not products, whose unrolled kernels take clang a quarter of an hour with all checks in them.
+FLAGS_src/la/brgemm = $(if $(filter fuzz,$(MODE)),-fno-sanitize=all)
 # The commit is compiled into one object only, so that a new commit rebuilds little.
 FLAGS_src/study/provenance = -DEQ_VERSION='"$(VERSION)"' -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(strip $(OPT_$(MODE)) $(CFLAGS))"'
 $(B)/obj/src/study/provenance.o: $(B)/commit
@@ -173,6 +187,11 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libequiscale.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD   $@")
 	$(Q)$(MPICC) $(OPT_$(MODE)) $< $(B)/libequiscale.a $(LIBS_ALL) -o $@
+
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/libequiscale.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD   $@")
+	$(Q)$(MPICC) $(OPT_$(MODE)) -fsanitize=fuzzer $< $(B)/libequiscale.a $(LIBS_ALL) -o $@
 
 info: ## what was found, where, which version
 	$(Q)PKG_CONFIG='$(PKG_CONFIG)' MPICC='$(MPICC)' PKGS='$(PKGS)' BLIS='$(BLIS_CFLAGS) $(BLIS_LIBS)' \
@@ -204,4 +223,4 @@ help:
 print-%:
 	@echo '$* = $($*)'
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/obj/%.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(B)/obj/%.d) $(FUZZ_SRC:%.c=$(B)/obj/%.d)

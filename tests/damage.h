@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 

@@ -39,5 +39,5 @@ void csv_close(Csv *csv);
 /** The next row into field and line; `more` is false at the end of the file. */
 Err csv_next(Csv *csv, bool *more);
 
-/** Before the first row again. */
+/** Before the first row again, after an error too. */
 void csv_rewind(Csv *csv);

@@ -233,12 +233,6 @@ Err csv_next(Csv *csv, bool *more) {
     return ERR_NONE;
 }
 
-void csv_rewind(Csv *csv) {
-    csv->row->at = csv->row->body;
-    csv->row->line = csv->row->body_line;
-    csv->headers = 0;
-}
-
 /* ---- The header. ---- */
 
 /* The separator that the header at `text` has most of outside quotes; blanks where it has none. */
@@ -264,6 +258,15 @@ static void start_parser(Csv *csv) {
     csv_set_free_func(&row->parser, mem_free);
     csv_set_delim(&row->parser, (unsigned char)csv->separator);
     row->blanks = csv->separator == ' ';
+}
+
+/* An error leaves libcsv inside a field. */
+void csv_rewind(Csv *csv) {
+    csv_free(&csv->row->parser);
+    start_parser(csv);
+    csv->row->at = csv->row->body;
+    csv->row->line = csv->row->body_line;
+    csv->headers = 0;
 }
 
 static bool is_number(const char *text) {
