@@ -41,7 +41,7 @@ Noise noise_grouped(const LawProblem *problem, const LawFit *fit, int arm);
 Noise noise_of(const LawProblem *problem, const LawFit *fit, int arm, bool uneven);
 void noise_free(Noise *noise);
 
-/** log loss z (n) and loss (n) of the rows drawn anew: a function of (seed, resample, arm). The same resample draws the
+/** log loss z (n) and loss (n; NULL: not wanted) of the rows drawn anew: a function of (seed, resample, arm). The same resample draws the
  *  same row numbers in every arm (paired), as far as they are among the drawn. */
 void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows, uint64_t seed, int64_t resample,
                 int arm);

@@ -57,6 +57,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
         }
     }
     Minimiser *solver = minimiser_new(p.n, true);
+    bool on_loss = p.spec.objective == OBJECTIVE_LOSS;
     for (int64_t b = comm_rank(comm); b < resamples; b += comm_size(comm)) {
         double x[LAW_VARIABLES];
         memcpy(x, fit->x, sizeof x);
@@ -65,7 +66,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
             if (kind == BOOTSTRAP_CELLS)
                 draw_cells(column[m][0], p.source[m], seed, rng_stream("bootstrap", (uint64_t)b)); /* paired arms */
             else
-                noise_draw(column[m][0], column[m][1], &noise[m], p.source[m], seed, b, m);
+                noise_draw(column[m][0], on_loss ? column[m][1] : NULL, &noise[m], p.source[m], seed, b, m);
         }
         law_refine(x, &p, solver);
         for (int m = 0; m < p.arms; m++) out.law[b * p.arms + m] = law_of(&p, x, m);

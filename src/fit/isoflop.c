@@ -91,50 +91,80 @@ static int spread_budgets(double *budget, const Run *run, int64_t n) {
 
 /* ---- One curve. ---- */
 
-/* Value at c of the parabola through three points of abscissa x. */
-static double lagrange(double c, const double *x, const double *y) {
-    double l0 = (c - x[1]) * (c - x[2]) / ((x[0] - x[1]) * (x[0] - x[2]));
-    double l1 = (c - x[0]) * (c - x[2]) / ((x[1] - x[0]) * (x[1] - x[2]));
-    double l2 = (c - x[0]) * (c - x[1]) / ((x[2] - x[0]) * (x[2] - x[1]));
-    return l0 * y[0] + l1 * y[1] + l2 * y[2];
+/* How the ordinates at three abscissae x make up that of their parabola at c. */
+static void lagrange(double share[3], double c, const double x[3]) {
+    share[0] = (c - x[1]) * (c - x[2]) / ((x[0] - x[1]) * (x[0] - x[2]));
+    share[1] = (c - x[0]) * (c - x[2]) / ((x[1] - x[0]) * (x[1] - x[2]));
+    share[2] = (c - x[0]) * (c - x[1]) / ((x[2] - x[0]) * (x[2] - x[1]));
 }
 
-/* The runs of one size, ascending in c, at log budget c. */
-static bool at(double *y, double *z, const Run *run, int64_t n, double c, double tolerance) {
-    int64_t nearest = 0;
-    for (int64_t i = 1; i < n; i++)
+/* Noise of one resample: of run i a function of (seed, stream, i). */
+typedef struct Disturbance {
+    double noise; /* standard deviation of one run's log loss; 0: none */
+    uint64_t seed, stream;
+} Disturbance;
+
+static double log_loss_of(const Disturbance *d, const Run *run, int64_t i) {
+    if (d->noise == 0) return run[i].z;
+    return run[i].z + d->noise / sqrt(run[i].seeds) * rng_normal(d->seed, d->stream, (uint64_t)i);
+}
+
+/* What a size's runs say at a budget: a mean of some of them. */
+typedef struct Reading {
+    int64_t run[3];
+    double share[3]; /* of their log losses */
+    int runs;
+    double y; /* log D */
+} Reading;
+
+/* From the runs of one size, first to end - 1, ascending in c, at log budget c. */
+static bool read_size(Reading *out, const Run *run, int64_t first, int64_t end, double c, double tolerance) {
+    int64_t nearest = first;
+    for (int64_t i = first + 1; i < end; i++)
         if (fabs(run[i].c - c) < fabs(run[nearest].c - c)) nearest = i;
     if (fabs(run[nearest].c - c) <= tolerance) {
-        *y = run[nearest].y;
-        *z = run[nearest].z;
+        *out = (Reading){.run = {nearest}, .share = {1}, .runs = 1, .y = run[nearest].y};
         return true;
     }
-    if (c < run[0].c || c > run[n - 1].c || n < 2) return false;
-    int64_t right = 1;
+    if (c < run[first].c || c > run[end - 1].c || end - first < 2) return false;
+    int64_t right = first + 1;
     while (run[right].c < c) right++;
     int64_t left = right - 1;
     double t = (c - run[left].c) / (run[right].c - run[left].c);
-    *y = run[left].y + t * (run[right].y - run[left].y);
-    *z = run[left].z + t * (run[right].z - run[left].z);
-    if (n < 3) return true;
-    bool before = left > 0 && (right + 1 == n || c - run[left - 1].c < run[right + 1].c - c);
-    const Run *three = &run[before ? left - 1 : left];
-    double x[3] = {three[0].c, three[1].c, three[2].c}, v[3] = {three[0].z, three[1].z, three[2].z};
-    if (x[1] - x[0] > 1e-3 && x[2] - x[1] > 1e-3) *z = lagrange(c, x, v);
+    *out = (Reading){.run = {left, right}, .share = {1 - t, t}, .runs = 2};
+    out->y = run[left].y + t * (run[right].y - run[left].y);
+    if (end - first < 3) return true;
+    bool before = left > first && (right + 1 == end || c - run[left - 1].c < run[right + 1].c - c);
+    int64_t three = before ? left - 1 : left;
+    double x[3] = {run[three].c, run[three + 1].c, run[three + 2].c};
+    if (x[1] - x[0] <= 1e-3 || x[2] - x[1] <= 1e-3) return true;
+    out->runs = 3;
+    for (int k = 0; k < 3; k++) out->run[k] = three + k;
+    lagrange(out->share, c, x);
     return true;
 }
 
-static void gather(IsoCurve *curve, const Run *run, int64_t n, double tolerance) {
+/* The points of a curve: reading (ISO_POINTS) says what each is made of. */
+static void gather(IsoCurve *curve, Reading *reading, const Run *run, int64_t n, double tolerance) {
+    double log_budget = log(curve->budget);
     curve->points = 0;
-    for (int64_t i = 0, end; i < n; i = end) {
-        double y, z;
+    for (int64_t i = 0, end; i < n && curve->points < ISO_POINTS; i = end) {
+        Reading *r = &reading[curve->points];
         for (end = i; end < n && run[end].group == run[i].group; end++) {
         }
-        if (curve->points == ISO_POINTS || !at(&y, &z, run + i, end - i, log(curve->budget), tolerance)) continue;
+        if (!read_size(r, run, i, end, log_budget, tolerance)) continue;
         curve->n[curve->points] = exp(run[i].x);
-        curve->d[curve->points] = exp(y);
-        curve->loss[curve->points] = exp(z);
+        curve->d[curve->points] = exp(r->y);
         curve->points++;
+    }
+}
+
+static void read_losses(IsoCurve *curve, const Reading *reading, const Run *run, const Disturbance *d) {
+    for (int k = 0; k < curve->points; k++) {
+        const Reading *r = &reading[k];
+        double z = 0;
+        for (int j = 0; j < r->runs; j++) z += r->share[j] * log_loss_of(d, run, r->run[j]);
+        curve->loss[k] = exp(z);
     }
 }
 
@@ -247,10 +277,11 @@ static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
     if (n > 2) law->misfit = iso->dof > 0 ? stats_f_sf(chi2 / (n - 2), n - 2, iso->dof) : stats_chi2_sf(chi2, n - 2);
 }
 
-static void fit_all(IsoFlop *iso, const Run *run, int64_t n, double tolerance) {
+/* reading (curves, ISO_POINTS): of gather. */
+static void fit_all(IsoFlop *iso, const Reading *reading, const Run *run, const Disturbance *d) {
     iso->ok = iso->refused = 0;
     for (int i = 0; i < iso->curves; i++) {
-        gather(&iso->curve[i], run, n, tolerance);
+        read_losses(&iso->curve[i], reading + i * ISO_POINTS, run, d);
         parabola(&iso->curve[i], iso->noise > 0 ? iso->noise / sqrt(iso->seeds) : 0);
         iso->ok += iso->curve[i].ok;
         iso->refused += !iso->curve[i].ok;
@@ -284,10 +315,8 @@ static Powers powers_of(const IsoFlop *iso) {
     return out;
 }
 
-static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance, int resamples, uint64_t seed,
-                      int arm) {
+static void propagate(IsoFlop *iso, const Reading *reading, const Run *run, int resamples, uint64_t seed, int arm) {
     IsoFlop *trial = MEM_NEW(IsoFlop, 1);
-    Run *moved = MEM_NEW(Run, n + 1);
     int columns = OPTIMUM_PARTS + iso->curves;
     double *v = MEM_NEW(double, columns *resamples + 1);
     PowerLaw *law[OPTIMUM_PARTS] = {&iso->n, &iso->d, &iso->loss};
@@ -295,12 +324,8 @@ static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance,
     iso->draw = MEM_NEW(Powers, resamples + 1);
     for (int r = 0; r < resamples; r++) {
         *trial = *iso;
-        uint64_t stream = rng_stream("isoflop", (uint64_t)(r * TABLE_ARMS + arm));
-        for (int64_t i = 0; i < n; i++) {
-            moved[i] = run[i];
-            moved[i].z += iso->noise / sqrt(run[i].seeds) * rng_normal(seed, stream, (uint64_t)i);
-        }
-        fit_all(trial, moved, n, tolerance);
+        Disturbance d = {iso->noise, seed, rng_stream("isoflop", (uint64_t)(r * TABLE_ARMS + arm))};
+        fit_all(trial, reading, run, &d);
         iso->draw[r] = powers_of(trial);
         for (int k = 0; k < columns; k++) {
             double x = k < OPTIMUM_PARTS ? iso->draw[r].exponent[k] : trial->curve[k - OPTIMUM_PARTS].best_n;
@@ -315,7 +340,6 @@ static void propagate(IsoFlop *iso, const Run *run, int64_t n, double tolerance,
             iso->curve[k - OPTIMUM_PARTS].best_n_interval = i;
     }
     mem_free(v);
-    mem_free(moved);
     mem_free(trial);
 }
 
@@ -335,19 +359,25 @@ void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const 
         else
             out->curves = spread_budgets(chosen, run, n);
     }
-    for (int i = 0; i < out->curves; i++) out->curve[i].budget = chosen[i];
-    fit_all(out, run, n, tolerance);
+    Reading *reading = MEM_NEW(Reading, ISO_BUDGETS * ISO_POINTS);
+    for (int i = 0; i < out->curves; i++) {
+        out->curve[i].budget = chosen[i];
+        gather(&out->curve[i], reading + i * ISO_POINTS, run, n, tolerance);
+    }
+    const Disturbance none = {0};
+    fit_all(out, reading, run, &none);
     double spread = pooled(&out->dof, out);
     out->seeds = 0;
     for (int64_t i = 0; i < n; i++) out->seeds += run[i].seeds / (double)n;
     out->noise = fmax(spread * sqrt(out->seeds), seed_noise);
-    fit_all(out, run, n, tolerance);
-    propagate(out, run, n, tolerance, resamples, seed, arm);
+    fit_all(out, reading, run, &none);
+    propagate(out, reading, run, resamples, seed, arm);
     if (out->ok >= 3)
         snprintf(out->status, sizeof out->status, "%d of %d budgets have a vertex", out->ok, out->curves);
     else
         snprintf(out->status, sizeof out->status, "not identifiable: %d of %d budgets have a vertex, want 3", out->ok,
                  out->curves);
+    mem_free(reading);
     mem_free(run);
 }
 

@@ -22,6 +22,77 @@ static double tolerance_of(const LawSpec *spec, bool tight) {
     return spec->objective == OBJECTIVE_HUBER ? 1e-8 * spec->delta : 1e-11;
 }
 
+/* ---- What is shared by descents from many starts. ---- */
+
+/* Most starts come to the same few points of the widest zone, and what follows from there is known then. Differences of
+ * `same_place` in the variables, which are logarithms and exponents, are far below the narrowest zone's effect. In that
+ * zone few rows tell as much as many: they only say where to begin. */
+enum { PLACES = 64, COARSE = 400 };
+static const double same_place = 1e-6;
+
+typedef struct Descents {
+    LawProblem coarse; /* the problem, of arms with many rows with COARSE of them */
+    double *store;     /* of its columns; owned, as all arrays */
+    int places, next;  /* next: the one to be forgotten */
+    double *at, *end;  /* (PLACES, variables) after the widest zone, and where that led */
+    MinOutcome out[PLACES];
+} Descents;
+
+/* Some rows of every configuration, as columns at `to` (5, COARSE). */
+static LawColumns some_rows(double *to, const LawRows *source, const LawColumns *all) {
+    double *x = to, *y = x + COARSE, *z = y + COARSE, *loss = z + COARSE, *w = loss + COARSE;
+    for (int64_t k = 0; k < COARSE; k++) {
+        int64_t i = source->member[(2 * k + 1) * source->n / (2 * COARSE)];
+        x[k] = all->x[i];
+        y[k] = all->y[i];
+        z[k] = all->z[i];
+        loss[k] = all->loss[i];
+        w[k] = all->w[i];
+    }
+    return (LawColumns){.n = COARSE, .x = x, .y = y, .z = z, .loss = loss, .w = w};
+}
+
+static Descents descents_new(const LawProblem *p) {
+    enum { COLUMNS = 5 };
+    Descents d = {.coarse = *p, .at = MEM_NEW(double, 2 * PLACES * p->n)};
+    d.end = d.at + PLACES * p->n;
+    d.store = MEM_NEW(double, p->arms *COLUMNS *COARSE);
+    d.coarse.sum_weight = 0;
+    for (int m = 0; m < p->arms; m++) {
+        LawColumns *rows = &d.coarse.rows[m];
+        if (p->source[m]->n > COARSE) *rows = some_rows(d.store + m * COLUMNS * COARSE, p->source[m], &p->rows[m]);
+        for (int64_t i = 0; i < rows->n; i++) d.coarse.sum_weight += rows->w[i];
+    }
+    return d;
+}
+
+static void descents_free(Descents *d) {
+    mem_free(d->at);
+    mem_free(d->store);
+}
+
+/* The index of the place x; -1: no descent was there. */
+static int descents_find(const Descents *d, const double *x) {
+    int n = d->coarse.n;
+    for (int k = 0; k < d->places; k++) {
+        double off = 0;
+        for (int i = 0; i < n; i++) off = fmax(off, fabs(x[i] - d->at[k * n + i]));
+        if (off < same_place) return k;
+    }
+    return -1;
+}
+
+static void descents_add(Descents *d, const double *at, const double *end, const MinOutcome *out) {
+    int n = d->coarse.n;
+    memcpy(d->at + d->next * n, at, (size_t)n * sizeof *at);
+    memcpy(d->end + d->next * n, end, (size_t)n * sizeof *end);
+    d->out[d->next] = *out;
+    d->next = (d->next + 1) % PLACES;
+    if (d->places < PLACES) d->places++;
+}
+
+/* ---- One descent. ---- */
+
 /* Through Huber zones from `widest` down. tight: to the last digit, which costs steps that no longer lower the
  * objective; the winner of the starts gets it. */
 static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver, double widest, bool tight) {
@@ -30,7 +101,6 @@ static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver
     double narrowest = spec->objective == OBJECTIVE_HUBER ? spec->delta * 1.5 : 0.05;
     double tolerance = tolerance_of(spec, tight) * p.sum_weight;
     p.spec.objective = OBJECTIVE_HUBER;
-    minimiser_renew(solver);
     for (double delta = widest; delta > narrowest; delta *= 0.1) {
         /* Tight while it is cheap: far starts crawl out of flat regions only so. */
         double enough = delta > 0.05 ? 1e-13 : 1e-4 * delta;
@@ -43,8 +113,28 @@ static MinOutcome refine(double *x, const LawProblem *problem, Minimiser *solver
     return out;
 }
 
+/* One of many: through the widest zone with the coarse problem, on with all rows unless another came by there. */
+static MinOutcome descend(double *x, const LawProblem *problem, Minimiser *solver, Descents *d) {
+    double at[LAW_VARIABLES];
+    LawProblem p = d->coarse;
+    p.spec.objective = OBJECTIVE_HUBER;
+    p.spec.delta = far;
+    minimiser_renew(solver);
+    minimise(solver, x, p.lo, p.hi, law_objective, &p, 1e-13 * p.sum_weight, 200);
+    int known = descents_find(d, x);
+    if (known >= 0) {
+        memcpy(x, d->end + known * p.n, (size_t)p.n * sizeof *x);
+        return d->out[known];
+    }
+    memcpy(at, x, (size_t)p.n * sizeof *x);
+    MinOutcome out = refine(x, problem, solver, 0.1 * far, false);
+    descents_add(d, at, x, &out);
+    return out;
+}
+
 double law_refine(double *x, const LawProblem *problem, Minimiser *solver) {
     double widest = problem->spec.objective == OBJECTIVE_HUBER ? 10 * problem->spec.delta : 0;
+    minimiser_renew(solver);
     return refine(x, problem, solver, widest, false).f;
 }
 
@@ -131,6 +221,35 @@ static void count_ends(LawFit *fit, const double *value, const double *settled, 
     }
 }
 
+/* Where starts come from: those of several arms, then the law's grid or a few. */
+typedef struct Starts {
+    const double *given; /* (separate, variables) */
+    int separate;
+    LawStarts kind;
+} Starts;
+
+static void set_start(double *x, const Starts *all, const LawProblem *p, int s) {
+    if (s < all->separate)
+        memcpy(x, all->given + s * p->n, (size_t)p->n * sizeof *x);
+    else if (all->kind == LAW_STARTS_GRID)
+        grid_start(x, p, s - all->separate);
+    else
+        few_start(x, p, s);
+}
+
+/* x: the best point, whose last bits depend on what its rank had seen before. In its stead the end of the first start
+ * that has come as low, made once more by every rank, if it does come as low without what others have seen. */
+static void refine_winner(double *x, const Starts *all, const LawProblem *p, const double *value, double least,
+                          Descents *d, Minimiser *solver) {
+    const double as_low = 1 + 1e-8;
+    double again[LAW_VARIABLES];
+    int first = 0;
+    while (value[first] > least * as_low) first++;
+    d->places = 0;
+    set_start(again, all, p, first);
+    if (descend(again, p, solver, d).f <= least * as_low) memcpy(x, again, (size_t)p->n * sizeof *x);
+}
+
 void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *comm) {
     int n = p->n;
     *fit = (LawFit){.arms = p->arms, .n = n, .rows = p->n_rows, .varpro = NAN};
@@ -143,19 +262,16 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
         fit->starts += FEW;
 
     Minimiser *solver = minimiser_new(n, true);
+    Descents descents = descents_new(p);
     double *value = MEM_NEW(double, 2 * fit->starts);
     double *settled = value + fit->starts;
+    const Starts all = {given, separate, starts};
     double best = INFINITY;
     for (int s = comm_rank(comm); s < fit->starts; s += comm_size(comm)) {
         double x[LAW_VARIABLES];
         log_progress(s, fit->starts, "starts");
-        if (s < separate)
-            memcpy(x, given + s * n, (size_t)n * sizeof *x);
-        else if (starts == LAW_STARTS_GRID)
-            grid_start(x, p, s - separate);
-        else
-            few_start(x, p, s);
-        MinOutcome out = refine(x, p, solver, far, false);
+        set_start(x, &all, p, s);
+        MinOutcome out = descend(x, p, solver, &descents);
         value[s] = isfinite(out.f) ? out.f : lost;
         settled[s] = out.converged;
         if (value[s] < best) {
@@ -167,9 +283,11 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
     int winner = 0;
     for (int s = 1; s < fit->starts; s++)
         if (value[s] < value[winner]) winner = s;
+    double least = value[winner];
+    count_ends(fit, value, settled, least, p->sum_weight);
     comm_bcast(comm, fit->x, sizeof fit->x, winner % comm_size(comm));
-    count_ends(fit, value, settled, value[winner], p->sum_weight);
-
+    refine_winner(fit->x, &all, p, value, least, &descents, solver);
+    minimiser_renew(solver);
     MinOutcome last = refine(fit->x, p, solver, far, true);
     fit->objective = last.f;
     fit->gradient = last.gradient;
@@ -181,6 +299,7 @@ void law_fit(LawFit *fit, const LawProblem *p, LawStarts starts, const Comm *com
     for (int m = 0; m < p->arms; m++) fit->law[m] = law_of(p, fit->x, m);
     fit->condition = law_condition(p, fit->x);
     minimiser_free(solver);
+    descents_free(&descents);
     mem_free(value);
     mem_free(given);
 }

@@ -335,7 +335,7 @@ void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows
         double r = noise->unit[from] + noise->width * rng_normal(seed, own, (uint64_t)i);
         double shared = noise->between > 0 ? noise->between * rng_normal(seed, of_group, (uint64_t)rows->group[i]) : 0;
         z[i] = noise->fitted[i] + (noise->shrink * noise->scale[i] * r + shared) / sqrt(rows->k.w[i]);
-        loss[i] = exp(z[i]);
+        if (loss) loss[i] = exp(z[i]);
     }
 }
 

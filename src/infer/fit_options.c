@@ -52,7 +52,7 @@ const KeySpec fit_keys[] = {
     KEY("fit.details", KEY_BOOL, details, "false", 0, 0, NULL, "1",
         "everything about every arm and pair on the terminal; the JSON file always has it"),
     KEY("fit.surrogate", KEY_BOOL, surrogate, "true", 0, 0, NULL, "1", "Gaussian-process frontier beside the law"),
-    KEY("fit.surrogate_points", KEY_INT, surrogate_points, "20000", 10, 46000, NULL, "points",
+    KEY("fit.surrogate_points", KEY_INT, surrogate_points, "5000", 10, 46000, NULL, "points",
         "at most so many points enter the surrogate; 8 n^2 bytes over all ranks"),
     KEY("fit.surrogate_subset", KEY_INT, surrogate_subset, "1000", 10, 46000, NULL, "points",
         "at most so many of them decide its hyperparameters"),

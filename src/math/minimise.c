@@ -17,6 +17,9 @@ struct Minimiser {
     MinFunction *function;
     void *context;
     double *scratch; /* (n) a gradient nobody asked for */
+    /* With a Hessian: the last point that was looked at and its Hessian. TAO asks for it after the value, and nearly every
+     * point is kept, while both together cost hardly more than the value. */
+    double *at, *curve; /* (n), (n, n) */
 };
 
 static PetscErrorCode value(Tao tao, Vec xv, PetscReal *f, Vec gv, void *ctx) {
@@ -26,7 +29,8 @@ static PetscErrorCode value(Tao tao, Vec xv, PetscReal *f, Vec gv, void *ctx) {
     double *g;
     VecGetArrayRead(xv, &x);
     VecGetArray(gv, &g);
-    *f = m->function(m->context, x, g, NULL);
+    *f = m->function(m->context, x, g, m->curve);
+    if (m->h) memcpy(m->at, x, (size_t)m->n * sizeof *x);
     if (!isfinite(*f)) *f = PETSC_INFINITY;
     VecRestoreArray(gv, &g);
     VecRestoreArrayRead(xv, &x);
@@ -40,7 +44,8 @@ static PetscErrorCode hessian(Tao tao, Vec xv, Mat h, Mat p, void *ctx) {
     double *hx;
     VecGetArrayRead(xv, &x);
     MatDenseGetArray(h, &hx);
-    m->function(m->context, x, m->scratch, hx);
+    if (memcmp(m->at, x, (size_t)m->n * sizeof *x) != 0) m->function(m->context, x, m->scratch, m->curve);
+    memcpy(hx, m->curve, (size_t)(m->n * m->n) * sizeof *hx);
     MatDenseRestoreArray(h, &hx);
     VecRestoreArrayRead(xv, &x);
     return 0;
@@ -66,6 +71,8 @@ Minimiser *minimiser_new(int n, bool with_hessian) {
     Minimiser *m = MEM_NEW(Minimiser, 1);
     m->n = n;
     m->scratch = MEM_NEW(double, n);
+    m->at = MEM_NEW(double, n + n * n);
+    m->curve = with_hessian ? m->at + n : NULL;
     PETSC_CALL(VecCreateSeq(PETSC_COMM_SELF, n, &m->x));
     PETSC_CALL(VecDuplicate(m->x, &m->lo));
     PETSC_CALL(VecDuplicate(m->x, &m->hi));
@@ -86,6 +93,7 @@ void minimiser_free(Minimiser *m) {
     VecDestroy(&m->lo);
     VecDestroy(&m->hi);
     mem_free(m->scratch);
+    mem_free(m->at);
     mem_free(m);
 }
 
@@ -109,6 +117,7 @@ MinOutcome minimise(Minimiser *m, double *x, const double *lo, const double *hi,
                     double tolerance, int max_iterations) {
     m->function = function;
     m->context = context;
+    m->at[0] = NAN; /* what was seen was of another function */
     for (int i = 0; i < m->n; i++) x[i] = fmin(fmax(x[i], lo[i]), hi[i]);
     put(m->x, x, m->n);
     put(m->lo, lo, m->n);
