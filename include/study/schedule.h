@@ -9,8 +9,9 @@
  *  Queues. Halves of an odd number differ: sizes that are near each other (QUEUE_NEAR) share a queue.
  *
  *  Choice. Small blocks are the efficient ones, large ones the fast ones. Under a time T each cell goes to the queue of least
- *  rank-seconds among those where it takes at most T; the schedule is simulated, the longest cells of a queue first, and the
- *  best T is kept. Then the cell that ends last is tried in faster queues as long as that helps. Cost: O((cells + ranks) log)
+ *  rank-seconds among those where it takes at most T, times a power of its share of the work, so that small cells are left to
+ *  fill gaps with; the schedule is simulated, the longest cells of a queue first, and the best T and power are kept. Then the
+ *  cell that ends last is tried in faster queues as long as that helps. Cost: O((cells + ranks) log)
  *  for each of some tens of simulations.
  *
  *  Not collective. Errors: none. Seconds, ranks. */

@@ -1,4 +1,4 @@
-/** The subcommands: one file each (plan.c has status too). Each gets the arguments after its name: an optional file
+/** The subcommands: one file each. Each gets the arguments after its name: an optional file
  *  first, then `-key value` pairs. Returns the user's error or ERR_NONE; `*code` is the exit code where there is no
  *  error. */
 #pragma once
@@ -55,7 +55,7 @@ bool keys_of_file(int argc, char **argv);
 
 /** Keys of plan and status, of run, of keys, of export, and of discover. */
 extern const KeySpec plan_keys[], run_keys[], keys_keys[], export_keys[], discover_keys[];
-enum { PLAN_KEYS = 2, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1, DISCOVER_KEYS = 4 };
+enum { PLAN_KEYS = 7, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1, DISCOVER_KEYS = 4 };
 
 /** Ends a document: the root writes it to the file of a `json` key, to standard output where that is `-`, nowhere where
  *  it is empty. Frees it. Not collective: the error is the root's. */

@@ -15,7 +15,7 @@
 
 const Command commands[] = {
     {"plan", cmd_plan, "STUDY.yaml [-key value ...]",
-     "every cell: N, D, FLOP, memory, layout, expected time; with -design, what the grid will tell",
+     "every cell: N, D, FLOP, memory, layout, expected time, here or on a machine that is described",
      USES_STUDY | USES_DATA | USES_DESIGN, plan_keys, PLAN_KEYS},
     {"run", cmd_run, "STUDY.yaml [-key value ...]",
      "make the data if absent, train what is left, gather, fit; safe to repeat",

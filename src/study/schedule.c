@@ -275,36 +275,52 @@ static void try_queues(Plan *p) {
 
 /* ---- The choice. ---- */
 
-/* No schedule is shorter: each task at its fastest, and all the work at its cheapest on all ranks. */
-static double shortest(const Plan *p) {
-    double longest = 0, work = 0;
+/* No schedule is shorter: each task at its fastest, and all the work at its cheapest on all ranks. Fills share, the
+ * rank-seconds of each task at its cheapest, over those of the largest. */
+static double shortest(double *share, const Plan *p) {
+    double longest = 0, work = 0, most = 0;
     for (int i = 0; i < p->work->n; i++) {
         double soonest = INFINITY, least = INFINITY, rank_seconds;
         for (int q = 0; q < p->blocks->queues; q++) {
             soonest = fmin(soonest, queue_seconds(p, i, q, &rank_seconds));
             least = fmin(least, rank_seconds);
         }
+        share[i] = isinf(soonest) ? 0 : least;
         if (isinf(soonest)) continue;
         longest = fmax(longest, soonest);
         work += least;
+        most = fmax(most, least);
     }
+    for (int i = 0; i < p->work->n && most > 0; i++) share[i] /= most;
     return fmax(longest, work / p->blocks->ranks);
 }
 
-/* The choice of the best T, simulated. T below the shortest schedule is worth a try: cells on small blocks begin late. */
-static void seek_time(Plan *p) {
-    const int large = 20000; /* tasks and ranks: then each T takes a tenth of a second */
-    const double depth = 10, stride = p->work->n + p->blocks->ranks > large ? 1.25 : 1.06;
-    double lower = shortest(p), best = INFINITY, best_time = lower;
-    for (double t = lower / depth; t < best && lower > 0; t *= stride) {
-        for (int i = 0; i < p->work->n; i++) p->queue[i] = choose_queue(p, i, t);
-        try_queues(p);
-        if (p->s.makespan >= best) continue;
-        best = p->s.makespan;
-        best_time = t;
-    }
-    for (int i = 0; i < p->work->n; i++) p->queue[i] = choose_queue(p, i, best_time);
+/* Each task within t times its share to some power. */
+static void choose_all(Plan *p, const double *share, double t, double power) {
+    for (int i = 0; i < p->work->n; i++) p->queue[i] = choose_queue(p, i, t * pow(share[i], power));
     try_queues(p);
+}
+
+/* The choice of the best T and power, simulated. T below the shortest schedule is worth a try: cells on small blocks begin
+ * late. */
+static void seek_time(Plan *p) {
+    static const double power[] = {0, 0.15, 0.3, 0.5};
+    const int powers = sizeof power / sizeof *power;
+    const int large = 20000; /* tasks and ranks: then each T takes a tenth of a second */
+    bool many = p->work->n + p->blocks->ranks > large;
+    const double depth = 10, stride = many ? 1.3 : 1.06;
+    double *share = MEM_NEW(double, p->work->n + 1);
+    double lower = shortest(share, p), best = INFINITY, best_time = lower, best_power = 0;
+    for (int k = 0; k < powers; k += many ? 2 : 1)
+        for (double t = lower / depth; t < fmin(best, lower * depth) && lower > 0; t *= stride) {
+            choose_all(p, share, t, power[k]);
+            if (p->s.makespan >= best) continue;
+            best = p->s.makespan;
+            best_time = t;
+            best_power = power[k];
+        }
+    choose_all(p, share, best_time, best_power);
+    mem_free(share);
 }
 
 /* Moves the task that ends last to a faster queue where the whole then ends sooner; false: there is none. */
