@@ -1,4 +1,4 @@
-# Sourced by test_errors.sh and test_hostile.sh: a small study in $here that has been run, and what refuses. $build is set.
+# Sourced by test_errors.sh, test_hostile.sh and test_plan.sh: a small study in $here that has been run, and what refuses. $build is set.
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT
 bad=0

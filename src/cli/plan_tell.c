@@ -68,18 +68,19 @@ static void print_blocks(const StudyPlan *p) {
     for (int i = 0; i < p->n; i++) cells[blocks_size(b, p->schedule.slot[i].block)]++;
     for (int s = b->sizes - 1; s >= 0; s--)
         if (cells[s] && used < sizeof text)
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s%d on %d", used ? ", " : "", cells[s], b->size[s]);
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used, "%s%d on %d", used ? ", " : "", cells[s], b->size[s]);
     log_text("cells on blocks of so many ranks: %s", text);
     mem_free(cells);
 }
 
 /* Which numbers are measured and which are not. */
 static void print_known(const StudyPlan *p, const Sums *t) {
-    static const char *const what[KNOWN_WAYS] = {
-        [KNOWN_MEASURED] = "timed on this machine at their batch",
-        [KNOWN_SCALED] = "timed on fewer samples or one block, and scaled by FLOP",
-        [KNOWN_EXTRAPOLATED] = "extrapolated from another size",
-        [KNOWN_DESCRIBED] = "by the rate that is assumed of the machine"};
+    static const char *const what[KNOWN_WAYS] = {[KNOWN_MEASURED] = "timed on this machine at their batch",
+                                                 [KNOWN_SCALED] =
+                                                     "timed on fewer samples or one block, and scaled by FLOP",
+                                                 [KNOWN_EXTRAPOLATED] = "extrapolated from another size",
+                                                 [KNOWN_DESCRIBED] = "by the rate that is assumed of the machine"};
     for (int k = 0; k < KNOWN_WAYS; k++)
         if (t->known[k]) log_text("steps of %d cells: %s, %s", t->known[k], known_name(k), what[k]);
     if (p->machine.nodes > 1)
@@ -117,9 +118,10 @@ void plan_print(const Study *s, const StudyPlan *p) {
         log_text("critical cell: %s, from %.4g to %.4g s on %d ranks", critical->record.id, slot->start, slot->end,
                  slot->block.ranks);
     }
-    log_text("on %d ranks, %d nodes of %s: about %.4g s, %.4g core-hours, %.4g node-hours; ranks are in cells %.1f %% of it",
-             m->ranks, m->nodes, m->name, span, span * m->ranks * m->cores / hour, span * m->nodes / hour,
-             100 * schedule_utilisation(schedule, &p->blocks));
+    log_text(
+        "on %d ranks, %d nodes of %s: about %.4g s, %.4g core-hours, %.4g node-hours; ranks are in cells %.1f %% of it",
+        m->ranks, m->nodes, m->name, span, span * m->ranks * m->cores / hour, span * m->nodes / hour,
+        100 * schedule_utilisation(schedule, &p->blocks));
     if (m->cores < 1) log_text("ranks share cores: %.2f cores each", m->cores);
     print_known(p, &t);
     print_refused(s, t.refused);
@@ -221,16 +223,18 @@ Json *plan_json(const Study *s, const StudyPlan *p, const Deadline *deadline) {
 
 Err plan_csv(const Study *s, const StudyPlan *p, const char *path) {
     enum { ROW = 768 };
-    static const char head[] = "id,arm,role,N,D,steps,dataset,seed,lr,flop_nominal,flop_executed,dp,tp,block,bytes,seconds,"
-                               "start,step,note\n";
+    static const char head[] =
+        "id,arm,role,N,D,steps,dataset,seed,lr,flop_nominal,flop_executed,dp,tp,block,bytes,seconds,"
+        "start,step,note\n";
     const Slot **slot = slots_of(s, p);
     char temp[COMMIT_PATH], *text = MEM_NEW(char, sizeof head + (size_t)s->grid.n * ROW);
     size_t used = (size_t)sprintf(text, "%s", head);
     for (int i = 0; i < s->grid.n; i++) {
         const Cell *c = &s->grid.cell[i];
         const CellRecord *r = &c->record;
-        used += (size_t)snprintf(text + used, ROW, "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%.9g,%.9g,%.9g,%lld,%lld,%d,%lld,", r->id,
-                                 r->arm, r->role, (long long)r->parameters, (long long)r->samples, (long long)r->steps,
+        used += (size_t)snprintf(text + used, ROW,
+                                 "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%.9g,%.9g,%.9g,%lld,%lld,%d,%lld,", r->id, r->arm,
+                                 r->role, (long long)r->parameters, (long long)r->samples, (long long)r->steps,
                                  (long long)r->dataset, (long long)r->seed, r->lr, c->flop_nominal, c->flop_executed,
                                  (long long)r->dp, (long long)r->tp, slot[i] ? c->block : 0, (long long)c->bytes);
         if (slot[i]) used += (size_t)snprintf(text + used, ROW, "%.6g,%.6g", c->seconds, slot[i]->start);

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Plans and what runs by them: layouts that the program chooses on 1 to 4 ranks give every cell once and the losses of the plain
+# layout; files for programs, deadlines, other numbers of ranks, described machines, what fits nowhere. test_plan.sh BUILD_DIR
+set -u
+build=$1
+python=${PYTHON:-/usr/bin/python3}
+source tests/refuse.sh # makes $here
+export XDG_CACHE_HOME=$here/cache
+mkdir -p "$XDG_CACHE_HOME"
+fail() { echo "FAILED: $*"; exit 1; }
+eq() { local n=$1; shift; jobs/local.sh "$n" "$build/equiscale" "$@"; }
+
+cat >"$here/s.yaml" <<END
+study:
+  name: s
+  folder: $here/runs
+  arms: [transformer, gatr]
+  steps: [4, 12, 400]
+  datasets: [40]
+  measures: []
+  fit: false
+  test_trajectories: 8
+  validation_trajectories: 4
+  test_samples: 32
+  validation_samples: 16
+transformer:
+  width: [8, 16]
+  depth: [1, 2]
+  heads: [2, 2]
+gatr:
+  width: [2, 4]
+  depth: [1, 1]
+  heads: [2, 2]
+train:
+  batch: 8
+  evaluations: 2
+data:
+  path: $here/s.h5
+  trajectories: 60
+  frames: 8
+  bodies_max: 4
+END
+
+# Every cell once on any number of ranks; where the layout is the plain one, its bits.
+for n in 1 2 3 4; do
+    eq "$n" run "$here/s.yaml" -study_name "auto$n" >"$here/log$n" 2>&1 || fail "$n ranks: $(tail -n 3 "$here/log$n")"
+    grep -q "12 of 12 cells to run on $n ranks, in blocks of " "$here/log$n" || fail "$n ranks: $(head -n 5 "$here/log$n")"
+    [ "$(grep -c GFLOP/s "$here/log$n")" = 12 ] || fail "$n ranks: a line a cell"
+done
+eq 2 run "$here/s.yaml" -study_name fixed -layout_dp 1 >"$here/log" 2>&1 || fail "fixed: $(tail -n 3 "$here/log")"
+eq 2 run "$here/s.yaml" -study_name auto3 -layout_dp 2 >"$here/log" 2>&1 || fail "another layout: $(tail -n 3 "$here/log")"
+grep -q '0 of 12 cells to run' "$here/log" || fail "a cell is not known by its layout: $(cat "$here/log")"
+"$python" - "$here/runs" <<'END' || fail "layouts"
+import sys, h5py, numpy as np
+def read(name):
+    with h5py.File(f"{sys.argv[1]}/{name}/results.h5") as f:
+        return {k: f["cells"][k][()] for k in ("id", "loss", "dp", "tp", "outcome")}
+plain = read("auto1")
+assert (plain["dp"] == 1).all() and (plain["tp"] == 1).all() and len(set(plain["id"])) == 12
+fixed = read("fixed")
+assert (fixed["id"] == plain["id"]).all() and (fixed["loss"] == plain["loss"]).all() and (fixed["dp"] == 1).all()
+for n in 2, 3, 4:
+    here = read(f"auto{n}")
+    ranks = here["dp"] * here["tp"]
+    assert (here["id"] == plain["id"]).all() and ranks.max() <= n, n
+    same = ranks == 1
+    assert (here["loss"][same] == plain["loss"][same]).all(), f"{n} ranks: bits of the plain layout"
+    worst = np.abs(here["loss"] / plain["loss"] - 1).max()
+    assert worst < 5e-3, (n, worst)
+    print(f"measured on {n} ranks: {same.sum()} of 12 cells on one rank, losses differ by at most {worst:.1e}")
+END
+
+# The files say what the table says; what was measured once is kept.
+eq 1 plan "$here/s.yaml" -json "$here/a.json" -csv "$here/a.csv" >"$here/table" || fail plan
+eq 1 plan "$here/s.yaml" -json "$here/b.json" >/dev/null || fail "plan again"
+eq 1 plan "$here/s.yaml" -calibrate -json "$here/c.json" >/dev/null || fail "plan -calibrate"
+archer="-machine input/machines/archer2.yaml"
+# shellcheck disable=SC2086  # two words
+eq 1 plan "$here/s.yaml" $archer -ranks 1000 -json "$here/far.json" >"$here/far" || fail "a described machine"
+eq 1 plan "$here/s.yaml" -deadline 1e-9 -json "$here/none.json" >"$here/late" || fail "deadline"
+eq 1 plan "$here/s.yaml" -deadline 1e5 >"$here/early" || fail "deadline far away"
+grep -q 'it does not end in time' "$here/late" || fail "$(tail -n 3 "$here/late")"
+grep -q 'it ends in time' "$here/early" || fail "$(tail -n 3 "$here/early")"
+grep -q 'steps of 12 cells: measured, timed on this machine' "$here/table" || fail "what is measured: $(tail -n 8 "$here/table")"
+grep -q 'steps of 12 cells: described' "$here/far" || fail "what is described: $(tail -n 8 "$here/far")"
+"$python" - "$here" <<'END' || fail "files"
+import csv, json, sys
+a, b, c, far, none = (json.load(open(f"{sys.argv[1]}/{n}.json")) for n in ("a", "b", "c", "far", "none"))
+rows = list(csv.DictReader(open(f"{sys.argv[1]}/a.csv")))
+assert len(rows) == len(a["cells"]) == 12
+for row, cell in zip(rows, a["cells"]):
+    assert row["id"] == cell["id"] and int(row["N"]) == cell["parameters"] and int(row["bytes"]) == cell["bytes"] > 0
+    assert abs(float(row["seconds"]) / cell["seconds"] - 1) < 1e-5 and cell["step"] == "measured" and cell["block"] == 1
+assert a["makespan"] == b["makespan"] != c["makespan"], "kept, and measured again when asked"
+assert abs(sum(c["seconds"] for c in a["cells"]) / a["makespan"] - 1) < 1e-6 and a["utilisation"] > 0.999
+assert abs(a["core_hours"] - a["makespan"] / 3600) < 1e-9 and a["refused"] == 0
+assert a["critical"] in {c["id"] for c in a["cells"]}
+assert far["machine"] == "ARCHER2" and far["ranks"] == 1000 and far["nodes"] == 8 and far["sums_between_nodes"] == "described"
+assert max(c["block"] for c in far["cells"]) > 1
+assert abs(far["node_hours"] - far["makespan"] * 8 / 3600) < 1e-9
+assert len(none["deadline"]["drop"]) == 12 and none["deadline"]["makespan"] == 0
+END
+
+# Half of the time is for half of the work: the dearest cells go.
+half=$("$python" -c "import json; a = json.load(open('$here/a.json')); print(a['makespan'] / 2 / 3600)")
+eq 1 plan "$here/s.yaml" -deadline "$half" -json "$here/half.json" >/dev/null || fail "half of the time"
+"$python" - "$here" <<'END' || fail "deadline"
+import json, sys
+half = json.load(open(f"{sys.argv[1]}/half.json"))
+drop = half["deadline"]["drop"]
+cost = {c["id"]: c["seconds"] for c in half["cells"]}
+assert half["deadline"]["makespan"] <= 3600 * half["deadline"]["hours"]
+assert 0 < len(drop) < 12 and min(cost[d] for d in drop) >= max(cost[i] for i in cost if i not in drop), drop
+END
+
+# What fits nowhere is named, the rest is planned.
+eq 1 plan "$here/s.yaml" -transformer_width 8,512 -run_memory 8 -study_data_memory 0 >"$here/small" || fail "memory"
+grep -q '^transformer-w512.* does not fit: needs .* MiB on each' "$here/small" || fail "memory: $(tail -n 6 "$here/small")"
+
+# A large study is short on a terminal.
+seeds=$(seq -s, 1 60)
+eq 1 plan "$here/s.yaml" -study_seeds "$seeds" -csv "$here/many.csv" >"$here/many" || fail "many cells"
+[ "$(wc -l <"$here/many")" -lt 60 ] || fail "many cells: $(wc -l <"$here/many") lines"
+grep -q '^... and 700 more' "$here/many" || fail "many cells: $(cat "$here/many")"
+[ "$(wc -l <"$here/many.csv")" = 721 ] || fail "many cells: rows"
+
+refuse 3 'layout.dp x layout.tp = 2 x 1 on 3 ranks: want .* multiple of 2' plan "$here/s.yaml" -layout_dp 2
+# shellcheck disable=SC2086  # two words
+refuse 1 'ARCHER2 has 5860 nodes of 128 ranks: want -ranks of at most 750080' plan "$here/s.yaml" $archer -ranks 750081
+# shellcheck disable=SC2086  # two words
+refuse 1 'archer2.yaml: want -ranks' plan "$here/s.yaml" $archer
+sed 's/share: .*/share: 2/' input/machines/fugaku.yaml >"$here/bad.yaml"
+refuse 1 'bad.yaml:[0-9]+: machine.share = 2: want' plan "$here/s.yaml" -machine "$here/bad.yaml" -ranks 2
+sed 's/  share/  cake/' input/machines/fugaku.yaml >"$here/bad.yaml"
+refuse 1 'machine.share' plan "$here/s.yaml" -machine "$here/bad.yaml" -ranks 2
+refuse 1 'no/where.*: No such' plan "$here/s.yaml" -csv "$here/no/where"
+[ "$bad" = 0 ] || fail "see above"
