@@ -68,20 +68,28 @@ static inline bool fixture_splits(const TrainJob *job, int tp) {
 
 /** Trains on the first dp x tp ranks of the world; every rank has the record and the curve, those ranks what was found,
  *  to be freed. Collective on the world. */
-static inline MeasureSink fixture_train(CurvePoint curve[FIXTURE_POINTS], CellRecord *record, const TrainJob *job,
-                                        const TrainData *data, int dp, int tp) {
+static inline MeasureSink fixture_train_with(CurvePoint curve[FIXTURE_POINTS], CellRecord *record, const TrainJob *job,
+                                             const TrainData *data, int dp, int tp, const TrainOptions *options,
+                                             const TrainHooks *hooks) {
     const Comm *world = comm_world();
     Comm *cell = comm_split(world, comm_rank(world) < dp * tp ? 0 : -1);
     MeasureSink found = {0};
     if (cell) {
         ProcGrid grid = procgrid_new(cell, dp, tp);
-        train_cell(record, curve, &found, job, &fixture_options, data, &grid, &(TrainHooks){0});
+        Err err = train_cell(record, curve, &found, job, options, data, &grid, hooks);
+        CHECK(!err.code, "%s", err.text);
         procgrid_free(&grid);
         comm_free(cell);
     }
     comm_bcast(world, curve, FIXTURE_POINTS * sizeof *curve, 0);
     comm_bcast(world, record, sizeof *record, 0);
     return found;
+}
+
+/** The same as a rule. */
+static inline MeasureSink fixture_train(CurvePoint curve[FIXTURE_POINTS], CellRecord *record, const TrainJob *job,
+                                        const TrainData *data, int dp, int tp) {
+    return fixture_train_with(curve, record, job, data, dp, tp, &fixture_options, &(TrainHooks){0});
 }
 
 /** Parameters after `steps` steps at a constant rate on the first `dp` ranks of the world; mem_free them. NULL on other

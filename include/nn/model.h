@@ -123,6 +123,13 @@ const ModelKind *model_kind(const char *name); /* NULL when there is none of tha
 /** Work over a batch; exact. Not collective. */
 ModelFlops model_flops(const ModelWork *work, const Packed *seqs);
 
+/** The same where all that is known are the sums of lengths and of their squares; and these of a batch, added. Not collective. */
+typedef struct PackedLengths {
+    double tokens, squares;
+} PackedLengths;
+ModelFlops model_flops_of(const ModelWork *work, PackedLengths lengths);
+void packed_lengths_add(PackedLengths *lengths, const Packed *seqs);
+
 /** A model on the tensor-parallel ranks of `tp`, with room for batches up to the given size: max_tokens in all, in at
  *  most max_sequences of at most max_length each. */
 struct Model {

@@ -8,7 +8,7 @@
 
 enum { STUDY_ARMS = 16, STUDY_KINDS = 8, STUDY_PROCEDURES = 16 };
 /* Tables of keys: seven of the study's own, then one per procedure and per measurement. */
-enum { STUDY_TABLES = 7 + STUDY_PROCEDURES + MEASURE_CHOICE };
+enum { STUDY_TABLES = 8 + STUDY_PROCEDURES + MEASURE_CHOICE };
 
 /** Learning rate of an arm, keys `<arm>.*`, for N parameters and a training of S steps:
  *  peak = lr (N / 1e5)^-lr_exponent min(1, (S / lr_steps)^-lr_steps_exponent); several values of lr are swept. */

@@ -4,6 +4,11 @@
 
 #include "train/trainer.h"
 
+/** Samples that a rank of such a layout takes through the model at once: train.micro_batch or all that it has of a step,
+ *  whichever is less; one where the cell is trained reproducibly. With train.micro_batch = 0, where all of them need more
+ *  than this rank's part of the node's memory, half as many, a quarter, ... until they fit. */
+int64_t forecast_micro_batch(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp);
+
 /** Bytes that a rank needs for the cell in a dp x tp layout: model, optimiser, buffers, procedure, and the dataset as
  *  each rank holds it. */
 int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp);

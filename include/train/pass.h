@@ -8,10 +8,16 @@
  *  then equivariant under all rotations that tilt the scene, at no FLOP.
  *
  *  One code path for every layout: samples of a batch are split over dp, the model over tp, gradients are summed over
- *  dp block by block while the backward pass still runs. A rank's share goes through the model in pieces that the caches
- *  hold (nn/model.h, model_piece): one sum over dp a batch, with the last piece. */
+ *  dp block by block while the backward pass still runs. A step's gradient is that of one or of several batches, one
+ *  after the other (gradient accumulation), and each goes through the model in pieces that the caches hold (nn/model.h,
+ *  model_piece): one sum over dp a step, with the last piece of the last batch.
+ *
+ *  A pass may be reproducible: gradients and losses are then formed sample by sample and added in one tree (par/fixed_sum.h),
+ *  held-out losses in the order of samples, so that every dp gives the same bits. tp stays what it is: its sums are within a
+ *  sample. */
 #pragma once
 
+#include "par/fixed_sum.h"
 #include "train/batch.h"
 
 /** What a procedure asks for beside the gradient of the parameters: that by what moves of the scenes. */
@@ -37,6 +43,9 @@ typedef struct Pass {
     double *by_trajectory; /* sums of held-out losses, then numbers of samples */
     InputGradient *inputs; /* where pass_gradient leaves it; not owned; NULL: it is not asked for */
     CommRequest *request;  /* one a gradient block */
+    FixedSum *sum;         /* of the gradients of samples; NULL: the pass is not reproducible */
+    bool begun;            /* a sample of the step is in it */
+    double *sample_loss; /* then: the loss of each sample of a step, or of a held-out range, on the rank that has it */
     Arena arena;
 } Pass;
 
@@ -47,6 +56,12 @@ void pass_free(Pass *pass);
 
 /** Bytes on one rank that pass_init takes. Not collective. */
 int64_t pass_bytes(const ModelKind *kind, const ModelShape *shape, int tp, int sequences, const TrainData *data);
+
+/** From here on the pass is reproducible, for steps of `samples` samples. Its batches must hold all views of a sample. Not
+ *  collective. And the bytes that it takes more, on any of dp ranks. */
+void pass_reproducible(Pass *pass, int64_t samples);
+int64_t pass_reproducible_bytes(const ModelKind *kind, const ModelShape *shape, int dp, int tp, int64_t samples,
+                                const TrainData *data);
 
 /** Samples first .. first+count-1 of n that rank r of dp takes: a contiguous run; and the largest such count. Not
  *  collective. */
@@ -71,8 +86,13 @@ void pass_inputs_layout(InputGradient *inputs, const Pass *pass, Arena *arena);
  *  the sum of field, times the numbers of M by rows and of m. After pass_gradient with pass->inputs. Not collective. */
 void pass_field(double field[MOTION_GENERATORS], const Pass *pass, int q);
 
-/** Gradient of the loss of one batch of `samples` samples over all dp, in model->grad. Returns this rank's share of that
- *  loss. Collective on grid->cell. */
+/** Gradient of the loss of a step of `samples` samples over all dp, in model->grad: started once, and then that of each
+ *  batch of this rank added; `more`: others follow. Where the pass is reproducible a batch is all views of one sample, or
+ *  nothing on a rank that has none. With the last batch the gradient is complete. The values returned on all dp ranks
+ *  for all batches add up to the loss. pass_gradient does both for one batch, of a pass that is not reproducible.
+ *  Collective on grid->tp, with the last batch on grid->cell. */
+void pass_gradient_start(Pass *pass);
+double pass_gradient_add(Pass *pass, int64_t samples, bool more);
 double pass_gradient(Pass *pass, int64_t samples);
 
 /** Mean loss over the first samples of a held-out range, shared out over dp. Unless NULL, `error` receives its standard

@@ -52,10 +52,15 @@ struct Procedure {
     void (*fill)(ProcedureRun *run, Batch *batch, int64_t first, int n);
 
     /** Before and after the gradient of a batch: what is asked of the pass beside the gradient of the parameters, and what
-     *  is made of it. Afterwards that gradient is complete and not used yet, and the pass holds the batch, what went into
-     *  the model, and the gradients of what it said. Collective on the grid's cell. NULL: nothing to do. */
+     *  is made of it. Afterwards the pass holds the batch, what went into the model, and the gradients of what it said;
+     *  with the last batch of a step the gradient of the parameters is complete and not used yet. Collective on the
+     *  grid's tp; on its cell where whole_batch says so. NULL: nothing to do. */
     void (*before_gradient)(ProcedureRun *run, Pass *pass);
     void (*after_gradient)(ProcedureRun *run, Pass *pass);
+
+    /** Whether it wants all samples that a rank has of a step in one batch: it then cannot be trained in smaller ones, and
+     *  not reproducibly. NULL: it does not. */
+    bool (*whole_batch)(const void *options);
 
     /** What it has learned, for checkpoints: `state` tells how many numbers that are, the same in every layout, and where
      *  the pointer is not NULL gives them, all on every rank, which is collective on grid->cell; `restore` takes them back
@@ -93,7 +98,13 @@ ModelFlops procedure_flops(const Procedure *procedure, const void *options, Mode
 /** The batch of samples first .. first+n-1, emptied before. Not collective. */
 void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n);
 
-/** pass_gradient of that batch with what the procedure does before and after it. Collective on the grid's cell. */
+/** The gradient of one step: of samples first .. first+count-1 of the stream, this rank's of `samples`, in batches of as
+ *  many as the pass holds, one by one where it is reproducible, with what the procedure does before and after each. Returns
+ *  this rank's share of the loss; lengths of all sequences are added. Collective on the grid's cell. */
+double procedure_step(PackedLengths *lengths, ProcedureRun *run, Pass *pass, int64_t first, int count, int64_t samples);
+bool procedure_whole_batch(const Procedure *procedure, const void *options);
+
+/** The same of the batch that is there, and of nothing else. Collective on the grid's cell. */
 double procedure_gradient(ProcedureRun *run, Pass *pass, int64_t samples);
 
 /** What it has learned: how many numbers, and where `numbers` is not NULL all of them, on every rank; and back. Collective

@@ -1,7 +1,12 @@
 /** One cell: train a model on its process grid and measure its loss on the fixed test set.
  *
  *  A step: the procedure fills the batch with views of its samples, the pass (train/pass.h) gives loss and gradient,
- *  the procedure sees the gradient, AdamW takes it. */
+ *  the procedure sees the gradient, AdamW takes it. A rank's samples of a step go through the model in batches that fit its
+ *  memory (train.micro_batch), whose gradients add up: the batch of a step is a choice of the science alone.
+ *
+ *  With `reproducible` parameters, losses and norms of the gradient are the same bits for every dp, every number of ranks
+ *  of the job and every order of cells, on one kind of machine and with one build and tp. Without it they are equal to
+ *  rounding. What is measured (train/measure.h) and the procedure's own numbers are equal to rounding in any case. */
 #pragma once
 
 #include "io/results.h"
@@ -20,9 +25,20 @@ typedef struct TrainOptions {
     double clip;           /* largest 2-norm of the gradient */
     int64_t evaluations;   /* points of a learning curve, at steps halving from the last one down */
     int64_t curve_samples; /* of the test set, at all points but the last; 0: all */
+    bool reproducible;     /* the same bits whatever dp */
+
+    int64_t micro_batch; /* samples that a rank takes through the model at once; 0: as many as fit */
 } TrainOptions;
 extern const KeySpec train_keys[];
 extern const int n_train_keys;
+
+/** Keys that decide how a cell is trained and not what comes out, up to rounding: they may change from one run of a study to
+ *  the next. */
+extern const KeySpec train_means_keys[];
+extern const int n_train_means_keys;
+
+/** Refuses options that a procedure cannot be trained with. Not collective. */
+Err train_check(const TrainOptions *options, const Procedure *procedure, const void *procedure_options, int64_t dp);
 
 typedef struct TrainJob {
     const ModelKind *kind;

@@ -14,15 +14,25 @@ const ModelKind *model_kind(const char *name) {
     return NULL;
 }
 
-ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
-    double tokens = (double)seqs->start[seqs->n], squares = 0;
+void packed_lengths_add(PackedLengths *lengths, const Packed *seqs) {
+    lengths->tokens += (double)seqs->start[seqs->n];
     for (int i = 0; i < seqs->n; i++) {
         double length = (double)(seqs->start[i + 1] - seqs->start[i]);
-        squares += length * length;
+        lengths->squares += length * length;
     }
+}
+
+ModelFlops model_flops_of(const ModelWork *work, PackedLengths lengths) {
+    double tokens = lengths.tokens, squares = lengths.squares;
     return (ModelFlops){.nominal = work->token.nominal * tokens + work->square.nominal * squares,
                         .executed = work->token.executed * tokens + work->square.executed * squares,
                         .attention = work->square.attention * squares};
+}
+
+ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
+    PackedLengths lengths = {0};
+    packed_lengths_add(&lengths, seqs);
+    return model_flops_of(work, lengths);
 }
 
 int model_block_taps(Tap *tap, int depth, int mv, int s) {

@@ -96,7 +96,9 @@ static Err add_kinds(Maker *m) {
     const StudyOptions *o = m->options;
     for (int a = 0; a < o->arms.n; a++) {
         const Procedure *procedure = arm_find(o->arms.at[a])->procedure;
-        if (procedure->check) TRY(procedure->check(study_options_procedure(o, procedure), m->data));
+        const void *keys = study_options_procedure(o, procedure);
+        if (procedure->check) TRY(procedure->check(keys, m->data));
+        TRY(train_check(&o->train, procedure, keys, o->dp));
         m->first_kind[a] = m->grid->kinds;
         for (int s = 0; s < sizes_of(o, a); s++) TRY(add_kind(m, a, s));
     }

@@ -141,6 +141,7 @@ static int parts_of(Part parts[STUDY_TABLES]) {
     parts[n++] = (Part){study_held_out_keys, n_study_held_out_keys, 0};
     parts[n++] = (Part){made, n_made, 0};
     parts[n++] = (Part){train_keys, n_train_keys, offsetof(StudyOptions, train)};
+    parts[n++] = (Part){train_means_keys, n_train_means_keys, offsetof(StudyOptions, train)};
     parts[n++] = (Part){data_keys, n_data_keys, offsetof(StudyOptions, data)};
     parts[n++] = (Part){run_keys, N_RUN_KEYS, 0};
     parts[n++] = (Part){measure_keys, n_measure_keys, offsetof(StudyOptions, measure)};

@@ -1,5 +1,6 @@
 #include "train/forecast.h"
 
+#include "base/memory.h"
 #include "base/timer.h"
 #include "train/optim.h"
 
@@ -13,11 +14,28 @@ static int64_t moments_bytes(const TrainJob *job, int tp) {
     return bytes;
 }
 
+/* With so many samples at once. */
+static int64_t bytes_with(int64_t samples, const TrainJob *job, const TrainOptions *options, const TrainData *data,
+                          int dp, int tp) {
+    int sequences = procedure_views(job->procedure, job->procedure_options) * (int)samples;
+    int64_t bytes = data->dataset_bytes + pass_bytes(job->kind, &job->shape, tp, sequences, data) +
+                    moments_bytes(job, tp) + measure_bytes(job->measures, job->kind, &job->shape, data, sequences) +
+                    procedure_bytes(job->procedure, job->procedure_options, job->kind, &job->shape, sequences, data);
+    if (options->reproducible) bytes += pass_reproducible_bytes(job->kind, &job->shape, dp, tp, options->batch, data);
+    return bytes;
+}
+
+int64_t forecast_micro_batch(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp) {
+    int64_t samples = pass_largest_share(options->batch, dp), room = memory_bytes() / comm_node_ranks();
+    if (options->reproducible) return 1;
+    if (options->micro_batch) return options->micro_batch < samples ? options->micro_batch : samples;
+    if (procedure_whole_batch(job->procedure, job->procedure_options)) return samples;
+    while (samples > 1 && bytes_with(samples, job, options, data, dp, tp) > room) samples = (samples + 1) / 2;
+    return samples;
+}
+
 int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp) {
-    int sequences = procedure_views(job->procedure, job->procedure_options) * pass_largest_share(options->batch, dp);
-    return data->dataset_bytes + pass_bytes(job->kind, &job->shape, tp, sequences, data) + moments_bytes(job, tp) +
-           measure_bytes(job->measures, job->kind, &job->shape, data, sequences) +
-           procedure_bytes(job->procedure, job->procedure_options, job->kind, &job->shape, sequences, data);
+    return bytes_with(forecast_micro_batch(job, options, data, dp, tp), job, options, data, dp, tp);
 }
 
 /* Steps that are timed; fewer where the time is up. */
@@ -60,8 +78,11 @@ ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, c
     SampleStream stream = {SAMPLES_TRAIN, trajectories, job->seed};
     Pass pass;
     ProcedureRun procedure;
+    int64_t most = forecast_micro_batch(job, options, data, 1, 1);
+    int at_once = samples < most ? samples : (int)most;
     pass_init(&pass, job->kind, &job->shape, job->seed,
-              samples * procedure_views(job->procedure, job->procedure_options), data, &alone);
+              at_once * procedure_views(job->procedure, job->procedure_options), data, &alone);
+    if (options->reproducible) pass_reproducible(&pass, samples);
     procedure_start(&procedure, job->procedure, job->procedure_options, &stream, &pass);
     Optim *optim = optim_new(&pass.model->table, alone.tp);
     ModelWork work = job->kind->work(&job->shape, 1, job->procedure->input_gradient);
@@ -70,10 +91,9 @@ ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, c
     int n = 0;
     for (; n < LEAST_STEPS || (n < MOST_STEPS && timer_cpu() < end); n++) {
         double start = timer_cpu();
-        procedure_fill(&procedure, &pass.batch, (int64_t)n * options->batch, samples);
-        ModelFlops flops =
-            procedure_flops(job->procedure, job->procedure_options, model_flops(&work, &pass.batch.scenes.seqs));
-        procedure_gradient(&procedure, &pass, samples);
+        PackedLengths lengths = {0};
+        procedure_step(&lengths, &procedure, &pass, (int64_t)n * options->batch, samples, samples);
+        ModelFlops flops = procedure_flops(job->procedure, job->procedure_options, model_flops_of(&work, lengths));
         double middle = timer_cpu();
         optim_step(optim, pass.model->theta, pass.model->grad, 0, &settings);
         update[n] = timer_cpu() - middle;

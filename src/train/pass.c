@@ -43,6 +43,7 @@ int pass_largest_share(int64_t n, int dp) {
 /* Starts the sum over dp of a gradient block as soon as backward has finished it. */
 static void sum_block(void *context, int block) {
     Pass *p = context;
+    if (p->sum) return;
     int64_t offset, count = param_block(&p->model->table, block, &offset);
     p->request[block] = comm_sum_real_start(p->grid->dp, p->model->grad + offset, count);
 }
@@ -62,7 +63,29 @@ void pass_init(Pass *pass, const ModelKind *kind, const ModelShape *shape, uint6
     param_init(m->theta, &m->table, seed);
 }
 
+/* Losses that are kept apart until they are added. */
+static int64_t most_losses(const TrainData *data, int64_t samples) {
+    int64_t most = samples > data->test_samples ? samples : data->test_samples;
+    return most > data->validation_samples ? most : data->validation_samples;
+}
+
+void pass_reproducible(Pass *pass, int64_t samples) {
+    pass->sum = fixed_sum_new(pass->grid->dp, samples, pass->model->table.local);
+    pass->sample_loss = MEM_NEW(double, most_losses(pass->data, samples));
+}
+
+int64_t pass_reproducible_bytes(const ModelKind *kind, const ModelShape *shape, int dp, int tp, int64_t samples,
+                                const TrainData *data) {
+    ParamTable table = param_table_new(tp, 0);
+    kind->params(&table, shape);
+    int64_t bytes = fixed_sum_bytes(samples, table.local, dp);
+    param_table_free(&table);
+    return bytes + most_losses(data, samples) * (int64_t)sizeof(double);
+}
+
 void pass_free(Pass *pass) {
+    mem_free(pass->sample_loss);
+    fixed_sum_free(pass->sum);
     mem_free(pass->request);
     model_free(pass->model);
     arena_free(&pass->arena);
@@ -241,13 +264,18 @@ void pass_field(double field[MOTION_GENERATORS], const Pass *pass, int q) {
     add_outer(field, n, dn);
 }
 
-double pass_gradient(Pass *pass, int64_t samples) {
+static void clear_gradient(Pass *p) {
+    memset(p->model->grad, 0, (size_t)p->model->table.local * sizeof(real));
+}
+
+/* Adds the gradient of the batch, piece by piece; `more`: another batch follows before it is complete. Returns its loss
+ * times samples. */
+static double add_gradient(Pass *pass, int64_t samples, bool more) {
     const SceneBatch *scenes = &pass->batch.scenes;
     const Packed *seqs = &scenes->seqs;
     Model *m = pass->model;
     double total = 0;
     int first = 0;
-    memset(m->grad, 0, (size_t)m->table.local * sizeof(real));
     do { /* once where there are no sequences: the sums over dp want every rank */
         int n = model_piece(m, seqs, first);
         SceneBatch part = part_of(pass->piece_start, scenes, first, n);
@@ -256,12 +284,58 @@ double pass_gradient(Pass *pass, int64_t samples) {
         add_error(&total, pass, 1 / (double)samples, first, n);
         output_gradient(pass, prediction, &part);
         first += n;
-        m->more = first < seqs->n;
+        m->more = more || first < seqs->n;
         model_backward(m, pass->inputs ? pass->inputs->in : (Tensors){0}, pass->dout, &part.seqs);
         if (pass->inputs) scene_gradient(pass, &part, first - n);
-    } while (m->more);
-    for (int b = 0; b < m->table.blocks; b++) comm_wait(&pass->request[b]);
+    } while (first < seqs->n);
+    return total;
+}
+
+/* Adds numbers of samples, of which each rank has its own and zeros elsewhere, in the order of samples. Collective on dp;
+ * the same on every rank. */
+static double sum_in_order(Pass *p, int64_t samples) {
+    double total = 0;
+    comm_sum_f64(p->grid->dp, p->sample_loss, samples);
+    for (int64_t i = 0; i < samples; i++) total += p->sample_loss[i];
+    return total;
+}
+
+static void clear_losses(Pass *p, int64_t samples) {
+    memset(p->sample_loss, 0, (size_t)samples * sizeof *p->sample_loss);
+}
+
+void pass_gradient_start(Pass *pass) {
+    pass->begun = false;
+    clear_gradient(pass);
+}
+
+/* The gradient of one sample by itself, on its way into the tree. The first rank has the loss of all, since that is how
+ * whoever adds over ranks gets the same bits from any number of them. */
+static double add_sample(Pass *p, int64_t samples, bool more) {
+    if (!p->begun) clear_losses(p, samples);
+    p->begun = true;
+    if (p->batch.scenes.seqs.n) {
+        clear_gradient(p);
+        double loss = add_gradient(p, samples, false);
+        p->sample_loss[fixed_sum_add(p->sum, p->model->grad)] = loss;
+    }
+    if (more) return 0;
+    fixed_sum_end(p->sum, p->model->grad);
+    double total = sum_in_order(p, samples);
+    return comm_rank(p->grid->dp) == 0 ? total / (double)samples : 0;
+}
+
+double pass_gradient_add(Pass *pass, int64_t samples, bool more) {
+    if (pass->sum) return add_sample(pass, samples, more);
+    double total = add_gradient(pass, samples, more);
+    for (int b = 0; !more && b < pass->model->table.blocks; b++) comm_wait(&pass->request[b]);
     return total / (double)samples;
+}
+
+double pass_gradient(Pass *pass, int64_t samples) {
+    CHECK(!pass->sum, "a whole batch at once is not reproducible");
+    pass_gradient_start(pass);
+    return pass_gradient_add(pass, samples, false);
 }
 
 /* Standard deviation of the mean over trajectories drawn with replacement. */
@@ -283,13 +357,41 @@ static double bootstrap(const double *sum, const double *samples, int64_t trajec
     return sqrt(fmax(square - mean * mean, 0));
 }
 
+static void clear_trajectories(Pass *p) {
+    memset(p->by_trajectory, 0, 2 * (size_t)batch_held_out(p->data) * sizeof *p->by_trajectory);
+}
+
+/* What pass_evaluate says, of samples that go through the model one by one and are added in their order. */
+static double evaluate_samples(Pass *p, double *error, SampleRange range, int64_t samples) {
+    SampleStream stream = {.range = range};
+    double *sum = p->by_trajectory, *number = sum + batch_held_out(p->data);
+    int first, count;
+    clear_losses(p, samples);
+    clear_trajectories(p);
+    pass_share(&first, &count, samples, comm_rank(p->grid->dp), comm_size(p->grid->dp));
+    for (int64_t i = first; i < first + count; i++) {
+        batch_fill(&p->batch, p->data, &stream, i, 1);
+        pass_predict(p, &p->batch.scenes);
+        p->sample_loss[i] = pass_loss(p);
+    }
+    double total = sum_in_order(p, samples);
+    for (int64_t i = 0; error && i < samples; i++) {
+        int64_t trajectory = batch_trajectory(p->data, &stream, i);
+        sum[trajectory] += p->sample_loss[i];
+        number[trajectory]++;
+    }
+    if (error) *error = bootstrap(sum, number, range == SAMPLES_TEST ? p->data->test : p->data->validation);
+    return total / (double)samples;
+}
+
 double pass_evaluate(Pass *pass, double *error, SampleRange range, int64_t samples) {
+    if (pass->sum) return evaluate_samples(pass, error, range, samples);
     const Comm *dp = pass->grid->dp;
     SampleStream stream = {.range = range};
     int64_t trajectories = batch_held_out(pass->data);
     int first, count;
     double total = 0, *sum = pass->by_trajectory, *number = sum + trajectories;
-    memset(sum, 0, 2 * (size_t)trajectories * sizeof *sum);
+    clear_trajectories(pass);
     pass_share(&first, &count, samples, comm_rank(dp), comm_size(dp));
     for (int done = 0; done < count; done += pass->batch.max_sequences) {
         int n = count - done < pass->batch.max_sequences ? count - done : pass->batch.max_sequences;

@@ -51,10 +51,36 @@ void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
           run->procedure->name, batch->scenes.seqs.n);
 }
 
-double procedure_gradient(ProcedureRun *run, Pass *pass, int64_t samples) {
+bool procedure_whole_batch(const Procedure *procedure, const void *options) {
+    return procedure->whole_batch && procedure->whole_batch(options);
+}
+
+static double add_gradient(ProcedureRun *run, Pass *pass, int64_t samples, bool more) {
     if (run->procedure->before_gradient) run->procedure->before_gradient(run, pass);
-    double loss = pass_gradient(pass, samples);
+    double loss = pass_gradient_add(pass, samples, more);
     if (run->procedure->after_gradient) run->procedure->after_gradient(run, pass);
+    return loss;
+}
+
+double procedure_gradient(ProcedureRun *run, Pass *pass, int64_t samples) {
+    pass_gradient_start(pass);
+    return add_gradient(run, pass, samples, false);
+}
+
+double procedure_step(PackedLengths *lengths, ProcedureRun *run, Pass *pass, int64_t first, int count,
+                      int64_t samples) {
+    int most = pass->sum ? 1 : pass->batch.max_sequences / procedure_views(run->procedure, run->options), done = 0;
+    double loss = 0;
+    CHECK(count <= most || !procedure_whole_batch(run->procedure, run->options), "procedure %s: %d samples of %d",
+          run->procedure->name, most, count);
+    pass_gradient_start(pass);
+    do { /* once where there are no samples: the sums over dp want every rank */
+        int n = count - done < most ? count - done : most;
+        procedure_fill(run, &pass->batch, first + done, n);
+        packed_lengths_add(lengths, &pass->batch.scenes.seqs);
+        done += n;
+        loss += add_gradient(run, pass, samples, done < count);
+    } while (done < count);
     return loss;
 }
 

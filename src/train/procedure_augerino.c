@@ -56,6 +56,12 @@ static double width_of(double raw) {
     return fmax(raw, 0) + log1p(exp(-fabs(raw)));
 }
 
+/* The widths move once a step, by the gradient of all samples. */
+static bool whole_batch(const void *options) {
+    (void)options;
+    return true;
+}
+
 static void layout(ProcedureRun *run, Arena *arena) {
     enum { OF_ROTATION = 3 };
     const Options *o = run->options;
@@ -172,6 +178,7 @@ const Procedure procedure_augerino = {.name = "augerino",
                                       .keys = keys,
                                       .n_keys = sizeof keys / sizeof *keys,
                                       .input_gradient = true,
+                                      .whole_batch = whole_batch,
                                       .layout = layout,
                                       .fill = fill,
                                       .before_gradient = before_gradient,

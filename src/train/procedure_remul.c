@@ -72,6 +72,11 @@ static int views(const void *options) {
     return views_in(options, OBJECTIVE) + views_in(options, EQUIVARIANCE);
 }
 
+/* GradNorm moves the weights once a step, by the gradients of all samples. */
+static bool whole_batch(const void *options) {
+    return ((const Options *)options)->penalty == GRADNORM;
+}
+
 static void stream_layout(State *s, const Pass *pass, Arena *arena) {
     enum { TAPS = 1024 };
     Tap tap[TAPS];
@@ -224,6 +229,7 @@ const Procedure procedure_remul = {
     .n_keys = sizeof keys / sizeof *keys,
     .check = check,
     .views = views,
+    .whole_batch = whole_batch,
     .layout = layout,
     .fill = fill,
     .before_gradient = before_gradient,

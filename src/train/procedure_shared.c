@@ -57,6 +57,12 @@ static double work(const void *options) {
     return 1 + (double)(1 + 2 * o->terms + 2) / (double)o->every;
 }
 
+/* Hypergradients are taken on the batch of the step. */
+static bool whole_batch(const void *options) {
+    (void)options;
+    return true;
+}
+
 static void layout(ProcedureRun *run, Arena *arena) {
     State counted, *s = ARENA_TAKE(arena, State, 1);
     run->state = s;
@@ -263,6 +269,7 @@ const Procedure procedure_shared = {.name = "shared",
                                     .n_keys = sizeof keys / sizeof *keys,
                                     .check = check,
                                     .work = work,
+                                    .whole_batch = whole_batch,
                                     .layout = layout,
                                     .start = start,
                                     .fill = fill,

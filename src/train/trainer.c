@@ -3,6 +3,7 @@
 #include "base/energy.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "train/forecast.h"
 #include "train/optim.h"
 
 #include <math.h>
@@ -29,8 +30,33 @@ const KeySpec train_keys[] = {
      "points of a learning curve, at steps halving from the last one down"},
     {"train.curve_samples", KEY_INT, offsetof(TrainOptions, curve_samples), "0", 0, 1e9, NULL, "samples",
      "first samples of the test set, at all points of a learning curve but the last; 0: all"},
+    {"reproducible", KEY_BOOL, offsetof(TrainOptions, reproducible), "false", 0, 0, NULL, "1",
+     "losses and parameters are the same bits for every layout.dp: samples one by one, sums in a fixed order; slower"},
 };
 const int n_train_keys = sizeof train_keys / sizeof *train_keys;
+
+const KeySpec train_means_keys[] = {
+    {"train.micro_batch", KEY_INT, offsetof(TrainOptions, micro_batch), "0", 0, 1 << 20, NULL, "samples",
+     "samples that a rank takes through the model at once, gradients add up; 0: as many as its memory holds"},
+};
+const int n_train_means_keys = sizeof train_means_keys / sizeof *train_means_keys;
+
+Err train_check(const TrainOptions *o, const Procedure *procedure, const void *procedure_options, int64_t dp) {
+    const char *source = options_source();
+    if (o->reproducible && o->micro_batch > 1)
+        return err_user(
+            "%s: train.micro_batch = %lld, reproducible = true, which takes samples one by one: want 1, or 0", source,
+            (long long)o->micro_batch);
+    if (!procedure_whole_batch(procedure, procedure_options)) return ERR_NONE;
+    if (o->reproducible)
+        return err_user("%s: reproducible = true: not with procedure %s, whose own sums are over whole batches: want "
+                        "false, or other arms",
+                        source, procedure->name);
+    if (o->micro_batch && o->micro_batch < pass_largest_share(o->batch, (int)dp))
+        return err_user("%s: train.micro_batch = %lld: procedure %s wants all samples of a rank at once: want 0, or %d",
+                        source, (long long)o->micro_batch, procedure->name, pass_largest_share(o->batch, (int)dp));
+    return ERR_NONE;
+}
 
 int64_t train_curve_samples(const TrainOptions *o, const TrainData *data) {
     int64_t all = data->test_samples;
@@ -86,7 +112,7 @@ typedef struct Trainer {
     const TrainOptions *options;
     const TrainHooks *hooks;
     int first, count; /* this rank's samples of a batch */
-    int views;        /* sequences a sample */
+    int views;        /* sequences of a sample */
     Pass pass;
     ProcedureRun procedure;
     ModelWork work;
@@ -110,8 +136,12 @@ static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *op
     t->options = options;
     t->views = procedure_views(job->procedure, job->procedure_options);
     pass_share(&t->first, &t->count, options->batch, comm_rank(grid->dp), dp);
-    pass_init(&t->pass, job->kind, &job->shape, job->seed, t->views * pass_largest_share(options->batch, dp), data,
-              grid);
+    int64_t samples = forecast_micro_batch(job, options, data, dp, comm_size(grid->tp));
+    samples = -samples; /* nodes may differ: the least */
+    comm_max_i64(grid->cell, &samples, 1);
+    samples = -samples;
+    pass_init(&t->pass, job->kind, &job->shape, job->seed, t->views * (int)samples, data, grid);
+    if (options->reproducible) pass_reproducible(&t->pass, options->batch);
     procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, &t->pass);
     t->work = job->kind->work(&job->shape, comm_size(grid->tp), job->procedure->input_gradient);
     measure_start(&t->measures, job->measures, &t->pass, train_passes(job, options));
@@ -161,12 +191,11 @@ static Verdict train_step(Trainer *t, double lr) {
                                     .weight_decay = o->weight_decay,
                                     .max_grad_norm = o->clip};
     Pass *pass = &t->pass;
-    const Packed *seqs = &pass->batch.scenes.seqs;
+    PackedLengths lengths = {0};
     double start = timer_now(), cpu = timer_cpu();
-    procedure_fill(&t->procedure, &pass->batch, t->at.step * o->batch + t->first, t->count);
-    ModelFlops flops = procedure_flops(t->job->procedure, t->job->procedure_options, model_flops(&t->work, seqs));
-    t->spent.tokens += (double)(seqs->start[seqs->n] / t->views);
-    double loss = procedure_gradient(&t->procedure, pass, o->batch);
+    double loss = procedure_step(&lengths, &t->procedure, pass, t->at.step * o->batch + t->first, t->count, o->batch);
+    ModelFlops flops = procedure_flops(t->job->procedure, t->job->procedure_options, model_flops_of(&t->work, lengths));
+    t->spent.tokens += lengths.tokens / t->views;
     double norm = optim_step(t->optim, pass->model->theta, pass->model->grad, lr, &settings);
     procedure_after_step(&t->procedure, pass);
     t->spent.seconds += timer_now() - start;
