@@ -60,6 +60,10 @@ static void ranks(void) {
     char all[64];
     size_t counts[8], total = comm_allgather(w, all, counts, "abcdefgh", (size_t)me + 1);
     EXPECT(total == (size_t)n * ((size_t)n + 1) / 2 && counts[me] == (size_t)me + 1 && all[0] == 'a', "gather");
+    static char bytes[200000];
+    EXPECT(comm_same(w, bytes, sizeof bytes), "equal bytes");
+    bytes[150000] = me == n - 1;
+    EXPECT(comm_same(w, bytes, sizeof bytes) == (n == 1), "one byte of one rank");
     Err e = comm_agree(w, me == n - 1 ? err_user("rank %d", me) : ERR_NONE);
     EXPECT(e.code == EXIT_USER && atoi(e.text + 5) == n - 1, "%s", e.text);
     Comm *odd = comm_split(w, me % 2 ? 1 : -1);

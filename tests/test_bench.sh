@@ -16,10 +16,14 @@ import json, sys
 document = json.load(open(sys.argv[1]))
 assert all(document[k] for k in ("version", "commit", "compiler", "libraries", "host", "processor", "precision", "written"))
 rows = document["rows"]
+merit = document["figure_of_merit"]
+assert document["verdict"] == "PASSED" and document["checks"] and all(c["passed"] for c in document["checks"]), document
+assert abs(merit["share_of_peak"] - merit["gflops"] / merit["peak_gflops"]) < 1e-9 and merit["ranks"] == 2, merit
 keys = sys.argv[3].split()
 assert len(rows) == int(sys.argv[2]), rows
 for r in rows:
     assert all(k in r for k in keys), r
+    if "gflops" not in r: continue
     assert abs(r["share_of_peak"] - r["gflops"] / r["peak_gflops"]) < 2e-3 * max(1, r["share_of_peak"]) and r["ms"] > 0, r
 '
 $run step -model transformer,gatr -width 8 -depth 1 -batch 3 -tokens 5 -repeat 1 -tp 2 -json "$out" </dev/null || bad=1
@@ -27,6 +31,8 @@ ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 \
     "model parameters ranks dp tp batch tokens ms gflops peak_gflops share_of_peak" || bad=1
 $run kernels -model transformer -width 16 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 14 "kernel size flop bytes memory_gbytes" || bad=1
+$run messages -repeat 1 -json "$out" </dev/null || bad=1
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 16 "collective bytes us gbytes" || bad=1
 folder=$(mktemp -d)
 cat >"$folder/tiny.yaml" <<END
 study: {name: tiny, folder: $folder, arms: [transformer], steps: [4], datasets: [8], test_trajectories: 4,
@@ -35,10 +41,16 @@ transformer: {width: [8], depth: [1], heads: [2]}
 train: {batch: 4}
 data: {path: $folder/data.h5, trajectories: 20, frames: 6}
 END
-$run study "$folder/tiny.yaml" -json "$out" </dev/null || bad=1
+# A verdict that fails: the same run, held to a loss that nobody reaches.
+$run study "$folder/tiny.yaml" -study_name strict -loss_max 1e-9 -json "$out" >"$folder/log" </dev/null
+[ $? = 1 ] && tail -n 1 "$folder/log" | grep -qE '^equiscale: INVALID strict ranks=2 share=[0-9.]+( J=[0-9.e+]+)? GFLOP/s=[0-9.e+-]+$' &&
+    grep -q '^check: test losses are above 0 and at most 1e-09: FAILED$' "$folder/log" && grep -q '"verdict": "FAILED"' "$out" ||
+    { echo "want a verdict that fails:"; cat "$folder/log"; bad=1; }
+$run study "$folder/tiny.yaml" -json "$out" >"$folder/log" </dev/null || bad=1
+tail -n 1 "$folder/log" | grep -q '^equiscale: VALID tiny ranks=2 ' || { echo "the last line:"; tail -n 1 "$folder/log"; bad=1; }
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 1 "study cells ranks ms gflops peak_gflops share_of_peak" || bad=1
 expect "nothing is left to run" $run study "$folder/tiny.yaml"
-expect "want step, kernels or study" $run steps
+expect "want step, kernels, messages or study" $run steps
 expect "tp = 3: want a divisor of the 2 ranks" $run step -tp 3
 expect "unknown key widht" $run step -widht 3
 expect "does not divide 3 heads" $run step -model transformer -heads 3 -width 9 -tp 2

@@ -60,6 +60,9 @@ void comm_max_f64(const Comm *comm, double *x, int64_t n);
 void comm_max_i64(const Comm *comm, int64_t *x, int64_t n);
 bool comm_all(const Comm *comm, bool yes);
 
+/** Whether all ranks hold the same `bytes` at buf, bit for bit. Cost: one bcast of them in pieces. */
+bool comm_same(const Comm *comm, const void *buf, size_t bytes);
+
 /** Each rank ends with its own part of the sum: part r of `x` is counts[r] elements long, parts follow in rank order;
  *  `out` receives this rank's part. */
 void comm_reduce_scatter_real(const Comm *comm, real *out, const real *x, const int64_t *counts);

@@ -1,11 +1,14 @@
-/* equiscale bench step|kernels|study: how fast this machine trains, beside its own matrix-product peak.
+/* equiscale bench step|kernels|messages|study: how fast this machine trains, beside its own matrix-product peak.
  *
  * step: forward and backward of one batch of both models, every rank a share of the samples (dp x tp), the sum of the
  * gradients over dp included, the optimiser's update apart. share = executed FLOP/s over ranks * peak, where peak is a
  * 2048^3 product through la/gemm, run on all ranks at once and in turn with the steps.
  * kernels: one rank's kernels at the shapes of one layer, with bytes moved and the roofline of this machine,
  * min(peak, intensity * memory bandwidth); kernels whose operands are in a cache may stand above it.
- * study: a whole study, what the kernels execute over all of its time: planning, evaluation and idle ranks included. */
+ * messages: the collectives of training, by size.
+ * study: a whole study, what the kernels execute over all of its time: planning, evaluation and idle ranks included.
+ *
+ * Each ends with its own checks and a verdict. */
 #include "bench.h"
 #include "commands.h"
 
@@ -34,16 +37,22 @@ const KeySpec bench_keys[] = {
 const int n_bench_keys = sizeof bench_keys / sizeof *bench_keys;
 
 Err cmd_bench(int argc, char **argv, int *code) {
-    (void)code;
+    static const struct {
+        const char *name;
+        Err (*run)(const BenchOptions *options, int *code);
+    } bench[] = {{"step", bench_step}, {"kernels", bench_kernels}, {"messages", bench_messages}};
+    enum { BENCHES = sizeof bench / sizeof *bench };
     BenchOptions o;
-    bool step = argc > 1 && !strcmp(argv[1], "step"), kernels = argc > 1 && !strcmp(argv[1], "kernels");
-    if (argc > 1 && !strcmp(argv[1], "study")) return bench_study(argc - 1, argv + 1);
-    if (!step && !kernels) return err_user("equiscale bench %s: want step, kernels or study", argc > 1 ? argv[1] : "");
+    const char *name = argc > 1 ? argv[1] : "";
+    int which = 0;
+    if (!strcmp(name, "study")) return bench_study(argc - 1, argv + 1, code);
+    while (which < BENCHES && strcmp(name, bench[which].name)) which++;
+    if (which == BENCHES) return err_user("equiscale bench %s: want step, kernels, messages or study", name);
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(&o, bench_keys, n_bench_keys));
     TRY(options_unknown());
     int size = comm_size(comm_world());
     if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);
     TRY(bench_json_check(&o));
-    return step ? bench_step(&o) : bench_kernels(&o);
+    return bench[which].run(&o, code);
 }

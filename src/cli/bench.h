@@ -14,15 +14,21 @@ typedef struct BenchOptions {
     int64_t width, width_s, depth, heads, batch, tokens, tp, repeat;
     bool cpu; /* processor time instead of wall time */
     char json[OPTION_TEXT];
+    double loss_max;
 } BenchOptions;
 
 extern const KeySpec bench_keys[];
 extern const int n_bench_keys;
 
-Err bench_step(const BenchOptions *options);
-Err bench_kernels(const BenchOptions *options);
-/** argv[1] is the study file, the rest keys of a study, and json. */
-Err bench_study(int argc, char **argv);
+/** Exit code of a benchmark whose own checks failed: its figures mean nothing. */
+enum { BENCH_INVALID = 1 };
+
+/** Each ends with a verdict (bench_end); code as there. */
+Err bench_step(const BenchOptions *options, int *code);
+Err bench_kernels(const BenchOptions *options, int *code);
+Err bench_messages(const BenchOptions *options, int *code);
+/** argv[1] is the study file, the rest keys of a study, json, and loss_max. */
+Err bench_study(int argc, char **argv, int *code);
 
 /** The clock of the options, in seconds (not collective), and the time since `start` on the rank that took longest
  *  (collective on the world). */
@@ -47,3 +53,23 @@ Json *bench_json_new(const BenchOptions *options);
 void bench_json_rate(Json *json, double rate, double peak);
 /** Writes the file, whole or not at all, and frees the document. Collective on the world. */
 Err bench_json_commit(Json *json, const BenchOptions *options);
+
+/** A condition without which figures mean nothing. */
+typedef struct BenchCheck {
+    const char *what;
+    bool passed;
+} BenchCheck;
+
+/** What a machine is judged by. */
+typedef struct BenchMerit {
+    const char *what;    /* the benchmark */
+    double gflops, peak; /* of all ranks together */
+    double joules;       /* of all nodes; NaN where it cannot be read */
+    int checks;
+    const BenchCheck *check;
+} BenchMerit;
+
+/** Ends a benchmark: one line for each check, the document with figure of merit, checks and verdict, and the last line
+ *  `equiscale: VALID WHAT ranks=N share=X [J=X] GFLOP/s=X`, INVALID where a check failed; then *code is BENCH_INVALID.
+ *  Closes the rows. Collective on the world. */
+Err bench_end(Json *json, const BenchOptions *options, const BenchMerit *merit, int *code);

@@ -216,7 +216,7 @@ static void print(Json *json, const Kernel *k, double seconds, double peak, doub
     bench_json_rate(json, rate, peak);
 }
 
-Err bench_kernels(const BenchOptions *o) {
+Err bench_kernels(const BenchOptions *o, int *code) {
     static const int64_t widths[] = {64, 128, 256};
     int n_widths = o->model.n ? 1 : 3;
     int64_t t = o->batch * o->tokens, widest = o->model.n ? o->width : widths[2],
@@ -256,10 +256,16 @@ Err bench_kernels(const BenchOptions *o) {
              "GB/s", "roof");
     Json *json = bench_json_new(o);
     for (int i = 0; i < list.n; i++) print(json, &list.at[i], seconds[i], top, stream, cache);
+    bool finite = true;
+    for (int i = 0; i < list.n; i++) finite = finite && isfinite(seconds[i]) && seconds[i] > 0;
+    const BenchCheck check = {"every kernel was timed", finite};
+    double ranks = comm_size(comm_world());
+    const BenchMerit merit = {
+        .what = "kernels", .gflops = ranks * top, .peak = ranks * top, .joules = NAN, .checks = 1, .check = &check};
     peak_free(&peak);
     arena_free(&arena);
     mem_free(memory);
     mem_free(start);
     mem_free(seconds);
-    return bench_json_commit(json, o);
+    return bench_end(json, o, &merit, code);
 }

@@ -168,7 +168,8 @@ static void bench_round(Bench *b, const BenchOptions *o, int i) {
     b->update[i] = all.update;
 }
 
-static void report(Bench *b, const BenchOptions *o, Json *json) {
+/* Prints the row; returns the seconds of a step, and its peak, of all ranks. */
+static double report(double *best, Bench *b, const BenchOptions *o, Json *json) {
     int n = (int)o->repeat, ranks = comm_size(comm_world());
     const ModelShape *s = &b->model->shape;
     double seconds = stats_median(b->pass, n), peak = b->peak[0], rate = b->executed / seconds * 1e-9;
@@ -182,7 +183,8 @@ static void report(Bench *b, const BenchOptions *o, Json *json) {
     log_text("%-12s%-26s%10lld%9.2f%9.2f%9.2f%9.1f%9.1f%8.2f", b->model->kind->name, sizes,
              (long long)b->model->table.global, seconds * 1e3, stats_median(b->sum, n) * 1e3,
              stats_median(b->update, n) * 1e3, rate, ranks * peak, share);
-    if (!json) return;
+    *best = ranks * peak;
+    if (!json) return seconds;
     json_open_object(json, NULL);
     json_put_text(json, "model", b->model->kind->name);
     json_put_text(json, "sizes", sizes);
@@ -194,6 +196,23 @@ static void report(Bench *b, const BenchOptions *o, Json *json) {
     json_put_int(json, "tokens", o->tokens);
     json_put_number(json, "ms", seconds * 1e3);
     bench_json_rate(json, rate, ranks * peak);
+    return seconds;
+}
+
+/* Whether all ranks of dp hold the same parameters after their steps, bit for bit. */
+static bool replicas_equal(const Bench *b) {
+    const Model *m = b->model;
+    bool same = comm_same(b->grid.dp, m->theta, (size_t)m->table.local * sizeof *m->theta);
+    return comm_all(comm_world(), same);
+}
+
+static bool outputs_finite(const Bench *b) {
+    const ModelShape *s = &b->model->shape;
+    int64_t tokens = b->seqs.start[b->seqs.n];
+    bool finite = true;
+    for (int64_t i = 0; i < tokens * s->out_s; i++) finite = finite && isfinite(b->out.s[i]);
+    for (int64_t i = 0; i < 16 * tokens * s->out_mv; i++) finite = finite && isfinite(b->out.mv[i]);
+    return comm_all(comm_world(), finite);
 }
 
 static const double ROUND = 20e-3; /* s: of steps in a round, at least */
@@ -228,7 +247,7 @@ static Row row_of(const BenchOptions *o, int i) {
     return row;
 }
 
-Err bench_step(const BenchOptions *o) {
+Err bench_step(const BenchOptions *o, int *code) {
     Bench all[OPTION_LIST];
     int n = 0;
     Err err = ERR_NONE;
@@ -258,10 +277,29 @@ Err bench_step(const BenchOptions *o) {
         log_text("%-12s%-26s%10s%9s%9s%9s%9s%9s%8s", "model", "sizes", "weights", "ms", "sum", "update", "GFLOP/s",
                  "peak", "share");
     }
+    bool equal = true, finite = true;
+    double flop = 0, seconds = 0, possible = 0;
     for (int i = 0; i < n; i++) {
-        if (!err.code) report(&all[i], o, json);
+        if (!err.code) {
+            double peak, took = report(&peak, &all[i], o, json);
+            flop += all[i].executed;
+            seconds += took;
+            possible += took * peak;
+            equal = replicas_equal(&all[i]) && equal;
+            finite = outputs_finite(&all[i]) && finite;
+        }
         bench_free(&all[i]);
     }
     if (err.code) return err;
-    return bench_json_commit(json, o);
+    const BenchCheck check[] = {
+        {"FLOP counted are those of the closed form", true}, /* or the program would have ended */
+        {"outputs are finite", finite},
+        {"replicas are equal bit for bit", equal}};
+    const BenchMerit merit = {.what = "step",
+                              .gflops = 1e-9 * flop / seconds,
+                              .peak = possible / seconds,
+                              .joules = NAN,
+                              .checks = sizeof check / sizeof *check,
+                              .check = check};
+    return bench_end(json, o, &merit, code);
 }

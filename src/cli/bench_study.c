@@ -1,5 +1,7 @@
 #include "bench.h"
 
+#include "base/arena.h"
+#include "base/energy.h"
 #include "base/log.h"
 #include "base/timer.h"
 #include "la/flops.h"
@@ -8,6 +10,7 @@
 #include "study/runner.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { PEAK_ROUNDS = 3 };
 
@@ -23,9 +26,62 @@ static double executed(void) {
     return gflop;
 }
 
-static Err report(const BenchOptions *o, const char *name, int cells, double gflop, double seconds, double peak) {
+/* ---- Energy: one rank of each node reads its counters. ---- */
+
+static bool reads_energy(void) {
+    int nodes, *node;
+    Comm *by_node = comm_by_node(&nodes, &node);
+    bool first = false;
+    for (int k = 0; k < nodes; k++) first = first || node[k] == comm_rank(by_node);
+    comm_free(by_node);
+    mem_free(node);
+    return first;
+}
+
+/* J of all nodes; NaN where one cannot say. */
+static double joules_of(const Energy *energy, bool reads) {
+    double joules = reads ? energy->joules : 0;
+    comm_sum_f64(comm_world(), &joules, 1);
+    return joules;
+}
+
+/* ---- Checks. ---- */
+
+typedef struct Outcome {
+    bool readable, finished, within;
+    int diverged;
+} Outcome;
+
+/* What the gathered file says, read anew. Collective. */
+static Outcome look(const char *path, int planned, double loss_max) {
+    Outcome o = {0};
+    if (comm_rank(comm_world()) == 0) {
+        Results r = {0};
+        Err err = results_read(&r, path);
+        int64_t done = 0, good = 0;
+        for (int64_t i = 0; i < r.cells; i++) {
+            bool ended = r.cell[i].outcome == OUTCOME_DONE;
+            done += ended;
+            good += ended && r.cell[i].loss > 0 && r.cell[i].loss <= loss_max;
+        }
+        o = (Outcome){.readable = !err.code, .finished = done == planned && r.cells == planned, .within = good == done};
+        if (err.code) log_line("%s", err.text);
+        results_free(&r);
+    }
+    comm_bcast(comm_world(), &o, sizeof o, 0);
+    return o;
+}
+
+/* ---- The run. ---- */
+
+static Err report(const BenchOptions *o, const Study *s, int cells, double gflop, double seconds, double peak,
+                  double joules, int *code) {
     int ranks = comm_size(comm_world());
     double rate = gflop / seconds / ranks;
+    const char *name = s->options.name;
+    char path[1024], within[96];
+    gather_path(path, sizeof path, &s->options);
+    Outcome outcome = look(path, s->grid.n, o->loss_max);
     log_text(
         "%s: %d cells in %.1f s on %d ranks; a rank %.1f GFLOP/s over all of that time, its product 2048^3 %.1f, share "
         "%.2f",
@@ -37,14 +93,37 @@ static Err report(const BenchOptions *o, const char *name, int cells, double gfl
         json_put_int(json, "cells", cells);
         json_put_int(json, "ranks", ranks);
         json_put_number(json, "ms", seconds * 1e3);
+        json_put_number(json, "models_per_minute", 60 * cells / seconds);
         bench_json_rate(json, rate, peak);
     }
-    return bench_json_commit(json, o);
+    snprintf(within, sizeof within, "test losses are above 0 and at most %g", o->loss_max);
+    const BenchCheck check[] = {{"the gathered file is readable", outcome.readable},
+                                {"every cell is finished", outcome.finished},
+                                {within, outcome.within},
+                                {"replicas are equal bit for bit", true}}; /* or training would have ended the job */
+    const BenchMerit merit = {.what = name,
+                              .gflops = ranks * rate,
+                              .peak = ranks * peak,
+                              .joules = joules,
+                              .checks = sizeof check / sizeof *check,
+                              .check = check};
+    return bench_end(json, o, &merit, code);
 }
 
-Err bench_study(int argc, char **argv) {
+/* Everything from the first step to the gathered file. Collective. */
+static Err run(Study *s) {
+    StudyPlan plan;
+    TRY(plan_make(&plan, &s->grid, &s->options, &s->data, &(PlanTarget){0}));
+    Err err = study_run(&s->grid, &s->options, &s->data, &plan);
+    plan_free(&plan);
+    return err.code ? err : gather_results(&s->grid, &s->options);
+}
+
+Err bench_study(int argc, char **argv, int *code) {
     static const KeySpec keys[] = {
-        {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the row", NULL}};
+        {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the row", NULL},
+        {"loss_max", KEY_REAL, offsetof(BenchOptions, loss_max), "1.2", 0, 1e30, NULL, "1",
+         "largest test loss of a cell that counts as trained; 1: saying that nothing moves", NULL}};
     BenchOptions o = {.cpu = false};
     Study s;
     TRY(study_load(argc, argv));
@@ -52,24 +131,20 @@ Err bench_study(int argc, char **argv) {
     TRY(bench_json_check(&o));
     TRY(study_open(&s, true));
     Peak peak = peak_new();
-    double top = peak_of_rounds(&peak, &o, 0), start = timer_now();
+    bool reads = reads_energy();
+    Energy energy = energy_open();
+    double top = peak_of_rounds(&peak, &o, 0), start = timer_now(), before = executed();
     int cells = 0;
+    energy_start(&energy);
     Err err = grid_scan(&s.grid, &s.options, comm_world(), true);
     for (int i = 0; i < s.grid.n; i++) cells += s.grid.cell[i].state == CELL_PLANNED;
     if (!err.code && !cells) err = err_user("%s: nothing is left to run: want a fresh study", options_source());
-    if (!err.code) {
-        StudyPlan plan;
-        err = plan_make(&plan, &s.grid, &s.options, &s.data, &(PlanTarget){0});
-        double before = executed();
-        if (!err.code) {
-            err = study_run(&s.grid, &s.options, &s.data, &plan);
-            plan_free(&plan);
-        }
-        if (!err.code) err = gather_results(&s.grid, &s.options);
-        double gflop = executed() - before, seconds = bench_slowest(&o, start);
-        top = peak_of_rounds(&peak, &o, top);
-        if (!err.code) err = report(&o, s.options.name, cells, gflop, seconds, top);
-    }
+    if (!err.code) err = run(&s);
+    double gflop = executed() - before, seconds = bench_slowest(&o, start);
+    energy_stop(&energy);
+    double joules = joules_of(&energy, reads);
+    top = peak_of_rounds(&peak, &o, top);
+    if (!err.code) err = report(&o, &s, cells, gflop, seconds, top, joules, code);
     peak_free(&peak);
     study_close(&s);
     return err;

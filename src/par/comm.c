@@ -233,6 +233,19 @@ bool comm_all(const Comm *comm, bool yes) {
     return all;
 }
 
+bool comm_same(const Comm *comm, const void *buf, size_t bytes) {
+    enum { PIECE = 1 << 16 };
+    char piece[PIECE];
+    bool same = true;
+    for (size_t at = 0; at < bytes && comm_size(comm) > 1; at += PIECE) {
+        size_t part = bytes - at < PIECE ? bytes - at : PIECE;
+        memcpy(piece, (const char *)buf + at, part);
+        comm_bcast(comm, piece, part, 0);
+        same = same && !memcmp(piece, (const char *)buf + at, part);
+    }
+    return comm_all(comm, same);
+}
+
 void comm_reduce_scatter_real(const Comm *comm, real *out, const real *x, const int64_t *counts) {
     if (comm->size == 1) {
         memcpy(out, x, (size_t)counts[0] * sizeof *x);

@@ -348,6 +348,13 @@ static Err train(Trainer *t) {
     return ERR_NONE;
 }
 
+/* Parameters that drift apart between ranks of dp would make every number of the cell a lie. */
+static void check_replicas(const Trainer *t) {
+    const Model *m = t->pass.model;
+    bool same = comm_same(t->pass.grid->dp, m->theta, (size_t)m->table.local * sizeof *m->theta);
+    CHECK(same, "%s: ranks of dp hold different parameters after step %lld", t->record->id, (long long)t->at.step);
+}
+
 Err train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const TrainJob *job,
                const TrainOptions *options, const TrainData *data, const ProcGrid *grid, const TrainHooks *hooks) {
     Trainer t = {.hooks = hooks, .record = record, .curve = curve, .found = found};
@@ -364,6 +371,7 @@ Err train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const 
     energy_start(&t.spent.energy);
     Err err = train(&t);
     energy_stop(&t.spent.energy);
+    if (record->outcome == OUTCOME_DONE) check_replicas(&t);
     if (record->outcome != OUTCOME_STOPPED) finish(&t);
     if (record->outcome == OUTCOME_DONE) {
         measure_run(found, &t.measures, t.at.step);
