@@ -18,10 +18,11 @@ if [ "$action" = uninstall ]; then
     exit 0
 fi
 
-install -d "$root/bin" "$share/input" "$share/jobs" "$completions" "$modules"
+install -d "$root/bin" "$share/input/machines" "$share/jobs" "$completions" "$modules"
 install -m 755 "$PROGRAM" "$root/bin/equiscale"
 install -m 755 packages/equiscale-report "$root/bin/equiscale-report"
 install -m 644 input/*.yaml "$share/input"
+install -m 644 input/machines/*.yaml "$share/input/machines"
 for folder in analysis analysis/figures analysis/peers; do
     install -d "$share/$folder"
     install -m 755 "$folder"/*.py "$share/$folder"
