@@ -2,7 +2,8 @@
  *  cells and fitted, many times over, and the spread of the exponents and of the allocation is what to expect.
  *
  *  The assumed law is given by its exponents, E and the loss in the middle of the grid (geometric means of N and D),
- *  where the two terms are taken to be equal. */
+ *  where the two terms are taken to be equal. With a results file or a table (design.from) it is the law of that file's runs,
+ *  and the noise is theirs: between seeds, of every run, and what the law leaves beyond it, of every size and length. */
 #pragma once
 
 #include "fit/cost.h"
@@ -13,6 +14,7 @@ typedef struct DesignOptions {
     double alpha, beta, e, loss, noise, budget;
     int64_t simulations, seed;
     Objective objective;
+    char from[OPTION_TEXT]; /* empty: law and noise are assumed */
 } DesignOptions;
 
 extern const KeySpec design_keys[];
@@ -24,6 +26,21 @@ typedef struct DesignArm {
     int64_t cells;
     const double *n, *d, *c; /* (cells) parameters, samples, compute in any one currency */
 } DesignArm;
+
+/** What runs of an arm are made up of. */
+typedef struct DesignModel {
+    Law law;
+    double seeds;  /* standard deviation of log loss between runs that differ in their seeds only */
+    double lack;   /* of what else the law leaves, shared by runs of one size and length; 0: not known apart */
+    double middle; /* budget at which arms are put beside each other; NaN: none */
+} DesignModel;
+
+/** What is assumed of an arm under the options. */
+DesignModel design_assumed(const DesignArm *arm, const DesignOptions *options);
+
+/** model (arms): the laws and the noise of the runs in design.from. Errors name the file and the arm that it does not
+ *  tell of. Collective. */
+Err design_measured(DesignModel *model, const DesignArm *arm, int arms, const DesignOptions *options, const Comm *comm);
 
 typedef struct DesignResult {
     double condition;     /* of J'J with its diagonal scaled to 1 */
@@ -37,8 +54,22 @@ typedef struct DesignResult {
     char verdict[160]; /* in words */
 } DesignResult;
 
-/** Simulates one arm; refits spread over the ranks, the same for any number of them. Collective. */
-Err design_arm(DesignResult *out, const DesignArm *arm, const DesignOptions *options, const Comm *comm);
+/** Of every refit of an arm: the exponent a, and log N* at the middle budget; both (simulations), NULL: not wanted. */
+typedef struct DesignDraws {
+    double *a, *log_n;
+} DesignDraws;
 
-/** Simulates every arm and prints a table. Errors: fewer cells than coefficients. Collective. */
+/** Simulates one arm; refits spread over the ranks, the same for any number of them. Collective. */
+Err design_arm(DesignResult *out, DesignDraws draws, const DesignArm *arm, const DesignModel *model,
+               const DesignOptions *options, const Comm *comm);
+
+/** What is to be expected of the difference between two arms, from their refits. */
+typedef struct DesignContrast {
+    Interval a;       /* 95 % of a2 - a1 */
+    Interval n_ratio; /* of N2* / N1* at the middle budget */
+    double found;     /* the difference of a that is found in 4 of 5 studies, by a test at 5 % */
+} DesignContrast;
+DesignContrast design_contrast(DesignDraws first, DesignDraws second, int64_t simulations);
+
+/** Simulates every arm and every pair with the first and prints a table. Errors: those of design_measured. Collective. */
 Err design_report(const DesignArm *arm, int arms, const DesignOptions *options, const Comm *comm);

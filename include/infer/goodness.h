@@ -23,5 +23,8 @@ typedef struct Goodness {
 /** Below this the law is rejected by its own points. */
 #define LACK_LIMIT 1e-3
 
+/** The sum of squares of log loss about the means of runs that differ in their seeds only, and its degrees of freedom. */
+double goodness_pure_error(int *dof, const LawRows *rows);
+
 /** uneven: the noise's scale is modelled over (N, D). Not collective. */
 Goodness goodness_of(const LawProblem *problem, const LawFit *fit, int arm, bool uneven);

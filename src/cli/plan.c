@@ -31,7 +31,7 @@ const KeySpec plan_keys[PLAN_KEYS] = {
     {"calibrate", KEY_BOOL, offsetof(PlanOptions, calibrate), "false", 0, 0, NULL, "1",
      "measure this machine again, whatever is kept of it"},
     {"design", KEY_BOOL, offsetof(PlanOptions, design), "false", 0, 0, NULL, "1",
-     "tell what the grid will tell about the exponents, under the law that design.* assumes"},
+     "tell what the grid will tell about the exponents, under the law that design.* assumes or takes from runs"},
 };
 
 /* The grid cells of each arm, to the simulated refits. Collective. */
@@ -48,7 +48,7 @@ static Err judge_design(const Study *s, const DesignOptions *design) {
             int64_t k = arm[a].cells++;
             n[k] = (double)cell->record.parameters;
             d[k] = (double)cell->record.samples;
-            c[k] = cell->flop_nominal;
+            c[k] = cell->flop_executed;
         }
     }
     Err err = design_report(arm, names->n, design, comm_world());

@@ -17,8 +17,7 @@ static double residual(const LawRows *rows, const Law *law, int64_t i) {
     return rows->k.z[i] - log(law_rows_loss(NULL, rows, law, i));
 }
 
-/* The sum of squares about the means of the configurations, and its degrees of freedom. */
-static double pure_error(int *dof, const LawRows *rows) {
+double goodness_pure_error(int *dof, const LawRows *rows) {
     double sum = 0;
     *dof = 0;
     for (int64_t c = 0; c < rows->configs; c++) {
@@ -137,7 +136,7 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     if (rows->groups < rows->n) return g;
     g.size_p = rows->n > p->n && law_splits(p->spec.kind) ? shared_by_sizes(p, fit, arm) : NAN;
     int seeds;
-    double pure = pure_error(&seeds, rows);
+    double pure = goodness_pure_error(&seeds, rows);
     int lack = (int)dof - seeds;
     if (seeds >= LEAST_SEEDS && lack > 0 && pure > 0)
         f_test(&g, LACK_BY_SEEDS, left - pure, pure, lack, seeds);
