@@ -4,7 +4,7 @@
  *  the procedure sees the gradient, AdamW takes it. A rank's samples of a step go through the model in batches that fit its
  *  memory (train.micro_batch), whose gradients add up: the batch of a step is a choice of the science alone.
  *
- *  With `reproducible` parameters, losses and norms of the gradient are the same bits for every dp, every number of ranks
+ *  With train.reproducible parameters, losses and norms of the gradient are the same bits for every dp, every number of ranks
  *  of the job and every order of cells, on one kind of machine and with one build and tp. Without it they are equal to
  *  rounding. What is measured (train/measure.h) and the procedure's own numbers are equal to rounding in any case. */
 #pragma once

@@ -30,7 +30,7 @@ const KeySpec train_keys[] = {
      "points of a learning curve, at steps halving from the last one down"},
     {"train.curve_samples", KEY_INT, offsetof(TrainOptions, curve_samples), "0", 0, 1e9, NULL, "samples",
      "first samples of the test set, at all points of a learning curve but the last; 0: all"},
-    {"reproducible", KEY_BOOL, offsetof(TrainOptions, reproducible), "false", 0, 0, NULL, "1",
+    {"train.reproducible", KEY_BOOL, offsetof(TrainOptions, reproducible), "false", 0, 0, NULL, "1",
      "losses and parameters are the same bits for every layout.dp: samples one by one, sums in a fixed order; slower"},
 };
 const int n_train_keys = sizeof train_keys / sizeof *train_keys;
@@ -45,13 +45,14 @@ Err train_check(const TrainOptions *o, const Procedure *procedure, const void *p
     const char *source = options_source();
     if (o->reproducible && o->micro_batch > 1)
         return err_user(
-            "%s: train.micro_batch = %lld, reproducible = true, which takes samples one by one: want 1, or 0", source,
-            (long long)o->micro_batch);
+            "%s: train.micro_batch = %lld, train.reproducible = true, which takes samples one by one: want 1, or 0",
+            source, (long long)o->micro_batch);
     if (!procedure_whole_batch(procedure, procedure_options)) return ERR_NONE;
     if (o->reproducible)
-        return err_user("%s: reproducible = true: not with procedure %s, whose own sums are over whole batches: want "
-                        "false, or other arms",
-                        source, procedure->name);
+        return err_user(
+            "%s: train.reproducible = true: not with procedure %s, whose own sums are over whole batches: want "
+            "false, or other arms",
+            source, procedure->name);
     if (o->micro_batch && o->micro_batch < pass_largest_share(o->batch, (int)dp))
         return err_user("%s: train.micro_batch = %lld: procedure %s wants all samples of a rank at once: want 0, or %d",
                         source, (long long)o->micro_batch, procedure->name, pass_largest_share(o->batch, (int)dp));
