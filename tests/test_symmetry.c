@@ -74,6 +74,18 @@ static void few(void) {
     symmetry_free(&s);
 }
 
+/* Scores of an exact arm differ by rounding alone. */
+static void exact(void) {
+    Results r = made();
+    for (int64_t i = 0; i < r.measures; i++)
+        if (r.measure[i].layer == -1) r.measure[i].value = 1 - 1e-9 * r.measure[i].value;
+    Symmetry s = symmetry_of(r);
+    const SymmetryLink *loss = link_of(&s, SYMMETRY_LOSS), *right = link_of(&s, SYMMETRY_ACCURACY);
+    EXPECT(loss && loss->n == CELLS && isnan(loss->spearman.value), "a correlation of rounding");
+    EXPECT(right && isfinite(right->spearman.value), "of scores that differ");
+    symmetry_free(&s);
+}
+
 static void nothing(void) {
     Symmetry s = symmetry_of((Results){0});
     EXPECT(!s.arms && !s.links && !s.rows && !s.widths, "of nothing");
@@ -84,6 +96,7 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     known_answers();
     few();
+    exact();
     nothing();
     EXPECT(mem_live() == 0, "%zu bytes not given back", mem_live());
     return test_end();

@@ -38,7 +38,7 @@ typedef struct SymmetryLink {
     char arm[RESULTS_NAME]; /* empty: all arms together */
     SymmetryGoal goal;
     int64_t n;
-    Estimate pearson, spearman; /* NaN where n is below SYMMETRY_LEAST or one of both does not vary */
+    Estimate pearson, spearman; /* NaN where n is below SYMMETRY_LEAST, or one of both does not vary beyond rounding */
 } SymmetryLink;
 enum { SYMMETRY_LEAST = 8 };
 

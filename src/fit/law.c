@@ -256,6 +256,10 @@ LawVerdict law_status(char *text, size_t size, const LawFit *fit, const LawProbl
     for (int c = 0; c < LAW_COEFFICIENTS; c++) {
         int s = p->slot[arm][c];
         if (s < 0 || !fit->at_bound[s]) continue;
+        if (two && (c == LAW_A || c == LAW_B)) { /* the optimum has nothing to weigh */
+            snprintf(text, size, "not identifiable: %s vanishes", p->spec.kind->coefficient[c].name);
+            return LAW_NOT_IDENTIFIABLE;
+        }
         snprintf(text, size, "at a bound: %s", p->spec.kind->coefficient[c].name);
         return LAW_AT_BOUND;
     }

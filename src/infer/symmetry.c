@@ -176,11 +176,19 @@ static void ranks(double *rank, double *sorted, const double *x, int64_t n) {
 
 enum { DRAWS = 1000 };
 
+/* Scores that differ by less are the same: what is exact differs by rounding alone, which goes with size. */
+static const double SCORE_ROUNDING = 1e-5;
+
 /* Both correlations with intervals from cells drawn with replacement. */
 static void correlate(SymmetryLink *link, const double *x, const double *y) {
     int64_t n = link->n;
     link->pearson = link->spearman = (Estimate){NAN, {NAN, NAN}};
-    if (n < SYMMETRY_LEAST) return;
+    double least = INFINITY, most = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        least = fmin(least, x[i]);
+        most = fmax(most, x[i]);
+    }
+    if (n < SYMMETRY_LEAST || most - least < SCORE_ROUNDING) return;
     double *room = MEM_NEW(double, 5 * n + 2 * DRAWS);
     double *px = room, *py = px + n, *rx = py + n, *ry = rx + n, *sorted = ry + n;
     double *drawn[2] = {sorted + n, sorted + n + DRAWS};
