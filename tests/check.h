@@ -26,6 +26,11 @@ static int test_failures;
 
 static char test_folder[64]; /* empty until test_folder_new */
 
+/** How many of something to try: what the program was called with, or a number that takes no time. */
+static inline int test_trials(int argc, char **argv, int otherwise) {
+    return argc > 1 ? atoi(argv[1]) : otherwise;
+}
+
 /** A new folder, the same on every rank. Collective on the world. */
 static inline void test_folder_new(void) {
     strcpy(test_folder, "/tmp/equiscale-test.XXXXXX");

@@ -173,15 +173,14 @@ static void appended(const Comm *w) {
     results_free(&all);
 }
 
-static void damage(void) {
-    enum { TRIALS = 300 };
+static void damage(int trials) {
     Results one = example(5);
     Err err = results_write_cell(test_file("good.h5"), &one, provenance);
     size_t bytes;
     char *good = test_read(test_file("good.h5"), &bytes), *bad = mem_alloc(bytes);
     EXPECT(!err.code && bytes > 0, "%zu bytes", bytes);
     int refused = 0, unharmed = 0;
-    for (int i = 0; i < TRIALS; i++) {
+    for (int i = 0; i < trials; i++) {
         uint64_t s = rng_stream("damage", (uint64_t)i);
         memcpy(bad, good, bytes);
         size_t size = i % 8 == 7 ? (size_t)rng_below(1, s, 0, (int64_t)bytes) : bytes;
@@ -194,8 +193,8 @@ static void damage(void) {
         if (!err.code) unharmed += same(&got, &one);
         results_free(&got);
     }
-    EXPECT(refused + unharmed == TRIALS && refused > TRIALS / 2, "%d refused, %d unharmed", refused, unharmed);
-    printf("measured %d of %d damaged files refused, %d unharmed\n", refused, TRIALS, unharmed);
+    EXPECT(refused + unharmed == trials && refused > trials / 2, "%d refused, %d unharmed", refused, unharmed);
+    printf("measured %d of %d damaged files refused, %d unharmed\n", refused, trials, unharmed);
     mem_free(good);
     mem_free(bad);
     results_free(&one);
@@ -204,15 +203,14 @@ static void damage(void) {
 }
 
 /* Headers with right checksums and wrong contents: refused or read, never the end of the program. */
-static void repaired(void) {
-    enum { TRIALS = 80 };
+static void repaired(int trials) {
     Results one = example(5), got;
     Err err = results_write_cell(test_file("good.h5"), &one, provenance);
     EXPECT(!err.code, "%s", err.text);
     size_t bytes;
     char *good = test_read(test_file("good.h5"), &bytes), *bad = mem_alloc(bytes);
     int refused = 0, signals = 0;
-    for (int i = 0; i < TRIALS; i++) {
+    for (int i = 0; i < trials; i++) {
         memcpy(bad, good, bytes);
         int headers = damage_repaired((unsigned char *)bad, bytes, rng_stream("repaired", (uint64_t)i));
         EXPECT(headers > 40, "%d headers", headers);
@@ -223,12 +221,32 @@ static void repaired(void) {
         signals += strstr(err.text, "ends in signal") != NULL;
         results_free(&got);
     }
-    EXPECT(refused > TRIALS / 8, "%d refused", refused);
+    EXPECT(refused > trials / 8, "%d refused", refused);
     printf("measured %d of %d files with repaired headers refused, %d after a crash in a child process\n", refused,
-           TRIALS, signals);
+           trials, signals);
     mem_free(good);
     mem_free(bad);
     results_free(&one);
+}
+
+static Err crash(void *context) {
+    (void)context;
+    raise(SIGSEGV);
+    return ERR_NONE;
+}
+
+static Err killed(void *context) {
+    (void)context;
+    raise(SIGKILL);
+    return ERR_NONE;
+}
+
+/* A child that crashes tells of its file; one that somebody killed does not. */
+static void rehearsals(void) {
+    Err err = h5_rehearse(crash, NULL);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "damaged"), "%s", err.text);
+    err = h5_rehearse(killed, NULL);
+    EXPECT(err.code == EXIT_RESUME && !strstr(err.text, "damaged"), "%s", err.text);
 }
 
 /* Changes that h5py can make to a good file, and what they are told. */
@@ -300,8 +318,9 @@ int main(int argc, char **argv) {
     appended(w);
     if (comm_rank(w) == 0) earlier();
     if (comm_size(w) == 1) {
-        damage();
-        repaired();
+        damage(test_trials(argc, argv, 300));
+        repaired(test_trials(argc, argv, 80));
+        rehearsals();
         hostile();
     }
     if (comm_rank(w) == 0) tools();

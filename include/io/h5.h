@@ -56,7 +56,8 @@ Err h5_create_sealed(H5File *file, const char *path);
 Err h5_open_sealed(H5File *file, const char *path);
 /** HDF5 crashes or hangs on some damaged files. A file is therefore read in a child process first: this runs `read`
  *  there, which may open any number of files, and gives an error where the child did not end by itself, naming the file
- *  that it had opened last; whatever `read` returned is left to be found again by the caller. Not collective. */
+ *  that it had opened last; whatever `read` returned is left to be found again by the caller. Code EXIT_RESUME where the
+ *  child was killed from outside, which says nothing about the file. Not collective. */
 Err h5_rehearse(Err (*read)(void *context), void *context);
 /** A file being written reaches the disk here (not yet synced when parallel). */
 Err h5_close(H5File *file);

@@ -5,27 +5,50 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* In a child that rehearses, the path of the file opened last, in memory that the parent sees; NULL elsewhere. */
 static char *rehearsed;
 
-/* A child that reads slower than this hangs, and one that takes more stack calls itself without end. */
+/* A child that takes more processor time than this hangs (a file system that stands still takes none), and one that takes
+ * more stack calls itself without end. */
 enum { REHEARSAL_SECONDS = 20, REHEARSAL_BYTES_A_SECOND = 10000000, REHEARSAL_STACK = 8 << 20 };
 
 void rehearse_note(const char *path, int64_t bytes) {
     if (!rehearsed) return;
     snprintf(rehearsed, COMMIT_PATH, "%s", path);
-    alarm((unsigned)(REHEARSAL_SECONDS + bytes / REHEARSAL_BYTES_A_SECOND));
+    const struct itimerval time = {.it_value.tv_sec = REHEARSAL_SECONDS + bytes / REHEARSAL_BYTES_A_SECOND};
+    setitimer(ITIMER_PROF, &time, NULL);
+}
+
+/* Signals by which a process ends itself: they tell of the file, others of whoever sent them. */
+static const int damaged[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL, SIGPROF};
+
+static bool tells_of_file(int signal) {
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
+        if (damaged[i] == signal) return true;
+    return false;
+}
+
+/* What the end of a child says about the file that it had opened last. */
+static Err ending(int status, const char *path) {
+    if (WIFEXITED(status)) return ERR_NONE;
+    int signal = WTERMSIG(status);
+    if (signal == SIGPROF) return err_user("%s: a damaged HDF5 file: reading it does not end", path);
+    if (tells_of_file(signal)) return err_user("%s: a damaged HDF5 file: reading it ends in signal %d", path, signal);
+    Err err = err_user("%s: the process that read it was killed by signal %d: the same command goes on", path, signal);
+    err.code = EXIT_RESUME;
+    return err;
 }
 
 _Noreturn static void in_child(Err (*read)(void *), void *context, char *noted) {
-    const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
-    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], SIG_DFL);
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) signal(damaged[i], SIG_DFL);
     const struct rlimit no_core = {0, 0};
     struct rlimit stack;
     setrlimit(RLIMIT_CORE, &no_core);
@@ -49,11 +72,7 @@ Err h5_rehearse(Err (*read)(void *), void *context) {
     if (child == 0) in_child(read, context, noted);
     int status;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-    Err err = ERR_NONE;
-    if (!WIFEXITED(status) && WTERMSIG(status) == SIGALRM)
-        err = err_user("%s: a damaged HDF5 file: reading it does not end", noted);
-    else if (!WIFEXITED(status))
-        err = err_user("%s: a damaged HDF5 file: reading it ends in signal %d", noted, WTERMSIG(status));
+    Err err = ending(status, noted);
     munmap(noted, COMMIT_PATH);
     return err;
 }

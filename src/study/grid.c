@@ -468,6 +468,7 @@ static Err scan_all(Grid *grid, const StudyOptions *options, bool repair) {
     for (int i = 0; i < grid->n; i++) {
         Scan one = {grid, options, i, i + 1};
         Err damage = whole ? ERR_NONE : h5_rehearse(rehearse_scan, &one);
+        if (damage.code == EXIT_RESUME) return damage; /* killed: the file may be whole */
         TRY(scan_one(&grid->cell[i], options, damage, repair));
     }
     return ERR_NONE;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every call on a file goes wrong once: a small study is run with the n-th one failing, for n = 1, 2, 3, ... until a run is
-# left untouched. Wanted: exit code 0, 2 or 75 with at most one line, or the kill that was asked for; never a signal of its
-# own, never a hang; and afterwards, undisturbed, the numbers to the last bit. shim.sh BUILD_DIR SECONDS [STRIDE]
+# left untouched. Wanted: exit code 0, 2 or 75 with at most one line, or the kill that was asked for (75 where it hit a child
+# process); never a signal of its own, never a hang; and afterwards, undisturbed, the numbers to the last bit.
+# shim.sh BUILD_DIR SECONDS [STRIDE]
 # STRIDE: every so manieth call only.
 set -u
 build=$1 seconds=$2 stride=${3:-1}
@@ -27,7 +28,7 @@ one() { # HOW N: 1 where the run was left untouched
     [ -s "$at.log" ] || return 1
     points=$((points + 1))
     case $1-$code in
-    *-0 | *-2 | *-75 | KILL-137) codes[$code]=$((${codes[$code]:-0} + 1)) ;;
+    KILL-75 | KILL-137 | [EFS]*-0 | [EFS]*-2 | [EFS]*-75) codes[$code]=$((${codes[$code]:-0} + 1)) ;;
     *) fail "$1 at $(cat "$at.log"): exit code $code: $(tail -n 1 "$at.err")" ;;
     esac
     # MPI-IO speaks for itself too.
