@@ -1,4 +1,4 @@
-// TEST double n=1,2,3,4
+// TEST double n=1,2,3,4,5,7
 // TEST single n=1,3,4
 /* Sums whose bits do not depend on ranks: for any numbers of units, elements and ranks those of the definition. */
 #include "check.h"

@@ -92,7 +92,9 @@ static Stack nodes_of(int64_t units, int64_t first, int64_t end) {
 
 /* ---- Memory. ---- */
 
-/* What a rank of `size` needs: vectors of its own, parts of all nodes and vectors of such parts. */
+/* What a rank of `size` needs: vectors of its own, parts of all nodes and vectors of such parts. Rank ANY: the most that one
+ * of them needs, which is not always the first or the last: it depends on where in the tree its units stand. */
+enum { ANY = -1 };
 typedef struct Needs {
     int own, received, joined;
 } Needs;
@@ -102,7 +104,7 @@ static Needs needs_of(int64_t units, int r, int size) {
     Stack joined = {.units = units};
     for (int k = 0; k < size; k++) {
         Stack s = nodes_of(units, fixed_sum_first(units, k, size), fixed_sum_first(units, k + 1, size));
-        if (k == r) n.own = s.most;
+        if (k == r || (r == ANY && s.most > n.own)) n.own = s.most;
         n.received += s.n;
         for (int i = 0; i < s.n; i++) push(&joined, s.node[i], NULL);
     }
@@ -115,13 +117,10 @@ static int64_t part_first(int64_t length, int r, int size) {
 }
 
 int64_t fixed_sum_bytes(int64_t units, int64_t length, int size) {
-    int64_t part = (length + size - 1) / size, most = 0;
-    for (int r = 0; r<size; r += size> 1 ? size - 1 : 1) { /* the last rank has as many units as any */
-        Needs n = needs_of(units, r, size);
-        int64_t elements = n.own * length + (size > 1 ? (n.received + n.joined) * part : 0);
-        if (elements > most) most = elements;
-    }
-    return (int64_t)sizeof(FixedSum) + most * (int64_t)sizeof(real);
+    int64_t part = (length + size - 1) / size;
+    Needs n = needs_of(units, ANY, size);
+    int64_t elements = n.own * length + (size > 1 ? (n.received + n.joined) * part : 0);
+    return (int64_t)sizeof(FixedSum) + elements * (int64_t)sizeof(real);
 }
 
 static void stack_room(Stack *s, int vectors, int64_t length) {
@@ -154,7 +153,7 @@ FixedSum *fixed_sum_new(const Comm *comm, int64_t units, int64_t length) {
     if (size == 1) return s;
     stack_room(&s->all, needs.joined, s->counts[me]);
     s->received = MEM_NEW(real, needs.received * s->counts[me]);
-    s->request = MEM_NEW(MPI_Request, size + needs.own * size);
+    s->request = MEM_NEW(MPI_Request, needs.received + needs.own * size);
     return s;
 }
 
