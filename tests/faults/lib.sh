@@ -7,13 +7,15 @@ here=$(mktemp -d)
 bad=0
 fail() { echo "FAILED: $*"; bad=1; }
 
-# study_file FOLDER STEPS: FOLDER/s.yaml, cells of those steps, all that it makes in FOLDER
+# study_file FOLDER STEPS: FOLDER/s.yaml, cells of those steps, all that it makes in FOLDER; the layout is given, since numbers
+# are the same to the last bit on the same layout only
 study_file() {
     mkdir -p "$1"
     cat >"$1/s.yaml" <<END
 study: {name: s, folder: $1/runs, arms: [transformer], steps: [$2], datasets: [8], test_trajectories: 2,
   validation_trajectories: 2, test_samples: 4, validation_samples: 4, fit: false}
 transformer: {width: [8], depth: [1], heads: [2]}
+layout: {dp: 1, tp: 1}
 train: {batch: 4}
 data: {path: $1/data.h5, trajectories: 12, frames: 6, bodies_max: 3}
 END
