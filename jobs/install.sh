@@ -27,7 +27,7 @@ for folder in analysis analysis/figures analysis/peers; do
     install -d "$share/$folder"
     install -m 755 "$folder"/*.py "$share/$folder"
 done
-install -m 755 jobs/local.sh jobs/study.sbatch "$share/jobs"
+install -m 755 jobs/local.sh jobs/study.sbatch jobs/bench.sbatch "$share/jobs"
 install -m 644 packages/completion.bash "$completions/equiscale"
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$VERSION|" packages/modulefile.in >"$modules/$VERSION"
 # The manual is made by running the program, which a build for another processor cannot.

@@ -37,6 +37,10 @@ bin="$here/stage/opt/a b/bin"
 (cd / && grep -q "^equiscale $(cat "$OLDPWD/VERSION")" <("$bin/equiscale" --version)) || fail "--version"
 (cd "$here" && "$bin/equiscale" keys input/quick.yaml | grep -qE '^  study.name +quick ') || fail "input/quick.yaml from elsewhere"
 (cd "$here" && PYTHON=${PYTHON:-/usr/bin/python3} "$bin/equiscale-report" nowhere 2>&1 | grep -q nowhere) || fail "equiscale-report from elsewhere"
+for script in study bench; do # an installed job script finds the program beside it
+    grep -q '/../../../bin/equiscale' "$here/stage/opt/a b/share/equiscale/jobs/$script.sbatch" || fail "$script.sbatch"
+done
+[ -x "$here/stage/opt/a b/share/equiscale/jobs/../../../bin/equiscale" ] || fail "no program beside the job scripts"
 grep -q "prefix {/opt/a b}" "$here/stage/opt/a b/share/modulefiles/equiscale/"* || fail "module file"
 if command -v help2man >/dev/null; then
     grep -q 'train_batch\|every cell' "$here/stage/opt/a b/share/man/man1/equiscale.1" || fail "man page"
