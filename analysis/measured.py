@@ -10,12 +10,6 @@ HEADLINES = {"equivariance": {"so3": "rotation error", "mirror": "mirror error"}
              "correlation": {"so3": "correlation of the output"}, "invariance": {"so3": "effective invariance"}}
 
 
-# What each arm is exact in beside the order of vertices and shifts (docs/arms.md).
-EXACT = {"transformer": "none", "transformer_augmented": "none", "transformer_remul": "none",
-         "transformer_augerino": "none", "transformer_shared": "none", "transformer_canonical": "tilts",
-         "gatr": "rotations", "gatr_approximate": "none", "clofnet": "rotations"}
-
-
 def headlines(found):
     """The rows at the output that a table has room for."""
     if not len(found):

@@ -2,7 +2,7 @@
 import re
 
 from html_table import arm_label, escape, measured, number, table, with_error
-from measured import EXACT, finals, head, headlines, largest, pooled
+from measured import finals, head, headlines, largest, pooled
 from style import words
 
 REASONS = {"keep": "keep column or weight 0", "range": "C outside the asked-for range", "arm": "arm not asked for",
@@ -139,6 +139,7 @@ def symmetry(study, looks):
     found = headlines(finals(study))
     if not len(found):
         return ""
+    exact = {row["arm"]: row["exact"] for row in study.fit_header.get("exact", [])}
     kinds = [key for key, _ in found.groups("measure", "element")]
     rows = []
     for (arm,), mine in found.groups("arm"):
@@ -149,7 +150,7 @@ def symmetry(study, looks):
             value, error, drawn = pooled(these) if len(these) else (None, None, 0)
             cells.append(with_error(value, error))
             samples = max(samples, drawn)
-        rows.append(("", [arm_label(looks, arm), EXACT.get(arm, "–"), number(best["N"][0]), number(best["D"][0]),
+        rows.append(("", [arm_label(looks, arm), exact.get(arm, "–"), number(best["N"][0]), number(best["D"][0]),
                           len(set(best["seed"])), *cells, number(samples)]))
     heads = [escape(head(measure, element, words)) for measure, element in kinds]
     return ("<p>Measured on the output of the largest model of each arm, of those the ones trained longest; ± is one "

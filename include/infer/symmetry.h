@@ -66,5 +66,5 @@ Err symmetry_read(Symmetry *symmetry, int files, const char *const *path);
 Symmetry symmetry_of(Results results);
 void symmetry_free(Symmetry *symmetry);
 
-/** Members symmetry, invariance and widths of fit.json. */
+/** Members symmetry, exact, invariance and widths of fit.json. */
 void symmetry_json(Json *json, const Symmetry *symmetry);

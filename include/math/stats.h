@@ -41,6 +41,8 @@ typedef struct Estimate {
  *  not. */
 Interval stats_interval(double *values, int64_t n, double dof);
 double stats_sd(const double *values, int64_t n);
+/** Pearson's; NaN where x or y does not vary. */
+double stats_correlation(const double *x, const double *y, int64_t n);
 
 void stats_sort(double *x, int64_t n);
 /** Quantile of sorted values, linear between order statistics (type 7); NaN for n = 0. */

@@ -139,20 +139,6 @@ static void judge(DesignResult *r, const Law *law) {
                  100 * relative_alpha, 100 * relative_beta, r->correlation, r->condition);
 }
 
-static double correlation(const double *x, const double *y, int64_t n) {
-    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
-    for (int64_t i = 0; i < n; i++) {
-        mx += x[i] / (double)n;
-        my += y[i] / (double)n;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        xx += (x[i] - mx) * (x[i] - mx);
-        yy += (y[i] - my) * (y[i] - my);
-        xy += (x[i] - mx) * (y[i] - my);
-    }
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
-}
-
 Err design_arm(DesignResult *out, DesignDraws draws, const DesignArm *arm, const DesignModel *model,
                const DesignOptions *o, const Comm *comm) {
     if (!o->from[0] && o->e >= o->loss)
@@ -204,7 +190,7 @@ Err design_arm(DesignResult *out, DesignDraws draws, const DesignArm *arm, const
         if (!isfinite(v[i])) v[i] = 1e300;
     comm_sum_f64(comm, v, (COLUMNS + 1) * n);
     for (int64_t s = 0; s < n; s++) out->failed += v[COLUMNS * n + s] / (double)n;
-    out->correlation = correlation(v, v + n, n);
+    out->correlation = stats_correlation(v, v + n, n);
     if (draws.a) memcpy(draws.a, v + COLUMN_A * n, (size_t)n * sizeof *v);
     if (draws.log_n) memcpy(draws.log_n, v + COLUMN_MIDDLE * n, (size_t)n * sizeof *v);
     Interval *interval[] = {&out->alpha, &out->beta, &out->a, &out->b, &out->best_n};

@@ -66,3 +66,10 @@ int report_allocation_lines(const BudgetFit *b, int n, int step) {
     }
     return lines;
 }
+
+void report_estimate(Json *j, const char *key, Estimate e) {
+    json_open_object(j, key);
+    json_put_number(j, "value", e.value);
+    json_put_pair(j, "interval", e.interval.lo, e.interval.hi);
+    json_close(j);
+}

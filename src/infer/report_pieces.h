@@ -2,6 +2,7 @@
 #pragma once
 
 #include "infer/analysis.h"
+#include "io/json.h"
 
 /* A piece of a line, returned by value: it lasts until the line is printed. */
 typedef struct Piece {
@@ -17,6 +18,9 @@ Piece piece_ranged(const char *format, double x, Interval i);
 
 /* "1 row", "2 rows". */
 Piece piece_count(int64_t n, const char *thing);
+
+/* {value, interval} as a member. */
+void report_estimate(Json *j, const char *key, Estimate e);
 
 /* Everything about each arm and each pair of arms. (report_details.c) */
 void report_details(const Analysis *analysis);

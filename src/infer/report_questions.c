@@ -1,16 +1,11 @@
 #include "report_questions.h"
 
+#include "report_pieces.h"
+
 #include "base/arena.h"
 #include "infer/answers.h"
 
 #include <math.h>
-
-static void put_estimate(Json *j, const char *key, Estimate e) {
-    json_open_object(j, key);
-    json_put_number(j, "value", e.value);
-    json_put_pair(j, "interval", e.interval.lo, e.interval.hi);
-    json_close(j);
-}
 
 static void put_lines(Json *j, const char *key, const Answer *answer) {
     json_open_array(j, key);
@@ -34,7 +29,7 @@ static void put_data_curve(Json *j, const Analysis *a, const DataCurve *c) {
     json_put_number(j, "N", c->n);
     json_put_number(j, "D", c->d);
     json_put_number(j, "noise", c->noise);
-    put_estimate(j, "need", c->need);
+    report_estimate(j, "need", c->need);
     json_put_text(j, "status", c->status);
     json_open_array(j, "sets");
     for (int k = 0; k < c->sets; k++) {
@@ -43,7 +38,7 @@ static void put_data_curve(Json *j, const Analysis *a, const DataCurve *c) {
         json_put_number(j, "epochs", c->epochs[k]);
         json_put_int(j, "seeds", c->seeds[k]);
         json_put_number(j, "loss", exp(c->log_loss[k]));
-        put_estimate(j, "log_penalty", c->penalty[k]);
+        report_estimate(j, "log_penalty", c->penalty[k]);
         json_close(j);
     }
     json_close(j);
@@ -70,15 +65,15 @@ void questions_contrasts(Json *j, const Contrast by[METHODS]) {
     for (int k = 0; k < METHODS; k++) {
         json_open_object(j, method_name[k]);
         json_put_text(j, "status", by[k].known ? split_verdict[answer_split(&by[k])] : by[k].status);
-        put_estimate(j, "a", by[k].a);
-        put_estimate(j, "b", by[k].b);
-        put_estimate(j, "multiplier", by[k].multiplier);
+        report_estimate(j, "a", by[k].a);
+        report_estimate(j, "b", by[k].b);
+        report_estimate(j, "multiplier", by[k].multiplier);
         json_put_number(j, "multiplier_bound", by[k].bound);
         json_open_array(j, "N");
         for (int i = 0; i < CONTRAST_BUDGETS; i++) {
             json_open_object(j, NULL);
             json_put_number(j, "C", by[k].budget[i]);
-            put_estimate(j, "ratio", by[k].n_ratio[i]);
+            report_estimate(j, "ratio", by[k].n_ratio[i]);
             json_close(j);
         }
         json_close(j);

@@ -1,4 +1,5 @@
 #include "infer/symmetry.h"
+#include "report_pieces.h"
 
 #include "base/arena.h"
 #include "base/rng.h"
@@ -141,20 +142,6 @@ static void take_arms(Symmetry *s) {
 
 /* ---- Does invariance go with quality? ---- */
 
-static double pearson(const double *x, const double *y, int64_t n) {
-    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
-    for (int64_t i = 0; i < n; i++) {
-        mx += x[i] / (double)n;
-        my += y[i] / (double)n;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        xx += (x[i] - mx) * (x[i] - mx);
-        yy += (y[i] - my) * (y[i] - my);
-        xy += (x[i] - mx) * (y[i] - my);
-    }
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
-}
-
 /* Ranks from 0, equal values share the mean of theirs. `sorted` is scratch. */
 static void ranks(double *rank, double *sorted, const double *x, int64_t n) {
     memcpy(sorted, x, (size_t)n * sizeof *x);
@@ -194,8 +181,8 @@ static void correlate(SymmetryLink *link, const double *x, const double *y) {
     double *drawn[2] = {sorted + n, sorted + n + DRAWS};
     ranks(rx, sorted, x, n);
     ranks(ry, sorted, y, n);
-    link->pearson.value = pearson(x, y, n);
-    link->spearman.value = pearson(rx, ry, n);
+    link->pearson.value = stats_correlation(x, y, n);
+    link->spearman.value = stats_correlation(rx, ry, n);
     for (int d = 0; d < DRAWS; d++) {
         for (int64_t i = 0; i < n; i++) {
             int64_t k = rng_below(1, rng_stream("symmetry", (uint64_t)d), (uint64_t)i, n);
@@ -204,8 +191,8 @@ static void correlate(SymmetryLink *link, const double *x, const double *y) {
         }
         ranks(rx, sorted, px, n);
         ranks(ry, sorted, py, n);
-        drawn[0][d] = pearson(px, py, n);
-        drawn[1][d] = pearson(rx, ry, n);
+        drawn[0][d] = stats_correlation(px, py, n);
+        drawn[1][d] = stats_correlation(rx, ry, n);
     }
     if (isfinite(link->pearson.value)) link->pearson.interval = stats_interval(drawn[0], DRAWS, 0);
     if (isfinite(link->spearman.value)) link->spearman.interval = stats_interval(drawn[1], DRAWS, 0);
@@ -325,21 +312,14 @@ static void put_row(Json *j, const Results *r, const MeasureRow *m) {
     json_close(j);
 }
 
-static void put_estimate(Json *j, const char *key, Estimate e) {
-    json_open_object(j, key);
-    json_put_number(j, "value", e.value);
-    json_put_pair(j, "interval", e.interval.lo, e.interval.hi);
-    json_close(j);
-}
-
 static void put_link(Json *j, const SymmetryLink *link) {
     static const char *const goal[SYMMETRY_GOALS] = {"accuracy", "-log loss"};
     json_open_object(j, NULL);
     json_put_text(j, "arm", *link->arm ? link->arm : "all");
     json_put_text(j, "with", goal[link->goal]);
     json_put_int(j, "n", link->n);
-    put_estimate(j, "pearson", link->pearson);
-    put_estimate(j, "spearman", link->spearman);
+    report_estimate(j, "pearson", link->pearson);
+    report_estimate(j, "spearman", link->spearman);
     json_close(j);
 }
 
@@ -347,6 +327,14 @@ void symmetry_json(Json *j, const Symmetry *s) {
     const Results *r = &s->results;
     json_open_array(j, "symmetry");
     for (int64_t i = 0; i < s->rows; i++) put_row(j, r, &r->measure[s->row[i]]);
+    json_close(j);
+    json_open_array(j, "exact");
+    for (int m = 0; m < s->arms; m++) {
+        json_open_object(j, NULL);
+        json_put_text(j, "arm", s->arm[m].arm);
+        json_put_text(j, "exact", s->arm[m].exact ? s->arm[m].exact : "unknown");
+        json_close(j);
+    }
     json_close(j);
     json_open_array(j, "invariance");
     for (int i = 0; i < s->links; i++) put_link(j, &s->link[i]);

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "h5_calls.h"
 #include "h5_rehearse.h"
 #include "io/commit.h"
 #include "par/comm_mpi.h"
@@ -25,39 +26,34 @@ enum { SEAL_BYTES = 512 }; /* the smallest user block that HDF5 knows */
 
 /* ---- Failures. ---- */
 
-/* What HDF5 had to say when a call that may fail did: kept at once, since the next call clears it. */
-static char reason[160];
+char h5_reason[H5_REASON];
 
 static herr_t innermost(unsigned n, const H5E_error2_t *e, void *text) {
     (void)n;
-    snprintf(text, sizeof reason, "%s", e->desc);
+    snprintf(text, H5_REASON, "%s", e->desc);
     return 1;
 }
 
-static int64_t tried(int64_t rc) {
+int64_t h5_tried(int64_t rc) {
     if (rc >= 0) return rc;
-    snprintf(reason, sizeof reason, "no reason given");
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, reason);
+    snprintf(h5_reason, sizeof h5_reason, "no reason given");
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, h5_reason);
     return rc;
 }
 
-/* A call that can fail only by a bug of ours or for want of memory. */
-#define H5_CALL(call) h5_checked((call), __LINE__, #call)
-
-static int64_t h5_checked(int64_t rc, int line, const char *call) {
-    if (tried(rc) < 0) err_abort(__FILE__, line, __func__, call, "%s", reason);
+int64_t h5_checked(int64_t rc, int line, const char *call) {
+    if (h5_tried(rc) < 0) err_abort(__FILE__, line, __func__, call, "%s", h5_reason);
     return rc;
 }
 
-static Err unreadable(const H5File *file, const char *object) {
-    return err_user("%s: %s: damaged or not of the format: %s", file->path, object, reason);
+Err h5_unreadable(const H5File *file, const char *object) {
+    return err_user("%s: %s: damaged or not of the format: %s", file->path, object, h5_reason);
 }
 
-/* Every rank passes what its call returned. */
-static Err written(H5File *file, const char *object, int64_t rc) {
+Err h5_written(H5File *file, const char *object, int64_t rc) {
     Err err = ERR_NONE;
     if (rc < 0) {
-        err = err_user("%s: %s: cannot be written: %s", file->path, object, reason);
+        err = err_user("%s: %s: cannot be written: %s", file->path, object, h5_reason);
         err.code = EXIT_RESUME;
     }
     if (!file->comm) return err;
@@ -74,7 +70,7 @@ static Err written(H5File *file, const char *object, int64_t rc) {
 
 /* Where closing what was only read fails, HDF5 keeps half of the file, and crashes in its exit handler. */
 _Noreturn static void not_closed(const H5File *file) {
-    fprintf(stderr, "%s: cannot be closed: %s\n", file->path, reason);
+    fprintf(stderr, "%s: cannot be closed: %s\n", file->path, h5_reason);
     watch_stop();
     _exit(EXIT_RESUME);
 }
@@ -147,12 +143,12 @@ static Err create(H5File *file, const char *path, const Comm *comm, bool sealed)
         H5_CALL(H5Pset_fapl_core(access, CHUNK_BYTES, false));
         H5_CALL(H5Pset_file_image_callbacks(access, &hold));
     }
-    file->id = tried(H5Fcreate(path, H5F_ACC_TRUNC, create, access));
+    file->id = h5_tried(H5Fcreate(path, H5F_ACC_TRUNC, create, access));
     H5_CALL(H5Pclose(access));
     H5_CALL(H5Pclose(create));
     Err err = ERR_NONE;
     if (file->id < 0) {
-        err = err_user("%s: cannot be created: %s", path, reason);
+        err = err_user("%s: cannot be created: %s", path, h5_reason);
         err.code = EXIT_RESUME;
     }
     return comm ? comm_agree(comm, err) : err;
@@ -205,7 +201,7 @@ static Err not_opened(const char *path) {
     bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
     int why = errno;
     if (fd >= 0) close(fd);
-    if (!locked) return err_user("%s: not an HDF5 file, or a damaged one: %s", path, reason);
+    if (!locked) return err_user("%s: not an HDF5 file, or a damaged one: %s", path, h5_reason);
     if (why == EWOULDBLOCK)
         return err_user("%s: locked by a program that has it open for writing: want it closed there", path);
     return err_user("%s: cannot be locked: %s: want HDF5_USE_FILE_LOCKING=FALSE in the environment", path,
@@ -220,22 +216,22 @@ Err h5_open(H5File *file, const char *path) {
     stat(path, &st);
     file->bytes = st.st_size;
     rehearse_note(path, st.st_size);
-    file->id = tried(H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT));
+    file->id = h5_tried(H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT));
     return file->id < 0 ? not_opened(path) : ERR_NONE;
 }
 
 Err h5_close(H5File *file) {
     if (file->id <= 0) return ERR_NONE;
-    int64_t flushed = file->writing ? tried(H5Fflush(file->id, H5F_SCOPE_GLOBAL)) : 0;
-    if (file->comm) TRY(written(file, "/", flushed));
+    int64_t flushed = file->writing ? h5_tried(H5Fflush(file->id, H5F_SCOPE_GLOBAL)) : 0;
+    if (file->comm) TRY(h5_written(file, "/", flushed));
     /* Closing may leave less of the image in use than this, never more. */
     int64_t bytes = file->writing && !file->comm ? H5_CALL(H5Fget_file_image(file->id, NULL, 0)) : 0;
-    int64_t closed = tried(H5Fclose(file->id));
+    int64_t closed = h5_tried(H5Fclose(file->id));
     file->id = 0;
     if (!file->writing && closed < 0) not_closed(file);
     if (!file->writing) return ERR_NONE;
-    if (file->comm) return written(file, "/", closed);
-    CHECK(flushed >= 0 && closed >= 0 && kept, "%s: %s", file->path, reason);
+    if (file->comm) return h5_written(file, "/", closed);
+    CHECK(flushed >= 0 && closed >= 0 && kept, "%s: %s", file->path, h5_reason);
     if (file->sealed) {
         unsigned long long digest = XXH3_64bits((char *)kept + SEAL_BYTES, (size_t)bytes);
         memset(kept, 0, SEAL_BYTES);
@@ -257,21 +253,21 @@ Err h5_reserve(H5File *file, int64_t bytes) {
 
 Err h5_group(H5File *file, const char *name) {
     hid_t create = plain(H5P_GROUP_CREATE);
-    int64_t id = tried(H5Gcreate2(file->id, name, H5P_DEFAULT, create, H5P_DEFAULT));
+    int64_t id = h5_tried(H5Gcreate2(file->id, name, H5P_DEFAULT, create, H5P_DEFAULT));
     H5_CALL(H5Pclose(create));
     if (id > 0) H5_CALL(H5Gclose(id));
-    return written(file, name, id);
+    return h5_written(file, name, id);
 }
 
 Err h5_exists(bool *there, H5File *file, const char *path) {
-    int64_t found = tried(H5Lexists(file->id, path, H5P_DEFAULT));
+    int64_t found = h5_tried(H5Lexists(file->id, path, H5P_DEFAULT));
     *there = found > 0;
-    return found < 0 ? unreadable(file, path) : ERR_NONE;
+    return found < 0 ? h5_unreadable(file, path) : ERR_NONE;
 }
 
 /* ---- Columns. ---- */
 
-static hid_t text_type(size_t bytes) {
+hid_t h5_text_type(size_t bytes) {
     hid_t type = (hid_t)H5_CALL(H5Tcopy(H5T_C_S1));
     H5_CALL(H5Tset_size(type, bytes));
     H5_CALL(H5Tset_strpad(type, H5T_STR_NULLPAD));
@@ -289,7 +285,7 @@ static hid_t type_of(const H5Column *c, bool in_file) {
     case H5_F64: return (hid_t)H5_CALL(H5Tcopy(in_file ? H5T_IEEE_F64LE : H5T_NATIVE_DOUBLE));
     case H5_TEXT: break;
     }
-    return text_type(c->text);
+    return h5_text_type(c->text);
 }
 
 static int dims_of(hsize_t dims[3], const H5Column *c, int64_t rows) {
@@ -324,11 +320,11 @@ Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t
     H5_CALL(H5Pset_chunk(create, rank, chunk));
     H5_CALL(H5Pset_fletcher32(create));
     *data = (H5Data){.file = file, .column = column, .rows = rows};
-    data->id = tried(H5Dcreate2(file->id, column->name, type, space, H5P_DEFAULT, create, H5P_DEFAULT));
+    data->id = h5_tried(H5Dcreate2(file->id, column->name, type, space, H5P_DEFAULT, create, H5P_DEFAULT));
     H5_CALL(H5Sclose(space));
     H5_CALL(H5Tclose(type));
     H5_CALL(H5Pclose(create));
-    TRY(written(file, column->name, data->id));
+    TRY(h5_written(file, column->name, data->id));
     TRY(h5_set_text(file, column->name, "unit", column->unit));
     TRY(h5_set_text(file, column->name, "units", column->unit)); /* the name that xarray and the CF conventions know */
     if (column->type == H5_TEXT) TRY(h5_set_text(file, column->name, "_Encoding", "utf-8"));
@@ -338,8 +334,8 @@ Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t
 /* Where the values are and how they are packed, before anything is read: HDF5 follows virtual datasets without end. */
 static Err check_layout(const H5Data *data) {
     const char *path = data->file->path, *name = data->column->name;
-    int64_t id = tried(H5Dget_create_plist(data->id));
-    if (id < 0) return unreadable(data->file, name);
+    int64_t id = h5_tried(H5Dget_create_plist(data->id));
+    if (id < 0) return h5_unreadable(data->file, name);
     hid_t create = (hid_t)id;
     Err err = ERR_NONE;
     if (H5Pget_layout(create) == H5D_VIRTUAL)
@@ -390,10 +386,10 @@ static Err check_written(const H5Data *data, hid_t space, const hsize_t dims[], 
     H5_CALL(H5Pclose(create));
     int64_t rc = 0;
     if (chunked)
-        rc = tried(H5Dget_num_chunks(data->id, space, &found));
+        rc = h5_tried(H5Dget_num_chunks(data->id, space, &found));
     else
         found = H5Dget_storage_size(data->id) > 0;
-    if (rc < 0) return unreadable(data->file, data->column->name);
+    if (rc < 0) return h5_unreadable(data->file, data->column->name);
     if (found >= want) return check_size(data, dims, rank);
     return err_user("%s: %s: holds values never written: %llu of %llu pieces are there", data->file->path,
                     data->column->name, (unsigned long long)found, (unsigned long long)want);
@@ -457,7 +453,7 @@ Err h5_extend(H5Data *data, int64_t rows) {
     hsize_t dims[3];
     dims_of(dims, data->column, rows);
     data->rows = rows;
-    return written(data->file, data->column->name, tried(H5Dset_extent(data->id, dims)));
+    return h5_written(data->file, data->column->name, h5_tried(H5Dset_extent(data->id, dims)));
 }
 
 /* Selects rows in the file and returns the matching space in memory. */
@@ -489,8 +485,8 @@ static int64_t transfer(H5Data *data, void *to, const void *from, int64_t first,
     hid_t how = (hid_t)H5_CALL(H5Pcreate(H5P_DATASET_XFER));
     if (data->file->comm) H5_CALL(H5Pset_dxpl_mpio(how, H5FD_MPIO_COLLECTIVE));
     char none[8] = "";
-    int64_t rc = tried(from || !to ? H5Dwrite(data->id, type, memory, file_space, how, from ? from : none)
-                                   : H5Dread(data->id, type, memory, file_space, how, to));
+    int64_t rc = h5_tried(from || !to ? H5Dwrite(data->id, type, memory, file_space, how, from ? from : none)
+                                      : H5Dread(data->id, type, memory, file_space, how, to));
     H5_CALL(H5Pclose(how));
     H5_CALL(H5Tclose(type));
     H5_CALL(H5Sclose(memory));
@@ -501,14 +497,14 @@ static int64_t transfer(H5Data *data, void *to, const void *from, int64_t first,
 Err h5_write(H5Data *data, const void *from, int64_t first, int64_t rows) {
     CHECK(first >= 0 && rows >= 0 && first + rows <= data->rows, "rows %lld+%lld of %lld", (long long)first,
           (long long)rows, (long long)data->rows);
-    return written(data->file, data->column->name, transfer(data, NULL, from, first, rows));
+    return h5_written(data->file, data->column->name, transfer(data, NULL, from, first, rows));
 }
 
 Err h5_read(H5Data *data, void *to, int64_t first, int64_t rows) {
     CHECK(first >= 0 && rows >= 0 && first + rows <= data->rows, "rows %lld+%lld of %lld", (long long)first,
           (long long)rows, (long long)data->rows);
     if (!rows) return ERR_NONE;
-    return transfer(data, to, NULL, first, rows) < 0 ? unreadable(data->file, data->column->name) : ERR_NONE;
+    return transfer(data, to, NULL, first, rows) < 0 ? h5_unreadable(data->file, data->column->name) : ERR_NONE;
 }
 
 /* ---- Dimensions. ---- */
@@ -523,142 +519,12 @@ Err h5_scale_create(H5Data *scale, H5File *file, const H5Column *name, int64_t r
     Err err = h5_write(scale, numbers, first, mine);
     mem_free(numbers);
     const char *word = strrchr(name->name, '/') + 1;
-    if (!err.code) err = written(file, name->name, tried(H5DSset_scale(scale->id, word)));
+    if (!err.code) err = h5_written(file, name->name, h5_tried(H5DSset_scale(scale->id, word)));
     if (err.code) h5_column_close(scale);
     return err;
 }
 
 Err h5_on_scale(H5Data *column, H5Data *scale, int axis) {
-    int64_t rc = tried(H5DSattach_scale(column->id, scale->id, (unsigned)axis));
-    return written(column->file, column->column->name, rc);
-}
-
-/* ---- Attributes. ---- */
-
-/* n values; 0: a scalar. */
-static Err set(H5File *file, const char *object, const char *name, hid_t type, hid_t memory, const void *value, int n) {
-    hsize_t count = (hsize_t)n;
-    hid_t space = (hid_t)H5_CALL(n ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR));
-    hid_t id = H5Acreate_by_name(file->id, object, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    int64_t rc = tried(id < 0 ? id : H5Awrite(id, memory, value));
-    if (id > 0) H5_CALL(H5Aclose(id));
-    H5_CALL(H5Sclose(space));
-    return written(file, object, rc);
-}
-
-Err h5_set_text(H5File *file, const char *object, const char *name, const char *text) {
-    hid_t type = text_type(strlen(text) + 1);
-    H5_CALL(H5Tset_strpad(type, H5T_STR_NULLTERM));
-    Err err = set(file, object, name, type, type, text, 0);
-    H5_CALL(H5Tclose(type));
-    return err;
-}
-
-Err h5_set_i64(H5File *file, const char *object, const char *name, int64_t value) {
-    return set(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, 0);
-}
-
-Err h5_set_list(H5File *file, const char *object, const char *name, const int64_t *values, int n) {
-    return set(file, object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, values, n);
-}
-
-Err h5_set_f64(H5File *file, const char *object, const char *name, double value) {
-    return set(file, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, 0);
-}
-
-bool h5_has(H5File *file, const char *object, const char *name) {
-    return H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) > 0;
-}
-
-/* Opens a one-element attribute. */
-static Err attribute(hid_t *id, hid_t *type, H5File *file, const char *object, const char *name, const char *want) {
-    *id = h5_has(file, object, name) ? H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
-    if (*id < 0) return err_user("%s: %s: no readable attribute %s: want %s", file->path, object, name, want);
-    hid_t space = (hid_t)H5_CALL(H5Aget_space(*id));
-    hssize_t points = H5Sget_simple_extent_npoints(space);
-    H5_CALL(H5Sclose(space));
-    *type = (hid_t)H5_CALL(H5Aget_type(*id));
-    if (points == 1) return ERR_NONE;
-    H5_CALL(H5Tclose(*type));
-    H5_CALL(H5Aclose(*id));
-    return err_user("%s: %s: attribute %s: want one value, %s", file->path, object, name, want);
-}
-
-static Err get_number(void *value, hid_t memory, bool integer, H5File *file, const char *object, const char *name) {
-    const char *want = integer ? "a whole number" : "a number";
-    hid_t id, type = -1;
-    TRY(attribute(&id, &type, file, object, name, want));
-    H5T_class_t class = H5Tget_class(type);
-    Err err = ERR_NONE;
-    if (class != H5T_INTEGER && (integer || class != H5T_FLOAT))
-        err = err_user("%s: %s: attribute %s: want %s", file->path, object, name, want);
-    else if (tried(H5Aread(id, memory, value)) < 0)
-        err = unreadable(file, object);
-    H5_CALL(H5Tclose(type));
-    H5_CALL(H5Aclose(id));
-    return err;
-}
-
-Err h5_get_i64(int64_t *value, H5File *file, const char *object, const char *name) {
-    return get_number(value, H5T_NATIVE_INT64, true, file, object, name);
-}
-
-Err h5_get_f64(double *value, H5File *file, const char *object, const char *name) {
-    return get_number(value, H5T_NATIVE_DOUBLE, false, file, object, name);
-}
-
-Err h5_get_text(char **text, H5File *file, const char *object, const char *name) {
-    hid_t id, type = -1;
-    TRY(attribute(&id, &type, file, object, name, "text"));
-    Err err = ERR_NONE;
-    *text = NULL;
-    if (H5Tget_class(type) != H5T_STRING) {
-        err = err_user("%s: %s: attribute %s: want text", file->path, object, name);
-    } else if (H5Tis_variable_str(type) > 0) {
-        char *held = NULL;
-        if (tried(H5Aread(id, type, &held)) < 0 || !held) {
-            err = unreadable(file, object);
-        } else {
-            *text = mem_alloc(strlen(held) + 1);
-            memcpy(*text, held, strlen(held));
-            H5_CALL(H5free_memory(held));
-        }
-    } else {
-        *text = mem_alloc(H5Tget_size(type) + 1);
-        if (tried(H5Aread(id, type, *text)) < 0) {
-            mem_free(*text);
-            *text = NULL;
-            err = unreadable(file, object);
-        }
-    }
-    H5_CALL(H5Tclose(type));
-    H5_CALL(H5Aclose(id));
-    return err;
-}
-
-/* Appends `name = value` and ends the line; a value of several lines is cut to its first. */
-static char *append_line(char *lines, const char *name, char *value) {
-    value[strcspn(value, "\n")] = 0;
-    size_t used = lines ? strlen(lines) : 0, more = strlen(name) + strlen(value) + 5;
-    lines = mem_grow(lines, used + more);
-    snprintf(lines + used, more, "%s = %s\n", name, value);
-    return lines;
-}
-
-Err h5_get_lines(char **lines, H5File *file, const char *object) {
-    H5O_info_t info;
-    *lines = MEM_NEW(char, 1);
-    if (tried(H5Oget_info_by_name2(file->id, object, &info, H5O_INFO_NUM_ATTRS, H5P_DEFAULT)) < 0)
-        return unreadable(file, object);
-    for (hsize_t i = 0; i < info.num_attrs; i++) {
-        char name[256], *value;
-        if (tried(H5Aget_name_by_idx(file->id, object, H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT)) <
-            0)
-            return unreadable(file, object);
-        Err err = h5_get_text(&value, file, object, name);
-        if (err.code) return err;
-        *lines = append_line(*lines, name, value);
-        mem_free(value);
-    }
-    return ERR_NONE;
+    int64_t rc = h5_tried(H5DSattach_scale(column->id, scale->id, (unsigned)axis));
+    return h5_written(column->file, column->column->name, rc);
 }

@@ -275,3 +275,17 @@ double stats_sd(const double *values, int64_t n) {
         if (isfinite(values[i])) sum += (values[i] - mean) * (values[i] - mean);
     return kept > 1 ? sqrt(sum / (kept - 1)) : NAN;
 }
+
+double stats_correlation(const double *x, const double *y, int64_t n) {
+    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    for (int64_t i = 0; i < n; i++) {
+        mx += x[i] / (double)n;
+        my += y[i] / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+        xy += (x[i] - mx) * (y[i] - my);
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
+}
