@@ -47,6 +47,28 @@ static void rng(void) {
     }
 }
 
+/* Arrays that grow one by one keep what they hold, get zeros, and are moved rarely; shorter ones too. */
+static void grow(void) {
+    enum { N = 5000 };
+    size_t before = mem_live();
+    int64_t *x = NULL, moves = 0, wrong = 0;
+    for (int64_t n = 1; n <= N; n++) {
+        int64_t *old = x;
+        x = mem_grow(x, (size_t)n * sizeof *x);
+        moves += x != old;
+        wrong += x[n - 1] != 0;
+        x[n - 1] = n;
+    }
+    for (int64_t i = 0; i < N; i++) wrong += x[i] != i + 1;
+    EXPECT(wrong == 0 && moves < 30, "%lld wrong, %lld moves", (long long)wrong, (long long)moves);
+    EXPECT(mem_live() - before == N * sizeof *x, "%zu bytes", mem_live() - before);
+    x = mem_grow(x, 3 * sizeof *x);
+    x = mem_grow(x, 5 * sizeof *x);
+    EXPECT(x[2] == 3 && x[3] == 0 && x[4] == 0, "%lld after being shorter", (long long)x[3]);
+    mem_free(x);
+    EXPECT(mem_live() == before, "%zu bytes not given back", mem_live() - before);
+}
+
 static void ranks(void) {
     const Comm *w = comm_world();
     int n = comm_size(w), me = comm_rank(w);
@@ -81,6 +103,7 @@ static void ranks(void) {
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     arena();
+    grow();
     rng();
     ranks();
     return test_end();

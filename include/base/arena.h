@@ -40,7 +40,8 @@ void *mem_alloc(size_t bytes);
 void mem_free(void *ptr);
 #define MEM_NEW(type, n) ((type *)mem_alloc((size_t)(n) * sizeof(type)))
 
-/** A longer copy of a MEM_NEW array; the added tail is zero and the old pointer is dead. */
+/** A MEM_NEW array of another length; the added tail is zero and the old pointer is dead. Growing one by one costs what growing at
+ *  once does, but for a factor: there is room for half as much again. */
 void *mem_grow(void *ptr, size_t bytes);
 
 /** Bytes currently held through mem_alloc and arena_new. */

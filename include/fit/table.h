@@ -111,15 +111,13 @@ typedef struct TableOptions {
     bool best;         /* of rows with the same arm, N and D only the one with the least loss */
     double cost[3];    /* kappa, mu, nu where C, N or D is missing; kappa = 0: not given */
     bool error_of_log; /* weights from standard errors are for a fit of log loss, not of the loss itself */
+    Results *results;  /* on the root receives what the results files hold, appended; NULL: not wanted */
 } TableOptions;
 
 Table table_new(void);
 void table_free(Table *table);
 
-/** Whether a file is of results: by its name, or by the first bytes of HDF5. Not collective. */
-bool table_holds_results(const char *path);
-
-/** Reads all files of a fit: results, and anything else as text. Rows of a text without
+/** Reads all files of a fit: `*.h5` and what begins like HDF5 as results, anything else as text. Rows of a text without
  *  an arm column make an arm of the file's name, with folders as far as two files need them to differ. The root reads,
  *  all ranks end with the same table, which was new before. Errors name file, line and column. Collective. */
 Err table_add_files(Table *table, int files, const char *const *paths, const TableOptions *options, const Comm *comm);

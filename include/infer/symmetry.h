@@ -1,7 +1,7 @@
 /** What was measured on the trained models of a results file: per arm the numbers of its largest models, for every cell those of
  *  its output, whether models that are more invariant are better (Deng et al., arXiv 2207.07065), and the widths of motions that
  *  training found (arXiv 2010.11882). Of finished grid cells, at their last step; nothing where nothing was measured.
- *  Not collective, unless it says so. */
+ *  Not collective. Errors: none. */
 #pragma once
 
 #include "io/json.h"
@@ -58,9 +58,6 @@ typedef struct Symmetry {
     int64_t *row; /* (rows) of results.measure */
     SymmetryWidth *width;
 } Symmetry;
-
-/** From the results files among those of a fit, all together; on the root, which read them before. Errors name the file. */
-Err symmetry_read(Symmetry *symmetry, int files, const char *const *path);
 
 /** Takes `results` over. */
 Symmetry symmetry_of(Results results);

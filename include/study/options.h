@@ -7,7 +7,7 @@
 #include "train/trainer.h"
 
 enum { STUDY_ARMS = 16, STUDY_KINDS = 8, STUDY_PROCEDURES = 16 };
-/* Tables of keys: seven of the study's own, then one per procedure and per measurement. */
+/* Tables of keys: eight of the study's own, then one per procedure and per measurement. */
 enum { STUDY_TABLES = 8 + STUDY_PROCEDURES + MEASURE_CHOICE };
 
 /** Learning rate of an arm, keys `<arm>.*`, for N parameters and a training of S steps:

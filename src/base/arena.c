@@ -7,42 +7,55 @@
 
 enum { ALIGN = 64 };
 
-/* In front of each allocation stands its size, in an aligned slot of its own. */
+/* In front of each allocation, in an aligned slot of its own. */
+typedef struct Header {
+    size_t bytes; /* asked for */
+    size_t room;  /* there are; zero beyond those asked for */
+} Header;
+_Static_assert(sizeof(Header) <= ALIGN, "it fits into its slot");
+
 static size_t live;
 
 static size_t round_up(size_t n) {
     return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-void *mem_alloc(size_t bytes) {
-    size_t total = round_up(bytes) + ALIGN;
+static Header *header_of(void *ptr) {
+    return (Header *)((char *)ptr - ALIGN);
+}
+
+static void *take(size_t bytes, size_t room) {
+    size_t total = round_up(room) + ALIGN;
     char *p = aligned_alloc(ALIGN, total);
-    CHECK(p, "out of memory: %zu bytes asked for, %zu held", bytes, live);
+    CHECK(p, "out of memory: %zu bytes asked for, %zu held", room, live);
     memset(p, 0, total);
-    memcpy(p, &bytes, sizeof bytes);
+    *(Header *)p = (Header){bytes, total - ALIGN};
     live += bytes;
     return p + ALIGN;
 }
 
-static size_t size_of(const void *ptr) {
-    size_t bytes;
-    memcpy(&bytes, (const char *)ptr - ALIGN, sizeof bytes);
-    return bytes;
+void *mem_alloc(size_t bytes) {
+    return take(bytes, bytes);
 }
 
 void mem_free(void *ptr) {
     if (!ptr) return;
-    live -= size_of(ptr);
-    free((char *)ptr - ALIGN);
+    live -= header_of(ptr)->bytes;
+    free(header_of(ptr));
 }
 
 void *mem_grow(void *ptr, size_t bytes) {
-    void *longer = mem_alloc(bytes);
-    if (ptr) {
-        size_t old = size_of(ptr);
-        memcpy(longer, ptr, old < bytes ? old : bytes);
-        mem_free(ptr);
+    if (!ptr) return mem_alloc(bytes);
+    Header *h = header_of(ptr);
+    size_t old = h->bytes;
+    if (bytes >= old && bytes <= h->room) {
+        live += bytes - old;
+        h->bytes = bytes;
+        return ptr;
     }
+    void *longer = take(bytes, bytes > old ? bytes + bytes / 2 : bytes);
+    memcpy(longer, ptr, old < bytes ? old : bytes);
+    mem_free(ptr);
     return longer;
 }
 

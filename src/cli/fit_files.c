@@ -19,16 +19,14 @@ static Err see_inputs(FitInput *input, int files, const char *const *file) {
     return comm_agree(comm_world(), err);
 }
 
-/* On the root; the others have nothing of it. */
-static Err see_symmetry(Symmetry *symmetry, int files, const char *const *file) {
-    Err err = ERR_NONE;
-    *symmetry = (Symmetry){0};
-    if (comm_rank(comm_world()) == 0) err = symmetry_read(symmetry, files, file);
-    for (int m = 0; m < symmetry->arms; m++) {
-        const Arm *arm = arm_find(symmetry->arm[m].arm);
-        symmetry->arm[m].exact = arm ? arm_exact(arm) : NULL;
+/* Of what the results files hold, which it takes over: on the root, the others have nothing. */
+static Symmetry symmetry_found(Results results) {
+    Symmetry symmetry = symmetry_of(results);
+    for (int m = 0; m < symmetry.arms; m++) {
+        const Arm *arm = arm_find(symmetry.arm[m].arm);
+        symmetry.arm[m].exact = arm ? arm_exact(arm) : NULL;
     }
-    return comm_agree(comm_world(), err);
+    return symmetry;
 }
 
 static Err report(const Analysis *analysis, const Symmetry *symmetry, int files, const FitInput *input) {
@@ -47,11 +45,12 @@ Err fit_files(int files, const char *const *file, FitOptions *options) {
     TableOptions rows;
     TRY(fit_rows(&rows, options));
     Table table = table_new();
+    Results results = {0};
+    rows.results = &results;
     FitInput *input = MEM_NEW(FitInput, files + 1);
     Err err = table_add_files(&table, files, file, &rows, comm_world());
     if (!err.code) err = see_inputs(input, files, file);
-    Symmetry symmetry = {0};
-    if (!err.code) err = see_symmetry(&symmetry, files, file);
+    Symmetry symmetry = symmetry_found(results);
     if (!err.code) {
         Analysis *analysis = analysis_new(&table, options, comm_world());
         err = report(analysis, &symmetry, files, input);

@@ -208,18 +208,20 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
     return err;
 }
 
-static Err read_results(Table *table, ArmNames *met, const char *path, const TableFilter *filter) {
+static Err read_results(Table *table, ArmNames *met, const char *path, const TableOptions *options) {
     Results results = {0};
     TRY(results_read(&results, path));
     for (int64_t i = 0; i < results.cells; i++) arm_names_add(met, results.cell[i].arm);
-    Err err = table_add_results(table, &results, filter, path);
+    Err err = table_add_results(table, &results, &options->filter, path);
+    if (!err.code && options->results) results_append(options->results, &results);
     results_free(&results);
     return err;
 }
 
 /* ---- Files. ---- */
 
-bool table_holds_results(const char *path) {
+/* Results by their name, or by the first bytes of HDF5. */
+static bool holds_results(const char *path) {
     size_t length = strlen(path);
     if (length > 3 && same(path + length - 3, ".h5")) return true;
     /* What comes through a pipe can be read once only. */
@@ -259,7 +261,7 @@ static Err name_arm(char name[TABLE_NAME], int f, int files, const char *const *
         TRY(file_arm(name, paths[f], folders));
         for (int other = 0; other < files && !taken; other++) {
             char theirs[TABLE_NAME];
-            if (other == f || table_holds_results(paths[other])) continue;
+            if (other == f || holds_results(paths[other])) continue;
             TRY(file_arm(theirs, paths[other], folders));
             taken = same(name, theirs);
         }
@@ -293,8 +295,8 @@ static Err read_files(Table *table, ArmNames *met, FileRows *rows, int files, co
                       const TableOptions *options) {
     for (int f = 0; f < files; f++) {
         rows[f] = (FileRows){.first = table->n, .first_held = table->n_held};
-        if (table_holds_results(paths[f])) {
-            TRY(read_results(table, met, paths[f], &options->filter));
+        if (holds_results(paths[f])) {
+            TRY(read_results(table, met, paths[f], options));
         } else {
             char arm[TABLE_NAME];
             TRY(name_arm(arm, f, files, paths));

@@ -3,7 +3,6 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
-#include "fit/table.h"
 
 #include <math.h>
 #include <string.h>
@@ -272,20 +271,6 @@ Symmetry symmetry_of(Results results) {
     take_links(&s);
     take_widths(&s);
     return s;
-}
-
-Err symmetry_read(Symmetry *symmetry, int files, const char *const *path) {
-    Results all = {0};
-    Err err = ERR_NONE;
-    for (int f = 0; f < files && !err.code; f++) {
-        Results one = {0};
-        if (!table_holds_results(path[f])) continue;
-        err = results_load(&one, path[f]);
-        if (!err.code) results_append(&all, &one);
-        results_free(&one);
-    }
-    *symmetry = symmetry_of(all);
-    return err;
 }
 
 void symmetry_free(Symmetry *s) {

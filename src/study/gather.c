@@ -116,12 +116,18 @@ static Err read_grid(Found *found, const Grid *grid, const StudyOptions *options
     return err;
 }
 
-static bool in_grid(const Grid *grid, const char *file) {
-    for (int i = 0; i < grid->n; i++) {
-        size_t n = strlen(grid->cell[i].file);
-        if (!strncmp(grid->cell[i].file, file, n) && !strcmp(file + n, ".h5")) return true;
-    }
-    return false;
+typedef char FileName[RESULTS_ID + 4];
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+/* The names of the records of the grid, sorted. */
+static FileName *names_of(const Grid *grid) {
+    FileName *name = MEM_NEW(FileName, grid->n + 1);
+    for (int i = 0; i < grid->n; i++) snprintf(name[i], sizeof name[i], "%s.h5", grid->cell[i].file);
+    qsort(name, (size_t)grid->n, sizeof *name, by_name);
+    return name;
 }
 
 /* A cell that is there although the study file does not ask for it: results.h5 never loses what it had. */
@@ -139,23 +145,17 @@ static void read_stranger(Found *found, const char *path, const Grid *grid, cons
     results_free(&one);
 }
 
-typedef char FileName[RESULTS_ID + 4];
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(a, b);
-}
-
 /* In the order of their names. */
 static void read_strangers(Found *found, const Grid *grid, const StudyOptions *options) {
     char folder[1024], path[COMMIT_PATH];
     snprintf(folder, sizeof folder, "%s/%s/cells", options->folder, options->name);
-    FileName *name = NULL;
+    FileName *name = NULL, *known = names_of(grid);
     size_t n = 0;
     DIR *all = opendir(folder);
     for (struct dirent *entry; all && (entry = readdir(all));) {
         const char *dot = strrchr(entry->d_name, '.');
-        if (!dot || strcmp(dot, ".h5") || strlen(entry->d_name) >= sizeof *name || in_grid(grid, entry->d_name))
-            continue;
+        if (!dot || strcmp(dot, ".h5") || strlen(entry->d_name) >= sizeof *name) continue;
+        if (bsearch(entry->d_name, known, (size_t)grid->n, sizeof *known, by_name)) continue;
         name = mem_grow(name, (n + 1) * sizeof *name);
         strcpy(name[n++], entry->d_name);
     }
@@ -166,6 +166,7 @@ static void read_strangers(Found *found, const Grid *grid, const StudyOptions *o
         read_stranger(found, path, grid, options);
     }
     mem_free(name);
+    mem_free(known);
 }
 
 /* Which cells have no result and why: each a line. */
