@@ -9,16 +9,18 @@
 # Scripts tests/test_NAME.sh are given the build directory and are run in the first one only.
 set -u
 cd "$(dirname "$0")/.."
+SLOW=20 # s: tests that take longer say so
 passed=0 failed=0 count=0 log=$(mktemp)
 
 one() { # NAME COMMAND ...
-    local name=$1
+    local name=$1 start=$SECONDS
     shift
     count=$((count + 1))
     if timeout "${TEST_TIMEOUT:-600}" "$@" >"$log" 2>&1 </dev/null; then
         passed=$((passed + 1))
         echo "ok $count - $name"
         grep -E '^(worst|measured|skipped)' "$log" | sed 's/^/#   /'
+        [ $((SECONDS - start)) -lt $SLOW ] || echo "#   took $((SECONDS - start)) s"
     else
         failed=$((failed + 1))
         echo "not ok $count - $name"
