@@ -5,27 +5,31 @@
 #include "fit/table.h"
 
 static void results(void) {
-    CellRecord cell[6];
+    CellRecord cell[7];
     memset(cell, 0, sizeof cell);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         CellRecord *c = &cell[i];
         snprintf(c->arm, sizeof c->arm, i % 2 ? "gatr" : "transformer");
         snprintf(c->role, sizeof c->role, i == 4 ? "data" : "grid");
         c->parameters = 1000 * (i + 1), c->samples = 6400, c->dataset = i == 5 ? 100 : 5000, c->seed = i;
         for (int k = 0; k < CURRENCIES; k++) c->compute[k] = 1e9 * (i + 1);
-        c->loss = i == 3 ? NAN : 0.5, c->outcome = i == 3 ? OUTCOME_DIVERGED : OUTCOME_DONE;
+        c->loss = i == 3 || i == 6 ? NAN : 0.5;
+        c->outcome = i == 3 ? OUTCOME_DIVERGED : OUTCOME_DONE;
     }
+    cell[6].outcome = OUTCOME_FAILED;
+    strcpy(cell[6].id, "transformer-w7");
     CurvePoint curve[4] = {{.cell = 0, .samples = 0, .loss = 1},
                            {.cell = 0, .samples = 3200, .loss = 0.6},
                            {.cell = 0, .samples = 6400, .loss = 0.5},
                            {.cell = 4, .samples = 3200, .loss = 0.6}};
     for (int k = 0; k < CURRENCIES; k++) curve[1].compute[k] = 5e8;
-    Results r = {.cells = 6, .points = 4, .cell = cell, .curve = curve};
+    Results r = {.cells = 7, .points = 4, .cell = cell, .curve = curve};
     Table t = table_new();
     TableFilter all = {0};
     Err err = table_add_results(&t, &r, &all, "results.h5");
     EXPECT(!err.code && t.n == 4 && t.arms == 2, "%s: %lld points", err.text, (long long)t.n);
-    EXPECT(t.left_out.role == 1 && t.left_out.dataset == 1 && t.left_out.outcome == 1, "left out");
+    EXPECT(t.left_out.role == 1 && t.left_out.dataset == 1 && t.left_out.outcome == 2, "left out");
+    EXPECT(t.notes == 1 && strstr(t.note[0].text, "transformer-w7 is missing"), "%d notes", t.notes);
     EXPECT(t.at[3].final == false && t.at[3].d == 3200 && t.at[3].cell == 0 && t.at[2].n == 3000, "curve point");
     EXPECT(t.has[0] && t.has[1] && t.has[2], "currencies");
     r.cells = 0;

@@ -163,6 +163,14 @@ static Err add_limited(Table *table, const Results *results, const TableFilter *
     return ERR_NONE;
 }
 
+/* A cell of the grid that should be fitted and has no result, by name. Of those that diverged the count is enough: that is
+ * a result. */
+static void note_missing(Table *table, const CellRecord *r, const int64_t *reason, const char *path) {
+    if (reason == &table->left_out.outcome && r->outcome == OUTCOME_FAILED)
+        table_note(table, path,
+                   "%s is missing: its process died again and again, or it needs more memory than there is", r->id);
+}
+
 Err table_add_results(Table *table, const Results *results, const TableFilter *filter, const char *path) {
     int64_t largest = 0, first_cell = table->cells, before = table->n;
     for (int64_t i = 0; i < results->cells; i++)
@@ -176,6 +184,7 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
         int64_t *reason = reason_against(&table->left_out, r, largest, filter);
         if (reason) {
             ++*reason;
+            note_missing(table, r, reason, path);
             continue;
         }
         used[i] = true;
