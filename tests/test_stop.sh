@@ -42,7 +42,10 @@ for column in "cells/id cells/loss cells/validation_loss cells/tokens cells/flop
 END
 }
 
-run whole >"$here/log" 2>&1 || fail "undisturbed: $(cat "$here/log")"
+# A log file hears of a long cell while it is at work.
+run whole -run_say 0.5 >"$here/log" 2>&1 || fail "undisturbed: $(cat "$here/log")"
+said=$(grep -cE '[01] of 2 cells done; transformer-w8x1h2-t150000-n20-r1 step [0-9]+ of 150000; about .* left' "$here/log")
+[ "$said" -ge 3 ] || fail "$said lines from a cell at work: $(cat "$here/log")"
 
 # Every signal: saved, 75, one line that says so; the next run goes on.
 for signal in TERM INT USR1 XCPU; do

@@ -33,6 +33,7 @@ typedef struct RunOptions {
     double checkpoint; /* s between two checkpoints of a cell; 0: as often as costs 1 % */
     double limit;      /* s from the start of the program to its stop; 0: none */
     int64_t memory;    /* MiB of a node; 0: what it has */
+    double say;        /* s between two lines of a log file while cells are at work */
     int64_t watchdog;  /* s without a pass through the model after which the job is ended; 0: never */
 } RunOptions;
 

@@ -66,6 +66,8 @@ static const KeySpec run_keys[] = {
      "the program saves and stops this long after its start; 0: no limit but that of the Slurm job"},
     {"run.memory", KEY_INT, AT(run.memory), "0", 0, 1 << 30, NULL, "MiB",
      "memory of a node: cells that need more are refused; 0: what it has"},
+    {"run.say", KEY_REAL, AT(run.say), "60", 0.1, 1e9, NULL, "s",
+     "a log file gets a line this often while cells are at work; a terminal has a live one"},
     {"run.watchdog", KEY_INT, AT(run.watchdog), "1800", 0, 1e9, NULL, "s",
      "a rank whose cell makes no pass through its model for this long hangs, and the job is ended; 0: it may"},
 };

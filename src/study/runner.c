@@ -72,9 +72,9 @@ static Err write_used(const StudyOptions *o) {
 
 /* ---- How far the study is. ---- */
 
-/* Counters that every block adds to; times in milliseconds of a rank. After them come those of the queues. STOP: blocks that were asked to stop; MINUTE: minutes that a log
- * file has a line for; ELSEWHERE: cells that another run is at. */
-enum { CELLS, EXPECTED, SPENT, BEGUN, STOP, MINUTE, ELSEWHERE, COUNTERS };
+/* Counters that every block adds to; times in milliseconds of a rank. After them come those of the queues. STOP: blocks that were asked to stop; SAID: times run.say that
+ * a log file has a line for; ELSEWHERE: cells that another run is at. */
+enum { CELLS, EXPECTED, SPENT, BEGUN, STOP, SAID, ELSEWHERE, COUNTERS };
 
 /* Cells that wait for blocks of a size, in the order in which they are begun, and the counter of those that were taken. */
 typedef struct Queue {
@@ -115,21 +115,20 @@ static double time_left(const Run *run, double expected_ms, double spent_ms) {
     return left > 0 ? left : 0;
 }
 
-/* A minute of the run that no block has written a line about. */
-static bool new_minute(Run *run, double now) {
-    const double minute = 60;
-    int64_t passed = (int64_t)((now - run->start) / minute), told = counter_add(run->counters, MINUTE, 0);
+/* Whether the run has gone on for another run.say that no block has written a line about. */
+static bool time_to_say(Run *run, double now) {
+    int64_t passed = (int64_t)((now - run->start) / run->options->run.say), told = counter_add(run->counters, SAID, 0);
     if (told >= passed) return false;
-    counter_add(run->counters, MINUTE, passed - told);
+    counter_add(run->counters, SAID, passed - told);
     return true;
 }
 
-/* On a terminal a live line; in a log file a line a minute, by whichever block comes first. */
+/* On a terminal a live line; in a log file one every run.say seconds, by whichever block comes first. */
 static void show_step(Run *run, int64_t done, int64_t steps, double now) {
-    const double live_pause = 0.2, log_pause = 1;
-    if (now - run->shown < (log_is_live() ? live_pause : log_pause)) return;
+    const double pause = 0.2;
+    if (now - run->shown < pause) return;
     run->shown = now;
-    if (!log_is_live() && !new_minute(run, now)) return;
+    if (!log_is_live() && !time_to_say(run, now)) return;
     char left[32];
     clock_text(left, time_left(run, (double)counter_add(run->counters, EXPECTED, 0),
                                (double)counter_add(run->counters, SPENT, 0)));
