@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# The short form of `make faults`: some of the calls on files that can go wrong, some kills. test_faults.sh BUILD_DIR
+# The short form of `make faults`: too little room, some of the calls on files that can go wrong, some kills.
+# test_faults.sh BUILD_DIR
 set -u
+bash tests/faults/space.sh "$1" || exit 1
 bash tests/faults/shim.sh "$1" 120 41 || exit 1
 bash tests/faults/kills.sh "$1" 60 3

@@ -30,6 +30,9 @@ Err state_save(const TrainState *state, const char *path, const char *provenance
  *  is. */
 Err state_save_weights(const TrainState *state, const char *path, const char *provenance);
 
+/** Bytes of such a file, a little more than it takes, without its record. Not collective. */
+int64_t state_bytes(const ModelKind *model, const ModelShape *shape, CheckpointKind kind);
+
 /** Fills the state from the newest checkpoint that is whole and of this cell; so_far is then the caller's to free, on every
  *  rank. Returns whether there was one: otherwise nothing has changed. What was passed over, and why, is a line in the
  *  log. Collective on grid->cell. */

@@ -13,6 +13,7 @@
 #include "study/measure.h"
 #include "study/open.h"
 #include "study/provenance.h"
+#include "study/space.h"
 #include "study/weights.h"
 
 #include <errno.h>
@@ -515,6 +516,7 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, co
     int queues = plan->blocks.queues;
     TRY(gather_check(grid, options));
     TRY(make_folders(options));
+    TRY(space_check(grid, options, plan));
     TRY(write_used(options));
     Run run = {.grid = grid, .options = options, .data = data, .plan = plan};
     char *provenance = provenance_text(options, world);

@@ -85,6 +85,16 @@ Err state_save_weights(const TrainState *state, const char *path, const char *pr
     return save(state, path, provenance, CHECKPOINT_WEIGHTS, NULL);
 }
 
+int64_t state_bytes(const ModelKind *model, const ModelShape *shape, CheckpointKind kind) {
+    enum { HEADER = 2048 }; /* of a tensor as a column: unit, description, checksums */
+    int64_t parts = kind == CHECKPOINT_TRAINING ? CHECKPOINT_PARTS : 1;
+    ParamTable table = param_table_new(1, 0);
+    model->params(&table, shape);
+    int64_t bytes = parts * (table.global * (int64_t)sizeof(real) + table.n * HEADER);
+    param_table_free(&table);
+    return bytes;
+}
+
 /* ---- Loading. ---- */
 
 /* Every tensor is there, of the right shape. On the leader. */

@@ -7,6 +7,7 @@
  *             FULL     it and all later ones fail with ENOSPC, but for close: a disk that stays full
  *             SHORT    a write takes half of its bytes and succeeds; other calls pass
  *             KILL     the process ends just before it, as by kill -9
+ *   FAULT_FREE=BYTES   that much is free on the disk, whatever is
  *   FAULT_LOG=FILE     receives the name of the call and its path, so that a run that was left untouched is known */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -161,4 +163,13 @@ ON_PATHS(link)
 int mkdir(const char *path, mode_t mode) {
     if (due("mkdir", path) && how != HOW_SHORT) return fail();
     return REAL(int, mkdir, const char *, mode_t)(path, mode);
+}
+
+int statvfs(const char *path, struct statvfs *about) {
+    int rc = REAL(int, statvfs, const char *, struct statvfs *)(path, about);
+    const char *bytes = getenv("FAULT_FREE");
+    if (rc || !bytes || !folder || !strstr(path, folder)) return rc;
+    about->f_frsize = 1;
+    about->f_bavail = (fsblkcnt_t)atoll(bytes);
+    return 0;
 }

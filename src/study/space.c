@@ -1,0 +1,64 @@
+#include "study/space.h"
+
+#include "io/commit.h"
+#include "train/state.h"
+
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+/* Of a record 40 to 50 KiB are headers of columns and provenance. In results.h5 a cell is a row of each column, in fit.json some
+ * lines; what was measured has some rows. */
+enum { RECORD = 1 << 16, ROWS = 1 << 13, GENERATIONS = 3 };
+
+static bool is_left(const Cell *cell) {
+    return cell->state == CELL_PLANNED || cell->state == CELL_RUNNING;
+}
+
+/* Checkpoints of the cells that a queue's blocks are at together, as if each had the largest. */
+static int64_t queue_checkpoints(const Grid *grid, const StudyPlan *plan, int queue) {
+    const Blocks *b = &plan->blocks;
+    const Schedule *s = &plan->schedule;
+    int tasks = s->first[queue + 1] - s->first[queue], blocks = b->ranks / b->size[b->queue_size[queue + 1] - 1];
+    int64_t largest = 0;
+    for (int k = s->first[queue]; k < s->first[queue + 1]; k++) {
+        const TrainJob *job = &grid->cell[plan->cell[s->order[k]]].job;
+        int64_t bytes = RECORD + state_bytes(job->kind, &job->shape, CHECKPOINT_TRAINING);
+        if (bytes > largest) largest = bytes;
+    }
+    return GENERATIONS * largest * (tasks < blocks ? tasks : blocks);
+}
+
+int64_t space_needed(const Grid *grid, const StudyOptions *o, const StudyPlan *plan) {
+    int64_t bytes = 0, checkpoints = 0;
+    for (int i = 0; i < grid->n; i++) {
+        const Cell *cell = &grid->cell[i];
+        bytes += ROWS;
+        if (!is_left(cell)) continue;
+        bytes += RECORD;
+        if (o->keep_weights) bytes += RECORD + state_bytes(cell->job.kind, &cell->job.shape, CHECKPOINT_WEIGHTS);
+    }
+    for (int q = 0; q < plan->blocks.queues; q++) {
+        int64_t at_once = queue_checkpoints(grid, plan, q);
+        if (at_once > checkpoints) checkpoints = at_once;
+    }
+    return bytes + checkpoints;
+}
+
+/* On the root. */
+static Err check(const Grid *grid, const StudyOptions *o, const StudyPlan *plan) {
+    char folder[1024];
+    struct statvfs disk;
+    snprintf(folder, sizeof folder, "%s/%s", o->folder, o->name);
+    if (statvfs(folder, &disk)) return commit_error(folder, "its free space cannot be looked at");
+    int64_t need = space_needed(grid, o, plan);
+    double left = (double)disk.f_bavail * (double)disk.f_frsize;
+    if (left >= (double)need) return ERR_NONE;
+    Err err = err_user("%s: %.0f bytes are free, the run needs %lld: want more; the same command then goes on", folder,
+                       left, (long long)need);
+    err.code = EXIT_RESUME;
+    return err;
+}
+
+Err space_check(const Grid *grid, const StudyOptions *o, const StudyPlan *plan) {
+    return comm_agree(comm_world(), comm_rank(comm_world()) == 0 ? check(grid, o, plan) : ERR_NONE);
+}
