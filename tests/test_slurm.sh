@@ -3,8 +3,10 @@
 # time: the study is done in the end, with the numbers of the undisturbed one.
 #   test_slurm.sh BUILD_DIR          finish, array: a minute
 #   test_slurm.sh BUILD_DIR CASE...  these
-#   test_slurm.sh BUILD_DIR all      and scancel, requeue, preempt, node, limit: half an hour
+#   test_slurm.sh BUILD_DIR all      and scancel, requeue, preempt, node, and limit, a cell of three times the limit: half an hour
+#   test_slurm.sh BUILD_DIR tenfold  a cell of ten times the limit: another one
 set -u
+REQUEUES=${REQUEUES:-2} RANDOM=1
 build=$(cd "$1" && pwd) cases="finish array" failed=
 every="finish array scancel requeue preempt node limit"
 [ $# -gt 1 ] && cases=${*:2}
@@ -27,6 +29,7 @@ submit() {
 }
 nothing_left() { [ -z "$(squeue -h)" ]; }
 trained() { [ "$(find "$1/runs/s/cells" -name '*.h5' 2>/dev/null | wc -l)" -ge "$2" ]; } # FOLDER CELLS
+waits() { [ "$(lab_state "$1")" = PENDING ]; }
 runs() { [ "$(lab_state "$1")" = RUNNING ]; }
 
 # ended FOLDER SECONDS: no job is left, and the study is what it is undisturbed
@@ -58,18 +61,29 @@ scancel_case() { # it stays cancelled, and goes on when it is sent off again
     ended "$1" 300
 }
 
-limit_case() { # a cell of more than the limit, of which Slurm tells a minute before; jobs follow one another by themselves
-    submit "$1" --time=2 >/dev/null
-    ended "$1" 1800
-    [ "$(grep -c ' of [0-9]* cells to run' "$1/log")" -gt 1 ] || fail "limit: one job was enough: $(cat "$1/log")"
+limit_case() { # a cell of more than the limit; jobs follow one another by themselves
+    local jobs
+    submit "$1" --time=1 --ntasks=1 >/dev/null
+    ended "$1" 3000
+    jobs=$(grep -c ' of [0-9]* cells to run' "$1/log")
+    [ "$jobs" -gt 1 ] || fail "limit: one job was enough: $(cat "$1/log")"
+    echo "measured $jobs jobs of a minute for a cell of $("$python" -c "import h5py
+print('%.0f' % h5py.File('$1/runs/s/results.h5')['cells/seconds'][:].max())") s"
 }
+tenfold_case() { limit_case "$1"; }
 
-requeue_case() {
-    local job
-    job=$(submit "$1" --time=10)
+requeue_case() { # REQUEUES times, at random times after the first cell; not left to wait the two minutes that Slurm wants
+    local job n
+    job=$(submit "$1" --time=60)
     lab_wait 120 trained "$1" 1 || fail "requeue: no cell"
-    scontrol requeue "$job"
+    for n in $(seq "$REQUEUES"); do
+        lab_wait 60 runs "$job" || break
+        sleep "$((RANDOM % 4)).$((RANDOM % 1000))"
+        scontrol requeue "$job" || break
+        lab_wait 60 waits "$job" && scontrol update JobId="$job" StartTime=now
+    done
     ended "$1" 600
+    echo "measured $(scontrol show job "$job" | grep -oE 'Restarts=[0-9]*') after $n requeues asked for"
 }
 
 preempt_case() {
@@ -105,7 +119,9 @@ node_case() { # the node of the job dies with all that ran on it; what looks aft
 steps_for() {
     case $1 in
     finish | array) echo 2,3,4,50,400 ;;
-    limit) echo 2,3,4,50,2500000 ;;
+    requeue) echo "2,3,4,50,$(steps_taking $((5 * REQUEUES)))" ;;
+    limit) echo "2,3,4,50,$(steps_taking 180)" ;;
+    tenfold) echo "2,3,4,50,$(steps_taking 600)" ;;
     *) echo 2,3,4,50,60000 ;;
     esac
 }

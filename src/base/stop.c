@@ -40,9 +40,10 @@ static void handle(int number) {
     _exit(EXIT_RESUME);
 }
 
-/* When the job that Slurm runs must have saved: a minute before its end, or a tenth of what is left of a short one. */
+/* When the ranks of a Slurm job begin to save: a minute before its end, or in a short one after all but a twentieth of what is
+ * left of it at the start. Slurm ends no job early, and then leaves some seconds between TERM and KILL (KillWait). */
 static double slurm_end(void) {
-    const double margin = 60, share = 0.1;
+    const double margin = 60, share = 0.05;
     const char *text = getenv("SLURM_JOB_END_TIME");
     double end = text ? strtod(text, NULL) : 0, left = end - (double)time(NULL);
     return end > 0 ? timer_now() + left - fmin(margin, share * fmax(left, 0)) : INFINITY;

@@ -21,6 +21,16 @@ data: {path: $1/data.h5, trajectories: 12, frames: 6, bodies_max: 3}
 END
 }
 
+# steps_taking SECONDS: the steps of a cell that takes so long here
+steps_taking() {
+    local try=20000 at=$here/try
+    study_file "$at" $try
+    "$build/equiscale" run "$at/s.yaml" >"$at/out" 2>&1 || { cat "$at/out" >&2; return 1; }
+    "$python" -c "import h5py
+print(int($1 * $try / h5py.File('$at/runs/s/results.h5')['cells/seconds'][:].max()))"
+    rm -rf "$at"
+}
+
 digest() { "$python" tests/digest.py "$1/runs/s/results.h5"; }
 
 # finish FOLDER: the same command again until it is done; 0 where the numbers are then those of $wanted

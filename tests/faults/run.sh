@@ -8,11 +8,13 @@ part() { # SHARE COMMAND...: with that many hundredths of the time
     local limit=$((seconds * $1 / 100))
     shift
     echo "== $*, $limit s"
-    "${@//LIMIT/$limit}" || { echo "FAILED: $1"; bad=1; }
+    timeout $((limit + 600)) "${@//LIMIT/$limit}" || { echo "FAILED: $1"; bad=1; }
 }
 part 5 bash tests/test_hostile.sh "$build"
-part 45 bash tests/faults/shim.sh "$build" LIMIT
-part 30 bash tests/faults/kills.sh "$build" LIMIT 220
+part 1 bash tests/faults/space.sh "$build"
+part 44 bash tests/faults/shim.sh "$build" LIMIT
+part 25 bash tests/faults/kills.sh "$build" LIMIT 220
+part 5 bash tests/faults/limit.sh "$build"
 part 20 bash tests/test_slurm.sh "$build" all
 [ $bad = 0 ] && echo "faults: none was lost"
 exit $bad
