@@ -1,5 +1,7 @@
-"""Tables and numbers as HTML.  On a narrow screen a row becomes a block, with the heads beside the values."""
+"""Tables and numbers as HTML.  On a narrow screen a row becomes a block, with the heads beside the values: they are
+properties --h1, --h2 ... of the table, which the style of the page puts there."""
 import html
+import json
 import math
 import re
 
@@ -38,16 +40,21 @@ def with_error(value, error, digits=3):
 
 def table(head, rows, text=(0,)):
     """head: names; rows: (class, cells of HTML); text: columns that are aligned left."""
-    names = [escape(re.sub("<[^>]*>", " ", h)) for h in head]
     heads = "".join(f"<th scope=col{' class=text' if i in text else ''}>{h}</th>" for i, h in enumerate(head))
     body = []
     for kind, cells in rows:
-        line = "".join(f"<td{' class=text' if i in text else ''} data-head='{names[i]}'>{c}</td>"
-                       for i, c in enumerate(cells))
+        line = "".join(f"<td{' class=text' if i in text else ''}>{c}</td>" for i, c in enumerate(cells))
         body.append(f"<tr{f' class={kind}' if kind else ''}>{line}</tr>")
     newline = "\n"
-    return f"<table><thead><tr>{heads}</tr></thead>\n<tbody>{newline.join(body)}</tbody></table>"
+    return (f"<table style='{_beside(head)}'><thead><tr>{heads}</tr></thead>\n"
+            f"<tbody>{newline.join(body)}</tbody></table>")
+
+
+def _beside(head):
+    """The heads as properties."""
+    names = (" ".join(html.unescape(re.sub("<[^>]*>", " ", h)).split()) for h in head)
+    return escape("; ".join(f"--h{i}: {json.dumps(name, ensure_ascii=False)}" for i, name in enumerate(names, 1)))
 
 
 def arm_label(looks, arm):
-    return f"<i class=dot style='background:var(--arm{looks.arms.index(arm)})'></i>{escape(words(arm))}"
+    return f"<i class=dot{looks.arms.index(arm)}></i>{escape(words(arm))}"

@@ -2,7 +2,6 @@
 
 It is made for a screen, a phone and paper, light and dark: nothing is ever wider than the page.
 """
-import base64
 import html
 import re
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ import numpy as np
 
 import tables
 from html_table import escape, table
-from style import ARMS, INKS, PAPER, Looks, themed
+from style import ARMS, INKS, PAPER, Looks
 
 PHONE = 700  # pixels, up to which figures are the narrow ones and rows of tables are blocks
+COLUMNS = 24  # of the widest table
 
 # Colours of text have a contrast of 4.5 or more on their ground, in either theme.
 CSS = """
@@ -36,7 +36,7 @@ th { border-bottom: 1.5px solid var(--grey); } td { border-bottom: 1px solid var
 th small, td small { color: var(--grey); font-weight: normal; font-size: 0.88em; }
 td { white-space: nowrap; } td.text { white-space: normal; } td.text, th.text { text-align: left; }
 tr.bad td { background: var(--bad); } td sup { line-height: 0; } td .below { display: block; }
-i.dot { display: inline-block; width: 0.7em; height: 0.7em; border-radius: 50%; margin-right: 0.4em;
+i[class^=dot] { display: inline-block; width: 0.7em; height: 0.7em; border-radius: 50%; margin-right: 0.4em;
         print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 pre { background: var(--soft); padding: 0.6rem; font-size: 0.8rem; white-space: pre-wrap; }
 summary { cursor: pointer; margin: 0.4rem 0; }
@@ -47,7 +47,7 @@ summary { cursor: pointer; margin: 0.4rem 0; }
   tbody td, tbody td.text { border: 0; padding: 0.1rem 0; text-align: left; }
   tbody td, tbody td .below { display: inline; white-space: normal; }
   tbody td:first-child { grid-column: 1 / -1; font-weight: 600; }
-  tbody td:not(:first-child)::before { content: attr(data-head) ": "; color: var(--grey); } }
+  tbody td::before { color: var(--grey); } HEADS }
 @media print {
   @page { size: A4; margin: 14mm 12mm; }
   :root { font-size: 9.5pt; } body { font-size: 9.5pt; max-width: none; margin: 0; padding: 0; }
@@ -62,8 +62,8 @@ class Drawn:
     """A figure that was made."""
     module: object
     table: object  # what it shows
-    wide: str  # SVG
-    narrow: str  # SVG
+    wide: str  # SVG of the page
+    narrow: str  # SVG of a phone
 
 
 def css(study):
@@ -71,15 +71,16 @@ def css(study):
     names = ["--paper", "--ink", "--grey", *(f"--arm{i}" for i in arms)]
     pairs = [*PAPER.items(), *INKS.items(), *(list(ARMS.items())[i % len(ARMS)] for i in arms)]
     light, dark = ("; ".join(f"{name}: {pair[k]}" for name, pair in zip(names, pairs)) for k in (0, 1))
-    return CSS.replace("LIGHT", light).replace("DARK", dark).replace("PHONE", str(PHONE))
+    heads = " ".join(f"td:nth-child({i})::before {{ content: var(--h{i}) ': '; }}" for i in range(2, COLUMNS + 1))
+    dots = "\n".join(f"i.dot{i} {{ background: var(--arm{i}); }}" for i in arms)
+    return CSS.replace("LIGHT", light).replace("DARK", dark).replace("HEADS", heads).replace("PHONE", str(PHONE)) + dots
 
 
 def data_uri(kind, text):
-    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
-
-
-def svg_uri(text):
-    return data_uri("image/svg+xml", themed(text))
+    """Text as an address that holds it, for an attribute in single quotes.  A space would end an address of a srcset."""
+    for sign, code in (("%", "%25"), ("#", "%23"), ("\n", "%0A"), (" ", "%20"), ("&", "&amp;"), ("'", "%27")):
+        text = text.replace(sign, code)
+    return f"data:{kind};charset=utf-8,{text}"
 
 
 def shape(svg):
@@ -89,13 +90,13 @@ def shape(svg):
 
 
 def figure(name, drawn, looks):
-    wide, narrow = drawn.wide, drawn.narrow
-    return (f"<figure><picture><source media='(max-width: {PHONE}px)' srcset='{svg_uri(narrow)}' {shape(narrow)}>"
-            f"<img alt='{escape(drawn.module.describe(drawn.table, looks))}' src='{svg_uri(wide)}' {shape(wide)}>"
+    kind = "image/svg+xml"
+    wide, narrow = (f"{data_uri(kind, svg)}' {shape(svg)}" for svg in (drawn.wide, drawn.narrow))
+    return (f"<figure><picture><source media='(max-width: {PHONE}px)' srcset='{narrow}>"
+            f"<img alt='{escape(drawn.module.describe(drawn.table, looks))}' src='{wide}>"
             f"</picture><figcaption>{escape(drawn.module.CAPTION)} <span class=data>Data: <a download='{name}.csv' "
-            f"href='{data_uri('text/csv', drawn.table.csv())}'>{name}.csv</a>, {len(drawn.table):,} rows; figure: "
-            f"<a download='{name}.svg' href='{data_uri('image/svg+xml', wide)}'>{name}.svg</a>.</span></figcaption>"
-            "</figure>")
+            f"href='{data_uri('text/csv', drawn.table.csv())}'>{name}.csv</a>, {len(drawn.table):,} rows.</span>"
+            "</figcaption></figure>")
 
 
 def questions(study, drawn):
@@ -115,8 +116,8 @@ def limits(study):
     error = study.cells["loss_error"] / study.cells["loss"] if "loss_error" in study.cells.columns else np.array([])
     error = error[np.isfinite(error)]
     if lines and len(error):
-        lines = [*lines, f"The choice of test trajectories leaves an error of {100 * np.median(error):.1f} % in a loss; "
-                 "all cells share the test set, so most of it cancels between arms."]
+        lines = [*lines, f"The choice of test trajectories leaves an error of {100 * np.median(error):.1f} % in a "
+                 "loss; all cells share the test set, so most of it cancels between arms."]
     return lines and f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
 
 

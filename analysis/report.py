@@ -5,7 +5,6 @@ report.py FIT.json: the same for tables that were fitted without a study, into a
 Writes figures/NAME.svg, .png and .csv and report.html, and prints a line for each file.  Exit codes: 0 done, 2 the user
 must change something.
 """
-import io
 import sys
 from pathlib import Path
 
@@ -33,12 +32,10 @@ def draw(name, module, study, looks, folder):
     """Both forms of a figure; the wide one, and what it shows, into files too."""
     table = module.gather(study)
     files = [folder / (name + suffix) for suffix in SUFFIXES]
-    save(module.draw(table, looks, WIDE), *files[:2])
+    wide = save(module.draw(table, looks, WIDE), *files[:2])
     files[2].write_text(table.csv(), encoding="utf-8")
-    narrow = io.StringIO()
-    save(module.draw(table, looks, NARROW), narrow)
     print(*files, sep="\n")
-    return page.Drawn(module, table, files[0].read_text(encoding="utf-8"), narrow.getvalue())
+    return page.Drawn(module, table, wide, save(module.draw(table, looks, NARROW)))
 
 
 def main(arguments):

@@ -2,14 +2,18 @@
 
 Colours stay apart under every kind of colour blindness, have a contrast of 3 or more against the paper (text: 4.5), and
 each has a twin for dark paper: `themed` makes an SVG that follows the reader's choice.  An arm is known by its marker
-too.  Text in SVG is drawn as outlines, so that it looks the same everywhere.
+too.  Text in SVG files is drawn as outlines, so that it looks the same everywhere; on the page it is text, which is
+smaller.
 """
+import io
 import math
 import re
 from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
+
+from svg import small
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
@@ -196,12 +200,16 @@ def title_arm(ax, looks, arm):
 
 
 def colour_bar(figure, mappable, axes, label):
-    """A logarithmic colour bar beside the panels."""
+    """A logarithmic colour bar beside the panels, or below them on a phone."""
     rows = len({ax.get_subplotspec().rowspan.start for ax in axes})
-    bar = figure.colorbar(mappable, ax=axes, pad=0.015, fraction=0.05, aspect=28 * rows)
+    if figure.get_figwidth() > NARROW.width:
+        bar = figure.colorbar(mappable, ax=axes, pad=0.015, fraction=0.05, aspect=28 * rows)
+        log_axis(bar.ax.yaxis)
+    else:
+        bar = figure.colorbar(mappable, ax=axes, location="bottom", pad=0.04 / rows, fraction=0.1 / rows, aspect=28)
+        log_axis(bar.ax.xaxis)
     bar.set_label(label)
     bar.outline.set_linewidth(0.5)
-    log_axis(bar.ax.yaxis)
 
 
 def legend_below(figure, handles, labels=None):
@@ -221,13 +229,17 @@ def legend_below(figure, handles, labels=None):
 
 
 def save(figure, *files):
-    """Writes the figure into files, NAME.png or NAME.svg, or into text streams as SVG."""
+    """Writes the figure into files, NAME.png or NAME.svg; returns it as the SVG of a page."""
     figure.get_layout_engine().execute(figure)
     figure.set_layout_engine("none")  # laid out once, for all files
     for file in files:
-        png = getattr(file, "suffix", "") == ".png"
+        png = file.suffix == ".png"
         figure.savefig(file, format="png" if png else "svg", metadata={"Software": None} if png else {"Date": None})
+    page = io.StringIO()
+    with plt.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(page, format="svg")
     plt.close(figure)
+    return themed(small(page.getvalue()))
 
 
 def themed(svg):

@@ -7,7 +7,7 @@ import numpy as np
 
 def _cell(value):
     if isinstance(value, float):
-        return "" if value != value else f"{value:.7g}"
+        return "" if value != value else f"{value:.5g}"
     return str(value)
 
 
@@ -62,7 +62,7 @@ class Table:
                 for key, rows in members.items()]
 
     def csv(self):
-        """Text with a header; reals to seven digits; nothing where there is no number."""
+        """Text with a header; reals to five digits; nothing where there is no number."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(self.columns)

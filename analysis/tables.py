@@ -154,8 +154,9 @@ def symmetry(study, looks):
                           len(set(best["seed"])), *cells, number(samples)]))
     heads = [escape(head(measure, element, words)) for measure, element in kinds]
     return ("<p>Measured on the output of the largest model of each arm, of those the ones trained longest; ± is one "
-            "standard error. Every arm is exact in the order of vertices and in shifts.</p>" + table(["arm", "exact in", "N <small>parameters</small>", "D <small>samples</small>", "seeds",
-                                           *heads, "samples"], rows, (0, 1)))
+            "standard error. Every arm is exact in the order of vertices and in shifts.</p>" + table(
+                ["arm", "exact in", "N <small>parameters</small>", "D <small>samples</small>", "seeds", *heads,
+                 "samples"], rows, (0, 1)))
 
 
 def found(study, looks):
@@ -181,8 +182,8 @@ def invariance(study, looks):
             for link in study.fit_header.get("invariance", [])]
     if not rows:
         return ""
-    return ("<p>Correlation over cells of effective invariance with the accuracy of a probe, and with &minus;log loss; 95 % by "
-            "drawing cells.</p>" + table(["arm", "with", "cells", "Pearson", "Spearman"], rows, (0, 1)))
+    return ("<p>Correlation over cells of effective invariance with the accuracy of a probe, and with &minus;log loss; "
+            "95 % by drawing cells.</p>" + table(["arm", "with", "cells", "Pearson", "Spearman"], rows, (0, 1)))
 
 
 def _cell_columns(study):

@@ -19,17 +19,45 @@ figures() { # FOLDER NAME ...: exactly these
     # shellcheck disable=SC2012  # names are ours
     ls "$folder/figures" | sort | cmp -s - "$work/want" || fail "$folder: $(ls "$folder/figures"), want $*"
     "$python" - "$folder" <<'PY' || fail "$folder: a figure or the page is not valid"
-import base64
 import csv
 import io
 import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree
 from matplotlib.image import imread
 
+SVG, HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 folder = Path(sys.argv[1])
+
+
+def held(address):
+    """The text that an address holds."""
+    return unquote(address.split(",", 1)[1])
+
+
+def marks_of_file(svg):
+    """Where an SVG of matplotlib has marks."""
+    return {(round(float(e.get("x")), 2), round(float(e.get("y")), 2)) for e in svg.iter(SVG + "use")
+            if e.get(HREF).startswith("#m") and e.get("x")}
+
+
+def marks_of_page(svg):
+    """Where a figure of the page has them: the vertices of paths whose class has a marker."""
+    rules = dict(re.findall(r"[.](\w+){(.*?)}", svg.find(SVG + "style[2]").text))
+    found = set()
+    for path in svg.iter(SVG + "path"):
+        if "marker" in rules.get(path.get("class"), ""):
+            steps = [float(v) for v in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", path.get("d").replace("h0", ""))]
+            x = y = 0
+            for dx, dy in zip(steps[::2], steps[1::2]):
+                x, y = x + dx, y + dy
+                found.add((round(x, 2), round(y, 2)))
+    return found
+
+
 for png in folder.glob("figures/*.png"):
     image = imread(png)
     assert image.shape[1] >= 1800 and image[..., :3].std() > 0.02, f"{png}: blank"
@@ -41,7 +69,7 @@ for svg in folder.glob("figures/*.svg"):
 
 class Page(HTMLParser):
     images = tables = wide = 0
-    files, anchors, ids = {}, [], []
+    files, anchors, ids, pictures = {}, [], [], []
 
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
@@ -53,11 +81,14 @@ class Page(HTMLParser):
         if tag == "img":
             self.images += 1
             assert re.search("[0-9]", values["alt"]) and len(values["alt"]) > 40, f"says nothing: {values['alt']}"
-            theme = base64.b64decode(values["src"].split(",")[1]).decode()
+            theme = held(values["src"])
             assert "prefers-color-scheme:dark" in theme and "var(--c1a1a1a)" in theme, "no dark figure"
-            ElementTree.fromstring(theme)
+            self.pictures.append(ElementTree.fromstring(theme))
+        if tag == "source":
+            assert " " not in values["srcset"], "an address of a srcset ends at a space"
+            ElementTree.fromstring(held(values["srcset"]))
         if tag == "a" and "download" in values:
-            self.files[values["download"]] = base64.b64decode(values["href"].split(",")[1]).decode()
+            self.files[values["download"]] = held(values["href"])
         elif tag == "a":
             assert values["href"].startswith("#"), values["href"][:80]
             self.anchors.append(values["href"][1:])
@@ -72,8 +103,16 @@ assert page.anchors and set(page.anchors) <= set(page.ids), "the contents lead n
 for name in names:
     table = list(csv.reader(io.StringIO(page.files[name + ".csv"])))
     assert len(table) > 1 and page.files[name + ".csv"] == (folder / f"figures/{name}.csv").read_text(), name
-    assert page.files[name + ".svg"] == (folder / f"figures/{name}.svg").read_text(), name
-assert "url(" not in text and "@import" not in text
+# A figure of the page has all marks of its file, and its text as text, in a small part of the room.
+for name, picture in zip([name.removesuffix(".csv") for name in page.files], page.pictures):
+    file = folder / f"figures/{name}.svg"
+    want, have = marks_of_file(ElementTree.parse(file).getroot()), marks_of_page(picture)
+    lost = [(x, y) for x, y in want if not any(abs(x - u) < 0.015 and abs(y - v) < 0.015 for u, v in have)]
+    assert len(want) > 5 and not lost, f"{name}: {len(lost)} of {len(want)} marks are not on the page: {lost[:3]}"
+    assert list(picture.iter(SVG + "text")), f"{name}: no text"
+    size = len(ElementTree.tostring(picture))
+    assert size < 0.35 * file.stat().st_size, f"{name}: {size} bytes of {file.stat().st_size}"
+assert not re.search("url[(](?!%23)|@import", text), "the page asks for a file"
 PY
 }
 
@@ -92,7 +131,7 @@ fit() { # ARGUMENT ...
         fail "equiscale fit: $(cat "$work/log")"
 }
 
-every="allocation correlation invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview procedure residuals symmetry twirl"
+every="allocation correlation equivariance invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview procedure residuals symmetry"
 
 # A whole study, with its fit.
 make_results full

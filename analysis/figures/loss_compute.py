@@ -11,11 +11,12 @@ from table import Table
 
 ORDER = 10
 TITLE = "Loss against compute"
-CAPTION = """Loss of every run of the grid against the training compute spent, one panel per currency. Faint: learning
-curves, whose learning-rate schedules have not ended before their last point. Solid: lower envelope of the finished
-runs. Dashed: the least loss at each budget under the fitted law, with its 95 % interval; dotted where that takes a
-model size or a length of training beyond those that were run."""
-MANY = 300  # learning curves, above which they are painted, not drawn
+CURVES, POINTS = 100, 24  # learning curves, and points of one, that are drawn at most
+CAPTION = f"""Loss of every run of the grid against the training compute spent, one panel per currency. Faint:
+learning curves, whose learning-rate schedules have not ended before their last point; of {CURVES} runs at most,
+spread evenly over arms and compute, with {POINTS} points at most. Solid: lower envelope of the finished runs. Dashed:
+the least loss at each budget under the fitted law, with its 95 % interval; dotted where that takes a model size or a
+length of training beyond those that were run."""
 
 
 def _envelope(c, loss):
@@ -25,46 +26,66 @@ def _envelope(c, loss):
     return order[(loss[order] == best) & np.r_[True, best[1:] < best[:-1]]]
 
 
-def _curves(study, arm):
-    for cell in study.rows(arm, "grid", finished=False) if len(study.curves) else ():
+def _evenly(rows, most):
+    """At most so many of the rows, evenly spaced, the first and the last among them."""
+    if len(rows) <= most:
+        return rows
+    return [rows[i] for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+
+
+def _curves(study):
+    """Learning curves of runs of the grid, in the order of arms and of compute."""
+    columns = {k.name: study.curves[k.column] for k in study.currencies} if len(study.curves) else {}
+    spent = study.cells[study.currencies[0].column] if study.currencies else ()
+    cells = [cell for arm in study.arms
+             for cell in sorted(study.rows(arm, "grid", finished=False), key=lambda i: spent[i])]
+    for cell in _evenly(cells, CURVES) if columns else ():
         rows = study.curve(cell)
-        for currency in study.currencies if len(rows) > 1 else ():
-            for c, loss in zip(study.curves[currency.column][rows], study.curves["loss"][rows]):
-                yield {"currency": currency.name, "arm": arm, "kind": "curve", "cell": study.cells["id"][cell], "C": c,
-                       "loss": loss}
+        for i in _evenly(rows, POINTS) if len(rows) > 1 else ():
+            yield {"arm": study.cells["arm"][cell], "kind": "curve", "cell": study.cells["id"][cell],
+                   "loss": study.curves["loss"][i], **{name: column[i] for name, column in columns.items()}}
 
 
-def _runs(study, arm, currency):
+def _runs(study, arm):
+    for row in study.grid(arm):
+        yield {"arm": arm, "kind": "run", "cell": study.cells["id"][row], "loss": study.cells["loss"][row],
+               **{k.name: study.cells[k.column][row] for k in study.currencies}}
+
+
+def _best(study, arm, currency):
+    """The envelope of the runs and the compute-optimal loss under the law, in one currency."""
     grid = study.grid(arm)
     grid = grid[study.cells[currency.column][grid] > 0]
     c, loss = study.cells[currency.column][grid], study.cells["loss"][grid]
-    here = {"currency": currency.name, "arm": arm}
-    for i, row in enumerate(grid):
-        yield {**here, "kind": "run", "cell": study.cells["id"][row], "C": c[i], "loss": loss[i]}
     for i in _envelope(c, loss):
-        yield {**here, "kind": "envelope", "cell": study.cells["id"][grid[i]], "C": c[i], "loss": loss[i]}
+        yield {"arm": arm, "kind": "envelope", "cell": study.cells["id"][grid[i]], "loss": loss[i], currency.name: c[i]}
     for at in frontier(study, arm, currency, "loss"):
         if len(c) and at["C"] <= max(c) * 1.001:
-            yield {**here, "kind": "law", "C": at["C"], "loss": at["value"], "low": at["low"], "high": at["high"],
-                   "inside": at["inside"]}
+            yield {"arm": arm, "kind": "law", "loss": at["value"], currency.name: at["C"], "low": at["low"],
+                   "high": at["high"], "inside": at["inside"]}
 
 
 def gather(study):
     if not any(len(study.grid(arm)) for arm in study.arms):
         raise Absent("no grid cell has finished")
-    rows = [row for arm in study.arms for row in _curves(study, arm)]
-    for currency in study.currencies:
-        rows += [row for arm in study.arms for row in _runs(study, arm, currency)]
-    if not rows:
+    if not study.currencies:
         raise Absent("no row says its compute")
-    return Table.of(rows)
+    rows = [*_curves(study), *(row for arm in study.arms for row in _runs(study, arm))]
+    rows += [row for currency in study.currencies for arm in study.arms for row in _best(study, arm, currency)]
+    return Table.of(rows, [k.name for k in study.currencies])
 
 
-def _panel(ax, table, looks, seen):
-    curves = table.where(kind="curve").groups("arm", "cell")
-    for (arm, _), curve in curves:
-        ax.plot(curve["C"], curve["loss"], color=looks.colour(arm), lw=0.5, alpha=0.3, zorder=1,
-                rasterized=len(curves) > MANY)
+def _panels(table, looks):
+    """(name of a currency, the rows that have compute in it, as column C) of each in which there is a run."""
+    for currency in looks.currencies:
+        mine = table.where(table[currency.name] > 0)
+        if len(mine) and (mine["kind"] == "run").any():
+            yield currency.name, Table({**mine.columns, "C": mine[currency.name]})
+
+
+def _panel(ax, table, looks, name, seen):
+    for (arm, _), curve in table.where(kind="curve").groups("arm", "cell"):
+        ax.plot(curve["C"], curve["loss"], color=looks.colour(arm), lw=0.5, alpha=0.4, zorder=1)
     for (arm,), runs in table.where(kind="run").groups("arm"):
         ax.plot(runs["C"], runs["loss"], looks.marker(arm), color=looks.colour(arm), ms=2.8, mew=0, alpha=0.8, zorder=2)
     for (arm,), best in table.where(kind="envelope").groups("arm"):
@@ -74,17 +95,16 @@ def _panel(ax, table, looks, seen):
         draw_frontier(ax, law, looks.colour(arm), DASHES[1], 1.0)
         seen |= {"law"} | ({"beyond"} if (law["inside"] == 0).any() else set())
     costs = table.where(kind="run")["C"]
-    ax.set(xscale="log", yscale="log", xlabel=looks.compute(table["currency"][0]))
+    ax.set(xscale="log", yscale="log", xlabel=looks.compute(name))
     ax.set_xlim(style.log_limits([costs.min() / 6, costs.max()], 0.02, 0.04))
 
 
 def draw(table, looks, canvas):
-    panels = [rows for _, rows in table.where(kind="run").groups("currency")]
-    names = [rows["currency"][0] for rows in panels]
+    panels = list(_panels(table, looks))
     figure, axes = style.panels(canvas, len(panels), 2.6)
     seen = set()
-    for ax, name in zip(axes, names):
-        _panel(ax, table.where(currency=name), looks, seen)
+    for ax, (name, rows) in zip(axes, panels):
+        _panel(ax, rows, looks, name, seen)
     finals = table.where(kind="run")["loss"]
     spread = finals.max() / finals.min()  # learning curves are cut off where they would squeeze the final losses
     top = min(table["loss"].max(), finals.max() * max(1.25, spread ** 0.6))
@@ -130,7 +150,8 @@ def _lowest(table):
 
 def describe(table, looks):
     parts = []
-    for (currency,), best in table.where(kind="envelope").groups("currency"):
+    for currency, rows in _panels(table, looks):
+        best = rows.where(kind="envelope")
         arms = [f"{style.words(arm)} falls from {style.spoken(rows['loss'][0])} at {style.spoken(rows['C'][0])} to "
                 f"{style.spoken(rows['loss'][-1])} at {style.spoken(rows['C'][-1])}"
                 for (arm,), rows in best.groups("arm")]

@@ -1,19 +1,11 @@
 """Mirror images, against model size, training length and loss."""
-from figures import _measure
+from figures._measure import describe, draw, rows  # noqa: F401  (what a figure holds)
 
 ORDER = 82
 TITLE = "Mirror images"
-CAPTION = """The share of the loss over samples and their images in a plane along gravity that averaging over both would take
-away, one mark a cell of the grid. 0: equivariant."""
+CAPTION = """The share of the loss over samples and their images in a plane along gravity that averaging over both
+would take away, one mark per cell of the grid. 0: equivariant."""
 
 
 def gather(study):
-    return _measure.rows(study, "mirror")
-
-
-def draw(table, looks, canvas):
-    return _measure.draw(table, looks, canvas, "mirror")
-
-
-def describe(table, looks):
-    return _measure.describe(table, looks, "mirror")
+    return rows(study, "mirror")
