@@ -50,9 +50,10 @@ Err h5_create(H5File *file, const char *path, const Comm *comm);
 /** An existing file, to be read. Not collective. Errors: not a file, not HDF5. */
 Err h5_open(H5File *file, const char *path);
 /** A serial file with a seal: its first 512 bytes (HDF5's user block) are a line of text with the digest (XXH3) of all that
- *  follows. Other readers of HDF5 pass over it. h5_open_sealed hands nothing to HDF5 that its digest does not match. Not
- *  collective. */
+ *  follows. Other readers of HDF5 pass over it. h5_check_seal tells whether a file has a seal, and refuses one that is not
+ *  that of what follows; h5_open_sealed hands nothing to HDF5 that has none. Cost: one reading. Not collective. */
 Err h5_create_sealed(H5File *file, const char *path);
+Err h5_check_seal(bool *sealed, const char *path);
 Err h5_open_sealed(H5File *file, const char *path);
 /** HDF5 crashes or hangs on some damaged files. A file is therefore read in a child process first: this runs `read`
  *  there, which may open any number of files, and gives an error where the child did not end by itself, naming the file

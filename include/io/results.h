@@ -3,8 +3,8 @@
  *  gathered from them with parallel HDF5. Group /cells has one dataset per column (attributes unit, description),
  *  group /curves the learning curves of all cells, group /measures what was measured on finished models, /provenance
  *  text attributes. The columns of compute currencies say so (attributes currency, title) and stand in the attribute
- *  `currencies` of their group. For other readers each group has a dimension scale, which numbers its rows and is not
- *  read back.
+ *  `currencies` of their group. For other readers each group of results.h5 has a dimension scale, which numbers its rows and
+ *  is not read back.
  *
  *  Errors name the file, and the column where it is one. */
 #pragma once
@@ -86,13 +86,13 @@ typedef struct Results {
     char *provenance; /* lines `name = value` of a file that was read; NULL: there is none */
 } Results;
 
-/** A cell's own file, committed whole: temporary name, fsync, rename, fsync of the folder. Not collective. */
+/** A cell's own file, sealed with its digest (io/h5.h) and committed whole: temporary name, fsync, rename, fsync of the
+ *  folder. Not collective. */
 Err results_write_cell(const char *path, const Results *one, const char *provenance);
 
-/** Reads either kind of file with the serial driver, in a child process first (h5_rehearse); results_load reads at once,
- *  for callers that have rehearsed. Not collective. results_free gives back the arrays. */
+/** Reads either kind of file with the serial driver; one without a seal in a child process first (h5_rehearse). Not
+ *  collective. results_free gives back the arrays. */
 Err results_read(Results *out, const char *path);
-Err results_load(Results *out, const char *path);
 void results_free(Results *results);
 
 /** The tables, /provenance and the name of the study, into a file of another format that is being written, and out of one

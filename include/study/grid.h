@@ -63,6 +63,11 @@ void grid_free(Grid *grid);
  *  Collective. */
 Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool repair);
 
+/** The same, and hands over what each record holds: on the root, cell by cell in the order of the study file; `one` is NULL for a
+ *  cell without a record, and its row is the cell's. */
+typedef void GridTake(void *context, const Cell *cell, const Results *one);
+Err grid_read(Grid *grid, const StudyOptions *options, const Comm *comm, GridTake *take, void *context);
+
 /** runs/NAME/cells/ID.SUFFIX: h5 for a finished cell, running for the mark of one at work, checkpoint for one in the
  *  middle of its training. */
 void cell_path(char *path, size_t size, const StudyOptions *options, const Cell *cell, const char *suffix);

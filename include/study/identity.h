@@ -25,5 +25,5 @@ Err identity_check_stranger(Results *one, const char *path, const Grid *grid, co
 /** Peak learning rates that are equal but for rounding. */
 bool identity_same_rate(double a, double b);
 
-/** Equal in all but the peak learning rate. */
-bool identity_same_but_rate(const CellRecord *a, const CellRecord *b);
+/** An order, as strcmp gives one, in which cells are equal that differ in nothing but the peak learning rate. */
+int identity_order_but_rate(const CellRecord *a, const CellRecord *b);

@@ -161,6 +161,7 @@ Err h5_create(H5File *file, const char *path, const Comm *comm) {
 /* ---- Seals. ---- */
 
 #define SEAL "equiscale: HDF5 from byte 512 on, of which XXH3 is %016llx\n"
+enum { SEAL_WORD = 10 }; /* letters of it that tell a seal from the start of any other file */
 
 Err h5_create_sealed(H5File *file, const char *path) {
     return create(file, path, NULL, true);
@@ -180,18 +181,26 @@ static int digest_rest(uint64_t *digest, int fd) {
     return n < 0 ? -1 : 0;
 }
 
-Err h5_open_sealed(H5File *file, const char *path) {
+Err h5_check_seal(bool *sealed, const char *path) {
     char want[SEAL_BYTES] = "", found[SEAL_BYTES];
-    uint64_t digest;
-    *file = (H5File){.path = path};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    uint64_t digest = 0;
+    TRY(file_check(path, "an HDF5 file"));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return err_user("%s: cannot be opened: %s", path, strerror(errno));
-    bool whole = read(fd, found, SEAL_BYTES) == SEAL_BYTES && !digest_rest(&digest, fd);
+    *sealed = read(fd, found, SEAL_BYTES) == SEAL_BYTES && !memcmp(found, SEAL, SEAL_WORD);
+    int rc = *sealed ? digest_rest(&digest, fd) : 0;
     close(fd);
-    if (whole) snprintf(want, sizeof want, SEAL, (unsigned long long)digest);
-    if (!whole || memcmp(want, found, SEAL_BYTES))
-        return err_user("%s: damaged: its digest is not that of what it holds", path);
-    return h5_open(file, path);
+    if (!*sealed) return ERR_NONE;
+    snprintf(want, sizeof want, SEAL, (unsigned long long)digest);
+    if (!rc && !memcmp(want, found, SEAL_BYTES)) return ERR_NONE;
+    return err_user("%s: damaged: its digest is not that of what it holds", path);
+}
+
+Err h5_open_sealed(H5File *file, const char *path) {
+    bool sealed;
+    *file = (H5File){.path = path};
+    TRY(h5_check_seal(&sealed, path));
+    return sealed ? h5_open(file, path) : err_user("%s: damaged, or of another maker: it has no digest", path);
 }
 
 /* Why H5Fopen failed. A file that another program has open for writing is whole, as a rule, and some file systems know no

@@ -28,6 +28,18 @@ static void copy_column(void *column, char *records, const ResultsField *f, size
 
 /* ---- Writing: the share of a rank, or all. ---- */
 
+/* The dimensions of a column. */
+static Err write_scales(H5File *file, const ResultsField *f, H5Data *data, H5Data *rows) {
+    TRY(h5_on_scale(data, rows, 0));
+    if (!f->column.shape[0]) return ERR_NONE;
+    H5Data number;
+    TRY(h5_scale_create(&number, file, &results_number_scale, f->column.shape[0]));
+    Err err = h5_on_scale(data, &number, 1);
+    h5_column_close(&number);
+    return err;
+}
+
+/* scale: of its rows; NULL: without. */
 static Err write_column(H5File *file, const ResultsTable *t, const ResultsField *f, const Results *r, int table,
                         H5Data *scale) {
     int64_t rows = results_rows(r, table), first = 0, mine = rows;
@@ -36,18 +48,13 @@ static Err write_column(H5File *file, const ResultsTable *t, const ResultsField 
         first = rows * rank / size;
         mine = rows * (rank + 1) / size - first;
     }
-    H5Data data, number = {0};
+    H5Data data;
     TRY(h5_column_create(&data, file, &f->column, rows));
     void *column = mem_alloc((size_t)mine * h5_row_bytes(&f->column) + 1);
     copy_column(column, (char *)results_records(r, table) + (size_t)first * t->record, f, t->record, mine, false);
     Err err = h5_write(&data, column, first, mine);
     mem_free(column);
-    if (!err.code) err = h5_on_scale(&data, scale, 0);
-    if (!err.code && f->column.shape[0]) {
-        err = h5_scale_create(&number, file, &results_number_scale, f->column.shape[0]);
-        if (!err.code) err = h5_on_scale(&data, &number, 1);
-        h5_column_close(&number);
-    }
+    if (!err.code && scale) err = write_scales(file, f, &data, scale);
     h5_column_close(&data);
     TRY(err);
     if (!f->currency) return ERR_NONE;
@@ -55,12 +62,15 @@ static Err write_column(H5File *file, const ResultsTable *t, const ResultsField 
     return h5_set_text(file, f->column.name, "title", f->currency->title);
 }
 
+/* Dimension scales are for people's readers, and so in the file that is gathered alone. */
 static Err write_table(H5File *file, const ResultsTable *t, const Results *r, int table) {
-    H5Data scale;
+    H5Data scale = {0};
+    bool scaled = file->comm != NULL;
     TRY(h5_group(file, t->group));
-    TRY(h5_scale_create(&scale, file, &t->scale, results_rows(r, table)));
+    if (scaled) TRY(h5_scale_create(&scale, file, &t->scale, results_rows(r, table)));
     Err err = ERR_NONE;
-    for (int k = 0; k < t->n_fields && !err.code; k++) err = write_column(file, t, &t->fields[k], r, table, &scale);
+    for (int k = 0; k < t->n_fields && !err.code; k++)
+        err = write_column(file, t, &t->fields[k], r, table, scaled ? &scale : NULL);
     h5_column_close(&scale);
     return err;
 }
@@ -133,7 +143,7 @@ static Err write_all(H5File *file, const Results *r, const char *provenance) {
 
 static Err write_file(const char *temp, const Results *r, const char *provenance, const Comm *comm) {
     H5File file;
-    TRY(h5_create(&file, temp, comm));
+    TRY(comm ? h5_create(&file, temp, comm) : h5_create_sealed(&file, temp));
     Err err = write_all(&file, r, provenance);
     Err closed = h5_close(&file);
     return err.code ? err : closed;
@@ -149,8 +159,9 @@ static Err has_column(bool *there, H5File *file, const ResultsField *f) {
     return *there || f->fallback ? ERR_NONE : h5_missing(file, &f->column);
 }
 
-/* Rows of a table: every column is opened before memory is taken for any. */
-static Err count_rows(int64_t *rows, const ResultsTable *t, H5File *file) {
+/* Opens every column that the file has of a table, before memory is taken for any; data: one per field, closed where the
+ * file lacks it; rows of each. */
+static Err open_columns(H5Data *data, int64_t *rows, const ResultsTable *t, H5File *file) {
     *rows = -1;
     const char *lead = t->fields[0].column.name;
     for (int k = 0; k < t->n_fields; k++) {
@@ -158,10 +169,8 @@ static Err count_rows(int64_t *rows, const ResultsTable *t, H5File *file) {
         bool there;
         TRY(has_column(&there, file, f));
         if (!there) continue;
-        H5Data data;
-        TRY(h5_column_open(&data, file, &f->column));
-        int64_t found = data.rows;
-        h5_column_close(&data);
+        TRY(h5_column_open(&data[k], file, &f->column));
+        int64_t found = data[k].rows;
         if (*rows < 0) *rows = found;
         if (found != *rows || found > RESULTS_ROWS)
             return err_user("%s: %s: shapes of the columns differ: has %lld rows: want %lld as %s, at most %d",
@@ -184,19 +193,13 @@ static void fill_column(void *column, const ResultsField *f, int64_t rows) {
     }
 }
 
-static Err read_column(char *records, const ResultsTable *t, const ResultsField *f, int64_t rows, H5File *file) {
-    bool there;
-    TRY(has_column(&there, file, f));
+static Err read_column(char *records, const ResultsTable *t, const ResultsField *f, int64_t rows, H5Data *data) {
     void *column = mem_alloc((size_t)rows * h5_row_bytes(&f->column) + 1);
     Err err = ERR_NONE;
-    if (there) {
-        H5Data data;
-        err = h5_column_open(&data, file, &f->column);
-        if (!err.code) err = h5_read(&data, column, 0, rows);
-        h5_column_close(&data);
-    } else {
+    if (data->id > 0)
+        err = h5_read(data, column, 0, rows);
+    else
         fill_column(column, f, rows);
-    }
     if (!err.code) copy_column(column, records, f, t->record, rows, true);
     mem_free(column);
     return err;
@@ -208,11 +211,16 @@ static Err read_table(Results *r, int table, H5File *file) {
     if (t->optional) TRY(h5_exists(&there, file, t->group));
     if (!there) return ERR_NONE;
     int64_t rows;
-    TRY(count_rows(&rows, t, file));
-    char *records = mem_alloc((size_t)rows * t->record + 1);
-    results_set(r, table, records, rows);
-    for (int k = 0; k < t->n_fields; k++) TRY(read_column(records, t, &t->fields[k], rows, file));
-    return ERR_NONE;
+    H5Data *data = MEM_NEW(H5Data, t->n_fields);
+    Err err = open_columns(data, &rows, t, file);
+    if (!err.code) {
+        char *records = mem_alloc((size_t)rows * t->record + 1);
+        results_set(r, table, records, rows);
+        for (int k = 0; k < t->n_fields && !err.code; k++) err = read_column(records, t, &t->fields[k], rows, &data[k]);
+    }
+    for (int k = 0; k < t->n_fields; k++) h5_column_close(&data[k]);
+    mem_free(data);
+    return err;
 }
 
 static Err check_tables(const Results *r, const char *path) {
@@ -288,17 +296,13 @@ static Err read_all(void *context) {
     return err;
 }
 
-Err results_load(Results *out, const char *path) {
-    Reading reading = {out, path};
-    *out = (Results){0};
-    return read_all(&reading);
-}
-
 Err results_read(Results *out, const char *path) {
     Reading reading = {out, path};
+    bool sealed;
     *out = (Results){0};
-    TRY(h5_rehearse(read_all, &reading));
-    return results_load(out, path);
+    TRY(h5_check_seal(&sealed, path));
+    if (!sealed) TRY(h5_rehearse(read_all, &reading));
+    return read_all(&reading);
 }
 
 void results_free(Results *r) {

@@ -32,23 +32,26 @@ Err gather_check(const Grid *grid, const StudyOptions *o) {
     return comm_agree(comm_world(), err);
 }
 
-/* Of cells that differ in nothing but the learning rate, the best on the validation set keeps its role. */
-static void choose_rates(Results *all) {
-    for (int64_t i = 0; i < all->cells; i++)
-        for (int64_t k = 0; k < all->cells; k++) {
-            const CellRecord *a = &all->cell[i], *b = &all->cell[k];
-            if (i == k || !identity_same_but_rate(a, b)) continue;
-            bool better =
-                b->validation_loss < a->validation_loss || (isnan(a->validation_loss) && !isnan(b->validation_loss));
-            if (better) snprintf(all->cell[i].role, sizeof all->cell[i].role, "lr");
-        }
+static int by_cell_and_loss(const void *x, const void *y) {
+    const CellRecord *a = *(const CellRecord *const *)x, *b = *(const CellRecord *const *)y;
+    int order = identity_order_but_rate(a, b);
+    double u = isnan(a->validation_loss) ? INFINITY : a->validation_loss;
+    double v = isnan(b->validation_loss) ? INFINITY : b->validation_loss;
+    return order ? order : (u > v) - (u < v);
 }
 
-/* Cells by their place in the study file: what is gathered does not depend on what they were expected to cost. */
-static const Cell **in_order(const Grid *grid) {
-    const Cell **cell = MEM_NEW(const Cell *, grid->n + 1);
-    for (int i = 0; i < grid->n; i++) cell[grid->cell[i].place] = &grid->cell[i];
-    return cell;
+/* Of cells that differ in nothing but the learning rate, the best on the validation set keeps its role. */
+static void choose_rates(Results *all) {
+    CellRecord **by = MEM_NEW(CellRecord *, all->cells + 1), *best = NULL;
+    for (int64_t i = 0; i < all->cells; i++) by[i] = &all->cell[i];
+    qsort(by, (size_t)all->cells, sizeof *by, by_cell_and_loss);
+    for (int64_t i = 0; i < all->cells; i++) {
+        bool same = i > 0 && !identity_order_but_rate(by[i], best);
+        if (!same) best = by[i];
+        if (same && by[i]->validation_loss != best->validation_loss && !isnan(best->validation_loss))
+            snprintf(by[i]->role, sizeof by[i]->role, "lr");
+    }
+    mem_free(by);
 }
 
 /* What a gathering finds, on the root. */
@@ -92,28 +95,13 @@ static void append_refused(Results *all, const Cell *cell) {
     results_append(all, &(Results){.cells = 1, .cell = &r});
 }
 
-static Err append_cell(Found *found, const Cell *cell, const StudyOptions *options) {
-    char path[COMMIT_PATH];
-    Results one = {0};
-    cell_path(path, sizeof path, options, cell, "h5");
-    TRY(results_load(&one, path));
-    one.cell[0] = cell->record; /* what grid_scan made of it */
-    results_append(&found->all, &one);
-    take_program(found, one.provenance);
-    results_free(&one);
-    return ERR_NONE;
-}
-
-/* The records of finished cells. */
-static Err read_grid(Found *found, const Grid *grid, const StudyOptions *options) {
-    const Cell **cell = in_order(grid);
-    Err err = ERR_NONE;
-    for (int i = 0; i < grid->n && !err.code; i++) {
-        if (cell[i]->state == CELL_REFUSED) append_refused(&found->all, cell[i]);
-        if (cell[i]->state >= CELL_DONE) err = append_cell(found, cell[i], options);
-    }
-    mem_free(cell);
-    return err;
+/* What the grid has found of a cell. */
+static void take_cell(void *context, const Cell *cell, const Results *one) {
+    Found *found = context;
+    if (cell->state == CELL_REFUSED) append_refused(&found->all, cell);
+    if (!one) return;
+    results_append(&found->all, one);
+    take_program(found, one->provenance);
 }
 
 typedef char FileName[RESULTS_ID + 4];
@@ -189,26 +177,24 @@ static void share_text(char **text, const Comm *comm) {
     comm_bcast(comm, *text, (size_t)bytes, 0);
 }
 
-/* Everything that goes into the file, on the root. */
-static Err find_all(Found *found, const Grid *grid, const StudyOptions *options) {
-    snprintf(found->all.study, sizeof found->all.study, "%.31s", options->name);
-    TRY(read_grid(found, grid, options));
+/* What goes into the file beside the cells of the grid, on the root. */
+static void complete(Found *found, const Grid *grid, const StudyOptions *options) {
     read_strangers(found, grid, options);
     choose_rates(&found->all);
     say_missing(grid);
     int missing = weights_keep(&found->all, options);
     if (missing) log_line("%d cells were finished before weights were kept: they have none", missing);
     found->provenance = provenance_study(found->program, options);
-    return ERR_NONE;
 }
 
 Err gather_results(Grid *grid, const StudyOptions *options) {
     const Comm *world = comm_world();
     bool root = comm_rank(world) == 0;
-    TRY(grid_scan(grid, options, world, true));
     Found found = {0};
-    Err err = comm_agree(world, root ? find_all(&found, grid, options) : ERR_NONE);
+    snprintf(found.all.study, sizeof found.all.study, "%.31s", options->name);
+    Err err = grid_read(grid, options, world, take_cell, &found);
     if (!err.code) {
+        if (root) complete(&found, grid, options);
         char path[1024];
         results_bcast(&found.all, world);
         share_text(&found.provenance, world);

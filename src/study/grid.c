@@ -2,7 +2,6 @@
 
 #include "base/arena.h"
 #include "io/commit.h"
-#include "io/h5.h"
 #include "study/budget.h"
 #include "study/identity.h"
 #include "study/measure.h"
@@ -364,11 +363,11 @@ static bool of_rate(const Results *one, const Cell *cell) {
  * one, which then has the path. */
 static Err read_cell(bool *found, Results *one, char path[COMMIT_PATH], Cell *cell, const StudyOptions *options) {
     *found = find_file(path, cell, options);
-    if (*found) TRY(results_load(one, path));
+    if (*found) TRY(results_read(one, path));
     if (*found && of_rate(one, cell)) return ERR_NONE;
     if (find_other(path, cell, options)) {
         Results second = {0};
-        TRY(results_load(&second, path));
+        TRY(results_read(&second, path));
         if (of_rate(&second, cell)) {
             results_free(one);
             *one = second;
@@ -378,25 +377,6 @@ static Err read_cell(bool *found, Results *one, char path[COMMIT_PATH], Cell *ce
         results_free(&second);
     }
     find_file(path, cell, options);
-    return ERR_NONE;
-}
-
-/* Reads what is there of some cells, and keeps nothing. */
-typedef struct Scan {
-    Grid *grid;
-    const StudyOptions *options;
-    int first, end;
-} Scan;
-
-static Err rehearse_scan(void *context) {
-    const Scan *scan = context;
-    char path[COMMIT_PATH];
-    for (int i = scan->first; i < scan->end; i++) {
-        Results one = {0};
-        bool found;
-        read_cell(&found, &one, path, &scan->grid->cell[i], scan->options);
-        results_free(&one);
-    }
     return ERR_NONE;
 }
 
@@ -439,16 +419,25 @@ static void look_at_mark(Cell *cell, const StudyOptions *options) {
     cell->deaths = claim == CLAIM_DEAD && !further ? cell->mark.deaths + 1 : 0;
 }
 
-/* damage: what reading it in a child process has shown. */
-static Err scan_one(Cell *cell, const StudyOptions *options, Err damage, bool repair) {
+/* A walk over the records of a grid, on the root. */
+typedef struct Scan {
+    Grid *grid;
+    const StudyOptions *options;
+    bool repair;
+    GridTake *take; /* NULL: nobody wants to have them */
+    void *context;
+} Scan;
+
+static Err scan_one(const Scan *scan, Cell *cell) {
+    const StudyOptions *options = scan->options;
     char path[COMMIT_PATH];
     Results one = {0};
-    bool found = find_file(path, cell, options);
+    bool found;
     if (cell->state != CELL_REFUSED) cell->note[0] = 0;
-    if (!damage.code) damage = read_cell(&found, &one, path, cell, options);
-    Err err = ERR_NONE;
+    Err damage = read_cell(&found, &one, path, cell, options), err = ERR_NONE;
+    if (damage.code == EXIT_RESUME) return damage; /* its reader was killed: the file may be whole */
     if (damage.code)
-        err = move_aside(cell, path, damage, repair);
+        err = move_aside(cell, path, damage, scan->repair);
     else
         read_note(cell, options);
     if (!damage.code && found) {
@@ -457,21 +446,22 @@ static Err scan_one(Cell *cell, const StudyOptions *options, Err damage, bool re
     } else {
         look_at_mark(cell, options);
     }
+    bool recorded = cell->state >= CELL_DONE;
+    if (recorded && !err.code) one.cell[0] = cell->record;
+    if (scan->take && !err.code) scan->take(scan->context, cell, recorded ? &one : NULL);
     results_free(&one);
     return err;
 }
 
-/* On the root. */
-static Err scan_all(Grid *grid, const StudyOptions *options, bool repair) {
-    Scan all = {grid, options, 0, grid->n};
-    bool whole = h5_rehearse(rehearse_scan, &all).code == 0;
-    for (int i = 0; i < grid->n; i++) {
-        Scan one = {grid, options, i, i + 1};
-        Err damage = whole ? ERR_NONE : h5_rehearse(rehearse_scan, &one);
-        if (damage.code == EXIT_RESUME) return damage; /* killed: the file may be whole */
-        TRY(scan_one(&grid->cell[i], options, damage, repair));
-    }
-    return ERR_NONE;
+/* In the order of the study file. */
+static Err scan_all(const Scan *scan) {
+    Grid *grid = scan->grid;
+    Cell **cell = MEM_NEW(Cell *, grid->n + 1);
+    for (int i = 0; i < grid->n; i++) cell[grid->cell[i].place] = &grid->cell[i];
+    Err err = ERR_NONE;
+    for (int i = 0; i < grid->n && !err.code; i++) err = scan_one(scan, cell[i]);
+    mem_free(cell);
+    return err;
 }
 
 /* What every rank must know of a cell. */
@@ -482,8 +472,10 @@ typedef struct Found {
     int64_t deaths;
 } Found;
 
-Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool repair) {
-    TRY(comm_agree(comm, comm_rank(comm) == 0 ? scan_all(grid, options, repair) : ERR_NONE));
+/* Collective. */
+static Err scan_and_share(const Scan *scan, const Comm *comm) {
+    Grid *grid = scan->grid;
+    TRY(comm_agree(comm, comm_rank(comm) == 0 ? scan_all(scan) : ERR_NONE));
     Found *found = MEM_NEW(Found, grid->n);
     for (int i = 0; i < grid->n; i++) {
         const Cell *cell = &grid->cell[i];
@@ -500,4 +492,13 @@ Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool re
     }
     mem_free(found);
     return ERR_NONE;
+}
+
+Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool repair) {
+    return scan_and_share(&(Scan){.grid = grid, .options = options, .repair = repair}, comm);
+}
+
+Err grid_read(Grid *grid, const StudyOptions *options, const Comm *comm, GridTake *take, void *context) {
+    Scan scan = {.grid = grid, .options = options, .repair = true, .take = take, .context = context};
+    return scan_and_share(&scan, comm);
 }

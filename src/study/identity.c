@@ -34,10 +34,13 @@ static int64_t number_of(const CellRecord *r, int column) {
     return x;
 }
 
-bool identity_same_but_rate(const CellRecord *a, const CellRecord *b) {
-    for (int c = 0; c < COLUMNS; c++)
-        if (number_of(a, c) != number_of(b, c)) return false;
-    return !strcmp(a->arm, b->arm) && !strcmp(a->data, b->data);
+int identity_order_but_rate(const CellRecord *a, const CellRecord *b) {
+    for (int c = 0; c < COLUMNS; c++) {
+        int64_t x = number_of(a, c), y = number_of(b, c);
+        if (x != y) return x < y ? -1 : 1;
+    }
+    int order = strcmp(a->arm, b->arm);
+    return order ? order : strcmp(a->data, b->data);
 }
 
 bool identity_same_rate(double a, double b) {
@@ -140,15 +143,29 @@ Err identity_check(Results *one, const char *path, const Cell *want, const Study
     return check_row(&one->cell[0], record, path, want, o);
 }
 
+static int by_id(const void *x, const void *y) {
+    const Cell *const *a = x, *const *b = y;
+    return strcmp((*a)->record.id, (*b)->record.id);
+}
+
+static int id_order(const void *id, const void *cell) {
+    return strcmp(id, (*(const Cell *const *)cell)->record.id);
+}
+
 Err identity_check_results(Results *all, const char *path, const Grid *grid, const StudyOptions *o) {
     const char *record = all->provenance ? all->provenance : "";
     TRY(check_common(record, path, o));
-    for (int64_t i = 0; i < all->cells; i++)
-        for (int k = 0; k < grid->n; k++)
-            if (!strcmp(all->cell[i].id, grid->cell[k].record.id) &&
-                identity_same_rate(all->cell[i].lr, grid->cell[k].record.lr))
-                TRY(check_row(&all->cell[i], record, path, &grid->cell[k], o));
-    return ERR_NONE;
+    const Cell **known = MEM_NEW(const Cell *, grid->n + 1);
+    for (int k = 0; k < grid->n; k++) known[k] = &grid->cell[k];
+    qsort(known, (size_t)grid->n, sizeof *known, by_id);
+    Err err = ERR_NONE;
+    for (int64_t i = 0; i < all->cells && !err.code; i++) {
+        CellRecord *r = &all->cell[i];
+        const Cell **same = bsearch(r->id, known, (size_t)grid->n, sizeof *known, id_order);
+        if (same && identity_same_rate(r->lr, (*same)->record.lr)) err = check_row(r, record, path, *same, o);
+    }
+    mem_free(known);
+    return err;
 }
 
 /* By the digest of a cell on as many trajectories, where the grid has one that knows it; by the keys otherwise. */
