@@ -42,6 +42,7 @@ void comm_library(char *text, size_t size);
 
 /** The ranks that pass the same color, ordered by rank; NULL where color < 0. Free with comm_free. */
 Comm *comm_split(const Comm *comm, int color);
+Comm *comm_split_node(const Comm *comm); /* those on the same node */
 void comm_free(Comm *comm);
 
 /** This rank, from 0, and the number of ranks. Not collective. */
@@ -66,6 +67,9 @@ bool comm_same(const Comm *comm, const void *buf, size_t bytes);
 /** Each rank ends with its own part of the sum: part r of `x` is counts[r] elements long, parts follow in rank order;
  *  `out` receives this rank's part. */
 void comm_reduce_scatter_real(const Comm *comm, real *out, const real *x, const int64_t *counts);
+
+/** Each rank has elements first[r] .. first[r+1]-1 of x; afterwards every rank has all of them. first: size of comm + 1. */
+void comm_join_real(const Comm *comm, real *x, const int64_t *first);
 
 /** Every rank's `bytes` (any number each) one after the other in `all`, on every rank. counts (size of comm, may be
  *  NULL) receives the lengths. Returns the total; with all == NULL only that. */

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "dataset_table.h"
 #include "io/commit.h"
+#include "par/shared.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -23,6 +24,7 @@ struct Dataset {
     int64_t *first[LEVELS];      /* (size+1) rows of BODY and VERTEX before trajectory i */
     void *at[COLUMNS];           /* all of the columns without frames and vertices */
     bool whole;                  /* the rest is in memory too, else that of one trajectory */
+    Shared *shared;              /* where all of it is, once on a node; NULL: in memory of this rank */
     float *pose, *vertex;
     float *motion;    /* NULL where the file has none */
     uint8_t *contact; /* likewise */
@@ -350,15 +352,40 @@ int64_t dataset_bytes(const Dataset *d, int64_t trajectories, int64_t memory) {
     }
     columns += 3.0 * sizeof(int64_t) * (double)d->size; /* first, digest */
     double whole = times * motion_bytes(d, bodies * d->frames, vertices, (double)d->size);
+    double list = times * (double)d->size * sizeof(Trajectory);
+    double part = d->shared ? list + (whole - list) / shared_ranks(d->shared) : whole;
     double run = (double)run_bodies(d), poses = 2 * run * d->frames; /* as read, and by frame */
     double run_bytes = motion_bytes(d, poses, run * vertices / bodies, 1);
-    return (int64_t)sizeof *d + (int64_t)(times * columns + (whole <= (double)memory ? whole : run_bytes));
+    return (int64_t)sizeof *d + (int64_t)(times * columns + (whole <= (double)memory ? part : run_bytes));
 }
 
-/* Trajectories that this rank reads: all into memory, or a share to look at. */
+/* Trajectories that this rank reads: all into memory, unless another rank of the node does, or a share to look at. */
 static void share_of(int64_t *from, int64_t *to, const Dataset *d, const Comm *comm) {
+    bool reads = !d->shared || comm_rank(shared_node(d->shared)) == 0;
     *from = d->whole ? 0 : d->size * comm_rank(comm) / comm_size(comm);
     *to = d->whole ? d->size : d->size * (comm_rank(comm) + 1) / comm_size(comm);
+    if (!reads) *to = *from;
+}
+
+/* Poses, velocities, contacts and vertices of all trajectories, in this order at `memory`; the bytes that they take. */
+static int64_t place_whole(Dataset *d, char *memory) {
+    enum { BOUNDARY = 64 };
+    int64_t poses = d->first[BODY][d->size] * d->frames, vertices = d->first[VERTEX][d->size], at = 0;
+    const Table *t = &d->table;
+    int64_t bytes[] = {poses * 7 * (int64_t)sizeof(float), t->lacks[VELOCITY] ? 0 : poses * 6 * (int64_t)sizeof(float),
+                       t->lacks[CONTACT] ? 0 : poses, vertices * 3 * (int64_t)sizeof(float),
+                       vertices * (int64_t)sizeof(int32_t)};
+    void *place[5];
+    for (int i = 0; i < 5; i++) {
+        place[i] = memory && bytes[i] ? memory + at : NULL;
+        at += (bytes[i] + BOUNDARY - 1) / BOUNDARY * BOUNDARY;
+    }
+    d->pose = place[0];
+    d->motion = place[1];
+    d->contact = place[2];
+    d->vertex = place[3];
+    d->vertex_body = place[4];
+    return at;
 }
 
 /* Room for what read_motion reads. */
@@ -369,24 +396,33 @@ static void make_room(Dataset *d, int64_t from, int64_t to) {
         int64_t n = d->first[VERTEX][run_end(d, i)] - d->first[VERTEX][i];
         if (n > points) points = n;
     }
-    d->digest = MEM_NEW(uint64_t, d->size);
     int64_t kept = (d->whole ? bodies : room) * d->frames;
     const Table *t = &d->table;
     d->scratch = MEM_NEW(float, room * d->frames * (t->lacks[VELOCITY] ? 7 : 13));
     d->scratch_contact = t->lacks[CONTACT] ? NULL : MEM_NEW(uint8_t, room * d->frames);
+    d->list = MEM_NEW(Trajectory, d->whole ? d->size : 1);
+    if (d->shared) {
+        place_whole(d, shared_at(d->shared));
+        return;
+    }
     d->pose = MEM_NEW(float, kept * 7);
     d->motion = t->lacks[VELOCITY] ? NULL : MEM_NEW(float, kept * 6);
     d->contact = t->lacks[CONTACT] ? NULL : MEM_NEW(uint8_t, kept);
     d->vertex = MEM_NEW(float, (d->whole ? vertices : points) * 3);
     d->vertex_body = MEM_NEW(int32_t, d->whole ? vertices : points);
-    d->list = MEM_NEW(Trajectory, d->whole ? d->size : 1);
+}
+
+/* Whether all of it goes into memory, and where. Collective. */
+static void choose_place(Dataset *d, const Comm *comm, int64_t memory) {
+    double poses = (double)(d->first[BODY][d->size] * d->frames), vertices = (double)d->first[VERTEX][d->size];
+    d->whole = motion_bytes(d, poses, vertices, (double)d->size) <= (double)memory;
+    d->digest = MEM_NEW(uint64_t, d->size);
+    if (d->whole) d->shared = shared_new(comm, place_whole(d, NULL));
 }
 
 /* All of it into memory, or a look at this rank's share; brief: at both ends of that. */
-static Err read_motion(Dataset *d, const Comm *comm, int64_t memory, bool brief) {
+static Err read_motion(Dataset *d, const Comm *comm, bool brief) {
     int64_t from, to;
-    double poses = (double)(d->first[BODY][d->size] * d->frames), vertices = (double)d->first[VERTEX][d->size];
-    d->whole = motion_bytes(d, poses, vertices, (double)d->size) <= (double)memory;
     share_of(&from, &to, d, comm);
     make_room(d, from, to);
     for (int64_t i = from, end; i < to; i = end) {
@@ -403,11 +439,24 @@ static Err read_motion(Dataset *d, const Comm *comm, int64_t memory, bool brief)
     return ERR_NONE;
 }
 
-static Err open_checked(Dataset *d, const Comm *comm, int64_t memory, bool brief) {
+static Err open_tables(Dataset *d) {
     TRY(h5_open(&d->table.file, d->path));
     TRY(read_header(d));
-    TRY(read_tables(d));
-    return read_motion(d, comm, memory, brief);
+    return read_tables(d);
+}
+
+/* Collective. */
+static Err open_checked(Dataset *d, const Comm *comm, int64_t memory) {
+    TRY(comm_agree(comm, open_tables(d)));
+    choose_place(d, comm, memory);
+    return comm_agree(comm, read_motion(d, comm, false));
+}
+
+/* What the leader of the node has read is everybody's. Collective. */
+static void share_content(Dataset *d) {
+    if (!d->shared) return;
+    comm_bcast(shared_node(d->shared), d->digest, (size_t)d->size * sizeof *d->digest, 0);
+    shared_ready(d->shared);
 }
 
 /* The digests of all ranks, and whether the file is what it says. Collective. */
@@ -435,7 +484,9 @@ static Err rehearsal(void *context) {
     Dataset *d = context;
     struct stat st;
     bool brief = !stat(d->path, &st) && (double)st.st_size > REHEARSED_BYTES;
-    return open_checked(d, comm_self(), 0, brief);
+    TRY(open_tables(d));
+    choose_place(d, comm_self(), 0);
+    return read_motion(d, comm_self(), brief);
 }
 
 Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t memory) {
@@ -447,7 +498,8 @@ Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t 
         if (comm_rank(comm) == 0) err = h5_rehearse(rehearsal, d);
     }
     err = comm_agree(comm, err);
-    if (!err.code) err = comm_agree(comm, open_checked(d, comm, memory, false));
+    if (!err.code) err = open_checked(d, comm, memory);
+    if (!err.code) share_content(d);
     if (!err.code) err = check_content(d, comm);
     if (err.code || d->whole) {
         table_close(&d->table);
@@ -470,11 +522,14 @@ void dataset_close(Dataset *d) {
     h5_close(&d->table.file);
     for (int c = 0; c < COLUMNS; c++) mem_free(d->at[c]);
     for (int level = 0; level < LEVELS; level++) mem_free(d->first[level]);
-    mem_free(d->pose);
-    mem_free(d->motion);
-    mem_free(d->contact);
-    mem_free(d->vertex);
-    mem_free(d->vertex_body);
+    if (!d->shared) {
+        mem_free(d->pose);
+        mem_free(d->motion);
+        mem_free(d->contact);
+        mem_free(d->vertex);
+        mem_free(d->vertex_body);
+    }
+    shared_free(d->shared);
     mem_free(d->scratch);
     mem_free(d->scratch_contact);
     mem_free(d->list);

@@ -171,6 +171,14 @@ Comm *comm_split(const Comm *comm, int color) {
     return c;
 }
 
+Comm *comm_split_node(const Comm *comm) {
+    MPI_Comm part;
+    MPI_CALL(MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &part));
+    Comm *c = MEM_NEW(Comm, 1);
+    *c = comm_of(part);
+    return c;
+}
+
 void comm_free(Comm *comm) {
     if (!comm) return;
     MPI_CALL(MPI_Comm_free(&comm->mpi));
@@ -255,6 +263,18 @@ void comm_reduce_scatter_real(const Comm *comm, real *out, const real *x, const 
     for (int r = 0; r < comm->size; r++) n[r] = checked_int(counts[r]);
     MPI_CALL(MPI_Reduce_scatter(x, out, n, MPI_REAL_TYPE, MPI_SUM, comm->mpi));
     mem_free(n);
+}
+
+void comm_join_real(const Comm *comm, real *x, const int64_t *first) {
+    if (comm->size == 1) return;
+    int *n = MEM_NEW(int, comm->size), *at = MEM_NEW(int, comm->size);
+    for (int r = 0; r < comm->size; r++) {
+        at[r] = checked_int(first[r]);
+        n[r] = checked_int(first[r + 1] - first[r]);
+    }
+    MPI_CALL(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_REAL_TYPE, x, n, at, MPI_REAL_TYPE, comm->mpi));
+    mem_free(n);
+    mem_free(at);
 }
 
 size_t comm_allgather(const Comm *comm, void *all, size_t *counts, const void *mine, size_t bytes) {

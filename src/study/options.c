@@ -37,7 +37,7 @@ static const KeySpec study_keys[] = {
      "training lengths on all training sets at that size"},
     {"study.data_seeds", KEY_INTS, AT(data_seeds), "", 0, 1e9, NULL, "1", "their seeds; empty: those of study.seeds"},
     {"study.data_memory", KEY_INT, AT(data_memory), "2048", 0, 1 << 20, NULL, "MiB",
-     "a dataset of at most this size is kept in the memory of each rank; larger ones are read as they are used"},
+     "a dataset of at most this size is kept in memory, once on each node; larger ones are read as they are used"},
     {"study.keep_weights", KEY_CHOICE, AT(keep_weights), "none", 0, 0, "none|best|all", "1",
      "final weights that are kept: of no cell, of the best of each arm, of all"},
     {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},

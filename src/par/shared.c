@@ -1,0 +1,74 @@
+#include "par/shared.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "par/comm_mpi.h"
+
+#include <sys/statvfs.h>
+
+struct Shared {
+    Comm *node;
+    MPI_Win window;
+    char *at;
+};
+
+enum { ALIGNMENT = 64 };
+
+/* Whether the folder in which MPI libraries keep what processes share has so much left. A file in it that is longer than
+ * there is room ends the process that touches it, so it is asked before. */
+static bool has_room(int64_t bytes) {
+    struct statvfs fs;
+    if (statvfs("/dev/shm", &fs)) return true; /* the library has another place */
+    double left = (double)fs.f_bavail * (double)fs.f_frsize;
+    if (left > (double)bytes) return true;
+    log_event("/dev/shm: %.0f MiB left, %.0f MiB wanted for the dataset: each rank holds it by itself", left / 1048576,
+              (double)bytes / 1048576);
+    return false;
+}
+
+Shared *shared_new(const Comm *comm, int64_t bytes) {
+    Comm *node = comm_split_node(comm);
+    bool leader = comm_rank(node) == 0, room = comm_size(node) > 1;
+    if (room) room = comm_all(node, !leader || has_room(bytes + ALIGNMENT));
+    if (!room) {
+        comm_free(node);
+        return NULL;
+    }
+    Shared *s = MEM_NEW(Shared, 1);
+    s->node = node;
+    MPI_Aint mine = leader ? (MPI_Aint)bytes + ALIGNMENT : 0, size;
+    int unit;
+    MPI_CALL(MPI_Win_allocate_shared(mine, 1, MPI_INFO_NULL, comm_mpi(node), &s->at, &s->window));
+    MPI_CALL(MPI_Win_shared_query(s->window, 0, &size, &unit, &s->at));
+    CHECK(size == (MPI_Aint)bytes + ALIGNMENT, "%lld bytes on the leader of the node, %lld here", (long long)size,
+          (long long)bytes);
+    s->at += (ALIGNMENT - (uintptr_t)s->at % ALIGNMENT) % ALIGNMENT;
+    MPI_CALL(MPI_Win_lock_all(MPI_MODE_NOCHECK, s->window));
+    return s;
+}
+
+void shared_free(Shared *s) {
+    if (!s) return;
+    MPI_CALL(MPI_Win_unlock_all(s->window));
+    MPI_CALL(MPI_Win_free(&s->window));
+    comm_free(s->node);
+    mem_free(s);
+}
+
+void *shared_at(const Shared *s) {
+    return s->at;
+}
+
+int shared_ranks(const Shared *s) {
+    return comm_size(s->node);
+}
+
+const Comm *shared_node(const Shared *s) {
+    return s->node;
+}
+
+void shared_ready(const Shared *s) {
+    MPI_CALL(MPI_Win_sync(s->window));
+    comm_barrier(s->node);
+    MPI_CALL(MPI_Win_sync(s->window));
+}
