@@ -108,7 +108,7 @@ static inline real *fixture_theta(int64_t *n, const TrainJob *job, const TrainDa
     pass_init(&pass, job->kind, &job->shape, job->seed,
               procedure_views(job->procedure, job->procedure_options) * pass_largest_share(batch, dp), data, &grid);
     procedure_start(&run, job->procedure, job->procedure_options, &stream, &pass);
-    Optim *optim = optim_new(&pass.model->table, grid.tp);
+    Optim *optim = optim_new(&pass.model->table, &grid, false);
     for (int64_t k = 0; k < steps; k++) {
         procedure_fill(&run, &pass.batch, k * batch + first, count);
         procedure_gradient(&run, &pass, batch);

@@ -259,6 +259,28 @@ static void counts(ModelShape shape) {
     model_free(m);
 }
 
+/* Activations that are worked out anew are those that were kept, in less memory. */
+static void recomputed(ModelShape shape) {
+    Model *kept = network(shape);
+    shape.recompute = true;
+    Model *again = network(shape), *both[] = {kept, again};
+    Tensors in = tensors_new(shape.in_mv, shape.in_s), out = tensors_new(shape.out_mv, shape.out_s);
+    size_t bytes = (size_t)kept->table.local * sizeof(real);
+    fill(in.mv, PGA * tokens * shape.in_mv, 1);
+    memcpy(again->theta, kept->theta, bytes);
+    for (int i = 0; i < 2; i++) {
+        model_forward(both[i], out, in, &seqs);
+        model_backward(both[i], (Tensors){0}, out, &seqs);
+    }
+    EXPECT(!memcmp(again->grad, kept->grad, bytes), "gradients of recomputed activations");
+    EXPECT(again->token_bytes < kept->token_bytes, "%lld bytes a token, %lld where they are kept",
+           (long long)again->token_bytes, (long long)kept->token_bytes);
+    tensors_free(in), tensors_free(out);
+    model_free(kept);
+    model_free(again);
+    counts(shape);
+}
+
 static void refuse(ModelShape shape, int tp, const char *want) {
     Err err = gatr_kind.check(&shape, tp);
     EXPECT(err.code == EXIT_USER && strstr(err.text, want), "%s", err.text);
@@ -280,6 +302,7 @@ int main(int argc, char **argv) {
                         .reinsert = {2, 0}};
     pin_equivariance(shape);
     counts(shape);
+    recomputed(shape);
     shape.multi_query = false;
     shape.increase = 1;
     pin_equivariance(shape);

@@ -257,7 +257,7 @@ static void train(Run *r) {
                               .max_grad_norm = golden_number(g, r->group, "max_grad_norm")};
     double lr = golden_number(g, r->group, "lr");
     Model *m = r->model;
-    Optim *optim = optim_new(&m->table, r->grid.tp);
+    Optim *optim = optim_new(&m->table, &r->grid, false);
     Tensors target = tensors_new(r, &r->out);
     double *loss = MEM_NEW(double, steps), *norm = MEM_NEW(double, steps);
     real *slack = MEM_NEW(real, m->table.local);

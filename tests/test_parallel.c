@@ -170,6 +170,46 @@ static void accumulates(const ModelKind *kind, const TrainData *data) {
     mem_free(serial.theta);
 }
 
+/* Activations recomputed, moments sharded, both: each alone gives what the plain layout gives, in less memory; sharded
+ * moments the same bits, and also after a restart in another layout. */
+static void saves_memory(const ModelKind *kind, const TrainData *data) {
+    TrainJob job = fixture_job(kind, &procedure_augmented, data, 1e-2);
+    TrainOptions options = fixture_options;
+    double bound = REAL_EPSILON < 1e-10 ? 1e-10 : 1e-4, worst = 0;
+    job.shape.depth = 3; /* with one block nothing is saved */
+    for (int l = 0; l < LAYOUTS; l++) {
+        if (!there(l, &job)) continue;
+        int dp = layout[l][0], tp = layout[l][1];
+        job.sharded = job.shape.recompute = false;
+        Ending plain = train(&job, data, &options, layout[l], false, false);
+        int64_t before = forecast_bytes(&job, &options, data, dp, tp);
+        for (int means = 1; means < 4; means++) {
+            job.sharded = means % 2;
+            job.shape.recompute = means / 2;
+            if (job.shape.recompute && !kind->recomputes) continue;
+            Ending end = train(&job, data, &options, layout[l], false, false);
+            worst = fmax(worst, difference(&end, &plain));
+            EXPECT(worst <= bound, "%s %d x %d, means %d: differs by %g", kind->name, dp, tp, means, worst);
+            EXPECT(job.shape.recompute || same_bits(&end, &plain), "%s %d x %d, sharded: other bits", kind->name, dp,
+                   tp);
+            if (dp > 1 || job.shape.recompute)
+                EXPECT(forecast_bytes(&job, &options, data, dp, tp) < before, "%s %d x %d, means %d: not less memory",
+                       kind->name, dp, tp, means);
+            mem_free(end.theta);
+        }
+        job.sharded = true;
+        checkpoint_remove(test_file("cell.checkpoint"));
+        comm_barrier(comm_world());
+        train(&job, data, &options, layout[l], true, true);
+        Ending end = train(&job, data, &options, layout[0], true, false);
+        EXPECT(end.record.attempts == 2 && difference(&end, &plain) <= bound,
+               "%s on one rank after %d x %d differs by %g", kind->name, dp, tp, difference(&end, &plain));
+        mem_free(end.theta);
+        mem_free(plain.theta);
+    }
+    if (comm_rank(comm_world()) == 0) printf("measured %s: recomputed it differs by %.1e\n", kind->name, worst);
+}
+
 static void refuses(void) {
     OptionRoom gradnorm = fixture_keys(&procedure_remul, "-remul_penalty gradnorm");
     TrainOptions options = fixture_options;
@@ -200,6 +240,7 @@ int main(int argc, char **argv) {
     reproducible(&transformer_kind, &procedure_remul, &remul, &data);
     reproducible(&gatr_kind, &procedure_plain, NULL, &data);
     for (int k = 0; k < n_model_kinds; k++) accumulates(model_kinds[k], &data);
+    for (int k = 0; k < n_model_kinds; k++) saves_memory(model_kinds[k], &data);
     refuses();
     dataset_close(dataset);
     return test_end();

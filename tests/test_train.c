@@ -124,7 +124,7 @@ static void memory(const TrainData *data) {
         Pass pass;
         before = mem_live();
         pass_init(&pass, job.kind, &job.shape, 1, (int)fixture_options.batch, data, &alone);
-        Optim *optim = optim_new(&pass.model->table, alone.tp);
+        Optim *optim = optim_new(&pass.model->table, &alone, false);
         took = (double)(mem_live() - before);
         said = (double)forecast_bytes(&job, &fixture_options, data, 1, 1);
         EXPECT(fabs(took / said - 1) < 0.01, "%s: %.0f bytes taken, %.0f forecast", job.kind->name, took, said);

@@ -82,6 +82,19 @@ static void derivative(const ModelShape *shape, Side *one, const real *x, const 
     mem_free(v), mem_free(w), mem_free(y), mem_free(out), mem_free(theta);
 }
 
+/* Activations that are worked out anew are those that were kept, in less memory. */
+static void recomputed(const ModelShape *shape, const Side *many, real *x, real *dout) {
+    ModelShape less = *shape;
+    less.recompute = true;
+    Side again = run(&less, comm_world(), x, dout);
+    EXPECT(!memcmp(again.model->grad, many->model->grad, (size_t)many->model->table.local * sizeof(real)),
+           "gradients of recomputed activations");
+    EXPECT(!memcmp(again.din, many->din, (size_t)(start[seqs.n] * shape->in_s) * sizeof(real)), "of inputs");
+    EXPECT(again.model->token_bytes < many->model->token_bytes, "%lld bytes a token, %lld where they are kept",
+           (long long)again.model->token_bytes, (long long)many->model->token_bytes);
+    side_free(&again);
+}
+
 static void compare(const ModelShape *shape) {
     int64_t n = start[seqs.n];
     real *x = test_normal(n * shape->in_s, 1), *dout = test_normal(n * shape->out_s, 2);
@@ -101,6 +114,7 @@ static void compare(const ModelShape *shape) {
         mem_free(a), mem_free(b);
     }
     derivative(shape, &one, x, dout);
+    recomputed(shape, &many, x, dout);
     side_free(&one), side_free(&many);
     mem_free(x), mem_free(dout);
 }

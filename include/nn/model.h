@@ -36,8 +36,12 @@ typedef struct ModelShape {
     int slots, first_slot; /* scalar inputs that say which body, and the first of them */
     int fixed;             /* gatr_fixed: inputs that do not turn with the scene */
     FixedKind fixed_kind;
-    int increase;                             /* increase_hidden_channels of the attention */
-    bool upright;                             /* scenes are turned so that gravity is along -z (train/pass.h) */
+    int increase; /* increase_hidden_channels of the attention */
+    bool
+        recompute; /* backward works out anew what forward found inside a block, of which only the stream at its start is
+                       kept: memory of one block instead of all, for a third more FLOP (Chen et al. 2016, arXiv
+                       1604.06174) */
+    bool upright;  /* scenes are turned so that gravity is along -z (train/pass.h) */
     int n_reinsert, reinsert[MODEL_REINSERT]; /* GATr: raw input channels seen again by every attention */
 } ModelShape;
 
@@ -88,8 +92,9 @@ typedef struct ModelKind {
     const char *name;
     const KeySpec *size_keys; /* what a study file says of its sizes, into ModelSizes; `<name>.` goes before each key */
     int n_size_keys;
-    bool rotations; /* what it says turns exactly with the scene */
-    int64_t piece;  /* tokens that are worth a pass of their own where a batch leaves the caches; 0: none are */
+    bool rotations;  /* what it says turns exactly with the scene */
+    bool recomputes; /* it can do without the activations of all blocks but one: shape.recompute */
+    int64_t piece;   /* tokens that are worth a pass of their own where a batch leaves the caches; 0: none are */
 
     /** Refuses impossible sizes (width and heads that do not divide) and tp; the text lists the tp that would do. */
     Err (*check)(const ModelShape *shape, int tp);

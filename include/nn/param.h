@@ -81,3 +81,11 @@ void param_init(real *theta, const ParamTable *table, uint64_t seed);
  *  zeros elsewhere; replicated elements are written by tp_rank 0 only, so that a sum over tp gives the full tensor. */
 void param_take(real *theta, const ParamTable *table, const Param *param, const double *full);
 void param_give(double *full, const ParamTable *table, const Param *param, const real *theta);
+
+/** The same of a rank that has elements first .. first+count-1 of the local vector only, at `run`: the others are left. */
+typedef struct ParamRun {
+    int64_t first, count;
+    real *run;
+} ParamRun;
+void param_take_run(ParamRun to, const ParamTable *table, const Param *param, const double *full);
+void param_give_run(double *full, const ParamTable *table, const Param *param, ParamRun from);

@@ -9,8 +9,8 @@
  *  than this rank's part of the node's memory, half as many, a quarter, ... until they fit. */
 int64_t forecast_micro_batch(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp);
 
-/** Bytes that a rank needs for the cell in a dp x tp layout: model, optimiser, buffers, procedure, and the dataset as
- *  each rank holds it. */
+/** Bytes that a rank needs for the cell in a dp x tp layout: model, optimiser, buffers, procedure, and its part of the
+ *  dataset that the node holds. */
 int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp);
 
 /** Processor seconds on this rank alone, from real steps: start: until the model is ready for its first step; gradient:

@@ -21,9 +21,9 @@ typedef struct StateCheck {
     void *context;
 } StateCheck;
 
-/** Writes and commits the checkpoint. Tensors are put together on the tensor-parallel ranks of replica 0, and the leader
- *  alone has files; the other ranks return at once. The error is the leader's. Collective on grid->cell. Cost: one sum over
- *  tp and one pass of memory for each tensor. */
+/** Writes and commits the checkpoint. Tensors are put together on the tensor-parallel ranks of replica 0, moments that are
+ *  sharded on all ranks, and the leader alone has files; ranks without a part return at once. The error is the leader's.
+ *  Collective on grid->cell. Cost: one sum over these ranks and one pass of memory for each tensor. */
 Err state_save(const TrainState *state, const char *path, const char *provenance);
 
 /** The final weights with the record of the cell; the state needs no optimiser and no procedure. Collective as state_save

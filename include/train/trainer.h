@@ -15,6 +15,9 @@
 #include "train/procedure.h"
 #include "train/state.h"
 
+/** When a means to save memory is used; auto: in cells that do not fit without. */
+typedef enum MeansUse { MEANS_AUTO, MEANS_NEVER, MEANS_ALWAYS } MeansUse;
+
 /** Keys `train.*`, the same for every cell of a study. */
 typedef struct TrainOptions {
     int64_t batch;       /* samples an optimiser step */
@@ -28,6 +31,7 @@ typedef struct TrainOptions {
     bool reproducible;     /* the same bits whatever dp */
 
     int64_t micro_batch; /* samples that a rank takes through the model at once; 0: as many as fit */
+    MeansUse recompute, shard_optimizer;
 } TrainOptions;
 extern const KeySpec train_keys[];
 extern const int n_train_keys;
@@ -49,6 +53,7 @@ typedef struct TrainJob {
     int64_t steps, dataset;        /* optimiser steps; trajectories of the training set */
     uint64_t seed;                 /* of initial parameters and sample order */
     double lr;                     /* peak */
+    bool sharded;                  /* the optimiser's moments are divided over dp (train/optim.h) */
 } TrainJob;
 
 /** What the caller of a cell hears while it runs, what it may ask for, and where the cell keeps what it has. Paths may be

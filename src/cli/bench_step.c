@@ -85,7 +85,7 @@ static Err bench_new(Bench *b, const ModelKind *kind, const ModelShape *shape, c
     b->seqs = (Packed){.n = n, .start = b->start};
     b->model = model_new(kind, shape, b->grid.tp, tokens, n, o->tokens);
     param_init(b->model->theta, &b->model->table, 1);
-    b->optim = optim_new(&b->model->table, b->grid.tp);
+    b->optim = optim_new(&b->model->table, &b->grid, false);
     b->in = tensors_new(tokens, shape->in_mv, shape->in_s, 1);
     b->out = tensors_new(tokens, shape->out_mv, shape->out_s, 3);
     b->din = (Tensors){0};

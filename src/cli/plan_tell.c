@@ -18,15 +18,21 @@ static const char *known_of(const Cell *c, const StudyPlan *p) {
     return known_name(p->cost[c->kind].known);
 }
 
+/* By what means memory is saved. */
+static const char *means_of(const Cell *c) {
+    static const char *const name[2][2] = {{"", ", recomputed"}, {", sharded", ", sharded, recomputed"}};
+    return name[c->job.sharded][c->job.shape.recompute];
+}
+
 /* ---- The table. ---- */
 
 static void print_row(const Cell *c, const StudyPlan *p) {
     const CellRecord *r = &c->record;
     char seconds[32] = "refused";
     if (c->state != CELL_REFUSED) snprintf(seconds, sizeof seconds, "%.1f s", c->seconds);
-    log_text("%-48s %-5s %9lld %9lld %11.3g %9.2e %9.2e %3lldx%-3lld %8.1f %9s  %s", r->id, r->role,
+    log_text("%-48s %-5s %9lld %9lld %11.3g %9.2e %9.2e %3lldx%-3lld %8.1f %9s  %s%s", r->id, r->role,
              (long long)r->parameters, (long long)r->samples, r->lr, c->flop_nominal, c->flop_executed,
-             (long long)r->dp, (long long)r->tp, (double)c->bytes / mebi, seconds, known_of(c, p));
+             (long long)r->dp, (long long)r->tp, (double)c->bytes / mebi, seconds, known_of(c, p), means_of(c));
 }
 
 static void print_table(const Study *s, const StudyPlan *p) {
@@ -160,6 +166,8 @@ void plan_json_cell(Json *j, const Cell *c) {
     json_put_number(j, "flop_executed", c->flop_executed);
     json_put_int(j, "dp", r->dp);
     json_put_int(j, "tp", r->tp);
+    json_put_bool(j, "sharded", c->job.sharded);
+    json_put_bool(j, "recomputed", c->job.shape.recompute);
     json_put_int(j, "bytes", c->bytes);
 }
 
@@ -224,7 +232,7 @@ Json *plan_json(const Study *s, const StudyPlan *p, const Deadline *deadline) {
 Err plan_csv(const Study *s, const StudyPlan *p, const char *path) {
     enum { ROW = 768 };
     static const char head[] =
-        "id,arm,role,N,D,steps,dataset,seed,lr,flop_nominal,flop_executed,dp,tp,block,bytes,seconds,"
+        "id,arm,role,N,D,steps,dataset,seed,lr,flop_nominal,flop_executed,dp,tp,sharded,recomputed,block,bytes,seconds,"
         "start,step,note\n";
     const Slot **slot = slots_of(s, p);
     char temp[COMMIT_PATH], *text = MEM_NEW(char, sizeof head + (size_t)s->grid.n * ROW);
@@ -232,11 +240,11 @@ Err plan_csv(const Study *s, const StudyPlan *p, const char *path) {
     for (int i = 0; i < s->grid.n; i++) {
         const Cell *c = &s->grid.cell[i];
         const CellRecord *r = &c->record;
-        used += (size_t)snprintf(text + used, ROW,
-                                 "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%.9g,%.9g,%.9g,%lld,%lld,%d,%lld,", r->id, r->arm,
-                                 r->role, (long long)r->parameters, (long long)r->samples, (long long)r->steps,
-                                 (long long)r->dataset, (long long)r->seed, r->lr, c->flop_nominal, c->flop_executed,
-                                 (long long)r->dp, (long long)r->tp, slot[i] ? c->block : 0, (long long)c->bytes);
+        used += (size_t)snprintf(
+            text + used, ROW, "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%.9g,%.9g,%.9g,%lld,%lld,%d,%d,%d,%lld,", r->id,
+            r->arm, r->role, (long long)r->parameters, (long long)r->samples, (long long)r->steps,
+            (long long)r->dataset, (long long)r->seed, r->lr, c->flop_nominal, c->flop_executed, (long long)r->dp,
+            (long long)r->tp, c->job.sharded, c->job.shape.recompute, slot[i] ? c->block : 0, (long long)c->bytes);
         if (slot[i]) used += (size_t)snprintf(text + used, ROW, "%.6g,%.6g", c->seconds, slot[i]->start);
         used += (size_t)snprintf(text + used, ROW, "%s,%s,\"%s\"\n", slot[i] ? "" : ",", known_of(c, p),
                                  c->state == CELL_REFUSED ? c->note : "");

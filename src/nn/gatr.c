@@ -21,6 +21,7 @@
 
 typedef struct Block {
     GatrMaps map;
+    /* What forward finds: the block's own, or that of all where it is worked out anew. */
     Rows input, q, k, v, heads;               /* normalised input (and reinserted channels); attention */
     Rows middle, factors, products, mixed, s; /* mlp: left|right|join left|join right, their products, gate's input */
     real *input_stats, *middle_stats;         /* for the backward passes: of both norms, */
@@ -37,9 +38,10 @@ typedef struct State {
     int64_t columns; /* padded tokens of the largest batch */
     Tiles tiles;
     Rows x, dx, added, dnorm, input, dinput, ends; /* added, dnorm: what is summed over tp */
-    real *reference, *dreference;                  /* (columns) join reference by token */
-    real *mix_parts;                               /* all parts of linear_out's outputs, where tp > 1 */
-    int64_t *counts;                               /* (tp) elements of each part */
+    real *kept;                   /* x at the start of each block, where what is inside is worked out anew */
+    real *reference, *dreference; /* (columns) join reference by token */
+    real *mix_parts;              /* all parts of linear_out's outputs, where tp > 1 */
+    int64_t *counts;              /* (tp) elements of each part */
     real *kv_grad; /* by block, this rank's part of the gradients of shared keys and values, until the last piece */
     bool kv_begun; /* earlier pieces of the batch are in it */
     Rows dmixed;
@@ -49,12 +51,11 @@ typedef struct State {
 
 /* ---- Memory. ---- */
 
-static Block block_layout(const State *s, GatrMaps map, int64_t weights, Arena *arena) {
+static Block block_layout(const State *s, int64_t weights, Arena *arena) {
     const EquiAttention *a = &s->heads;
     int64_t n = s->columns;
     int q = a->heads * a->mv, q_s = a->heads * a->s, kv = a->kv_heads * a->mv, kv_s = a->kv_heads * a->s;
-    return (Block){.map = map,
-                   .input = rows_take(arena, s->hidden + s->reinsert, s->hidden_s, n),
+    return (Block){.input = rows_take(arena, s->hidden + s->reinsert, s->hidden_s, n),
                    .q = rows_take(arena, q, q_s, n),
                    .k = rows_take(arena, kv, kv_s, n),
                    .v = rows_take(arena, kv, kv_s, n),
@@ -98,9 +99,11 @@ static void layout(Model *m, Arena *arena) {
             weights = a->heads * m->max_tokens * vec_padded(m->max_length);
     s->in = gatr_in_map(&again, shape);
     int64_t kv_count = 0;
+    Block block = {0};
     for (int b = 0; b < shape->depth; b++) {
         GatrMaps map = gatr_block_maps(&again, shape, b);
-        Block block = block_layout(s, map, weights, arena);
+        if (b == 0 || !shape->recompute) block = block_layout(s, weights, arena);
+        block.map = map;
         if (placing) blocks[b] = block;
         kv_count = map.kv_count;
     }
@@ -109,6 +112,7 @@ static void layout(Model *m, Arena *arena) {
     tiles_layout(&s->tiles, m->max_sequences, arena);
     Rows *hidden[] = {&s->x, &s->dx, &s->added};
     for (int i = 0; i < 3; i++) *hidden[i] = rows_take(arena, s->hidden, s->hidden_s, n);
+    if (shape->recompute) s->kept = ARENA_TAKE(arena, real, shape->depth * field_rows(s->hidden, s->hidden_s) * n);
     s->dnorm = rows_take(arena, s->hidden + s->reinsert, s->hidden_s, n);
     s->input = rows_take(arena, shape->in_mv, shape->in_s, n);
     s->dinput = rows_take(arena, shape->in_mv, shape->in_s, n);
@@ -216,11 +220,16 @@ static Field gated(const State *s, const Block *b, const Tile *t) {
     return z;
 }
 
-static void gate_stage(Model *m, const Block *b, const Tile *t) {
+static Field gate_stage(Model *m, const Block *b, const Tile *t) {
     const State *s = m->state;
     Field x = view(b->mixed, t), z = gated(s, b, t);
     equi_gate_forward(z, b->gate + s->mixed * t->first, b->gate_slope + s->mixed * t->first, x, x.mv, s->mixed, t->at);
     gelu(z.s, b->s_slope + s->mixed_s * t->first, x.s, s->mixed_s * t->at.ld);
+    return z;
+}
+
+static void last_map(Model *m, const Block *b, const Tile *t, Field z) {
+    const State *s = m->state;
     EquiLinear last = biased_once(&b->map.last, m->table.tp_rank);
     equi_linear_forward(view(s->added, t), &last, m->theta, z, t->at, 0);
 }
@@ -251,6 +260,37 @@ static void leave_at_tap(const Model *m, int i, int64_t tokens) {
     EACH_TILE(t, &s->tiles) tile_to_tensors(m->tap[i], view(s->x, t), s->hidden, s->hidden_s, t, tokens);
 }
 
+/* From what the ranks add in the attention stage to what each keeps for the gate. */
+static void products(Model *m, const Block *b) {
+    State *s = m->state;
+    real *parts = s->mix_parts ? s->mix_parts : b->mixed.at;
+    sum_rows(m, s->added);
+    EACH_TILE(t, &s->tiles) product_stage(m, b, t, parts);
+    if (!s->mix_parts) return;
+    for (int i = 0; i < m->table.tp; i++) s->counts[i] = field_rows(s->mixed, s->mixed_s) * tiles_columns(&s->tiles);
+    comm_reduce_scatter_real(m->tp, b->mixed.at, parts, s->counts);
+}
+
+/* The stream at the start of block i, where what the block finds is not kept; and back. */
+static size_t stream_bytes(const State *s) {
+    return (size_t)(field_rows(s->hidden, s->hidden_s) * tiles_columns(&s->tiles)) * sizeof(real);
+}
+
+static void keep(const Model *m, int i) {
+    const State *s = m->state;
+    if (s->kept) memcpy(s->kept + (size_t)i * stream_bytes(s) / sizeof(real), s->x.at, stream_bytes(s));
+}
+
+static void recompute(Model *m, int i) {
+    const State *s = m->state;
+    const Block *b = &s->block[i];
+    if (!s->kept) return;
+    memcpy(s->x.at, s->kept + (size_t)i * stream_bytes(s) / sizeof(real), stream_bytes(s));
+    EACH_TILE(t, &s->tiles) attention_stage(m, b, t, true);
+    products(m, b);
+    EACH_TILE(t, &s->tiles) gate_stage(m, b, t);
+}
+
 static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     State *s = m->state;
     int64_t tokens = seqs->start[seqs->n];
@@ -260,18 +300,13 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
         join_reference(m, t);
         equi_linear_forward(view(s->x, t), &s->in, m->theta, view(s->input, t), t->at, 0);
     }
-    for (Block *b = s->block; b < s->block + m->shape.depth; b++) {
-        EACH_TILE(t, &s->tiles) attention_stage(m, b, t, b == s->block);
-        leave_at_tap(m, (int)(b - s->block), tokens);
-        sum_rows(m, s->added);
-        real *parts = s->mix_parts ? s->mix_parts : b->mixed.at;
-        EACH_TILE(t, &s->tiles) product_stage(m, b, t, parts);
-        if (s->mix_parts) {
-            for (int i = 0; i < m->table.tp; i++)
-                s->counts[i] = field_rows(s->mixed, s->mixed_s) * tiles_columns(&s->tiles);
-            comm_reduce_scatter_real(m->tp, b->mixed.at, parts, s->counts);
-        }
-        EACH_TILE(t, &s->tiles) gate_stage(m, b, t);
+    for (int i = 0; i < m->shape.depth; i++) {
+        const Block *b = &s->block[i];
+        EACH_TILE(t, &s->tiles) attention_stage(m, b, t, i == 0);
+        leave_at_tap(m, i, tokens);
+        keep(m, i);
+        products(m, b);
+        EACH_TILE(t, &s->tiles) last_map(m, b, t, gate_stage(m, b, t));
         sum_rows(m, s->added);
     }
     EACH_TILE(t, &s->tiles) {
@@ -434,6 +469,7 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     }
     ready(m, m->shape.depth + 1);
     for (int i = m->shape.depth - 1; i >= 0; i--) {
+        recompute(m, i);
         block_backward(m, &s->block[i], input_gradient);
         ready(m, i + 1);
     }
@@ -454,6 +490,7 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
 static const KeySpec size_keys[] = {MODEL_SIZE_MULTIVECTORS, MODEL_SIZE_ATTENTION};
 
 const ModelKind gatr_kind = {.name = "gatr",
+                             .recomputes = true,
                              .size_keys = size_keys,
                              .n_size_keys = sizeof size_keys / sizeof *size_keys,
                              .rotations = true,

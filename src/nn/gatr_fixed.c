@@ -191,6 +191,7 @@ static const KeySpec size_keys[] = {MODEL_SIZE_MULTIVECTORS,
                                     MODEL_SIZE_ATTENTION};
 
 const ModelKind gatr_fixed_kind = {.name = "gatr_fixed",
+                                   .recomputes = true,
                                    .size_keys = size_keys,
                                    .n_size_keys = sizeof size_keys / sizeof *size_keys,
                                    .piece = TILE,

@@ -116,6 +116,7 @@ void gatr_params(ParamTable *table, const ModelShape *s) {
     gatr_out_map(table, s);
 }
 
+/* Of a token, forward. */
 static int64_t maps_flops(const GatrMaps *map) {
     int64_t sum = equi_linear_flops(&map->q) + equi_linear_flops(&map->k) + equi_linear_flops(&map->v) +
                   equi_linear_flops(&map->out) + equi_linear_flops(&map->mix) + equi_linear_flops(&map->last);
@@ -134,8 +135,10 @@ ModelWork gatr_work(const ModelShape *shape, int tp, bool input_gradient) {
      */
     map.mix.s2mv = map.mix.s2s = -1;
     double scalars = 2.0 * shape->width_s * (2 * shape->width + 2 * shape->width_s) / tp;
-    double per_token = 3 * ((double)maps_flops(&map) + scalars);
-    per_token += shape->width / tp * (3.0 * PGA_GEOMETRIC_FLOPS + (3.0 + input_gradient) * PGA_JOIN_FLOPS);
+    double maps = (double)maps_flops(&map) + scalars, last = (double)equi_linear_flops(&map.last);
+    double split = shape->width / tp; /* channels of products */
+    double per_token = 3 * maps + split * (3.0 * PGA_GEOMETRIC_FLOPS + (3.0 + input_gradient) * PGA_JOIN_FLOPS);
+    if (shape->recompute) per_token += maps - last + split * (PGA_GEOMETRIC_FLOPS + PGA_JOIN_FLOPS);
     double ends = 3.0 * (double)equi_linear_flops(&out) + (2.0 + input_gradient) * (double)equi_linear_flops(&in);
     EquiAttention a = gatr_heads(shape);
     int w = shape->width, z = shape->width_s, q = a.heads * a.mv, q_s = a.heads * a.s, kv = a.kv_heads * a.mv,
@@ -148,6 +151,7 @@ ModelWork gatr_work(const ModelShape *shape, int tp, bool input_gradient) {
               equi_linear_nominal(w, z, shape->out_mv, shape->out_s);
     a.heads /= tp;
     double attention = tp * shape->depth * (double)equi_attention_flops(&a, 1);
+    if (shape->recompute) attention += attention / 3; /* the forward part */
     return (ModelWork){.token = {.nominal = nominal, .executed = tp * (ends + shape->depth * per_token)},
                        .square = {.executed = attention, .attention = attention}};
 }

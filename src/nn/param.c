@@ -132,11 +132,31 @@ void param_init(real *theta, const ParamTable *table, uint64_t seed) {
     }
 }
 
+/* The elements of a tensor that a run holds. */
+static void overlap(int64_t *from, int64_t *to, const Param *p, ParamRun run) {
+    int64_t end = run.first + run.count - p->offset;
+    *from = run.first > p->offset ? run.first - p->offset : 0;
+    *to = end < p->count ? end : p->count;
+}
+
+void param_take_run(ParamRun to, const ParamTable *table, const Param *param, const double *full) {
+    int64_t i, end;
+    real *local = to.run - to.first + param->offset;
+    for (overlap(&i, &end, param, to); i < end; i++) local[i] = (real)full[param_global(table, param, i)];
+}
+
+void param_give_run(double *full, const ParamTable *table, const Param *param, ParamRun from) {
+    int64_t i, end;
+    const real *local = from.run - from.first + param->offset;
+    if (!param_split(param) && table->tp_rank) return;
+    for (overlap(&i, &end, param, from); i < end; i++) full[param_global(table, param, i)] += (double)local[i];
+}
+
 void param_take(real *theta, const ParamTable *table, const Param *param, const double *full) {
-    for (int64_t i = 0; i < param->count; i++) theta[param->offset + i] = (real)full[param_global(table, param, i)];
+    param_take_run((ParamRun){.count = table->local, .run = theta}, table, param, full);
 }
 
 void param_give(double *full, const ParamTable *table, const Param *param, const real *theta) {
-    if (!param_split(param) && table->tp_rank) return;
-    for (int64_t i = 0; i < param->count; i++) full[param_global(table, param, i)] += (double)theta[param->offset + i];
+    /* What is given is not changed. */
+    param_give_run(full, table, param, (ParamRun){.count = table->local, .run = (real *)(uintptr_t)theta});
 }

@@ -25,13 +25,17 @@ typedef struct Sizes {
     int qkv, maps;                            /* row length of q, k, v together; products that make it */
 } Sizes;
 
+typedef struct Activations {
+    AttentionState attention;
+    real *y1, *rstd1, *qkv_row, *head_out; /* (tokens, D), (tokens), (tokens, qkv), (tokens, heads*head) */
+    real *y2, *rstd2, *slope, *act;        /* (tokens, D), (tokens), (tokens, hidden) twice */
+} Activations;
+
 typedef struct Block {
     Linear qkv[3], out, mlp0, mlp2;
     int64_t out_bias, mlp2_bias;
     AttentionShape shape;
-    AttentionState attention;
-    real *y1, *rstd1, *qkv_row, *head_out; /* (tokens, D), (tokens), (tokens, qkv), (tokens, heads*head) */
-    real *y2, *rstd2, *slope, *act;        /* (tokens, D), (tokens), (tokens, hidden) twice */
+    Activations at; /* its own, or those of all where they are recomputed */
 } Block;
 
 typedef struct State {
@@ -41,6 +45,7 @@ typedef struct State {
     int64_t partial; /* elements of a block that hold shared key and value weights, where tp > 1 */
     Tensors input;
     real *x, *dx;       /* (tokens, D) */
+    real *kept;         /* (depth, tokens, D) stream at the start of each block, where they are recomputed */
     real *sum;          /* (tokens, D) and behind it partial: what a sum over tp takes */
     real *wide, *heads; /* scratch (tokens, max(hidden, qkv)), (tokens, heads*head) */
 } State;
@@ -98,8 +103,7 @@ static void params(ParamTable *table, const ModelShape *s) {
 
 /* ---- Memory. ---- */
 
-static Block block_layout(const Model *m, const Sizes *z, int b, Arena *arena) {
-    const ParamTable *t = &m->table;
+static Block block_maps(const ParamTable *t, const Sizes *z, int b) {
     Block k = {.out = linear_find(t, "blocks.%d.attention.out_linear", b),
                .mlp0 = linear_find(t, "blocks.%d.mlp.0", b),
                .mlp2 = linear_find(t, "blocks.%d.mlp.2", b),
@@ -112,17 +116,22 @@ static Block block_layout(const Model *m, const Sizes *z, int b, Arena *arena) {
     k.mlp2_bias = k.mlp2.bias;
     k.out.bias = k.mlp2.bias = -1;
     k.shape.scale = 1 / (real)sqrt(z->head);
-    attention_layout(&k.attention, &k.shape, m->max_tokens, m->max_length, arena);
-    int64_t n = m->max_tokens;
-    k.y1 = ARENA_TAKE(arena, real, n * z->width);
-    k.rstd1 = ARENA_TAKE(arena, real, n);
-    k.qkv_row = ARENA_TAKE(arena, real, n * z->qkv);
-    k.head_out = ARENA_TAKE(arena, real, n * z->heads * z->head);
-    k.y2 = ARENA_TAKE(arena, real, n * z->width);
-    k.rstd2 = ARENA_TAKE(arena, real, n);
-    k.slope = ARENA_TAKE(arena, real, n * z->hidden);
-    k.act = ARENA_TAKE(arena, real, n * z->hidden);
     return k;
+}
+
+/* What forward finds inside a block. */
+static Activations activations_layout(const Model *m, const Sizes *z, const AttentionShape *shape, Arena *arena) {
+    int64_t n = m->max_tokens;
+    Activations a = {.y1 = ARENA_TAKE(arena, real, n * z->width),
+                     .rstd1 = ARENA_TAKE(arena, real, n),
+                     .qkv_row = ARENA_TAKE(arena, real, n * z->qkv),
+                     .head_out = ARENA_TAKE(arena, real, n * z->heads * z->head),
+                     .y2 = ARENA_TAKE(arena, real, n * z->width),
+                     .rstd2 = ARENA_TAKE(arena, real, n),
+                     .slope = ARENA_TAKE(arena, real, n * z->hidden),
+                     .act = ARENA_TAKE(arena, real, n * z->hidden)};
+    attention_layout(&a.attention, shape, m->max_tokens, m->max_length, arena);
+    return a;
 }
 
 static int64_t padded(int64_t n) {
@@ -136,14 +145,18 @@ static void layout(Model *m, Arena *arena) {
     *s = (State){.size = sizes_of(&m->shape, m->table.tp), .block = blocks};
     s->in = linear_find(&m->table, "linear_in");
     s->out = linear_find(&m->table, "linear_out");
+    Activations last = {0};
     for (int b = 0; b < m->shape.depth; b++) {
-        Block k = block_layout(m, &s->size, b, arena);
+        Block k = block_maps(&m->table, &s->size, b);
+        if (b == 0 || !m->shape.recompute) last = activations_layout(m, &s->size, &k.shape, arena);
+        k.at = last;
         if (blocks) blocks[b] = k;
         if (s->size.maps == 3 && m->table.tp > 1) s->partial = k.out.weight - k.qkv[1].weight;
     }
     int64_t n = m->max_tokens, wide = s->size.hidden > s->size.qkv ? s->size.hidden : s->size.qkv;
     s->x = ARENA_TAKE(arena, real, n * s->size.width);
     s->dx = ARENA_TAKE(arena, real, n * s->size.width);
+    if (m->shape.recompute) s->kept = ARENA_TAKE(arena, real, m->shape.depth * n * s->size.width);
     s->sum = ARENA_TAKE(arena, real, padded(n * s->size.width) + s->partial);
     s->wide = ARENA_TAKE(arena, real, n * wide);
     s->heads = ARENA_TAKE(arena, real, n * s->size.heads * s->size.head);
@@ -175,31 +188,52 @@ static void leave_at_tap(const Model *m, int i, int64_t tokens) {
     if (m->tap) memcpy(m->tap[i].s, s->x, (size_t)(tokens * s->size.width) * sizeof *s->x);
 }
 
-static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
+/* What a block adds to the stream, up to its last map. x is the stream at its start, whose norm is y1, and becomes that
+ * between its halves. */
+static void block_forward(Model *m, Block *b, const Packed *seqs) {
     State *s = m->state;
     const Sizes *z = &s->size;
+    Activations *a = &b->at;
     int64_t n = seqs->start[seqs->n];
+    for (int p = 0, at = 0; p < z->maps; at += b->qkv[p++].out)
+        linear_forward(a->qkv_row + at, z->qkv, a->y1, m->theta, &b->qkv[p], n, 0);
+    attention_forward(view(a->head_out, z->heads * z->head, 0, z), view(a->qkv_row, z->qkv, 0, z),
+                      view(a->qkv_row, z->qkv, z->heads, z), view(a->qkv_row, z->qkv, z->heads + z->kv_heads, z), seqs,
+                      &b->shape, &a->attention);
+    const real *added = reduce_forward(m, &b->out, a->head_out, n);
+    layernorm_add(a->y2, a->rstd2, s->x, added, m->theta + b->out_bias, n, z->width);
+    linear_forward_gelu(a->act, a->slope, a->y2, m->theta, &b->mlp0, n);
+}
+
+static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
+    State *s = m->state;
+    int64_t n = seqs->start[seqs->n], width = s->size.width;
     const real *theta = m->theta, *added = NULL, *bias = NULL;
     s->input = in;
-    linear_forward(s->x, z->width, in.s, theta, &s->in, n, 0);
+    linear_forward(s->x, width, in.s, theta, &s->in, n, 0);
     for (int i = 0; i < m->shape.depth; i++) {
         Block *b = &s->block[i];
-        layernorm_add(b->y1, b->rstd1, s->x, added, bias, n, z->width);
+        layernorm_add(b->at.y1, b->at.rstd1, s->x, added, bias, n, width);
         leave_at_tap(m, i, n);
-        for (int p = 0, at = 0; p < z->maps; at += b->qkv[p++].out)
-            linear_forward(b->qkv_row + at, z->qkv, b->y1, theta, &b->qkv[p], n, 0);
-        attention_forward(view(b->head_out, z->heads * z->head, 0, z), view(b->qkv_row, z->qkv, 0, z),
-                          view(b->qkv_row, z->qkv, z->heads, z), view(b->qkv_row, z->qkv, z->heads + z->kv_heads, z),
-                          seqs, &b->shape, &b->attention);
-        added = reduce_forward(m, &b->out, b->head_out, n);
-        layernorm_add(b->y2, b->rstd2, s->x, added, theta + b->out_bias, n, z->width);
-        linear_forward_gelu(b->act, b->slope, b->y2, theta, &b->mlp0, n);
-        added = reduce_forward(m, &b->mlp2, b->act, n);
+        if (s->kept) memcpy(s->kept + i * n * width, s->x, (size_t)(n * width) * sizeof *s->x);
+        block_forward(m, b, seqs);
+        added = reduce_forward(m, &b->mlp2, b->at.act, n);
         bias = theta + b->mlp2_bias;
     }
-    layernorm_add(NULL, NULL, s->x, added, bias, n, z->width);
+    layernorm_add(NULL, NULL, s->x, added, bias, n, width);
     leave_at_tap(m, m->shape.depth, n);
     linear_forward(out.s, m->shape.out_s, s->x, theta, &s->out, n, 0);
+}
+
+/* The activations of block i as forward had them. */
+static void recompute(Model *m, int i, const Packed *seqs) {
+    State *s = m->state;
+    Activations *a = &s->block[i].at;
+    int64_t n = seqs->start[seqs->n], width = s->size.width;
+    if (!s->kept) return;
+    memcpy(s->x, s->kept + i * n * width, (size_t)(n * width) * sizeof *s->x);
+    layernorm_add(a->y1, a->rstd1, s->x, NULL, NULL, n, width);
+    block_forward(m, &s->block[i], seqs);
 }
 
 static void mlp_backward(Model *m, Block *b, int64_t n) {
@@ -207,12 +241,12 @@ static void mlp_backward(Model *m, Block *b, int64_t n) {
     const Sizes *z = &s->size;
     Linear first = b->mlp0;
     first.bias = -1; /* its gradient comes with the GELU's */
-    linear_backward_weight(m->grad, s->dx, z->width, b->act, &b->mlp2, n, 1);
-    linear_backward_gelu(s->wide, m->grad + b->mlp0.bias, b->slope, s->dx, z->width, m->theta, &b->mlp2, n);
-    linear_backward_weight(m->grad, s->wide, z->hidden, b->y2, &first, n, 1);
+    linear_backward_weight(m->grad, s->dx, z->width, b->at.act, &b->mlp2, n, 1);
+    linear_backward_gelu(s->wide, m->grad + b->mlp0.bias, b->at.slope, s->dx, z->width, m->theta, &b->mlp2, n);
+    linear_backward_weight(m->grad, s->wide, z->hidden, b->at.y2, &first, n, 1);
     linear_backward_input(s->sum, s->wide, z->hidden, m->theta, &b->mlp0, n, 0);
     comm_sum_real(m->tp, s->sum, n * z->width);
-    layernorm_backward(s->dx, m->grad + b->out_bias, s->sum, b->y2, b->rstd2, n, z->width);
+    layernorm_backward(s->dx, m->grad + b->out_bias, s->sum, b->at.y2, b->at.rstd2, n, z->width);
 }
 
 static void attention_half_backward(Model *m, Block *b, real *dbias, const Packed *seqs) {
@@ -220,23 +254,23 @@ static void attention_half_backward(Model *m, Block *b, real *dbias, const Packe
     const Sizes *z = &s->size;
     int64_t n = seqs->start[seqs->n], row = z->heads * z->head, first = b->qkv[1].weight;
     real *behind = s->sum + padded(n * z->width); /* partial gradients travel behind the input's */
-    linear_backward_weight(m->grad, s->dx, z->width, b->head_out, &b->out, n, 1);
+    linear_backward_weight(m->grad, s->dx, z->width, b->at.head_out, &b->out, n, 1);
     linear_backward_input(s->heads, s->dx, z->width, m->theta, &b->out, n, 0);
     attention_backward(view(s->wide, z->qkv, 0, z), view(s->wide, z->qkv, z->heads, z),
                        view(s->wide, z->qkv, z->heads + z->kv_heads, z), view(s->heads, row, 0, z),
-                       view(b->head_out, row, 0, z), view(b->qkv_row, z->qkv, 0, z),
-                       view(b->qkv_row, z->qkv, z->heads, z), view(b->qkv_row, z->qkv, z->heads + z->kv_heads, z), seqs,
-                       &b->shape, &b->attention);
+                       view(b->at.head_out, row, 0, z), view(b->at.qkv_row, z->qkv, 0, z),
+                       view(b->at.qkv_row, z->qkv, z->heads, z), view(b->at.qkv_row, z->qkv, z->heads + z->kv_heads, z),
+                       seqs, &b->shape, &b->at.attention);
     int64_t travel = s->partial ? behind - s->sum + s->partial : n * z->width;
     memset(s->sum + n * z->width, 0, (size_t)(travel - n * z->width) * sizeof *behind);
     for (int p = 0, at = 0; p < z->maps; at += b->qkv[p++].out) {
         bool part = p > 0 && s->partial;
-        linear_backward_weight(part ? behind - first : m->grad, s->wide + at, z->qkv, b->y1, &b->qkv[p], n, !part);
+        linear_backward_weight(part ? behind - first : m->grad, s->wide + at, z->qkv, b->at.y1, &b->qkv[p], n, !part);
         linear_backward_input(s->sum, s->wide + at, z->qkv, m->theta, &b->qkv[p], n, p > 0);
     }
     comm_sum_real(m->tp, s->sum, travel);
     for (int64_t i = 0; i < s->partial; i++) m->grad[first + i] += behind[i];
-    layernorm_backward(s->dx, dbias, s->sum, b->y1, b->rstd1, n, z->width);
+    layernorm_backward(s->dx, dbias, s->sum, b->at.y1, b->at.rstd1, n, z->width);
 }
 
 static void ready(const Model *m, int block) {
@@ -252,6 +286,7 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     linear_column_sums(m->grad + s->block[depth - 1].mlp2_bias, s->dx, width, n, width);
     ready(m, depth + 1);
     for (int i = depth - 1; i >= 0; i--) {
+        recompute(m, i, seqs);
         mlp_backward(m, &s->block[i], n);
         real *dbias = m->grad + (i ? s->block[i - 1].mlp2_bias : s->in.bias); /* of what the block's input came from */
         attention_half_backward(m, &s->block[i], dbias, seqs);
@@ -264,11 +299,17 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     ready(m, 0);
 }
 
-/* Pairs of channels that products join, of one token on one rank. */
+/* Pairs of channels that products of a block join, of one token on one rank; and those of its last map. */
+static double block_pairs(const Sizes *z) {
+    return (double)z->width * (z->qkv + z->heads * z->head + 2 * z->hidden);
+}
+
+static double last_pairs(const Sizes *z) {
+    return (double)z->width * z->hidden;
+}
+
 static double channel_pairs(const ModelShape *shape, const Sizes *z) {
-    int64_t ends = (int64_t)z->width * (shape->in_s + shape->out_s);
-    int64_t block = (int64_t)z->width * (z->qkv + z->heads * z->head + 2 * z->hidden);
-    return (double)(ends + shape->depth * block);
+    return (double)z->width * (shape->in_s + shape->out_s) + shape->depth * block_pairs(z);
 }
 
 static ModelWork work(const ModelShape *shape, int tp, bool input_gradient) {
@@ -277,8 +318,11 @@ static ModelWork work(const ModelShape *shape, int tp, bool input_gradient) {
     static const int64_t one_token[] = {0, 1};
     ModelWork w = {.token = {.nominal = 6 * channel_pairs(shape, &whole), .executed = 6 * channel_pairs(shape, &z)}};
     if (!input_gradient) w.token.executed -= 2.0 * z.width * shape->in_s;
+    if (shape->recompute) w.token.executed += 2 * shape->depth * (block_pairs(&z) - last_pairs(&z));
     w.token.executed *= tp;
-    w.square.executed = tp * shape->depth * (double)attention_flops(&(Packed){.n = 1, .start = one_token}, &a);
+    double attention = (double)attention_flops(&(Packed){.n = 1, .start = one_token}, &a);
+    if (shape->recompute) attention += attention / 3; /* the forward part */
+    w.square.executed = tp * shape->depth * attention;
     w.square.attention = w.square.executed;
     return w;
 }
@@ -341,6 +385,7 @@ static const KeySpec size_keys[] = {{"width", KEY_INTS, offsetof(ModelSizes, wid
                                     MODEL_SIZE_ATTENTION};
 
 const ModelKind transformer_kind = {.name = "transformer",
+                                    .recomputes = true,
                                     .size_keys = size_keys,
                                     .n_size_keys = sizeof size_keys / sizeof *size_keys,
                                     .check = check,

@@ -179,24 +179,35 @@ static double stream_bytes(const TrainJob *job, const TrainData *data) {
     return channels * tokens / n * sizeof(real);
 }
 
+void cost_apply(TrainJob *job, const Layout *layout) {
+    job->shape.recompute = layout->recompute;
+    job->sharded = layout->sharded;
+}
+
 /* What a layout takes, of a rank with the largest share. */
-static Layout price(const GridKind *kind, const KindCost *c, int dp, int tp, const StudyOptions *o,
-                    const TrainData *data, const Machine *m) {
+static Layout price(const GridKind *kind, const KindCost *c, Layout l, const StudyOptions *o, const TrainData *data,
+                    const Machine *m) {
     const int sums_a_block = 2; /* one after attention, one after the MLP, in each direction */
     const double verdict = 32;  /* bytes that a cell agrees on after each step */
-    const TrainJob *job = &kind->job;
+    int dp = l.dp, tp = l.tp;
+    TrainJob one = kind->job;
+    const TrainJob *job = &one;
+    cost_apply(&one, &l);
     int views = procedure_views(job->procedure, job->procedure_options);
     int share = pass_largest_share(o->train.batch, dp);
     double work = forecast_flops(job, &o->train, data, tp).executed / (tp * kind->executed);
     double stream = tp > 1 ? machine_sum_seconds(m, tp, 1, views * stream_bytes(job, data)) : 0;
     double wait = tp > 1 ? machine_sum_seconds(m, tp, 1, 0) : 0;
     Shard shard = shard_of(job, tp);
-    double sums = 2 * sums_a_block * job->shape.depth * (wait + share * (stream - wait));
+    int passes = 2 * sums_a_block + l.recompute; /* the last sum of a block is not made again */
+    double sums = passes * job->shape.depth * (wait + share * (stream - wait));
     double gradient =
         machine_sum_seconds(m, dp, tp, shard.bytes) + (shard.blocks - 1) * machine_sum_seconds(m, dp, tp, 0);
     double compute = work * (c->fixed + share * c->sample) + c->update / tp;
-    double forward = (work * c->evaluate + sums_a_block * job->shape.depth * (stream - wait) / views) / dp;
-    Layout l = {.dp = dp, .tp = tp, .bytes = forecast_bytes(job, &o->train, data, dp, tp)};
+    if (l.sharded) gradient += machine_sum_seconds(m, dp, tp, shard.bytes / 2); /* gathering is half of a sum */
+    double plain = forecast_flops(&kind->job, &o->train, data, tp).executed / (tp * kind->executed);
+    double forward = (plain * c->evaluate + sums_a_block * job->shape.depth * (stream - wait) / views) / dp;
+    l.bytes = forecast_bytes(job, &o->train, data, dp, tp);
     l.pace = (Pace){.start = c->start / m->cores,
                     .step = compute / m->cores + sums + gradient + machine_sum_seconds(m, dp * tp, 1, verdict),
                     .pass = forward / m->cores};
@@ -222,6 +233,25 @@ static bool better(const Layout *a, const Layout *b, const Machine *m) {
     return a->pace.step < b->pace.step;
 }
 
+static bool allowed(MeansUse use, bool used) {
+    return use == MEANS_AUTO || used == (use == MEANS_ALWAYS);
+}
+
+/* With as few means to save memory as it takes, or with all that there are. */
+static Layout lightest_needed(const GridKind *kind, const KindCost *cost, int dp, int tp, const StudyOptions *o,
+                              const TrainData *data, const Machine *m) {
+    Layout l = {0};
+    for (int means = 0; means < 4; means++) {
+        Layout next = {.dp = dp, .tp = tp, .sharded = means % 2, .recompute = means / 2};
+        if (!allowed(o->train.shard_optimizer, next.sharded) || !allowed(o->train.recompute, next.recompute)) continue;
+        if (next.recompute && !kind->job.kind->recomputes) continue;
+        if (next.sharded && dp == 1 && o->train.shard_optimizer == MEANS_AUTO) continue;
+        l = price(kind, cost, next, o, data, m);
+        if (fits(&l, m)) break;
+    }
+    return l;
+}
+
 Layout cost_layout(const GridKind *kind, const KindCost *cost, int ranks, const StudyOptions *o, const TrainData *data,
                    const Machine *m) {
     Layout best = {0};
@@ -236,7 +266,7 @@ Layout cost_layout(const GridKind *kind, const KindCost *cost, int ranks, const 
         int share = pass_largest_share(batch, most), dp = (int)((batch + share - 1) / share);
         if (o->dp) dp = (int)o->dp;
         if ((int64_t)dp * tp > ranks) continue;
-        Layout l = price(kind, cost, dp, tp, o, data, m);
+        Layout l = lightest_needed(kind, cost, dp, tp, o, data, m);
         if (better(&l, &best, m)) best = l;
     }
     if (!best.dp || !fits(&best, m)) best.pace = (Pace){INFINITY, INFINITY, INFINITY};

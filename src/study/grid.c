@@ -73,6 +73,9 @@ static Err add_kind(Maker *m, int arm, int size) {
     const Arm *a = arm_find(o->arms.at[arm]);
     ModelShape shape = shape_of(o, a, size, m->data);
     TRY(a->kind->check(&shape, o->tp ? (int)o->tp : 1));
+    if (o->train.recompute == MEANS_ALWAYS && !a->kind->recomputes)
+        return err_user("%s: train.recompute = always: %s keeps what its blocks find: want auto, or other arms",
+                        options_source(), a->kind->name);
     GridKind kind = {.parameters = parameters_of(a->kind, &shape),
                      .job = {.kind = a->kind,
                              .shape = shape,

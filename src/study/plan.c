@@ -163,6 +163,7 @@ static void fill_cells(Grid *grid, const StudyPlan *p) {
         c->block = slot->block.ranks;
         c->record.dp = l->dp;
         c->record.tp = l->tp;
+        cost_apply(&c->job, l);
     }
 }
 

@@ -291,7 +291,9 @@ static Err run_cell(Run *run, int index, Crew *crew) {
         cell->record.attempts = claim.mark.attempts - 1;
     }
     comm_bcast(crew->block, &cell->record.attempts, sizeof cell->record.attempts, 0);
-    form_team(crew, plan_layout(run->plan, cell, crew->ranks));
+    const Layout *layout = plan_layout(run->plan, cell, crew->ranks);
+    cost_apply(&cell->job, layout);
+    form_team(crew, layout);
     cell->record.dp = crew->dp;
     cell->record.tp = crew->tp;
     cell->block = crew->ranks;

@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 
-static int64_t moments_bytes(const TrainJob *job, int tp) {
+static int64_t moments_bytes(const TrainJob *job, int dp, int tp) {
     ParamTable table = param_table_new(tp, 0);
     job->kind->params(&table, &job->shape);
-    int64_t bytes = optim_bytes(&table);
+    int64_t bytes = optim_bytes(&table, job->sharded ? dp : 1);
     param_table_free(&table);
     return bytes;
 }
@@ -19,7 +19,7 @@ static int64_t bytes_with(int64_t samples, const TrainJob *job, const TrainOptio
                           int dp, int tp) {
     int sequences = procedure_views(job->procedure, job->procedure_options) * (int)samples;
     int64_t bytes = data->dataset_bytes + pass_bytes(job->kind, &job->shape, tp, sequences, data) +
-                    moments_bytes(job, tp) + measure_bytes(job->measures, job->kind, &job->shape, data, sequences) +
+                    moments_bytes(job, dp, tp) + measure_bytes(job->measures, job->kind, &job->shape, data, sequences) +
                     procedure_bytes(job->procedure, job->procedure_options, job->kind, &job->shape, sequences, data);
     if (options->reproducible) bytes += pass_reproducible_bytes(job->kind, &job->shape, dp, tp, options->batch, data);
     return bytes;
@@ -84,7 +84,7 @@ ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, c
               at_once * procedure_views(job->procedure, job->procedure_options), data, &alone);
     if (options->reproducible) pass_reproducible(&pass, samples);
     procedure_start(&procedure, job->procedure, job->procedure_options, &stream, &pass);
-    Optim *optim = optim_new(&pass.model->table, alone.tp);
+    Optim *optim = optim_new(&pass.model->table, &alone, false);
     ModelWork work = job->kind->work(&job->shape, 1, job->procedure->input_gradient);
     ForecastTimes t = {.start = timer_cpu() - begin};
     double end = timer_cpu() + enough;

@@ -20,10 +20,26 @@ static int64_t largest(const ParamTable *table) {
     return most;
 }
 
-/* The local vectors, in the order of the parts of a checkpoint. */
-static void vectors_of(real *vector[CHECKPOINT_PARTS], const TrainState *s) {
-    vector[PART_PARAMETERS] = s->pass->model->theta;
-    if (s->optim) optim_moments(s->optim, &vector[PART_FIRST_MOMENT], &vector[PART_SECOND_MOMENT]);
+/* What this rank has of the local vectors, in the order of the parts of a checkpoint. */
+typedef struct Vectors {
+    ParamRun at[CHECKPOINT_PARTS];
+    bool sharded; /* over dp, all but the parameters */
+} Vectors;
+
+static Vectors vectors_of(const TrainState *s) {
+    const Model *m = s->pass->model;
+    Vectors v = {.at[PART_PARAMETERS] = {.count = m->table.local, .run = m->theta}};
+    if (!s->optim) return v;
+    OptimMoments o = optim_moments(s->optim);
+    v.at[PART_FIRST_MOMENT] = (ParamRun){o.first, o.count, o.m};
+    v.at[PART_SECOND_MOMENT] = (ParamRun){o.first, o.count, o.v};
+    v.sharded = o.sharded;
+    return v;
+}
+
+/* Whether this rank has a hand in what is saved: replica 0 has all that is not sharded. */
+static bool has_part(const TrainState *s, const Vectors *v) {
+    return v->sharded || comm_rank(s->pass->grid->dp) == 0;
 }
 
 static bool is_leader(const TrainState *s) {
@@ -33,20 +49,20 @@ static bool is_leader(const TrainState *s) {
 /* ---- Saving. ---- */
 
 /* Puts the tensors of the first `parts` parts together, and on the leader into the file unless something was wrong before.
- * Collective on tp. */
-static Err put_tensors(Err err, Checkpoint *file, int parts, const TrainState *s) {
+ * Collective on the ranks that have a part. */
+static Err put_tensors(Err err, Checkpoint *file, int parts, const TrainState *s, const Vectors *v) {
     const ParamTable *table = &s->pass->model->table;
+    const ProcGrid *grid = s->pass->grid;
     double *full = MEM_NEW(double, largest(table));
-    real *whole = MEM_NEW(real, largest(table)), *vector[CHECKPOINT_PARTS];
-    vectors_of(vector, s);
+    real *whole = MEM_NEW(real, largest(table));
     for (int t = 0; t < table->n; t++)
         for (int part = 0; part < parts; part++) {
             const Param *p = &table->at[t];
             TensorShape shape = shape_of(p);
             int64_t n = param_size(p);
             memset(full, 0, (size_t)n * sizeof *full);
-            param_give(full, table, p, vector[part]);
-            comm_sum_f64(s->pass->grid->tp, full, n);
+            if (part != PART_PARAMETERS || comm_rank(grid->dp) == 0) param_give_run(full, table, p, v->at[part]);
+            comm_sum_f64(v->sharded ? grid->cell : grid->tp, full, n);
             for (int64_t i = 0; i < n; i++) whole[i] = (real)full[i];
             if (is_leader(s) && !err.code) err = checkpoint_put_tensor(file, (CheckpointPart)part, &shape, whole);
         }
@@ -58,13 +74,14 @@ static Err put_tensors(Err err, Checkpoint *file, int parts, const TrainState *s
 /* Both kinds of file. */
 static Err save(const TrainState *s, const char *path, const char *provenance, CheckpointKind kind,
                 const double *learned) {
-    if (comm_rank(s->pass->grid->dp) != 0) return ERR_NONE;
+    const Vectors v = vectors_of(s);
+    if (!has_part(s, &v)) return ERR_NONE;
     Checkpoint file;
     bool training = kind == CHECKPOINT_TRAINING;
     Err err = is_leader(s) ? checkpoint_create(&file, path, kind) : ERR_NONE;
     if (is_leader(s) && !err.code) err = checkpoint_put_record(&file, &s->so_far, provenance);
     if (is_leader(s) && !err.code && training) err = checkpoint_put_training(&file, &s->at, learned);
-    err = put_tensors(err, &file, training ? CHECKPOINT_PARTS : 1, s);
+    err = put_tensors(err, &file, training ? CHECKPOINT_PARTS : 1, s, &v);
     if (!is_leader(s)) return ERR_NONE;
     if (!err.code) return checkpoint_commit(&file);
     checkpoint_discard(&file);
@@ -115,8 +132,8 @@ static void take_tensors(const TrainState *s, Checkpoint *file) {
     const ParamTable *table = &s->pass->model->table;
     const Comm *cell = s->pass->grid->cell;
     double *full = MEM_NEW(double, largest(table));
-    real *whole = MEM_NEW(real, largest(table)), *vector[CHECKPOINT_PARTS];
-    vectors_of(vector, s);
+    real *whole = MEM_NEW(real, largest(table));
+    const Vectors v = vectors_of(s);
     for (int t = 0; t < table->n; t++)
         for (int part = 0; part < CHECKPOINT_PARTS; part++) {
             const Param *p = &table->at[t];
@@ -126,7 +143,7 @@ static void take_tensors(const TrainState *s, Checkpoint *file) {
             CHECK(!err.code, "%s", err.text);
             comm_bcast(cell, whole, (size_t)n * sizeof *whole, 0);
             for (int64_t i = 0; i < n; i++) full[i] = (double)whole[i];
-            param_take(vector[part], table, p, full);
+            param_take_run(v.at[part], table, p, full);
         }
     mem_free(whole);
     mem_free(full);

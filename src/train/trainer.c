@@ -38,6 +38,10 @@ const int n_train_keys = sizeof train_keys / sizeof *train_keys;
 const KeySpec train_means_keys[] = {
     {"train.micro_batch", KEY_INT, offsetof(TrainOptions, micro_batch), "0", 0, 1 << 20, NULL, "samples",
      "samples that a rank takes through the model at once, gradients add up; 0: as many as its memory holds"},
+    {"train.recompute", KEY_CHOICE, offsetof(TrainOptions, recompute), "auto", 0, 0, "auto|never|always", "1",
+     "backward passes work out anew what blocks of the model found instead of keeping it: for cells that do not fit"},
+    {"train.shard_optimizer", KEY_CHOICE, offsetof(TrainOptions, shard_optimizer), "auto", 0, 0, "auto|never|always",
+     "1", "each data-parallel rank has a part of the optimiser's moments instead of all: for cells that do not fit"},
 };
 const int n_train_means_keys = sizeof train_means_keys / sizeof *train_means_keys;
 
@@ -146,7 +150,7 @@ static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *op
     procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, &t->pass);
     t->work = job->kind->work(&job->shape, comm_size(grid->tp), job->procedure->input_gradient);
     measure_start(&t->measures, job->measures, &t->pass, train_passes(job, options));
-    t->optim = optim_new(&t->pass.model->table, grid->tp);
+    t->optim = optim_new(&t->pass.model->table, grid, job->sharded);
     t->spent.energy = energy_open();
 }
 
