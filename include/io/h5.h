@@ -50,7 +50,8 @@ Err h5_create(H5File *file, const char *path, const Comm *comm);
 /** An existing file, to be read. Not collective. Errors: not a file, not HDF5. */
 Err h5_open(H5File *file, const char *path);
 /** A serial file with a seal: its first 512 bytes (HDF5's user block) are a line of text with the digest (XXH3) of all that
- *  follows. Other readers of HDF5 pass over it. h5_check_seal tells whether a file has a seal, and refuses one that is not
+ *  follows. Other readers of HDF5 pass over it. It is the program's own: columns in one piece, without checksums, which the seal
+ *  makes needless, and without attributes. h5_check_seal tells whether a file has a seal, and refuses one that is not
  *  that of what follows; h5_open_sealed hands nothing to HDF5 that has none. Cost: one reading. Not collective. */
 Err h5_create_sealed(H5File *file, const char *path);
 Err h5_check_seal(bool *sealed, const char *path);
@@ -74,7 +75,7 @@ Err h5_group(H5File *file, const char *name);
 /** Whether the file holds a group or dataset of that path, whose parent exists. */
 Err h5_exists(bool *there, H5File *file, const char *path);
 
-/** A new column of `rows` rows; with rows == 0 it grows by h5_extend. */
+/** A new column of `rows` rows; with rows == 0 it grows by h5_extend, but in a sealed file. */
 Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t rows);
 /** Opens a column and checks that its values are in the file itself (neither virtual nor external), in a form that this
  *  HDF5 can read, that they are numbers (text) of that shape, and that all were written; rows is what the file has. */

@@ -315,29 +315,38 @@ size_t h5_row_bytes(const H5Column *c) {
     return bytes;
 }
 
-Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t rows) {
-    hsize_t dims[3], most[3], chunk[3];
-    int rank = dims_of(dims, column, rows);
-    memcpy(most, dims, sizeof dims);
-    memcpy(chunk, dims, sizeof dims);
-    hsize_t fit = CHUNK_BYTES / h5_row_bytes(column);
-    chunk[0] = rows && dims[0] < fit ? dims[0] : fit ? fit : 1;
+/* Chunks with checksums, the first dimension without end where there are no rows yet. */
+static void chunked(hid_t create, hsize_t most[3], const H5Column *column, int64_t rows) {
+    hsize_t chunk[3], fit = CHUNK_BYTES / h5_row_bytes(column);
+    int rank = dims_of(chunk, column, rows);
     if (!rows) most[0] = H5S_UNLIMITED;
-
-    hid_t create = plain(H5P_DATASET_CREATE), type = type_of(column, true);
-    hid_t space = (hid_t)H5_CALL(H5Screate_simple(rank, dims, most));
+    if (!rows || chunk[0] > fit) chunk[0] = fit ? fit : 1;
     H5_CALL(H5Pset_chunk(create, rank, chunk));
     H5_CALL(H5Pset_fletcher32(create));
+}
+
+/* What a column says of itself to people and their tools. */
+static Err describe_column(H5File *file, const H5Column *column) {
+    TRY(h5_set_text(file, column->name, "unit", column->unit));
+    TRY(h5_set_text(file, column->name, "units", column->unit)); /* the name that xarray and the CF conventions know */
+    if (column->type == H5_TEXT) TRY(h5_set_text(file, column->name, "_Encoding", "utf-8"));
+    return h5_set_text(file, column->name, "description", column->description);
+}
+
+Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t rows) {
+    hsize_t dims[3], most[3];
+    int rank = dims_of(dims, column, rows);
+    memcpy(most, dims, sizeof dims);
+    hid_t create = plain(H5P_DATASET_CREATE), type = type_of(column, true);
+    if (!file->sealed) chunked(create, most, column, rows);
+    hid_t space = (hid_t)H5_CALL(H5Screate_simple(rank, dims, most));
     *data = (H5Data){.file = file, .column = column, .rows = rows};
     data->id = h5_tried(H5Dcreate2(file->id, column->name, type, space, H5P_DEFAULT, create, H5P_DEFAULT));
     H5_CALL(H5Sclose(space));
     H5_CALL(H5Tclose(type));
     H5_CALL(H5Pclose(create));
     TRY(h5_written(file, column->name, data->id));
-    TRY(h5_set_text(file, column->name, "unit", column->unit));
-    TRY(h5_set_text(file, column->name, "units", column->unit)); /* the name that xarray and the CF conventions know */
-    if (column->type == H5_TEXT) TRY(h5_set_text(file, column->name, "_Encoding", "utf-8"));
-    return h5_set_text(file, column->name, "description", column->description);
+    return file->sealed ? ERR_NONE : describe_column(file, column);
 }
 
 /* Where the values are and how they are packed, before anything is read: HDF5 follows virtual datasets without end. */
@@ -378,10 +387,10 @@ static Err check_size(const H5Data *data, const hsize_t dims[], int rank) {
 }
 
 /* Chunks that the shape takes; 1 for a dataset in one piece. */
-static hsize_t chunks_wanted(bool *chunked, hid_t create, const hsize_t dims[], int rank) {
+static hsize_t chunks_wanted(bool *in_chunks, hid_t create, const hsize_t dims[], int rank) {
     hsize_t chunk[H5S_MAX_RANK], chunks = 1;
-    *chunked = H5Pget_layout(create) == H5D_CHUNKED;
-    if (*chunked && H5Pget_chunk(create, rank, chunk) == rank)
+    *in_chunks = H5Pget_layout(create) == H5D_CHUNKED;
+    if (*in_chunks && H5Pget_chunk(create, rank, chunk) == rank)
         for (int i = 0; i < rank; i++) chunks *= dims[i] / chunk[i] + (dims[i] % chunk[i] > 0);
     return chunks;
 }
@@ -390,11 +399,11 @@ static hsize_t chunks_wanted(bool *chunked, hid_t create, const hsize_t dims[], 
 static Err check_written(const H5Data *data, hid_t space, const hsize_t dims[], int rank) {
     if (!data->rows) return ERR_NONE;
     hid_t create = (hid_t)H5_CALL(H5Dget_create_plist(data->id));
-    bool chunked;
-    hsize_t want = chunks_wanted(&chunked, create, dims, rank), found = 0;
+    bool in_chunks;
+    hsize_t want = chunks_wanted(&in_chunks, create, dims, rank), found = 0;
     H5_CALL(H5Pclose(create));
     int64_t rc = 0;
-    if (chunked)
+    if (in_chunks)
         rc = h5_tried(H5Dget_num_chunks(data->id, space, &found));
     else
         found = H5Dget_storage_size(data->id) > 0;

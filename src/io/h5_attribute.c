@@ -41,18 +41,23 @@ bool h5_has(H5File *file, const char *object, const char *name) {
     return H5Aexists_by_name(file->id, object, name, H5P_DEFAULT) > 0;
 }
 
+/* The type of an open attribute, which must have one element. */
+static Err type_of(hid_t *type, hid_t id, const H5File *file, const char *object, const char *name, const char *want) {
+    hid_t space = (hid_t)H5_CALL(H5Aget_space(id));
+    hssize_t points = H5Sget_simple_extent_npoints(space);
+    H5_CALL(H5Sclose(space));
+    if (points != 1) return err_user("%s: %s: attribute %s: want one value, %s", file->path, object, name, want);
+    *type = (hid_t)H5_CALL(H5Aget_type(id));
+    return ERR_NONE;
+}
+
 /* Opens a one-element attribute. */
 static Err attribute(hid_t *id, hid_t *type, H5File *file, const char *object, const char *name, const char *want) {
     *id = h5_has(file, object, name) ? H5Aopen_by_name(file->id, object, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
     if (*id < 0) return err_user("%s: %s: no readable attribute %s: want %s", file->path, object, name, want);
-    hid_t space = (hid_t)H5_CALL(H5Aget_space(*id));
-    hssize_t points = H5Sget_simple_extent_npoints(space);
-    H5_CALL(H5Sclose(space));
-    *type = (hid_t)H5_CALL(H5Aget_type(*id));
-    if (points == 1) return ERR_NONE;
-    H5_CALL(H5Tclose(*type));
-    H5_CALL(H5Aclose(*id));
-    return err_user("%s: %s: attribute %s: want one value, %s", file->path, object, name, want);
+    Err err = type_of(type, *id, file, object, name, want);
+    if (err.code) H5_CALL(H5Aclose(*id));
+    return err;
 }
 
 static Err get_number(void *value, hid_t memory, bool integer, H5File *file, const char *object, const char *name) {
@@ -78,58 +83,74 @@ Err h5_get_f64(double *value, H5File *file, const char *object, const char *name
     return get_number(value, H5T_NATIVE_DOUBLE, false, file, object, name);
 }
 
+static Err read_text(char **text, hid_t id, hid_t type, const H5File *file, const char *object, const char *name) {
+    *text = NULL;
+    if (H5Tget_class(type) != H5T_STRING) return err_user("%s: %s: attribute %s: want text", file->path, object, name);
+    if (H5Tis_variable_str(type) > 0) {
+        char *held = NULL;
+        if (h5_tried(H5Aread(id, type, &held)) < 0 || !held) return h5_unreadable(file, object);
+        *text = mem_alloc(strlen(held) + 1);
+        memcpy(*text, held, strlen(held));
+        H5_CALL(H5free_memory(held));
+        return ERR_NONE;
+    }
+    *text = mem_alloc(H5Tget_size(type) + 1);
+    if (h5_tried(H5Aread(id, type, *text)) >= 0) return ERR_NONE;
+    mem_free(*text);
+    *text = NULL;
+    return h5_unreadable(file, object);
+}
+
 Err h5_get_text(char **text, H5File *file, const char *object, const char *name) {
     hid_t id, type = -1;
     TRY(attribute(&id, &type, file, object, name, "text"));
-    Err err = ERR_NONE;
-    *text = NULL;
-    if (H5Tget_class(type) != H5T_STRING) {
-        err = err_user("%s: %s: attribute %s: want text", file->path, object, name);
-    } else if (H5Tis_variable_str(type) > 0) {
-        char *held = NULL;
-        if (h5_tried(H5Aread(id, type, &held)) < 0 || !held) {
-            err = h5_unreadable(file, object);
-        } else {
-            *text = mem_alloc(strlen(held) + 1);
-            memcpy(*text, held, strlen(held));
-            H5_CALL(H5free_memory(held));
-        }
-    } else {
-        *text = mem_alloc(H5Tget_size(type) + 1);
-        if (h5_tried(H5Aread(id, type, *text)) < 0) {
-            mem_free(*text);
-            *text = NULL;
-            err = h5_unreadable(file, object);
-        }
-    }
+    Err err = read_text(text, id, type, file, object, name);
     H5_CALL(H5Tclose(type));
     H5_CALL(H5Aclose(id));
     return err;
 }
 
+/* Lines of an object so far. */
+typedef struct Lines {
+    const H5File *file;
+    const char *object;
+    char *text;
+    size_t used;
+    Err err;
+} Lines;
+
 /* Appends `name = value` and ends the line; a value of several lines is cut to its first. */
-static char *append_line(char *lines, const char *name, char *value) {
+static void append_line(Lines *lines, const char *name, char *value) {
     value[strcspn(value, "\n")] = 0;
-    size_t used = lines ? strlen(lines) : 0, more = strlen(name) + strlen(value) + 5;
-    lines = mem_grow(lines, used + more);
-    snprintf(lines + used, more, "%s = %s\n", name, value);
-    return lines;
+    size_t more = strlen(name) + strlen(value) + 5;
+    lines->text = mem_grow(lines->text, lines->used + more);
+    lines->used += (size_t)snprintf(lines->text + lines->used, more, "%s = %s\n", name, value);
 }
 
-Err h5_get_lines(char **lines, H5File *file, const char *object) {
-    H5O_info_t info;
-    *lines = MEM_NEW(char, 1);
-    if (h5_tried(H5Oget_info_by_name2(file->id, object, &info, H5O_INFO_NUM_ATTRS, H5P_DEFAULT)) < 0)
-        return h5_unreadable(file, object);
-    for (hsize_t i = 0; i < info.num_attrs; i++) {
-        char name[256], *value;
-        if (h5_tried(H5Aget_name_by_idx(file->id, object, H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name,
-                                        H5P_DEFAULT)) < 0)
-            return h5_unreadable(file, object);
-        Err err = h5_get_text(&value, file, object, name);
-        if (err.code) return err;
-        *lines = append_line(*lines, name, value);
-        mem_free(value);
+static herr_t add_line(hid_t object, const char *name, const H5A_info_t *info, void *context) {
+    Lines *lines = context;
+    char *value;
+    hid_t id = H5Aopen(object, name, H5P_DEFAULT), type = -1;
+    (void)info;
+    if (id < 0) return -1;
+    lines->err = type_of(&type, id, lines->file, lines->object, name, "text");
+    if (!lines->err.code) {
+        lines->err = read_text(&value, id, type, lines->file, lines->object, name);
+        H5_CALL(H5Tclose(type));
     }
-    return ERR_NONE;
+    H5_CALL(H5Aclose(id));
+    if (lines->err.code) return -1;
+    append_line(lines, name, value);
+    mem_free(value);
+    return 0;
+}
+
+/* In one walk: asked for one by one, HDF5 sorts all names each time. */
+Err h5_get_lines(char **lines, H5File *file, const char *object) {
+    Lines all = {.file = file, .object = object, .text = MEM_NEW(char, 1)};
+    int64_t rc =
+        h5_tried(H5Aiterate_by_name(file->id, object, H5_INDEX_NAME, H5_ITER_INC, NULL, add_line, &all, H5P_DEFAULT));
+    *lines = all.text;
+    if (all.err.code) return all.err;
+    return rc < 0 ? h5_unreadable(file, object) : ERR_NONE;
 }
