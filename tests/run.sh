@@ -6,51 +6,67 @@
 #   // TEST n=1,2,4                         once for each number of ranks
 #   // TEST n=2 args=-tp 2                  with these arguments (the rest of the line)
 #   // TEST double n=1 ...                  in the double-precision build only; likewise `single`
-# Scripts tests/test_NAME.sh are given the build directory and are run in the first one only.
+# Scripts tests/test_NAME.sh are given the build directory and are run in the first one only. Programs run one after the
+# other, scripts beside them, but those with a line `# TEST alone`, whose time limits are short: these run last.
 set -u
 cd "$(dirname "$0")/.."
 SLOW=20 # s: tests that take longer say so
-passed=0 failed=0 count=0 log=$(mktemp)
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+# Several jobs share the cores: none is bound to one, and ranks that wait give way.
+export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
 
 one() { # NAME COMMAND ...
-    local name=$1 start=$SECONDS
+    local name=$1 start=$SECONDS ok=ok log
     shift
-    count=$((count + 1))
-    if timeout "${TEST_TIMEOUT:-600}" "$@" >"$log" 2>&1 </dev/null; then
-        passed=$((passed + 1))
-        echo "ok $count - $name"
-        grep -E '^(worst|measured|skipped)' "$log" | sed 's/^/#   /'
+    log=$(mktemp -p "$out")
+    timeout "${TEST_TIMEOUT:-600}" "$@" >"$log" 2>&1 </dev/null || ok="not ok"
+    {
+        flock 9
+        echo "$ok" >>"$out/results"
+        echo "$ok $(wc -l <"$out/results") - $name"
+        if [ "$ok" = ok ]; then grep -E '^(worst|measured|skipped)' "$log" | sed 's/^/#   /'; else tail -n 30 "$log" | sed 's/^/#   /'; fi
         [ $((SECONDS - start)) -lt $SLOW ] || echo "#   took $((SECONDS - start)) s"
-    else
-        failed=$((failed + 1))
-        echo "not ok $count - $name"
-        tail -n 30 "$log" | sed 's/^/#   /'
-    fi
+    } 9>>"$out/lock"
+    rm -f "$log"
 }
 
-for build in "$@"; do
-    case $build in *-double) precision=double ;; *) precision=single ;; esac
-    for source in tests/test_*.c; do
-        program=$(basename "$source" .c)
-        case $program in *"${ONLY:-}"*) ;; *) continue ;; esac
-        lines=$(grep -E '^// TEST' "$source" || echo "// TEST n=1")
-        while read -r _ _ first rest; do
-            case $first in
-            double | single) [ "$first" = $precision ] || continue; read -r first rest <<<"$rest" ;;
-            esac
-            args=${rest#args=}
-            for n in $(tr , ' ' <<<"${first#n=}"); do
-                # shellcheck disable=SC2086  # the arguments are a list, globs included
-                one "$build $program $n ranks${args:+ $args}" jobs/local.sh "$n" "$build/tests/$program" $args
-            done
-        done <<<"$lines"
+programs() { # BUILD_DIR ...
+    local build precision source program lines first rest args n
+    for build in "$@"; do
+        case $build in *-double) precision=double ;; *) precision=single ;; esac
+        for source in tests/test_*.c; do
+            program=$(basename "$source" .c)
+            case $program in *"${ONLY:-}"*) ;; *) continue ;; esac
+            lines=$(grep -E '^// TEST' "$source" || echo "// TEST n=1")
+            while read -r _ _ first rest; do
+                case $first in
+                double | single) [ "$first" = $precision ] || continue; read -r first rest <<<"$rest" ;;
+                esac
+                args=${rest#args=}
+                for n in $(tr , ' ' <<<"${first#n=}"); do
+                    # shellcheck disable=SC2086  # the arguments are a list, globs included
+                    one "$build $program $n ranks${args:+ $args}" jobs/local.sh "$n" "$build/tests/$program" $args
+                done
+            done <<<"$lines"
+        done
     done
-done
-for script in tests/test_*.sh; do
-    [ -e "$script" ] || continue
-    case $script in *"${ONLY:-}"*) one "$script" bash "$script" "$1" ;; esac
-done
+}
+
+scripts() { # BUILD_DIR, and options of grep that tell which files
+    local build=$1 script
+    shift
+    for script in $(grep "$@" '^# TEST alone' tests/test_*.sh); do
+        case $script in *"${ONLY:-}"*) one "$script" bash "$script" "$build" ;; esac
+    done
+}
+
+touch "$out/results"
+programs "$@" &
+scripts "$1" -L
+wait
+scripts "$1" -l
+count=$(wc -l <"$out/results") failed=$(grep -c not "$out/results")
 echo "1..$count"
-rm -f "$log"
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+echo "$((count - failed)) passed, $failed failed"
+[ "$failed" = 0 ]

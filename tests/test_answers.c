@@ -1,5 +1,5 @@
 /* The three questions: what smaller training sets cost, how two arms' best splits differ, and the words for it. */
-// TEST n=1,2
+// TEST single n=1,2
 #include "base/rng.h"
 #include "check.h"
 #include "fit/data_curve.h"

@@ -1,4 +1,4 @@
-// TEST n=1
+// TEST single n=1
 /* isoFLOP designs: every size meets its budget, within limits, nearest to the expected optimum. */
 #include "check.h"
 #include "study/budget.h"

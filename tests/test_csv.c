@@ -1,4 +1,4 @@
-// TEST n=1
+// TEST single n=1
 /* Delimited text as people have it: what is read, row by row, and what is refused in one line. */
 #include "check.h"
 #include "io/csv.h"

@@ -1,7 +1,6 @@
 // TEST single n=1,2,3,4
-// TEST double n=1,2,3,4 args=0
 /* Dataset files: what is written is what is read, equal bytes on any number of ranks, foreign files, broken files: as many as the
- * argument says. Precision does not come into these files, so that the single build alone reads broken ones. */
+ * argument says. */
 #include "base/rng.h"
 #include "check.h"
 #include "damage.h"

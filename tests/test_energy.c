@@ -1,4 +1,4 @@
-// TEST n=1,2
+// TEST single n=1,2
 /* Energy: counters that start again from 0, that are parts of others, that cannot be read; the joules of a cell. */
 #include "base/energy.h"
 #include "fixture.h"

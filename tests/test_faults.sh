@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# TEST alone
 # The short form of `make faults`: too little room, some of the calls on files that can go wrong, some kills.
 # test_faults.sh BUILD_DIR
 set -u

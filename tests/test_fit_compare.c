@@ -1,4 +1,4 @@
-// TEST n=1,2
+// TEST single n=1,2
 /* Arms beside each other: known multiplier, crossover and exponents; certificates against refits; the envelope. */
 #include "base/rng.h"
 #include "check.h"

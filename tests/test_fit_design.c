@@ -1,4 +1,4 @@
-// TEST n=1,2
+// TEST single n=1,2
 /* Designs: a grid tells the exponents apart, one line of equal D/N does not, and the spread is that of real fits. */
 #include "base/rng.h"
 #include "check.h"

@@ -1,3 +1,4 @@
+// TEST single n=1
 /* isoFLOP curves: vertices and exponents of a known law, interpolation, and the designs that are refused. */
 #include "check.h"
 #include "fit/cost.h"

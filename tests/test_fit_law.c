@@ -1,4 +1,4 @@
-// TEST n=1,2,4
+// TEST single n=1,2,4
 /* Laws: kernel derivatives, recovery of known laws, the published Chinchilla fit, one answer for any number of ranks.
  */
 #include "base/rng.h"

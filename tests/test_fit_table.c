@@ -1,4 +1,4 @@
-// TEST n=1,2
+// TEST single n=1,2
 /* Tables from results and from delimited text: what is used, what is left out and why, what is said about it, and what
  * bad input is told. */
 #include "check.h"

@@ -1,4 +1,4 @@
-// TEST n=1,2,4
+// TEST single n=1,2,4
 /* Generated datasets: equal bytes on any number of ranks, each trajectory its canonical one moved by its recorded pose
  * (until impacts amplify rounding), smaller ones prefixes of larger ones, and what the options refuse. */
 #include "check.h"

@@ -1,4 +1,4 @@
-// TEST n=1
+// TEST single n=1
 /* Numbers as people write them: with either decimal mark, grouped, with exponents and suffixes; and what is none. */
 #include "check.h"
 #include "io/number.h"

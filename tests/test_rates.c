@@ -1,4 +1,4 @@
-// TEST n=1,2
+// TEST single n=1,2
 /* Learning-rate rules: a known one is found again, edges are named, and what does not determine a rule is refused. */
 #include "check.h"
 #include "infer/rates.h"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# TEST alone
 # Records: a damaged one is moved aside and its cell runs again; results.h5 never shrinks and depends on records alone; two runs
 # at once share the cells; what does not fit into memory is refused; weights are kept; folders and disks. test_records.sh BUILD
 set -u

@@ -1,4 +1,4 @@
-// TEST n=1,2,4
+// TEST single n=1,2,4
 /* Results files: round trip of cells and gathered files, equal on any number of ranks, full disks, damage, other tools.
  */
 #include "base/rng.h"

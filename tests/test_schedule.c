@@ -1,4 +1,4 @@
-// TEST n=1
+// TEST single n=1
 /* Schedules of nested blocks: the blocks of any number of ranks, known best cases, cells that run nowhere or on large blocks
  * only, the tail, and that every cell runs once on a block that is its own. */
 #include "check.h"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# TEST alone
 # jobs/study.sbatch under a real Slurm, which is set up on this machine and taken down again (tests/slurm/lab.sh). Wanted each
 # time: the study is done in the end, with the numbers of the undisturbed one.
 #   test_slurm.sh BUILD_DIR          finish, array: a minute

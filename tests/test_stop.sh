@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# TEST alone
 # Stopping and dying: each signal and the time limit save the cell and end with 75; a cell longer than the limit is done by
 # submitting again, with the numbers of an undisturbed one; a killed run's mark is taken over; a cell whose process crashes
 # again and again is set aside while the others get done; a rank that is stopped ends the job. test_stop.sh BUILD_DIR

@@ -1,4 +1,4 @@
-// TEST n=1,2,4
+// TEST single n=1,2,4
 /* Gaussian process: gradient of the likelihood, prediction within its bars, the frontier of a known law. */
 #include "base/rng.h"
 #include "check.h"

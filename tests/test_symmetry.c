@@ -1,5 +1,5 @@
 /* What is said of measurements on models: the largest models' means, correlations with known answers, widths by generator. */
-// TEST n=1
+// TEST single n=1
 #include "check.h"
 #include "infer/symmetry.h"
 
