@@ -32,6 +32,10 @@ Err commit_rename(const char *temp, const char *path, bool replace);
  *  the file system cannot reserve room, that much must be free at least. */
 Err commit_reserve(const char *path, long long bytes);
 
+/** Whether the file system of `path`, which exists, has `bytes` left for this user, for what is named. The error holds both
+ *  numbers; its code is EXIT_RESUME. What a quota leaves is found out when it is used up. */
+Err commit_room(const char *path, long long bytes, const char *what);
+
 /** The folder that `path` is in, and those above it, made where absent. */
 Err commit_folder(const char *path);
 

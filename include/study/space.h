@@ -9,6 +9,5 @@
  *  collective. */
 int64_t space_needed(const Grid *grid, const StudyOptions *options, const StudyPlan *plan);
 
-/** Whether the file system of runs/NAME has that much left for this user. The error names the folder and both numbers; its
- *  code is EXIT_RESUME. What a quota leaves is found out when it is used up. Collective on the world. */
+/** Whether the file system of runs/NAME has that much left for this user. Errors: as commit_room. Collective on the world. */
 Err space_check(const Grid *grid, const StudyOptions *options, const StudyPlan *plan);

@@ -147,6 +147,17 @@ Err commit_reserve(const char *path, long long bytes) {
     return ERR_NONE;
 }
 
+Err commit_room(const char *path, long long bytes, const char *what) {
+    struct statvfs disk;
+    if (statvfs(path, &disk)) return commit_error(path, "its free space cannot be looked at");
+    double left = (double)disk.f_bavail * (double)disk.f_frsize;
+    if (left >= (double)bytes) return ERR_NONE;
+    Err err = err_user("%s: %.0f bytes are free, %s needs %lld: want more; the same command then goes on", path, left,
+                       what, bytes);
+    err.code = EXIT_RESUME;
+    return err;
+}
+
 Err commit_folder(const char *path) {
     char folder[COMMIT_PATH];
     folder_of(folder, path);

@@ -141,6 +141,14 @@ static int64_t block_length(int frames) {
     return n < 1 ? 1 : n > 4096 ? 4096 : n;
 }
 
+/* Whether there is room for the trajectories that are left, as if they were like those that have been written. Collective. */
+static Err check_room(const Table *t, int64_t written, const DatasetPlan *plan, const Comm *comm) {
+    double each = (double)t->file.reserved / (double)written;
+    long long rest = (long long)(each * (double)(plan->trajectories - written));
+    return comm_agree(comm, comm_rank(comm) == 0 ? commit_room(t->file.path, rest, "the rest of the trajectories")
+                                                 : ERR_NONE);
+}
+
 static Err write_all(Table *t, Block *b, Piece *pieces, uint64_t *digest, const DatasetPlan *plan, DatasetMake *make,
                      void *context, const Comm *comm) {
     TRY(h5_reserve(&t->file, COLUMNS * (1 << 16))); /* the last chunk of each, and indices */
@@ -157,6 +165,7 @@ static Err write_all(Table *t, Block *b, Piece *pieces, uint64_t *digest, const 
             append(b, t, &x);
         }
         TRY(write_block(t, b, pieces++, digest, total, comm));
+        if (at == 0) TRY(check_room(t, n, plan, comm));
     }
     comm_sum_i64(comm, (int64_t *)digest, plan->trajectories);
     char text[DATASET_DIGEST];

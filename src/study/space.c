@@ -4,7 +4,6 @@
 #include "train/state.h"
 
 #include <stdio.h>
-#include <sys/statvfs.h>
 
 /* Of a record 40 to 50 KiB are headers of columns and provenance. In results.h5 a cell is a row of each column, in fit.json some
  * lines; what was measured has some rows. */
@@ -47,16 +46,8 @@ int64_t space_needed(const Grid *grid, const StudyOptions *o, const StudyPlan *p
 /* On the root. */
 static Err check(const Grid *grid, const StudyOptions *o, const StudyPlan *plan) {
     char folder[1024];
-    struct statvfs disk;
     snprintf(folder, sizeof folder, "%s/%s", o->folder, o->name);
-    if (statvfs(folder, &disk)) return commit_error(folder, "its free space cannot be looked at");
-    int64_t need = space_needed(grid, o, plan);
-    double left = (double)disk.f_bavail * (double)disk.f_frsize;
-    if (left >= (double)need) return ERR_NONE;
-    Err err = err_user("%s: %.0f bytes are free, the run needs %lld: want more; the same command then goes on", folder,
-                       left, (long long)need);
-    err.code = EXIT_RESUME;
-    return err;
+    return commit_room(folder, (long long)space_needed(grid, o, plan), "the run");
 }
 
 Err space_check(const Grid *grid, const StudyOptions *o, const StudyPlan *plan) {

@@ -14,6 +14,13 @@ run_with() {
         -study_keep_weights all -transformer_width 64 "${@:2}" >"$here/out" 2>"$here/err"
 }
 
+# A dataset of more than one block: the first tells what the rest takes.
+LD_PRELOAD=$here/shim.so FAULT_FOLDER=$here/ FAULT_FREE=100000 timeout 120 "$build/equiscale" generate -data_path "$here/large.h5" \
+    -data_frames 2000 -data_frame_rate 240 -data_trajectories 300 -data_bodies_max 3 >"$here/out" 2>"$here/err"
+code=$?
+[ $code = 75 ] && grep -q '100000 bytes are free, the rest of the trajectories needs' "$here/err" || fail "data: $code: $(cat "$here/err")"
+[ -z "$(find "$here" -name 'large.h5*')" ] || fail "data: $(find "$here" -name 'large.h5*') is left"
+
 run_with 100000
 code=$?
 [ $code = 75 ] || fail "exit code $code: $(cat "$here/err")"
