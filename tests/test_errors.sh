@@ -15,6 +15,7 @@ refuse 1 'data.h5: exists already' generate "$here/good.yaml"
 
 refuse 1 'equiscale: want a command'
 refuse 1 'unknown command frob' frob
+refuse 1 'keys trian.batch: want a key or a section .* the nearest key is train.batch' keys trian.batch
 refuse 2 'want a study file' run
 refuse 2 'nowhere.yaml: No such file.*want a readable study file' run "$here/nowhere.yaml"
 study 's/batch: 4/batch: 4, batsh: 5/'

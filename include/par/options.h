@@ -86,6 +86,9 @@ Err options_ignore(const KeySpec *specs, int n);
  *  nearest key that was asked for. Call after the last options_read. */
 Err options_unknown(void);
 
+/** The key of the tables that takes the fewest changed letters to come to. Not collective. */
+const char *options_nearest(const char *key, const KeyTable *tables, int n);
+
 /** Where a key's value comes from: `input/quick.yaml:12`, `command line` or `default`. */
 void options_origin(char *text, size_t size, const char *key);
 

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { GROUPS = STUDY_TABLES + 4 };
 
@@ -133,8 +134,10 @@ static int count_wanted(const char *want) {
     return count;
 }
 
+/* A word that is no key is a file where it is there, or looks like a path of one: else a key that nobody knows. */
 bool keys_of_file(int argc, char **argv) {
-    return argc > 1 && argv[1][0] != '-' && !count_wanted(argv[1]);
+    if (argc < 2 || argv[1][0] == '-' || count_wanted(argv[1])) return false;
+    return strchr(argv[1], '/') || strstr(argv[1], ".yaml") || !access(argv[1], F_OK);
 }
 
 static void print_value(const KeySpec *s, const void *filled) {
@@ -182,6 +185,10 @@ Err cmd_keys(int argc, char **argv, int *code) {
     TRY(options_read(json, keys_keys, KEYS_KEYS));
     TRY(options_unknown());
     int n = study_groups(groups, NULL, NULL, NULL);
+    if (named && !count_wanted(argv[1]))
+        return err_user("equiscale keys %s: want a key or a section that `equiscale keys` lists, or a study file; the "
+                        "nearest key is %s",
+                        argv[1], options_nearest(argv[1], groups, n));
     if (!named)
         log_text("keys of a study file; train.batch is `train: {batch: 32}` in it and -train_batch 32 on the command "
                  "line\n");

@@ -157,13 +157,13 @@ static int distance(const char *a, const char *b) {
     return row[columns];
 }
 
-static const char *nearest(const char *key) {
+const char *options_nearest(const char *key, const KeyTable *tables, int n) {
     const char *best = "";
     int least_far = NEAR_WORD;
-    for (int t = 0; t < n_asked; t++)
-        for (int k = 0; k < asked[t].n; k++) {
-            int far = distance(key, asked[t].specs[k].key);
-            if (far < least_far) best = asked[t].specs[k].key;
+    for (int t = 0; t < n; t++)
+        for (int k = 0; k < tables[t].n; k++) {
+            int far = distance(key, tables[t].specs[k].key);
+            if (far < least_far) best = tables[t].specs[k].key;
             least_far = least(far, least_far);
         }
     return best;
@@ -180,7 +180,7 @@ Err options_unknown(void) {
         if (e->use == USE_NONE)
             return err_user(
                 "%s: unknown key %s (value %.100s): want one that `equiscale keys` lists; the nearest is %s", origin,
-                e->key, e->value, nearest(e->key));
+                e->key, e->value, options_nearest(e->key, asked, n_asked));
     }
     return ERR_NONE;
 }
