@@ -17,10 +17,20 @@ $make info >"$here/info" 2>&1
 grep -q '^compiler .*, by /' "$here/info" || fail "make info: $(cat "$here/info")"
 MPIEXEC="mpiexec --oversubscribe" jobs/local.sh 3 true || fail "options in MPIEXEC"
 
-# PETSc with complex scalars is refused when compiling.
-# shellcheck disable=SC2046  # a list of flags
-mpicc $($make print-CFLAGS_ALL | sed 's/^[^=]*= //') -DPETSC_USE_COMPLEX -fsyntax-only src/par/comm.c >"$here/petsc" 2>&1
-grep -q 'want one with real scalars' "$here/petsc" || fail "PETSc with complex scalars: $(head -n 1 "$here/petsc")"
+# PETSc with complex or single-precision scalars is refused when compiling; 64-bit indices are as good as others.
+petsc_with() { # FLAG FILE...
+    # shellcheck disable=SC2046  # a list of flags
+    mpicc "$1" $($make print-CFLAGS_ALL | sed 's/^[^=]*= //') -Werror -fsyntax-only "${@:2}" 2>&1
+}
+mkdir "$here/single"
+printf '#include_next <petscsys.h>\n#undef PETSC_USE_REAL_DOUBLE\n' >"$here/single/petscsys.h"
+for scalars in -DPETSC_USE_COMPLEX "-I$here/single"; do
+    petsc_with "$scalars" src/par/comm.c >"$here/petsc"
+    grep -q 'want one with real scalars' "$here/petsc" || fail "PETSc with $scalars: $(head -n 1 "$here/petsc")"
+done
+# shellcheck disable=SC2046  # a list of files
+petsc_with -DPETSC_USE_64BIT_INDICES $(grep -lE '#include <petsc' src/*/*.c) >"$here/petsc" ||
+    fail "PETSc with 64-bit indices: $(head -n 1 "$here/petsc")"
 
 # A change of flags or commit rebuilds what it must, and nothing else does.
 stamp() { $make "$@" >/dev/null 2>&1; cksum <"$here/y/${stamped:-flags}"; }
@@ -42,6 +52,14 @@ for script in study bench; do # an installed job script finds the program beside
 done
 [ -x "$here/stage/opt/a b/share/equiscale/jobs/../../../bin/equiscale" ] || fail "no program beside the job scripts"
 grep -q "prefix {/opt/a b}" "$here/stage/opt/a b/share/modulefiles/equiscale/"* || fail "module file"
+loader=$(command -v modulecmd || echo /usr/share/lmod/lmod/libexec/lmod) # of Environment Modules, or Lmod
+if [ -x "$loader" ]; then
+    loaded=$(MODULEPATH="$here/stage/opt/a b/share/modulefiles" "$loader" bash load equiscale 2>&1)
+    (unset MANPATH && eval "$loaded" && [ "$EQUISCALE" = "/opt/a b/bin/equiscale" ] &&
+        [ "${PATH%%:*}" = "/opt/a b/bin" ]) >"$here/log" 2>&1 || fail "module load: $(head -n 3 <<<"$loaded")"
+else
+    echo "skipped: neither Environment Modules nor Lmod is installed"
+fi
 if command -v help2man >/dev/null; then
     grep -q 'train_batch\|every cell' "$here/stage/opt/a b/share/man/man1/equiscale.1" || fail "man page"
 fi

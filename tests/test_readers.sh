@@ -30,10 +30,15 @@ sed -n '/^```python/,/^```/{/^```/d;p}' "$top/docs/results.md" >examples.py
 MPLBACKEND=agg "$python" -W error examples.py >out 2>&1 || fail "an example of docs/results.md: $(tail -n 3 out)"
 
 "$python" -W error - <<'PY' || fail "xarray"
+import h5py
 import numpy as np
 import xarray
 
 path = "runs/quick/results.h5"
+for file in path, "data.h5":
+    with h5py.File(file) as f:  # the newest format that HDF5 1.10 reads, whatever wrote it
+        superblock, *_ = f.id.get_create_plist().get_version()
+        assert superblock == 3, (file, superblock)
 cells, curves, measures = (xarray.open_dataset(path, group=g) for g in ("cells", "curves", "measures"))
 assert set(cells.dims) == {"cell"} and len(cells.cell) >= 3, cells.dims
 assert set(curves.dims) == {"point", "number"} and curves.procedure.dims == ("point", "number"), curves.dims
