@@ -22,6 +22,10 @@ FUZZ_SECONDS ?= 60
 
 B := build/$(MODE)$(if $(filter double,$(PRECISION)),-double)
 export MPIEXEC PYTHON
+# Sanitizers make programs several times slower.
+ifeq ($(MODE),asan)
+export TEST_TIMEOUT ?= 6000
+endif
 
 # ---- Layers, lowest first: what each may include (it may always include itself). `make lint` enforces this list. ----
 LAYERS := base par math la io sim nn train fit infer verify study cli
@@ -96,8 +100,12 @@ LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/obj/%.o)
 TESTS := $(TEST_SRC:tests/%.c=$(B)/tests/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+# Options of the sanitizers, in what they build.
+GUARD_SRC := tests/sanitizers.c
+GUARD := $(if $(filter asan fuzz,$(MODE)),$(GUARD_SRC:%.c=$(B)/obj/%.o))
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
-SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(FUZZ_SRC) $(wildcard tests/*.h tests/fuzz/*.h)
+SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(FUZZ_SRC) \
+           $(GUARD_SRC) $(wildcard tests/*.h tests/fuzz/*.h)
 
 Q := $(if $(V),,@)
 .DEFAULT_GOAL := build
@@ -179,19 +187,19 @@ $(B)/obj/src/study/provenance.o: $(B)/commit
 $(B)/libequiscale.a: $(LIB_OBJ) $(B)/objects
 	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
-$(B)/equiscale: $(CLI_OBJ) $(B)/libequiscale.a
+$(B)/equiscale: $(CLI_OBJ) $(GUARD) $(B)/libequiscale.a
 	$(if $(V),,@echo "  LD   $@")
-	$(Q)$(MPICC) $(OPT_$(MODE)) $(CLI_OBJ) $(B)/libequiscale.a $(LIBS_ALL) -o $@
+	$(Q)$(MPICC) $(OPT_$(MODE)) $(CLI_OBJ) $(GUARD) $(B)/libequiscale.a $(LIBS_ALL) -o $@
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(B)/libequiscale.a
+$(B)/tests/%: $(B)/obj/tests/%.o $(GUARD) $(B)/libequiscale.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD   $@")
-	$(Q)$(MPICC) $(OPT_$(MODE)) $< $(B)/libequiscale.a $(LIBS_ALL) -o $@
+	$(Q)$(MPICC) $(OPT_$(MODE)) $< $(GUARD) $(B)/libequiscale.a $(LIBS_ALL) -o $@
 
-$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/libequiscale.a
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(GUARD) $(B)/libequiscale.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD   $@")
-	$(Q)$(MPICC) $(OPT_$(MODE)) -fsanitize=fuzzer $< $(B)/libequiscale.a $(LIBS_ALL) -o $@
+	$(Q)$(MPICC) $(OPT_$(MODE)) -fsanitize=fuzzer $< $(GUARD) $(B)/libequiscale.a $(LIBS_ALL) -o $@
 
 info: ## what was found, where, which version
 	$(Q)PKG_CONFIG='$(PKG_CONFIG)' MPICC='$(MPICC)' PKGS='$(PKGS)' BLIS='$(BLIS_CFLAGS) $(BLIS_LIBS)' \
