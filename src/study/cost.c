@@ -191,8 +191,10 @@ static Layout price(const GridKind *kind, const KindCost *c, Layout l, const Stu
     const double verdict = 32;  /* bytes that a cell agrees on after each step */
     int dp = l.dp, tp = l.tp;
     TrainJob one = kind->job;
+    TrainOptions train = o->train;
     const TrainJob *job = &one;
     cost_apply(&one, &l);
+    train.rank_bytes = (int64_t)(m->node_bytes / m->node_ranks);
     int views = procedure_views(job->procedure, job->procedure_options);
     int share = pass_largest_share(o->train.batch, dp);
     double work = forecast_flops(job, &o->train, data, tp).executed / (tp * kind->executed);
@@ -207,7 +209,7 @@ static Layout price(const GridKind *kind, const KindCost *c, Layout l, const Stu
     if (l.sharded) gradient += machine_sum_seconds(m, dp, tp, shard.bytes / 2); /* gathering is half of a sum */
     double plain = forecast_flops(&kind->job, &o->train, data, tp).executed / (tp * kind->executed);
     double forward = (plain * c->evaluate + sums_a_block * job->shape.depth * (stream - wait) / views) / dp;
-    l.bytes = forecast_bytes(job, &o->train, data, dp, tp);
+    l.bytes = forecast_bytes(job, &train, data, dp, tp);
     l.pace = (Pace){.start = c->start / m->cores,
                     .step = compute / m->cores + sums + gradient + machine_sum_seconds(m, dp * tp, 1, verdict),
                     .pass = forward / m->cores};

@@ -301,6 +301,7 @@ Err study_options_read(StudyOptions *out) {
     memset(out, 0, sizeof *out);
     for (int i = 0; i < n; i++) TRY(options_read((char *)out + parts[i].offset, parts[i].specs, parts[i].n));
     TRY(options_unknown());
+    out->train.rank_bytes = (out->run.memory << 20) / comm_node_ranks();
     if (out->dp && !out->tp) out->tp = 1;
     if (out->tp && !out->dp) out->dp = 1;
     TRY(study_measures(out));

@@ -26,7 +26,8 @@ static int64_t bytes_with(int64_t samples, const TrainJob *job, const TrainOptio
 }
 
 int64_t forecast_micro_batch(const TrainJob *job, const TrainOptions *options, const TrainData *data, int dp, int tp) {
-    int64_t samples = pass_largest_share(options->batch, dp), room = memory_bytes() / comm_node_ranks();
+    int64_t samples = pass_largest_share(options->batch, dp), room = options->rank_bytes;
+    if (!room) room = memory_bytes() / comm_node_ranks();
     if (options->reproducible) return 1;
     if (options->micro_batch) return options->micro_batch < samples ? options->micro_batch : samples;
     if (procedure_whole_batch(job->procedure, job->procedure_options)) return samples;
