@@ -33,7 +33,13 @@ $run kernels -model transformer -width 16 -batch 2 -tokens 5 -repeat 1 -json "$o
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 14 "kernel size flop bytes memory_gbytes" || bad=1
 $run messages -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 16 "collective bytes us gbytes" || bad=1
+$run scaling -model transformer,gatr -width 8 -depth 1 -heads 4 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 12 "model way ranks batch tokens step_ms efficiency rate_gflops" || bad=1
 folder=$(mktemp -d)
+top=$PWD program=$(realpath "$1")/equiscale
+(cd "$folder" && "$top/jobs/local.sh" 2 "$program" bench io -repeat 1 -json "$out" </dev/null) || bad=1
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 4 "file bytes duration_ms mbytes_per_second" || bad=1
+[ -z "$(ls "$folder")" ] || { echo "bench io leaves $(ls "$folder")"; bad=1; }
 cat >"$folder/tiny.yaml" <<END
 study: {name: tiny, folder: $folder, arms: [transformer], steps: [4], datasets: [8], test_trajectories: 4,
         validation_trajectories: 4, test_samples: 8, validation_samples: 8}
@@ -50,7 +56,7 @@ $run study "$folder/tiny.yaml" -json "$out" >"$folder/log" </dev/null || bad=1
 tail -n 1 "$folder/log" | grep -q '^equiscale: VALID tiny ranks=2 ' || { echo "the last line:"; tail -n 1 "$folder/log"; bad=1; }
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 1 "study cells ranks ms gflops peak_gflops share_of_peak" || bad=1
 expect "nothing is left to run" $run study "$folder/tiny.yaml"
-expect "want step, kernels, messages or study" $run steps
+expect "want step, kernels, messages, scaling, io or study" $run steps
 expect "tp = 3: want a divisor of the 2 ranks" $run step -tp 3
 expect "unknown key widht" $run step -widht 3
 expect "does not divide 3 heads" $run step -model transformer -heads 3 -width 9 -tp 2

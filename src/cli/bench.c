@@ -1,4 +1,4 @@
-/* equiscale bench step|kernels|messages|study: how fast this machine trains, beside its own matrix-product peak.
+/* equiscale bench step|kernels|messages|scaling|io|study: how fast this machine trains, beside its own matrix-product peak.
  *
  * step: forward and backward of one batch of both models, every rank a share of the samples (dp x tp), the sum of the
  * gradients over dp included, the optimiser's update apart. share = executed FLOP/s over ranks * peak, where peak is a
@@ -6,6 +6,8 @@
  * kernels: one rank's kernels at the shapes of one layer, with bytes moved and the roofline of this machine,
  * min(peak, intensity * memory bandwidth); kernels whose operands are in a cache may stand above it.
  * messages: the collectives of training, by size.
+ * scaling: one cell on more and more ranks, and more and more cells.
+ * io: results and a dataset, written and read in parallel.
  * study: a whole study, what the kernels execute over all of its time: planning, evaluation and idle ranks included.
  *
  * Each ends with its own checks and a verdict. */
@@ -40,14 +42,19 @@ Err cmd_bench(int argc, char **argv, int *code) {
     static const struct {
         const char *name;
         Err (*run)(const BenchOptions *options, int *code);
-    } bench[] = {{"step", bench_step}, {"kernels", bench_kernels}, {"messages", bench_messages}};
+    } bench[] = {{"step", bench_step},
+                 {"kernels", bench_kernels},
+                 {"messages", bench_messages},
+                 {"scaling", bench_scaling},
+                 {"io", bench_io}};
     enum { BENCHES = sizeof bench / sizeof *bench };
     BenchOptions o;
     const char *name = argc > 1 ? argv[1] : "";
     int which = 0;
     if (!strcmp(name, "study")) return bench_study(argc - 1, argv + 1, code);
     while (which < BENCHES && strcmp(name, bench[which].name)) which++;
-    if (which == BENCHES) return err_user("equiscale bench %s: want step, kernels, messages or study", name);
+    if (which == BENCHES)
+        return err_user("equiscale bench %s: want step, kernels, messages, scaling, io or study", name);
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(&o, bench_keys, n_bench_keys));
     TRY(options_unknown());

@@ -27,13 +27,15 @@ enum { BENCH_INVALID = 1 };
 Err bench_step(const BenchOptions *options, int *code);
 Err bench_kernels(const BenchOptions *options, int *code);
 Err bench_messages(const BenchOptions *options, int *code);
+Err bench_scaling(const BenchOptions *options, int *code);
+Err bench_io(const BenchOptions *options, int *code);
 /** argv[1] is the study file, the rest keys of a study, json, and loss_max. */
 Err bench_study(int argc, char **argv, int *code);
 
 /** The clock of the options, in seconds (not collective), and the time since `start` on the rank that took longest
- *  (collective on the world). */
+ *  (collective). */
 double bench_now(const BenchOptions *options);
-double bench_slowest(const BenchOptions *options, double start);
+double bench_slowest(const BenchOptions *options, const Comm *comm, double start);
 
 /** GFLOP/s of one rank in a 2048^3 product while all ranks run one. Collective on the world. */
 typedef struct Peak {

@@ -175,7 +175,7 @@ static double bandwidth(const BenchOptions *o, real *x, int64_t n, int calls) {
         for (int c = 0; c < calls; c++)
 #pragma omp simd
             for (int64_t j = 0; j < n; j++) x[j] = y[j] + (real)0.5 * z[j];
-        best = fmax(best, 3e-9 * (double)n * calls * sizeof(real) / bench_slowest(o, start));
+        best = fmax(best, 3e-9 * (double)n * calls * sizeof(real) / bench_slowest(o, comm_world(), start));
     }
     return best;
 }
@@ -192,7 +192,7 @@ static double time_kernel(const BenchOptions *o, const Kernel *k) {
         comm_barrier(comm_world());
         start = bench_now(o);
         for (int64_t c = 0; c < calls; c++) k->run(k);
-        t[i] = bench_slowest(o, start) / (double)calls;
+        t[i] = bench_slowest(o, comm_world(), start) / (double)calls;
     }
     double median = stats_median(t, repeat);
     mem_free(t);

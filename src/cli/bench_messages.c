@@ -26,13 +26,13 @@ static double time_one(const BenchOptions *o, Collective *call, real *x, int64_t
     comm_barrier(comm_world());
     double start = bench_now(o);
     call(x, n);
-    int calls = 1 + (int)(round / bench_slowest(o, start));
+    int calls = 1 + (int)(round / bench_slowest(o, comm_world(), start));
     double *seconds = MEM_NEW(double, o->repeat);
     for (int r = 0; r < o->repeat; r++) {
         comm_barrier(comm_world());
         start = bench_now(o);
         for (int k = 0; k < calls; k++) call(x, n);
-        seconds[r] = bench_slowest(o, start) / calls;
+        seconds[r] = bench_slowest(o, comm_world(), start) / calls;
     }
     double median = stats_median(seconds, o->repeat);
     mem_free(seconds);

@@ -139,7 +139,7 @@ Err bench_study(int argc, char **argv, int *code) {
     for (int i = 0; i < s.grid.n; i++) cells += s.grid.cell[i].state == CELL_PLANNED;
     if (!err.code && !cells) err = err_user("%s: nothing is left to run: want a fresh study", options_source());
     if (!err.code) err = run(&s);
-    double gflop = executed() - before, seconds = bench_slowest(&o, start);
+    double gflop = executed() - before, seconds = bench_slowest(&o, comm_world(), start);
     energy_stop(&energy);
     double joules = joules_of(&energy, reads);
     top = peak_of_rounds(&peak, &o, top);
