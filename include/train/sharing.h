@@ -55,7 +55,9 @@ typedef struct SharingTask {
 double sharing_objective(double *da, double *psi, const SharingTask *task, const double *a, SharingSolver solver,
                          int terms);
 
-/** Minimises over Z: RMSprop at 0.02, 1000 steps, from 10 starts; the partition with the least objective. [paper]: 3 starts. */
+/** Minimises over Z: RMSprop at 0.02, 1000 steps, from 10 starts; the partition with the least objective. [paper]: 3 starts.
+ *  A = softmax(Z / T) with T falling from 1 to 0.01 [ours]: at T = 1 the minimum may be a row that mixes two values, which
+ *  the penalty does not forbid and whose largest entry says nothing. */
 int sharing_learn(int *label, const SharingTask *task, uint64_t seed);
 
 /** theta of a partition, the least squares of both losses weighted by their samples, and of no sharing (label NULL). */

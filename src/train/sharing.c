@@ -222,9 +222,17 @@ static void hard(double *a, const int *label, int k) {
         for (int c = 0; c < k; c++) a[i * k + c] = label ? label[i] == c : i == c;
 }
 
+/* A of Z at a temperature: the colder, the harder. */
+static void cooled(double *a, const double *z, double temperature, int k) {
+    double y[SHARING_MOST * SHARING_MOST];
+    for (int i = 0; i < k * k; i++) y[i] = z[i] / temperature;
+    sharing_softmax(a, y, k);
+}
+
 int sharing_learn(int *label, const SharingTask *t, uint64_t seed) {
     enum { STARTS = 10, STEPS = 1000 };
     static const double rate = 0.02, decay = 0.99, epsilon = 1e-8;
+    static const double coldest = 0.01; /* at 0.1 and above some rows still mix two values, and are put to either */
     int k = t->k, classes = 0;
     double least = INFINITY, z[SHARING_MOST * SHARING_MOST], a[SHARING_MOST * SHARING_MOST], psi[SHARING_MOST];
     for (int start = 0; start < STARTS; start++) {
@@ -233,9 +241,9 @@ int sharing_learn(int *label, const SharingTask *t, uint64_t seed) {
         uint64_t stream = rng_stream("sharing", (uint64_t)start);
         for (int i = 0; i < k * k; i++) z[i] = rng_normal(seed, stream, (uint64_t)i);
         for (int n = 0; n < STEPS; n++) {
-            sharing_softmax(a, z, k);
+            cooled(a, z, pow(coldest, (double)n / STEPS), k);
             sharing_objective(da, psi, t, a, SHARING_EXACT, 0);
-            sharing_softmax_backward(dz, da, a, k);
+            sharing_softmax_backward(dz, da, a, k); /* by Z / temperature: RMSprop does not see the scale */
             for (int i = 0; i < k * k; i++) {
                 square[i] = decay * square[i] + (1 - decay) * dz[i] * dz[i];
                 z[i] -= rate * dz[i] / (sqrt(square[i]) + epsilon);
