@@ -12,8 +12,7 @@ static const SampleStream samples = {SAMPLES_TRAIN, FIXTURE_TRAIN, 5};
 static TrainJob augerino_job(const TrainData *data, OptionRoom *room, const char *text) {
     TrainJob job = fixture_job(&transformer_kind, &procedure_augerino, data, 1e-2);
     char all[256];
-    snprintf(all, sizeof all, "-augerino_rotations 0.7 -augerino_others 0.3 -augerino_lambda 0.01 -augerino_cap 10 %s",
-             text);
+    snprintf(all, sizeof all, "-augerino_rotations 0.7 -augerino_shifts 0.3 -augerino_others 0.3 %s", text);
     *room = fixture_keys(&procedure_augerino, all);
     job.procedure_options = room;
     return job;
@@ -114,7 +113,7 @@ static void penalty(void) {
 static void cells(const TrainData *data) {
     OptionRoom room, zero;
     TrainJob plain = fixture_job(&transformer_kind, &procedure_plain, data, 1e-2);
-    TrainJob still = augerino_job(data, &zero, "-augerino_rotations 0 -augerino_others 0");
+    TrainJob still = augerino_job(data, &zero, "-augerino_rotations 0 -augerino_shifts 0 -augerino_others 0");
     EXPECT(fixture_same_theta(&still, &plain, data), "widths of 0 are the plain arm");
     TrainJob job = augerino_job(data, &room, "-augerino_rate 0.05");
     EXPECT(!fixture_same_theta(&job, &plain, data), "other widths are not");

@@ -3,9 +3,9 @@
  *     g = exp(sum_i z_i w_i G_i),   z_i ~ U(-1/2, 1/2) anew,   w_i = log(1 + exp(r_i)) >= 0
  *     L = mean l(f(g x), g y) - lambda |w|,   without the last term once some w_i is at the cap
  * over the 12 generators of the affine group (train/act.h). [paper]: that form, in two dimensions, and a cap; its code in three
- * dimensions draws z from one side of 0, which is not done here. [ours]: shears, stretches and shifts start almost at 0,
- * rotations wide; r has Adam with a rate of its own and no decay. A width of 0 stays 0: with all of them the procedure is
- * `plain`, to the bit.
+ * dimensions draws z from one side of 0, which is not done here. [ours]: shears and stretches start almost at 0, rotations
+ * and shifts wide, since the reward is next to nothing for a width near 0 and ends with the first width at the cap; r has Adam
+ * with a rate of its own and no decay. A width of 0 stays 0: with all of them the procedure is `plain`, to the bit.
  *
  * The gradient by w comes from that by the scenes, minus that of the targets (pass_field, motion_exp_gradient): one more
  * product of the model's backward pass, and two exponentials of 4x4 matrices a sample. Shifts act about the mean vertex, and
@@ -21,7 +21,7 @@
 typedef enum Generators { ROTATIONS, AFFINE } Generators;
 
 typedef struct Options {
-    double lambda, rate, cap, rotations, others;
+    double lambda, rate, cap, rotations, shifts, others;
     int generators;
 } Options;
 
@@ -33,8 +33,10 @@ static const KeySpec keys[] = {
     {"augerino.cap", KEY_REAL, AT(cap), "10", 1e-9, 1e3, NULL, "1", "width at which they are rewarded no more"},
     {"augerino.rotations", KEY_REAL, AT(rotations), "0.6931471805599453", 0, 1e3, NULL, "1",
      "width of rotations at first; 0: there are none"},
+    {"augerino.shifts", KEY_REAL, AT(shifts), "0.6931471805599453", 0, 1e3, NULL, "1",
+     "width of shifts at first; 0: there are none"},
     {"augerino.others", KEY_REAL, AT(others), "0.0067153484891179", 0, 1e3, NULL, "1",
-     "width of shears, stretches and shifts at first; 0: there are none"},
+     "width of shears and stretches at first; 0: there are none"},
     {"augerino.generators", KEY_CHOICE, AT(generators), "affine", 0, 0, "rotations|affine", "1",
      "what motions are made of"},
 };
@@ -63,15 +65,16 @@ static bool whole_batch(const void *options) {
 }
 
 static void layout(ProcedureRun *run, Arena *arena) {
-    enum { OF_ROTATION = 3 };
+    enum { OF_ROTATION = 3, FIRST_SHIFT = MOTION_GENERATORS - 3 };
     const Options *o = run->options;
     State counted, *s = ARENA_TAKE(arena, State, 1);
     run->state = s;
     if (!s) s = &counted;
     *s = (State){0};
     for (int k = 0; k < MOTION_GENERATORS; k++) {
-        double other = o->generators == AFFINE ? o->others : 0;
-        s->raw[k] = raw_of(k < OF_ROTATION ? o->rotations : other);
+        double width = k < FIRST_SHIFT ? o->others : o->shifts;
+        if (o->generators == ROTATIONS) width = 0;
+        s->raw[k] = raw_of(k < OF_ROTATION ? o->rotations : width);
     }
     pass_inputs_layout(&s->inputs, run->pass, arena);
 }
