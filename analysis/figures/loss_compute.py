@@ -14,9 +14,10 @@ TITLE = "Loss against compute"
 CURVES, POINTS = 100, 24  # learning curves, and points of one, that are drawn at most
 CAPTION = f"""Loss of every run of the grid against the training compute spent, one panel per currency. Faint:
 learning curves, whose learning-rate schedules have not ended before their last point; of {CURVES} runs at most,
-spread evenly over arms and compute, with {POINTS} points at most. Solid: lower envelope of the finished runs. Dashed:
-the least loss at each budget under the fitted law, with its 95 % interval; dotted where that takes a model size or a
-length of training beyond those that were run."""
+spread evenly over arms and compute, with {POINTS} points at most, all but the last on the first samples of the test set
+alone where train.curve_samples says so. Solid: lower envelope of the finished runs. Dashed: the least loss at each
+budget under the fitted law, with its 95 % interval; dotted where that takes a model size or a length of training beyond
+those that were run."""
 
 
 def _envelope(c, loss):

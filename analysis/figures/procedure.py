@@ -14,6 +14,9 @@ these the ones trained longest; one line per seed. Widths of motions carry the n
 stay wide are the symmetries that training found."""
 
 
+LEGEND = 0.12  # height of a line of a legend, as a part of what is drawn below it
+
+
 def longest(study, arm):
     """Finished grid cells of the arm's largest model, of these the ones trained longest."""
     c, rows = study.cells, study.grid(arm)
@@ -59,8 +62,11 @@ def draw(table, looks, canvas):
                 ax.plot(one["step"], one["value"], color=looks.colour(arm), ls=dashes, lw=1)
             handles.append(Line2D([], [], color=looks.colour(arm), ls=dashes, lw=1, label=style.words(number)))
         ax.set(xlabel="step", ylabel=style.words(kind))
-        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
-        ax.legend(handles=handles, loc="best")
+        low, high = min(0, ax.get_ylim()[0]), ax.get_ylim()[1]
+        if len(handles) > 1:
+            high += LEGEND * len(handles) * (high - low)
+            ax.legend(handles=handles, loc="upper right", borderaxespad=0.2)
+        ax.set_ylim(low, high)
         style.title_arm(ax, looks, arm)
     return figure
 
