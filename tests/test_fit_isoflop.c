@@ -69,6 +69,28 @@ static void interpolated(void) {
     table_free(&t);
 }
 
+/* Two runs near each other in C, of which one is noisy, do not bend what is read between them and a third far off. */
+static void uneven(void) {
+    Table t = table_new();
+    table_arm(&t, "x");
+    for (int i = 0; i < 5; i++) {
+        double n = 1e7 * pow(2, i);
+        add(&t, n, 1e18 / (6 * n), 1);
+        add(&t, n, 1.05e18 / (6 * n), 1.1);
+        add(&t, n, 1e20 / (6 * n), 0.5);
+    }
+    double budget = 1e19;
+    IsoFlop *iso = MEM_NEW(IsoFlop, 1);
+    isoflop_fit(iso, &t, 0, 0, &budget, 1, 0, 10, 1);
+    EXPECT(iso->curve[0].points == 5, "%d points", iso->curve[0].points);
+    for (int i = 0; i < iso->curve[0].points; i++)
+        EXPECT(iso->curve[0].loss[i] > 0.5 && iso->curve[0].loss[i] < 1.1, "loss %g between 1.1 and 0.5",
+               iso->curve[0].loss[i]);
+    isoflop_free(iso);
+    mem_free(iso);
+    table_free(&t);
+}
+
 static void refused(void) {
     const struct {
         double p1, p2;
@@ -100,6 +122,7 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     at_levels();
     interpolated();
+    uneven();
     refused();
     return test_end();
 }

@@ -2,9 +2,10 @@
  *  is the compute-optimal size, and power laws through the vertices give the exponents without a law of (N, D).
  *
  *  Runs of one size at several lengths are interpolated onto the budget (quadratic in log C through the three nearest,
- *  never extrapolated); a run that was made at the budget is taken as it is. The noise of log loss is the residual of
- *  the parabolas, or that between seeds if larger; it is propagated by refitting everything to perturbed losses. Not
- *  collective; the same on every rank. */
+ *  linear where two of them are so near to each other that one would count more than once; never extrapolated); a run
+ *  that was made at the budget is taken as it is. The noise of log loss is the residual of the parabolas, or that between
+ *  seeds if larger; it is propagated by refitting everything to perturbed losses. Not collective; the same on every
+ *  rank. */
 #pragma once
 
 #include "fit/powers.h"

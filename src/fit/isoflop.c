@@ -12,6 +12,8 @@
 static const double same_size = 0.01; /* runs whose log N differ by less are of one size */
 static const double at_budget = 0.03; /* a run this near in log C was made at the budget ... */
 static const double at_level = 0.10;  /* ... or this near, when the runs themselves lie on levels of C */
+static const double most_share = 1; /* of one run in a reading: beyond it two runs that are near in C, and their noise,
+                                         bend the parabola */
 
 typedef struct Run {
     double x, y, c, z; /* log N, log D, log C, log loss */
@@ -137,10 +139,16 @@ static bool read_size(Reading *out, const Run *run, int64_t first, int64_t end, 
     bool before = left > first && (right + 1 == end || c - run[left - 1].c < run[right + 1].c - c);
     int64_t three = before ? left - 1 : left;
     double x[3] = {run[three].c, run[three + 1].c, run[three + 2].c};
-    if (x[1] - x[0] <= 1e-3 || x[2] - x[1] <= 1e-3) return true;
+    double share[3];
+    if (x[1] == x[0] || x[2] == x[1]) return true;
+    lagrange(share, c, x);
+    for (int k = 0; k < 3; k++)
+        if (fabs(share[k]) > most_share) return true;
     out->runs = 3;
-    for (int k = 0; k < 3; k++) out->run[k] = three + k;
-    lagrange(out->share, c, x);
+    for (int k = 0; k < 3; k++) {
+        out->run[k] = three + k;
+        out->share[k] = share[k];
+    }
     return true;
 }
 
