@@ -73,8 +73,10 @@ XSMM ?= $(if $(filter x86_64,$(shell uname -m)),yes,no)
 XSMM_CFLAGS ?= $(if $(filter yes,$(XSMM)),-DEQ_XSMM)
 XSMM_LIBS ?= $(if $(filter yes,$(XSMM)),-lxsmm -lxsmmnoblas)
 
-# ISO C turns fused multiply-add off unless asked.
-CSTD ?= -std=c11 -D_GNU_SOURCE -ffp-contract=fast
+MACHINE := $(shell $(MPICC) -dumpmachine 2>/dev/null)
+# ISO C turns fused multiply-add off unless asked. On AArch64 gcc 12.2 ends with an internal error of its own on loops over
+# fmax and fmin, unless they are functions like any other.
+CSTD ?= -std=c11 -D_GNU_SOURCE -ffp-contract=fast$(if $(filter aarch64%,$(MACHINE)), -fno-builtin-fmax -fno-builtin-fmin)
 WARN ?= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
         -Wno-missing-field-initializers
 ARCH ?= -march=native
@@ -109,7 +111,7 @@ SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC)
 
 Q := $(if $(V),,@)
 .DEFAULT_GOAL := build
-.PHONY: build study test check check-related faults fuzz fuzzers tests deps info install uninstall lint format clean help FORCE
+.PHONY: build study test check check-related check-aarch64 faults fuzz fuzzers tests deps info install uninstall lint format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -130,6 +132,10 @@ check: tests ## build and run every test in this precision; installs nothing
 
 check-related: build ## train what the related systems claim, check and print it (docs/related.md): minutes
 	$(Q)RANKS=$(RANKS) tests/check_related.sh $(B)
+
+check-aarch64: ## cross-compile la, nn and their tests for AArch64 and run them by qemu: minutes, and 100 MB to fetch
+	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh aarch64
+	$(Q)tests/aarch64.sh build/aarch64
 
 faults: ## disturb studies for FAULTS_SECONDS (3600): kills, failing disks, hostile files, Slurm
 	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh faults
@@ -174,7 +180,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 
 # Files with flags of their own: FLAGS_ and the path without its suffix.
 # What tells that the processor lacks instructions must run on every one.
-BASELINE ?= $(if $(filter x86_64%,$(shell $(MPICC) -dumpmachine 2>/dev/null)),-march=x86-64 -mtune=generic)
+BASELINE ?= $(if $(filter x86_64%,$(MACHINE)),-march=x86-64 -mtune=generic)
 FLAGS_src/cli/processor = $(BASELINE) -fno-tree-vectorize
 # Sums over rows that vectorise, exp and log from libmvec: these files alone may assume finite numbers.
 $(foreach f,$(wildcard src/fit/*_sum.c),$(eval FLAGS_$(f:%.c=%) := -ffast-math))

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test and prints TAP, and last `N passed, N failed`.
-#   tests/run.sh BUILD_DIR ...        only programs whose name contains $ONLY, if that is set
+#   tests/run.sh BUILD_DIR ...        only programs whose name contains a word of $ONLY, if that is set
+#   EMULATOR=COMMAND                  programs are run by it, such as qemu-aarch64
 #
 # A test program tests/test_NAME.c says how it is run in lines at its top:
 #   // TEST n=1,2,4                         once for each number of ranks
@@ -15,6 +16,14 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 # Several jobs share the cores: none is bound to one, and ranks that wait give way.
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
+
+wanted() { # NAME
+    local word
+    for word in ${ONLY:-test}; do
+        case $1 in *"$word"*) return 0 ;; esac
+    done
+    return 1
+}
 
 one() { # NAME COMMAND ...
     local name=$1 start=$SECONDS ok=ok log
@@ -37,7 +46,7 @@ programs() { # BUILD_DIR ...
         case $build in *-double) precision=double ;; *) precision=single ;; esac
         for source in tests/test_*.c; do
             program=$(basename "$source" .c)
-            case $program in *"${ONLY:-}"*) ;; *) continue ;; esac
+            wanted "$program" || continue
             lines=$(grep -E '^// TEST' "$source" || echo "// TEST n=1")
             while read -r _ _ first rest; do
                 case $first in
@@ -45,8 +54,8 @@ programs() { # BUILD_DIR ...
                 esac
                 args=${rest#args=}
                 for n in $(tr , ' ' <<<"${first#n=}"); do
-                    # shellcheck disable=SC2086  # the arguments are a list, globs included
-                    one "$build $program $n ranks${args:+ $args}" jobs/local.sh "$n" "$build/tests/$program" $args
+                    # shellcheck disable=SC2086  # EMULATOR and the arguments are lists, globs included
+                    one "$build $program $n ranks${args:+ $args}" jobs/local.sh "$n" ${EMULATOR:-} "$build/tests/$program" $args
                 done
             done <<<"$lines"
         done
@@ -57,7 +66,7 @@ scripts() { # BUILD_DIR, and options of grep that tell which files
     local build=$1 script
     shift
     for script in $(grep "$@" '^# TEST alone' tests/test_*.sh); do
-        case $script in *"${ONLY:-}"*) one "$script" bash "$script" "$build" ;; esac
+        if wanted "$script"; then one "$script" bash "$script" "$build"; fi
     done
 }
 
