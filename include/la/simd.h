@@ -13,6 +13,8 @@
  *                                              anew for every use */
 #pragma once
 
+#include <stdbool.h>
+
 #if defined(__AVX512F__)
 #include "la/simd_avx512.h"
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -50,4 +52,21 @@ static inline void vec_transpose(Vec v[LANES]) {
                 v[r + s] = vec_shuffle(a, b, high);
             }
     }
+}
+
+/** out (k, n) = in (n, k) transposed. whole: a row of out takes whole vectors, and ends in zeros. */
+static inline void vec_turn(real *restrict out, int64_t ldo, const real *restrict in, int64_t ldi, int64_t n, int64_t k,
+                            bool whole) {
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int64_t p = 0; p < k; p += LANES) {
+            int64_t rows = n - i < LANES ? n - i : LANES, cols = k - p < LANES ? k - p : LANES;
+            Vec v[LANES];
+            for (int r = 0; r < LANES; r++) v[r] = r < rows ? vec_load_first(in + (i + r) * ldi + p, cols) : (Vec){0};
+            vec_transpose(v);
+            for (int r = 0; r < cols; r++)
+                if (whole)
+                    vec_store(out + (p + r) * ldo + i, v[r]);
+                else
+                    vec_store_first(out + (p + r) * ldo + i, v[r], rows);
+        }
 }

@@ -23,8 +23,10 @@ typedef struct AttentionShape {
 
 /** What forward leaves for backward, and scratch; sized by the largest batch. */
 typedef struct AttentionState {
-    real *weight; /* softmax weights: per sequence (heads, T, T), rows padded to whole vectors */
+    real *weight; /* softmax weights: per sequence (heads, T, T), rows padded to whole vectors;
+                     of narrow heads a row is a key's */
     real *work;   /* their gradients, one sequence */
+    real *turned; /* features by channel, of narrow heads (nn/attention_narrow.h), one sequence */
 } AttentionState;
 
 /** Takes memory for the softmax weights of the largest batch and scratch. */

@@ -34,18 +34,6 @@ const char *xsmm_version(void) {
     return LIBXSMM_VERSION;
 }
 
-/* out (k, n) = in (n, k) transposed. */
-static void transpose(real *out, int64_t ldo, const real *in, int64_t ldi, int64_t n, int64_t k) {
-    for (int64_t i = 0; i < n; i += LANES)
-        for (int64_t p = 0; p < k; p += LANES) {
-            int64_t rows = n - i < LANES ? n - i : LANES, cols = k - p < LANES ? k - p : LANES;
-            Vec v[LANES];
-            for (int r = 0; r < LANES; r++) v[r] = r < rows ? vec_load_first(in + (i + r) * ldi + p, cols) : (Vec){0};
-            vec_transpose(v);
-            for (int r = 0; r < cols; r++) vec_store_first(out + (p + r) * ldo + i, v[r], rows);
-        }
-}
-
 /* What libxsmm was asked for lately: its own look-up takes some 60 ns, as long as a product of a narrow layer. Owned by
  * this file, one table a process; a place is taken over by the latest sizes that fall on it. */
 enum { KNOWN = 1024, FORM_BETA = 1, FORM_TRANSPOSED = 2 };
@@ -112,7 +100,7 @@ void xsmm_run(real *c, int64_t ldc, Operand a, Operand b, int64_t m, int64_t n, 
             kp = piece(k - p, k, whole, depth, DEPTH_STEP);
             const real *panel = b.at + p * b.row + j * b.col;
             if (tb) {
-                transpose(copy, nj, panel, b.col, nj, kp);
+                vec_turn(copy, nj, panel, b.col, nj, kp, false);
                 panel = copy;
             }
             for (int64_t i = 0, mi; i < m; i += mi) {

@@ -1,4 +1,4 @@
-#include "nn/attention.h"
+#include "attention_narrow.h"
 
 #include "base/err.h"
 #include "la/gemm.h"
@@ -13,6 +13,7 @@ void attention_layout(AttentionState *state, const AttentionShape *shape, int64_
                       Arena *arena) {
     state->weight = ARENA_TAKE(arena, real, shape->heads * max_tokens * vec_padded(max_length));
     state->work = ARENA_TAKE(arena, real, max_length * vec_padded(max_length));
+    state->turned = ARENA_TAKE(arena, real, attention_narrow_work(shape, max_length));
 }
 
 /* softmax(scale s) of each row of up to vecs*LANES numbers, in place; a row stays in registers. */
@@ -82,8 +83,14 @@ void attention_forward(HeadView out, HeadView q, HeadView k, HeadView v, const P
                        const AttentionShape *shape, AttentionState *state) {
     CHECK(shape->kv_heads == 1 || shape->kv_heads == shape->heads, "%d heads of keys", shape->kv_heads);
     real *w = state->weight;
+    bool narrow = attention_narrow(shape, out, q, k, v);
     for (int i = 0; i < seqs->n; i++) {
         int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = vec_padded(T);
+        if (narrow) {
+            attention_narrow_forward(out, q, k, v, first, T, shape, w, state->turned);
+            w += shape->heads * T * ld;
+            continue;
+        }
         for (int h = 0; h < shape->heads; h++) {
             int g = shape->kv_heads == 1 ? 0 : h;
             gemm_nt(w, ld, at(q, first, h), q.token, at(k, first, g), k.token, T, T, shape->dq, 0);
@@ -99,8 +106,14 @@ void attention_backward(HeadView dq, HeadView dk, HeadView dv, HeadView dout, He
     (void)out;
     const real *w = state->weight;
     real *dw = state->work;
+    bool narrow = attention_narrow(shape, out, q, k, v);
     for (int i = 0; i < seqs->n; i++) {
         int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = vec_padded(T);
+        if (narrow) {
+            attention_narrow_backward(dq, dk, dv, dout, q, k, v, first, T, shape, w, dw, state->turned);
+            w += shape->heads * T * ld;
+            continue;
+        }
         for (int h = 0; h < shape->heads; h++) {
             int g = shape->kv_heads == 1 ? 0 : h;
             real beta = g == h ? 0 : 1; /* shared keys and values gather the gradients of all heads */

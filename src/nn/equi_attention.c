@@ -92,17 +92,6 @@ static void softmax_backward(real *ds, const real *p, int64_t keys, int64_t ld, 
     }
 }
 
-/* out[j][i] = in[i][j], (n, n) each. */
-static void transpose(real *restrict out, const real *restrict in, int64_t n, int64_t ld) {
-    for (int64_t i = 0; i < n; i += LANES)
-        for (int64_t j = 0; j < n; j += LANES) {
-            Vec v[LANES];
-            for (int k = 0; k < LANES; k++) v[k] = i + k < n ? vec_load(in + (i + k) * ld + j) : (Vec){0};
-            vec_transpose(v);
-            for (int k = 0; k < LANES && j + k < n; k++) vec_store(out + (j + k) * ld + i, v[k]);
-        }
-}
-
 /* One head over one sequence: rows of that head, columns of that sequence. */
 typedef struct Head {
     real *mv;
@@ -210,12 +199,12 @@ void equi_attention_backward(Field dq, Field dk, Field dv, real *dlog_weights, F
             query_runs(rdk, head_of(dk, dkey, kv, shape, column, ld), shape);
             value_runs(rdv, head_of(dv, NULL, kv, shape, column, ld), shape);
             value_runs(rdo, head_of(dout, NULL, h, shape, column, ld), shape);
-            transpose(turned, p, length, ldp);
+            vec_turn(turned, ldp, p, ldp, length, length, true);
             mix(rdv, rdo, VALUE_RUNS, turned, ldp, length, ld, beta);
             inner_products(ds, ldp, rv, rdo, VALUE_RUNS, length, ld);
             softmax_backward(ds, p, length, ldp, length, scale);
             mix(rdq, rk, QUERY_RUNS, ds, ldp, length, ld, 0);
-            transpose(turned, ds, length, ldp);
+            vec_turn(turned, ldp, ds, ldp, length, length, true);
             mix(rdk, rq, QUERY_RUNS, turned, ldp, length, ld, beta);
         }
     }

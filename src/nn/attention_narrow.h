@@ -1,0 +1,21 @@
+/** Attention of narrow heads: one pass over a head instead of four small products. Vectors run along queries, or along the
+ *  channels of a head where rows of keys are written, and features are read as single numbers; logits and weights stand
+ *  as (keys, queries), so that the softmax needs no sums across lanes. Private to nn. Not collective. Errors: none.
+ *  FLOP are counted as nn/attention.h says. */
+#pragma once
+
+#include "nn/attention.h"
+
+/** Whether heads of this shape are narrow enough, and one beside the other in a row of q, k and v. */
+bool attention_narrow(const AttentionShape *shape, HeadView out, HeadView q, HeadView k, HeadView v);
+
+/** Elements of scratch for sequences of up to `length`. */
+int64_t attention_narrow_work(const AttentionShape *shape, int64_t length);
+
+/** One sequence, tokens first .. first+length-1. weight (heads, length, length), rows padded to whole vectors. */
+void attention_narrow_forward(HeadView out, HeadView q, HeadView k, HeadView v, int64_t first, int64_t length,
+                              const AttentionShape *shape, real *weight, real *work);
+/** Writes dq, dk and dv of the sequence; ds (length, length padded) is scratch. */
+void attention_narrow_backward(HeadView dq, HeadView dk, HeadView dv, HeadView dout, HeadView q, HeadView k, HeadView v,
+                               int64_t first, int64_t length, const AttentionShape *shape, const real *weight, real *ds,
+                               real *work);
