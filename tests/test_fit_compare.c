@@ -286,6 +286,31 @@ static void envelope(void) {
     EXPECT(fabs(e.n_exponent - 0.5) < 0.1, "exponent %g", e.n_exponent);
     for (int i = 1; i < e.points; i++)
         EXPECT(e.point[i].loss < e.point[i - 1].loss && e.point[i].c > e.point[i - 1].c, "descends");
+    EXPECT(e.inside < e.points && e.n_interval.lo < 0.5 && e.n_interval.hi > 0.5, "inside %d", e.inside);
+    table_free(&t);
+}
+
+/* Runs so short that all best sizes are beyond what was trained long enough: no envelope that contradicts the law. */
+static void short_runs(void) {
+    Table t = table_new();
+    table_arm(&t, "x");
+    for (int k = 0; k < 42; k++) {
+        double n = 1e7 * pow(300, k / 6 / 6.0), d = 1e8 * pow(6, k % 6 / 5.0);
+        table_add(&t, (Point){.n = n,
+                              .d = d,
+                              .c = {6 * n * d, NAN, NAN},
+                              .loss = law_loss(&first, n, d),
+                              .weight = 1,
+                              .cell = k,
+                              .final = true});
+    }
+    Cost cost = cost_fit(&t, 0, 0);
+    double a, b;
+    cost_exponents(&a, &b, &first, &cost);
+    Envelope e;
+    envelope_fit(&e, &t, 0, 0, 0);
+    EXPECT(!(e.n_interval.lo > a) && !(e.n_interval.hi < a), "a = %g, envelope [%g, %g]", a, e.n_interval.lo,
+           e.n_interval.hi);
     table_free(&t);
 }
 
@@ -296,5 +321,6 @@ int main(int argc, char **argv) {
     certificate();
     many_rows();
     envelope();
+    short_runs();
     return test_end();
 }

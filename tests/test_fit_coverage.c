@@ -1,13 +1,15 @@
 // TEST single n=2 args=20 grid 7 7 0.005 even huber
 // TEST single n=2 args=20 isoflop 6 7 0.01 uneven log
 // TEST single n=2 args=20 grid 8 8 0.005 shared log
+// TEST single n=2 args=20 grid 6 4 0.005 runs huber
 /* Do 95 % intervals hold the truth in 95 of 100 repetitions? The whole analysis of made-up surfaces of a known law.
- *     test_fit_coverage REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy|shared huber|log|loss [RESAMPLES]
+ *     test_fit_coverage REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy|shared|runs huber|log|loss [RESAMPLES]
  * grid: sizes x lengths, two decades each; isoflop: budgets x sizes, a factor of 16 in N about the optimum.
  * shared: as much noise again that all runs of one size have in common, which the rows name as their group.
+ * runs: CHECKPOINTS rows of each run, which it is the group of, with as much noise again that is the run's own.
  * uneven: the noise falls by 25 from the smallest to the largest runs; heavy: Student's t with 3 degrees of freedom.
  * Prints the share that holds each coefficient and the allocation; fails where it is outside 0.93 to 0.97 by more than
- * so few repetitions can excuse. */
+ * so few repetitions can excuse, or where the law, which is the truth, is rejected in more than REJECTED of them. */
 #include "base/rng.h"
 #include "check.h"
 #include "infer/analysis.h"
@@ -15,11 +17,12 @@
 static const Law truth = {.kind = &law_chinchilla, .a = 6.18, .b = 7.64, .e = 0.599, .alpha = 0.348, .beta = 0.366};
 static const Cost cost = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /* C = 6 N D */
 
-enum { ALLOCATED = 3, COLUMNS = COEFS + ALLOCATED };
+enum { ALLOCATED = 3, COLUMNS = COEFS + ALLOCATED, CHECKPOINTS = 5 };
+#define REJECTED 0.05
 static const char *const column[COLUMNS] = {"E", "A", "B", "alpha", "beta", "a", "b", "N*", "D*", "loss*"};
 
 typedef struct Plan {
-    bool isoflop, uneven, heavy, shared;
+    bool isoflop, uneven, heavy, shared, runs;
     int rows, columns;
     double noise;
 } Plan;
@@ -32,26 +35,34 @@ static double draw(const Plan *plan, int64_t repetition, int64_t cell) {
     return z / sqrt(square); /* t(3) over its standard deviation */
 }
 
+/* What the rows of a group have in common. */
+static double offset(const Plan *plan, int64_t repetition, int64_t group) {
+    return group ? plan->noise * rng_normal((uint64_t)repetition, 91, (uint64_t)group) : 0;
+}
+
 static Table surface(const Plan *plan, int64_t repetition) {
     Table t = table_new();
     table_arm(&t, "synthetic");
-    for (int i = 0; i < plan->rows; i++)
-        for (int j = 0; j < plan->columns; j++) {
-            double u = (double)i / (plan->rows - 1), v = (double)j / (plan->columns - 1);
-            double n = 1e8 * pow(100, u), d = 2e9 * pow(100, v), budget = 6e18 * pow(500, u);
-            if (plan->isoflop) n = cost_allocate(&truth, &cost, budget).n * pow(16, v - 0.5), d = budget / (6 * n);
-            double part = plan->isoflop ? u : 0.5 * (u + v), scale = plan->uneven ? 2 * pow(25, -part) : 1;
-            double offset = plan->shared ? plan->noise * rng_normal((uint64_t)repetition, 91, (uint64_t)i) : 0;
-            table_add(&t, (Point){.n = n,
-                                  .d = d,
-                                  .c = {6 * n * d, NAN, NAN},
-                                  .loss = law_loss(&truth, n, d) *
-                                          exp(offset + plan->noise * scale * draw(plan, repetition, t.n)),
-                                  .group = plan->shared ? i + 1 : 0,
-                                  .weight = 1,
-                                  .cell = t.n,
-                                  .final = true});
-        }
+    int checkpoints = plan->runs ? CHECKPOINTS : 1;
+    for (int k = 0; k < plan->rows * plan->columns * checkpoints; k++) {
+        int run = k / checkpoints;
+        int i = run / plan->columns;
+        double u = (double)i / (plan->rows - 1), v = (double)(run % plan->columns) / (plan->columns - 1);
+        double n = 1e8 * pow(100, u), d = 2e9 * pow(100, v), budget = 6e18 * pow(500, u);
+        if (plan->isoflop) n = cost_allocate(&truth, &cost, budget).n * pow(16, v - 0.5), d = budget / (6 * n);
+        d *= (k % checkpoints + 1.0) / checkpoints;
+        double part = plan->isoflop ? u : 0.5 * (u + v), scale = plan->uneven ? 2 * pow(25, -part) : 1;
+        int64_t group = plan->shared ? i + 1 : plan->runs ? run + 1 : 0;
+        table_add(&t, (Point){.n = n,
+                              .d = d,
+                              .c = {6 * n * d, NAN, NAN},
+                              .loss = law_loss(&truth, n, d) * exp(offset(plan, repetition, group) +
+                                                                   plan->noise * scale * draw(plan, repetition, t.n)),
+                              .group = group,
+                              .weight = 1,
+                              .cell = t.n,
+                              .final = true});
+    }
     return t;
 }
 
@@ -59,7 +70,8 @@ static bool holds(Interval i, double value) {
     return i.lo <= value && value <= i.hi;
 }
 
-static void repetition(double held[COLUMNS], int64_t r, const Plan *plan, const FitOptions *o) {
+/* Adds what holds the truth to `held`, and to `rejected` whether the law that it is was called wrong. */
+static void repetition(double held[COLUMNS], double *rejected, int64_t r, const Plan *plan, const FitOptions *o) {
     Table t = surface(plan, r);
     Analysis *a = analysis_new(&t, o, comm_self());
     const ArmFit *arm = &a->arm[0];
@@ -70,6 +82,7 @@ static void repetition(double held[COLUMNS], int64_t r, const Plan *plan, const 
     for (int k = 0; k < COEFS; k++) held[k] += holds(arm->interval[k], value[k]);
     held[COEFS] += holds(got->n, want.n), held[COEFS + 1] += holds(got->d, want.d),
         held[COEFS + 2] += holds(got->loss, want.loss);
+    *rejected += arm->verdict == LAW_REJECTED;
     analysis_free(a);
     table_free(&t);
 }
@@ -77,8 +90,8 @@ static void repetition(double held[COLUMNS], int64_t r, const Plan *plan, const 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     if (argc < 8) {
-        fprintf(stderr,
-                "want REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy huber|log|loss [RESAMPLES]\n");
+        fprintf(stderr, "want REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy|shared|runs huber|log|loss "
+                        "[RESAMPLES]\n");
         comm_stop();
         return 2;
     }
@@ -89,7 +102,8 @@ int main(int argc, char **argv) {
                  .noise = atof(argv[5]),
                  .uneven = argv[6][0] == 'u',
                  .heavy = argv[6][0] == 'h',
-                 .shared = argv[6][0] == 's'};
+                 .shared = argv[6][0] == 's',
+                 .runs = argv[6][0] == 'r'};
     FitOptions o = {.delta = 1e-3,
                     .extrapolation = 10,
                     .bootstraps = argc > 8 ? atoll(argv[8]) : 200,
@@ -101,21 +115,23 @@ int main(int argc, char **argv) {
         options_choice(word, sizeof word, FIT_OBJECTIVES, k);
         if (!strcmp(word, argv[7])) o.objective = k;
     }
-    double held[COLUMNS] = {0};
+    double held[COLUMNS + 1] = {0}; /* the last: how many laws were rejected */
     const Comm *w = comm_world();
-    for (int64_t r = comm_rank(w); r < repetitions; r += comm_size(w)) repetition(held, r, &plan, &o);
-    comm_sum_f64(w, held, COLUMNS);
+    for (int64_t r = comm_rank(w); r < repetitions; r += comm_size(w)) repetition(held, &held[COLUMNS], r, &plan, &o);
+    comm_sum_f64(w, held, COLUMNS + 1);
     double excuse = 3 * sqrt(0.05 * 0.95 / (double)repetitions);
     for (int k = 0; k < COLUMNS; k++) {
         held[k] /= (double)repetitions;
         EXPECT(held[k] > 0.93 - excuse && held[k] < 0.97 + excuse, "%s: %.3f of the intervals hold the truth",
                column[k], held[k]);
     }
+    held[COLUMNS] /= (double)repetitions;
+    EXPECT(held[COLUMNS] < REJECTED + excuse, "%.3f of the laws are rejected", held[COLUMNS]);
     if (comm_rank(w) == 0) {
         printf("measured: %s %s x %s, noise %s %s, %s, %lld repetitions, share that holds the truth:", argv[2], argv[3],
                argv[4], argv[5], argv[6], argv[7], (long long)repetitions);
         for (int k = 0; k < COLUMNS; k++) printf(" %s %.3f", column[k], held[k]);
-        printf("\n");
+        printf("; rejected %.3f\n", held[COLUMNS]);
     }
     return test_end();
 }

@@ -92,6 +92,8 @@ static void forms(void) {
         "run,n,d,LOSS\n1,\"1,000,000\",\"20,000,000\",3.5\n2,2M,40M,3.25\n3,\"4,000,000\",0.08B,3.125\n",
         "N;D;loss;;\n1.000.000;20.000.000;3,5;;\n2.000.000;40.000.000;3,25;;\n4.000.000;80.000.000;3,125;;\n",
         "N,D,loss,arm\n1e6,2e7,3.5,t\n,,running,t\n,,-,t\n2e6,4e7,3.25,t\n1e6,x,N/A,t\n2,2,0,t\n4e6,8e7,3.125,t\n",
+        "N,D,loss\n1e6,2e7,3.5\n1e6,1,step 300: running\n,,1.#INF\n,,1e999\n,,NaN "
+        "(ind)\n2e6,4e7,3.25\n,,OOM2\n4e6,8e7,3.125\n",
     };
     for (int i = 0; i < (int)(sizeof same / sizeof *same); i++) {
         Table t = table_new();
@@ -125,6 +127,30 @@ static void computed(void) {
     EXPECT(!err.code && t.at[0].n == 1e6 && t.at[0].c[0] == 6e14 && noted(&t, "units of 1e+09 FLOP"), "%s: N = %g",
            err.text, t.at[0].n);
     table_free(&t);
+    err = read_text(&t, "train compute (GFLOP),Token,loss\n6e5,1e8,3\n", &usual);
+    EXPECT(!err.code && t.at[0].n == 1e6 && t.at[0].c[0] == 6e14, "%s: a unit in brackets", err.text);
+    table_free(&t);
+    /* FLOP/s are no compute; nor is what does not grow with N and D, or is far too little, unless it was asked for. */
+    err = read_text(&t, "N,D,loss,TFLOP/s\n1,2,3,300\n", &usual);
+    EXPECT(!err.code && t.at[0].c[0] == 12, "%s: C = %g of a speed", err.text, t.at[0].c[0]);
+    table_free(&t);
+    const struct {
+        const char *text;
+        bool odd;
+    } compute[] = {{"N,D,loss,C\n10,10,3,600\n10,100,2,6000\n100,100,1,70000\n", false},
+                   {"N,D,loss,C\n10,10,3,6e5\n10,100,2,6e6\n100,100,1,7e7\n", false},
+                   {"N,D,loss,C\n10,10,3,600\n10,100,2,600\n100,100,1,600\n", true},
+                   {"N,D,loss,C\n10,10,3,0.6\n10,100,2,6\n100,100,1,60\n", true}};
+    TableOptions asked = usual;
+    asked.columns.c[0] = "C";
+    for (int i = 0; i < (int)(sizeof compute / sizeof *compute); i++)
+        for (int named = 0; named < 2; named++) {
+            err = read_text(&t, compute[i].text, named ? &asked : &usual);
+            EXPECT(!err.code && noted(&t, "times 6 N D") == compute[i].odd, "%s: %s", err.text, compute[i].text);
+            EXPECT((t.at[1].c[0] == 6000) == (i == 0 || (compute[i].odd && !named)), "C = %g: %s", t.at[1].c[0],
+                   compute[i].text);
+            table_free(&t);
+        }
     TableOptions options = usual;
     options.cost[0] = 100, options.cost[1] = 2, options.cost[2] = 0.5;
     err = read_text(&t, "C,N,loss\n1e16,1e5,3\n", &options);
@@ -154,6 +180,15 @@ static void chosen(void) {
     table_free(&t);
     err = read_text(&t, "N,D,loss,seed\n1,2,3,1\n1,2,2.5,2\n2,2,3,1\n", &usual);
     EXPECT(!err.code && !t.notes && t.at[1].seed == 2, "%s: seeds are no sweep", err.text);
+    table_free(&t);
+    err = read_text(
+        &t, "N,D,loss,seed\n1,2,3,a\n1,2,2.5,b\n1,2,2.4,\n1,2,2.6,4611686018427387904\n1,2,2.7,4611686018427387905\n",
+        &usual);
+    EXPECT(!err.code && !t.notes && t.at[2].seed == 0, "%s: seeds with names are no sweep", err.text);
+    table_free(&t);
+    err = read_text(&t, "N,D,loss,val_loss\n1,2,3,4\n", &usual);
+    EXPECT(!err.code && t.at[0].loss == 3 && noted(&t, "column loss is taken, not val_loss"), "%s: two losses",
+           err.text);
     table_free(&t);
     err = read_text(&t, "N,D,loss\n1,2,3\n2,2,2.5\n1,2,3\n", &usual);
     EXPECT(noted(&t, "1 row has the N, D and loss of another row"), "rows twice");

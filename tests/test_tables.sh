@@ -76,6 +76,24 @@ said 'left out: 8 rows, no usable loss'
 said '"running", 2 times'
 same -fit_extrapolate "$folder/plain.csv" -fit_e free
 
+# ---- Doubt: few rows, runs that share an error, a column that is no compute, two columns of one meaning. ----
+head -n 8 "$folder/plain.csv" >"$folder/few.csv"
+fit "$folder/few.csv"
+said '^  few +- +- +- +- +- +- +- +not identifiable: 7 rows for 5 coefficients, want at least 8'
+awk -F, 'NR == 1 { print; next } { if ($1 != last) { last = $1; k++ } printf "%s,%s,%.5f\n", $1, $2, $3 * (1 + 0.01 * ((k * 7) % 5 - 2)) }' "$folder/plain.csv" >"$folder/sharing.csv"
+fit "$folder/sharing.csv"
+said 'runs of one size share an error, p = .*\(-fit_columns_group\)'
+narrow=$(awk '$1 == "sharing" { print $8 $9; exit }' "$folder/out")
+fit "$folder/sharing.csv" -fit_columns_group N
+grep -q 'share an error' "$folder/out" && complain "a named group is still missed"
+[ "$(awk '$1 == "sharing" { print $8 $9; exit }' "$folder/out")" != "$narrow" ] || complain "groups change no interval: $narrow"
+make_from speed.csv '1s/$/,TFLOPS/; 2,$s/$/,312.5/'
+same "$folder/speed.csv"
+said 'times 6 N D, not the FLOP of whole runs, and not taken'
+make_from losses.csv '1s/$/,val_loss/; 2,$s/$/,7/'
+same "$folder/losses.csv"
+said 'column loss is taken, not val_loss'
+
 # ---- D from C and N, units, a choice of rows. ----
 awk -F, 'NR == 1 { print "gflops,params,loss" } NR > 1 { printf "%.17g,%s,%s\n", 6 * $1 * $2 / 1e9, $1, $3 }' "$folder/plain.csv" >"$folder/compute.csv"
 same "$folder/compute.csv"

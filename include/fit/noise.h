@@ -14,29 +14,35 @@
 
 enum { NOISE_ROWS = 1500 };
 
+/** The error that rows of a group share: variances of log loss by the method of moments, E r r' = (I - H)(within I +
+ *  between Z Z')(I - H) with Z the rows' groups (Henderson's third method), so that what the fit has taken of a group's
+ *  offset is made up for. The sums of groups have the mean square `square`, whose expectation is within + growth * between,
+ *  with Satterthwaite's degrees of freedom, dof. p: of between = 0 (F test). */
+typedef struct GroupEffect {
+    double within, between;
+    double square, growth, dof;
+    double p;
+} GroupEffect;
+
 typedef struct Noise {
     int64_t n;
     double *fitted;       /* (n) log loss of the law; owned, as all arrays */
     double *scale;        /* (n) s_j */
     double *unit;         /* (n) residuals made as large as errors, over their scale */
     bool *drawn;          /* (n) which units are drawn: of nearly absolute fits all but the smallest */
-    double between;       /* standard deviation of what the rows of a group share; 0: nothing */
+    GroupEffect effect;   /* what the rows of a group share; zeros: nothing */
     double width, shrink; /* of the kernel that smooths their distribution, and what keeps its variance */
 } Noise;
-
-/** The error that rows of a group share: variances of log loss by the method of moments, E r r' = (I - H)(within I +
- *  between Z Z')(I - H) with Z the rows' groups (Henderson's third method), so that what the fit has taken of a group's
- *  offset is made up for. dof: Satterthwaite's, of `between`. p: of between = 0 (F test). */
-typedef struct GroupEffect {
-    double within, between;
-    double dof, p;
-} GroupEffect;
 
 /** group (rows of the arm): numbers from 0 to groups - 1. Cost: rows + groups. */
 GroupEffect noise_groups(const LawProblem *problem, const LawFit *fit, int arm, const int64_t *group, int64_t groups);
 
 /** Even noise of which a part is shared by the rows of a group (LawRows.group). */
 Noise noise_grouped(const LawProblem *problem, const LawFit *fit, int arm);
+
+/** Is the fit one of nearly absolute values, of enough rows to learn their errors from what it leaves? Of fewer rows what
+ *  least squares would leave is taken, and intervals must make up for their number (stats_interval). */
+bool noise_absolute(const LawProblem *problem, const LawFit *fit);
 
 Noise noise_of(const LawProblem *problem, const LawFit *fit, int arm, bool uneven);
 void noise_free(Noise *noise);

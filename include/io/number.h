@@ -1,6 +1,6 @@
 /** Numbers as people write them in tables, and truth values.
  *
- *  digits [grouped by three] [decimal mark digits] [e exponent] [k M G B T]
+ *  digits [grouped by three] [decimal mark digits] [e exponent] [k m M G b B T]
  *  Groups are set apart by the other one of point and comma, by a blank (also an unbreakable one), ' or _; the suffixes
  *  are 1e3, 1e6, 1e9, 1e9 (B: billion) and 1e12. Which of point and comma is the decimal mark of a table is found by
  *  looking at all of its numbers, since 3,125 alone could be either. Not collective. */

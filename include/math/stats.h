@@ -53,5 +53,6 @@ double stats_normal_cdf(double x);
 /** Student t, chi-square and F: tail probabilities and quantiles through the incomplete beta and gamma functions. */
 double stats_t_quantile(double p, double dof);
 double stats_chi2_sf(double x, double dof);
+double stats_chi2_quantile(double p, double dof);
 double stats_f_sf(double x, double dof1, double dof2);
 double stats_f_quantile(double p, double dof1, double dof2);

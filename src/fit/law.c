@@ -185,6 +185,7 @@ bool law_nearly_absolute(const LawProblem *p, const LawFit *fit) {
 /* ---- Status. ---- */
 
 enum { DISTINCT_WANTED = 3 };              /* sizes, and lengths, below which a power of them cannot be told from E */
+enum { SPARE_ROWS = 3 };                   /* beyond the coefficients: what fewer leave says nothing of their errors */
 static const double apart = 1e-3;          /* in log N or log D: less is the same size or length */
 static const double line_rms = 0.02;       /* of log D about a line in log N */
 static const double condition_limit = 1e9; /* of J'J: beyond it half the digits of a coefficient are noise */
@@ -232,8 +233,10 @@ LawVerdict law_status(char *text, size_t size, const LawFit *fit, const LawProbl
     int sizes = distinct(k, k->x);
     int lengths = distinct(k, k->y);
     double exponent;
-    if (fit->rows <= p->n) {
-        snprintf(text, size, "not identifiable: %lld rows for %d coefficients", (long long)fit->rows, p->n);
+    int wanted = p->n + (two ? SPARE_ROWS : 1);
+    if (fit->rows < wanted) {
+        snprintf(text, size, "not identifiable: %lld row%s for %d coefficients, want at least %d", (long long)fit->rows,
+                 fit->rows == 1 ? "" : "s", p->n, wanted);
         return LAW_NOT_IDENTIFIABLE;
     }
     if (own && sizes < DISTINCT_WANTED) {

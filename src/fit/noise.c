@@ -15,6 +15,7 @@ typedef struct Hat {
     int q;
     double *j; /* (n, q) */
     double inverse[LAW_COEFFICIENTS * LAW_COEFFICIENTS];
+    double step[LAW_COEFFICIENTS]; /* (q) from the fit to the least squares of all arms: (J'J)^-1 J'r */
     bool regular;
 } Hat;
 
@@ -30,10 +31,14 @@ static Hat residuals(double *r, const LawProblem *p, const LawFit *fit, int arm)
     Hat h = {.j = MEM_NEW(double, p->source[arm]->n *LAW_COEFFICIENTS + 1)};
     int column[LAW_VARIABLES] = {0}, all = 0, own[LAW_COEFFICIENTS] = {0};
     for (int v = 0; v < p->n; v++) column[v] = fit->at_bound[v] ? -1 : all++;
-    double *gram = MEM_NEW(double, all *all + 1), d[LAW_COEFFICIENTS];
+    double *gram = MEM_NEW(double, all *(all + 1) + 1), *pull = gram + all * all, d[LAW_COEFFICIENTS];
     for (int m = 0; m < p->arms; m++)
         for (int64_t i = 0; i < p->source[m]->n; i++) {
-            residual(d, p->source[m], &fit->law[m], i);
+            double left = residual(d, p->source[m], &fit->law[m], i);
+            for (int c = 0; c < LAW_COEFFICIENTS; c++) {
+                int slot = p->slot[m][c];
+                if (slot >= 0 && column[slot] >= 0) pull[column[slot]] += d[c] * left;
+            }
             for (int k = 0; k < LAW_COEFFICIENTS * LAW_COEFFICIENTS; k++) {
                 int a = p->slot[m][k / LAW_COEFFICIENTS], b = p->slot[m][k % LAW_COEFFICIENTS];
                 if (a >= 0 && b >= 0 && column[a] >= 0 && column[b] >= 0)
@@ -55,12 +60,23 @@ static Hat residuals(double *r, const LawProblem *p, const LawFit *fit, int arm)
         }
     }
     for (int k = 0; k < h.q * h.q; k++) h.inverse[k] = gram[own[k / h.q] * all + own[k % h.q]];
+    for (int k = 0; k < h.q && h.regular; k++)
+        for (int b = 0; b < all; b++) h.step[k] += gram[own[k] * all + b] * pull[b];
     for (int64_t i = 0; i < p->source[arm]->n; i++) {
         r[i] = residual(d, p->source[arm], &fit->law[arm], i);
         for (int c = 0; c < LAW_COEFFICIENTS; c++)
             if (of[c] >= 0) h.j[i * h.q + of[c]] += d[c];
     }
     mem_free(gram);
+    return h;
+}
+
+/* (I - H) r: what least squares would leave. To first order it is (I - H) e of the errors e, whichever objective was
+ * minimised, so that moments know what to expect of it. */
+static Hat least_squares_residuals(double *r, const LawProblem *p, const LawFit *fit, int arm) {
+    Hat h = residuals(r, p, fit, arm);
+    for (int64_t i = 0; i < p->source[arm]->n; i++)
+        for (int k = 0; k < h.q; k++) r[i] -= h.j[i * h.q + k] * h.step[k];
     return h;
 }
 
@@ -210,14 +226,19 @@ static void smoothing(Noise *noise) {
     mem_free(sorted);
 }
 
+bool noise_absolute(const LawProblem *p, const LawFit *fit) {
+    const int enough = 2; /* rows for each coefficient, so that as many are left as the fit passes through */
+    return p->n_rows > enough * p->n && law_nearly_absolute(p, fit);
+}
+
 Noise noise_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     const LawRows *rows = p->source[arm];
-    bool huber = law_nearly_absolute(p, fit), full = uneven && !huber && rows->n <= NOISE_ROWS;
+    bool huber = noise_absolute(p, fit), full = uneven && !huber && rows->n <= NOISE_ROWS;
     Noise noise = {.n = rows->n, .fitted = MEM_NEW(double, 4 * rows->n + 1)};
     noise.scale = noise.fitted + rows->n;
     noise.unit = noise.scale + rows->n;
     double *v = noise.unit + rows->n;
-    Hat hat = residuals(noise.unit, p, fit, arm);
+    Hat hat = huber ? residuals(noise.unit, p, fit, arm) : least_squares_residuals(noise.unit, p, fit, arm);
     double *q = squares(&hat, rows->n, full), fitted = 0;
     for (int64_t i = 0; i < rows->n; i++) fitted += 1 - taken(&hat, i, i);
     fit_scale(noise.scale, v, noise.unit, q, rows, full, uneven);
@@ -243,6 +264,7 @@ static GroupEffect moments(const double *r, const Hat *h, int64_t n, const int64
     double *sum = MEM_NEW(double, groups *(2 * q + 2) + 1); /* (groups, q) of J; (groups, q) times the inverse */
     double *turned = sum + groups * q, *total = turned + groups * q, *size = total + groups;
     double all = 0, dof = 0, shared = 0, trace = 0, square = 0;
+    double of_means = 0, means = 0; /* squares that the groups' means take, and of how many degrees of freedom */
     for (int64_t i = 0; i < n; i++) {
         for (int k = 0; k < q; k++) sum[group[i] * q + k] += h->j[i * q + k];
         total[group[i]] += r[i];
@@ -260,6 +282,10 @@ static GroupEffect moments(const double *r, const Hat *h, int64_t n, const int64
         for (int k = 0; k < q; k++) own += t[k] * s[k];
         shared += total[g] * total[g];
         trace += size[g] - own;
+        if (size[g] > 0) {
+            of_means += total[g] * total[g] / size[g];
+            means += 1 - own / size[g];
+        }
         square += size[g] * (size[g] - 2 * own);
         for (int k = 0; k < q * q; k++) {
             of_turned[k] += t[k / q] * t[k % q];
@@ -268,19 +294,19 @@ static GroupEffect moments(const double *r, const Hat *h, int64_t n, const int64
     }
     for (int k = 0; k < q * q; k++) square += of_turned[k] * of_sum[k];
     mem_free(sum);
-    GroupEffect e = {.dof = trace * trace / square, .p = NAN};
+    GroupEffect e = {.square = shared / trace, .growth = square / trace, .dof = trace * trace / square, .p = NAN};
     double determinant = dof * square - trace * trace;
     e.between = determinant > 0 ? fmax((shared * dof - all * trace) / determinant, 0) : 0;
     e.within = fmax((all - e.between * trace) / dof, 0);
-    double left = all - shared * trace / square, left_dof = dof - e.dof;
-    if (left > 0 && left_dof > 1) e.p = stats_f_sf(shared / trace / (left / left_dof), e.dof, left_dof);
+    double left = all - of_means, left_dof = dof - means;
+    if (left > 0 && left_dof > 1) e.p = stats_f_sf(e.square / (left / left_dof), e.dof, left_dof);
     return e;
 }
 
 GroupEffect noise_groups(const LawProblem *p, const LawFit *fit, int arm, const int64_t *group, int64_t groups) {
     int64_t n = p->source[arm]->n;
     double *r = MEM_NEW(double, n + 1);
-    Hat hat = residuals(r, p, fit, arm);
+    Hat hat = least_squares_residuals(r, p, fit, arm);
     GroupEffect e = moments(r, &hat, n, group, groups);
     mem_free(hat.j);
     mem_free(r);
@@ -293,9 +319,9 @@ Noise noise_grouped(const LawProblem *p, const LawFit *fit, int arm) {
     Noise noise = {.n = n, .fitted = MEM_NEW(double, 4 * n + 1)};
     noise.scale = noise.fitted + n;
     noise.unit = noise.scale + n;
-    Hat hat = residuals(noise.unit, p, fit, arm);
+    Hat hat = least_squares_residuals(noise.unit, p, fit, arm);
     GroupEffect e = moments(noise.unit, &hat, n, rows->group, rows->groups);
-    noise.between = sqrt(e.between);
+    noise.effect = e;
     /* What is left of the residuals without the means of their groups, made as large as `within`. */
     double *mean = MEM_NEW(double, 2 * rows->groups + 1), *size = mean + rows->groups, square = 0;
     for (int64_t i = 0; i < n; i++) size[rows->group[i]] += 1;
@@ -320,11 +346,22 @@ void noise_free(Noise *noise) {
     *noise = (Noise){0};
 }
 
+/* The standard deviation of what groups share, for one draw of all rows: as large as it may be, given that its estimate
+ * has few degrees of freedom (generalised inference, Tsui and Weerahandi 1989). What hangs on the groups alone is then
+ * spread as Student's t is, what does not hang on them as it was; and an estimate of 0 is not taken for certain. */
+static double drawn_between(const GroupEffect *e, uint64_t seed, uint64_t stream) {
+    if (!(e->growth > 0)) return 0;
+    double chi2 = stats_chi2_quantile(rng_uniform(seed, stream, 0), e->dof);
+    return sqrt(fmax(e->square * e->dof / chi2 - e->within, 0) / e->growth);
+}
+
 void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows, uint64_t seed, int64_t resample,
                 int arm) {
     uint64_t rows_of = rng_stream("bootstrap", (uint64_t)resample),
              own = rng_stream("smoothing", (uint64_t)(resample * TABLE_ARMS + arm)),
              of_group = rng_stream("groups", (uint64_t)(resample * TABLE_ARMS + arm));
+    double between =
+        drawn_between(&noise->effect, seed, rng_stream("groups' scale", (uint64_t)(resample * TABLE_ARMS + arm)));
     for (int64_t i = 0; i < noise->n; i++) {
         int64_t from;
         uint64_t element = (uint64_t)i;
@@ -333,7 +370,7 @@ void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows
             element += (uint64_t)noise->n;
         } while (!noise->drawn[from]);
         double r = noise->unit[from] + noise->width * rng_normal(seed, own, (uint64_t)i);
-        double shared = noise->between > 0 ? noise->between * rng_normal(seed, of_group, (uint64_t)rows->group[i]) : 0;
+        double shared = between > 0 ? between * rng_normal(seed, of_group, (uint64_t)rows->group[i]) : 0;
         z[i] = noise->fitted[i] + (noise->shrink * noise->scale[i] * r + shared) / sqrt(rows->k.w[i]);
         if (loss) loss[i] = exp(z[i]);
     }

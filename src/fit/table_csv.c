@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,16 +45,20 @@ typedef struct Kind {
 static Kind kind_of(int holds) {
     static const Kind kinds[] = {
         [HOLDS_N] = {"n", offsetof(TableColumns, n), true,
-                     "|N|params|parameters|nparams|nparameters|numparams|numparameters|paramcount|parametercount|"
-                     "modelparams|modelparameters|modelsize|totalparams|totalparameters|nopt|noptimal|nstar|"},
-        [HOLDS_D] = {"d", offsetof(TableColumns, d), true,
-                     "|D|tokens|samples|ntokens|nsamples|numtokens|numsamples|trainingtokens|trainingsamples|"
-                     "traintokens|trainsamples|tokensseen|samplesseen|totaltokens|datasize|dopt|doptimal|dstar|"},
+                     "|N|param|params|parameter|parameters|nparams|nparameters|numparams|numparameters|paramcount|"
+                     "parametercount|"
+                     "modelparams|modelparameters|modelsize|totalparams|totalparameters|nopt|noptimal|nstar|"
+                     "optimalparams|optimalparameters|optimalmodelsize|"},
+        [HOLDS_D] =
+            {"d", offsetof(TableColumns, d), true,
+             "|D|token|tokens|sample|samples|ntokens|nsamples|numtokens|numsamples|trainingtokens|trainingsamples|"
+             "traintokens|trainsamples|tokensseen|samplesseen|totaltokens|datasize|dopt|doptimal|dstar|"
+             "optimaltokens|optimalsamples|"},
         [HOLDS_LOSS] = {"loss", offsetof(TableColumns, loss), true,
                         "|loss|valloss|validationloss|validloss|evalloss|evaluationloss|testloss|finalloss|"
                         "finalvalloss|lossval|lossvalidation|losseval|losstest|L|"},
         [HOLDS_ARM] = {"arm", offsetof(TableColumns, arm), false, "|arm|"},
-        [HOLDS_SEED] = {"seed", offsetof(TableColumns, seed), true, "|seed|randomseed|runseed|"},
+        [HOLDS_SEED] = {"seed", offsetof(TableColumns, seed), false, "|seed|randomseed|runseed|"},
         [HOLDS_WEIGHT] = {"weight", offsetof(TableColumns, weight), true, NULL},
         [HOLDS_ERROR] = {"error", offsetof(TableColumns, error), true, NULL},
         [HOLDS_KEEP] = {"keep", offsetof(TableColumns, keep), false, NULL},
@@ -100,9 +105,27 @@ static void plain_name(char plain[PLAIN], const char *name) {
     plain[n] = 0;
 }
 
+/* FLOP/s are a speed, and no compute. */
+static bool is_speed(const char *name) {
+    size_t n = strlen(name);
+    return n > 2 && !strcasecmp(name + n - 2, "/s");
+}
+
+/* The unit of compute that a name has in brackets, as compute (GFLOP); 0: none. `before`: the name without it. */
+static double bracketed_unit(char before[PLAIN], const char *name) {
+    char unit[PLAIN];
+    size_t at = strcspn(name, "([");
+    size_t n = strcspn(name + at, ")]");
+    if (!name[at] || at >= PLAIN || n >= PLAIN) return 0;
+    snprintf(before, PLAIN, "%.*s", (int)at, name);
+    snprintf(unit, sizeof unit, "%.*s", (int)n, name + at);
+    return is_speed(unit) ? 0 : table_unit(unit);
+}
+
 static bool is_usual(const char *name, const char *usual) {
-    char plain[PLAIN], listed[PLAIN + 2];
-    plain_name(plain, name);
+    char plain[PLAIN], listed[PLAIN + 2], before[PLAIN];
+    if (is_speed(name)) return false;
+    plain_name(plain, bracketed_unit(before, name) > 0 ? before : name);
     snprintf(listed, sizeof listed, "|%s|", plain);
     return *plain && strcasestr(usual, listed);
 }
@@ -208,6 +231,23 @@ double table_unit(const char *word) {
     return 0;
 }
 
+static double unit_of_name(const char *name) {
+    char before[PLAIN];
+    double whole = table_unit(name);
+    return whole > 0 ? whole : bracketed_unit(before, name);
+}
+
+/* Says that another column than the symbol has a usual name too. */
+static void note_other(Table *table, const Mapping *m, int column, const Kind *kind) {
+    const Csv *csv = &m->csv;
+    for (int i = 0; i < csv->columns; i++) {
+        if (i == column || !is_usual(csv->name[i], kind->usual)) continue;
+        table_note(table, csv->path, "column %.60s is taken, not %.60s: -fit_columns_%s NAME chooses",
+                   csv->name[column], csv->name[i], kind->key);
+        return;
+    }
+}
+
 /* Says which columns were taken by their usual names, unless they are the symbols themselves. */
 static void note_columns(Table *table, const Mapping *m, const TableColumns *columns) {
     static const struct {
@@ -221,7 +261,10 @@ static void note_columns(Table *table, const Mapping *m, const TableColumns *col
         const char *asked = asked_name(columns, &kind);
         int column = m->at[told[i].holds];
         if (column < 0 || !asked || *asked) continue;
-        if (is_symbol(m->csv.name[column], kind.usual)) continue;
+        if (is_symbol(m->csv.name[column], kind.usual)) {
+            note_other(table, m, column, &kind);
+            continue;
+        }
         size_t used = strlen(text);
         snprintf(text + used, sizeof text - used, "%s%s = %s", used ? ", " : "", told[i].what, m->csv.name[column]);
     }
@@ -259,7 +302,7 @@ static Err map_columns(Mapping *m, const TableOptions *options) {
     if (m->at[HOLDS_WEIGHT] >= 0 && m->at[HOLDS_ERROR] >= 0)
         return err_user("%s: fit.columns.weight and fit.columns.error: want one of them", m->csv.path);
     m->unit = columns->unit;
-    if (m->unit == 0 && compute) m->unit = table_unit(m->csv.name[m->at[HOLDS_C]]);
+    if (m->unit == 0 && compute) m->unit = unit_of_name(m->csv.name[m->at[HOLDS_C]]);
     if (m->unit == 0) m->unit = 1;
     return ERR_NONE;
 }
@@ -299,7 +342,7 @@ static const char *field(const Mapping *m, int holds) {
 }
 
 static Err number(double *x, const Mapping *m, int holds, bool positive) {
-    const char *text = field(m, holds);
+    const char *text = *field(m, holds) ? field(m, holds) : "blank";
     if (!number_read(x, text, m->mark) || (positive && *x <= 0))
         return err_user("%s:%lld: %s = %.60s: want a %snumber", m->csv.path, (long long)m->csv.line,
                         m->csv.name[m->at[holds]], text, positive ? "positive " : "");
@@ -315,11 +358,15 @@ static Err truth(bool *yes, const Mapping *m, int holds, bool fallback) {
     return ERR_NONE;
 }
 
-/* Words for a loss that does not exist have no digits; spreadsheets write errors with #. */
+/* Words for a loss that does not exist have no digits or begin with letters (step 300); spreadsheets and compilers write
+ * errors with #. */
 static bool says_no_loss(const char *text, NumberMark mark) {
     double x;
     if (number_read(&x, text, mark)) return x == 0;
-    return *text == '#' || !strpbrk(text, "0123456789");
+    char *end;
+    bool infinite = isinf(strtod(text, &end)) && !*end;
+    bool word = isalpha((unsigned char)text[0]) && isalpha((unsigned char)text[1]);
+    return infinite || word || strchr(text, '#') || !strpbrk(text, "0123456789");
 }
 
 static void count_word(LeftOut *out, const char *text) {
@@ -366,12 +413,20 @@ static Err read_weight(Point *p, const Mapping *m, const TableOptions *options) 
     return ERR_NONE;
 }
 
+/* A whole number stands for itself, any other name of a seed for its digest, nothing for 0. */
+static int64_t seed_of(const char *text, NumberMark mark) {
+    const double exact = 9007199254740992; /* 2^53: a double holds whole numbers up to here */
+    double x;
+    if (!*text) return 0;
+    if (number_read(&x, text, mark) && fabs(x) < exact && x == floor(x)) return (int64_t)x;
+    return (int64_t)rng_stream(text, 0);
+}
+
 static Err read_marks(Point *p, const Mapping *m) {
-    double seed = 0, width = 0, depth = 0;
-    if (m->at[HOLDS_SEED] >= 0) TRY(number(&seed, m, HOLDS_SEED, false));
+    double width = 0, depth = 0;
     if (m->at[HOLDS_WIDTH] >= 0) TRY(number(&width, m, HOLDS_WIDTH, true));
     if (m->at[HOLDS_DEPTH] >= 0) TRY(number(&depth, m, HOLDS_DEPTH, true));
-    p->seed = (int64_t)seed;
+    if (m->at[HOLDS_SEED] >= 0) p->seed = seed_of(field(m, HOLDS_SEED), m->mark);
     p->width = (int)width;
     p->depth = (int)depth;
     if (m->at[HOLDS_GROUP] >= 0) p->group = (int64_t)rng_stream(field(m, HOLDS_GROUP), 0);

@@ -73,6 +73,42 @@ static void note_filled(Table *table, const Missing *missing, const Cost *cost, 
     }
 }
 
+static void forget_compute(Table *table, int arm) {
+    for (int64_t i = 0; i < table->n; i++)
+        if (table->at[i].arm == arm) table->at[i].c[CURRENCY_NOMINAL] = NAN;
+    for (int64_t i = 0; i < table->n_held; i++)
+        if (table->held[i].arm == arm) table->held[i].c[CURRENCY_NOMINAL] = NAN;
+}
+
+/* C that is not that of whole runs in FLOP, of which the unit or the column must be another: far below 6 N D, or in no
+ * fixed proportion to it. Well above it in proportion D may count samples of many tokens. If nobody named the column, it
+ * is not taken. */
+static void judge_compute(Table *table, bool named) {
+    const double little = 0.01;
+    const double fixed = 30; /* largest over least: cost laws of N^1.2 stay below */
+    for (int m = 0; m < table->arms; m++) {
+        double least = INFINITY;
+        double most = 0;
+        bool sized = true;
+        for (int64_t i = 0; i < table->n; i++) {
+            const Point *p = &table->at[i];
+            if (p->arm != m || !p->final) continue;
+            double ratio = p->c[CURRENCY_NOMINAL] / (6 * p->n * p->d);
+            bool recorded = p->dataset != 0; /* by a results file, whose C is what it says */
+            sized &= known(p->n) && known(p->d) && !recorded;
+            if (!known(ratio)) continue;
+            least = fmin(least, ratio);
+            most = fmax(most, ratio);
+        }
+        if (!sized || least > most || (most > little && most < fixed * least)) continue;
+        table_note(table, NULL, "arm %.60s: C is %.2g to %.2g times 6 N D, not the FLOP of whole runs%s", table->arm[m],
+                   least, most,
+                   named ? " (-fit_columns_c_unit?)"
+                         : ", and not taken; -fit_columns_c NAME and -fit_columns_c_unit take it");
+        if (!named) forget_compute(table, m);
+    }
+}
+
 /* Each arm by its own cost law where it has one; the others alike. */
 static void fill_table(Table *table, const TableOptions *options) {
     bool given = options->cost[0] > 0;
@@ -251,6 +287,8 @@ static void see_currencies(Table *table) {
 }
 
 Err table_finish(Table *table, const TableOptions *options) {
+    const char *c = options->columns.c[CURRENCY_NOMINAL];
+    if (options->axes == LAW_OF_N_AND_D) judge_compute(table, c && *c);
     fill_table(table, options);
     bool *stays = MEM_NEW(bool, table->n + 1);
     const Point **row = MEM_NEW(const Point *, table->n + 1);

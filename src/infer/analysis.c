@@ -267,24 +267,41 @@ static void judge(ArmFit *arm) {
 static void test_fit(ArmFit *arm) {
     const LawGroup *g = arm->group;
     arm->goodness = goodness_of(&g->problem, &g->fit, arm->index, g->spread_kind == BOOTSTRAP_SCALED);
-    if (arm->verdict != LAW_CONVERGED || !(arm->goodness.p < LACK_LIMIT)) return;
+    const Goodness *found = &arm->goodness;
+    bool lacks = found->p < LACK_LIMIT;
+    bool shared = found->size_p < LACK_LIMIT;
+    if (arm->verdict != LAW_CONVERGED || !(lacks || shared)) return;
     arm->verdict = LAW_REJECTED;
-    snprintf(arm->status, sizeof arm->status, "rejected by its own points: lack of fit, p = %.1e by %s",
-             arm->goodness.p, lack_name[arm->goodness.by]);
+    size_t n = (size_t)snprintf(arm->status, sizeof arm->status, "rejected by its own points: ");
+    if (shared)
+        n += (size_t)snprintf(arm->status + n, sizeof arm->status - n,
+                              "runs of one size share an error, p = %.1e (-fit_columns_group)%s", found->size_p,
+                              lacks ? ", or " : "");
+    if (lacks)
+        snprintf(arm->status + n, sizeof arm->status - n, "lack of fit, p = %.1e by %s", found->p,
+                 lack_name[found->by]);
 }
 
-/* Exponents a of law, isoFLOP curves and envelope, in one currency, that exclude each other. */
+/* Of the exponent a by the surrogate. */
+static Interval surrogate_interval(const CurrencyFit *c) {
+    if (c->powers.inside < FRONTIER_LEAST) return (Interval){NAN, NAN};
+    double a[LAWFREE_SAMPLES];
+    for (int i = 0; i < LAWFREE_SAMPLES; i++) a[i] = c->powers.draw[i].exponent[OPTIMUM_N];
+    return stats_interval(a, LAWFREE_SAMPLES, 0);
+}
+
+/* Exponents a of law, isoFLOP curves, envelope and surrogate, in one currency, that exclude each other. */
 static void compare_methods(ArmFit *arm, const CurrencyFit *c) {
-    const double two_sided = 1.96;
-    const Envelope *e = &c->envelope;
     const struct {
         const char *what;
         Interval a;
     } method[] = {{"the law", c->a_interval},
                   {"isoFLOP curves", c->isoflop.n.interval},
-                  {"the envelope", {e->n_exponent - two_sided * e->n_se, e->n_exponent + two_sided * e->n_se}}};
-    for (int i = 0; i < 3; i++)
-        for (int j = i + 1; j < 3; j++) {
+                  {"the envelope", c->envelope.n_interval},
+                  {"the surrogate", surrogate_interval(c)}};
+    const int methods = sizeof method / sizeof *method;
+    for (int i = 0; i < methods; i++)
+        for (int j = i + 1; j < methods; j++) {
             Interval p = method[i].a, q = method[j].a;
             bool apart = p.hi < q.lo || q.hi < p.lo;
             if (!apart || arm->disagreement[0]) continue;
@@ -318,18 +335,13 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     LawFit *fit = &group->fit;
     if (fit->rows > group->problem.n) fit->varpro = law_varpro(fit->varpro_law, &group->problem, comm);
     group->seconds_varpro = timer_now() - start;
-    group->dof = law_nearly_absolute(&group->problem, fit) ? 0 : fmax((double)(fit->rows - group->problem.n), 1);
+    group->dof = noise_absolute(&group->problem, fit) ? 0 : fmax((double)(fit->rows - group->problem.n), 1);
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
         group->uneven = fmin(group->uneven, arms * noise_uneven(&group->problem, &group->fit, m));
     bool grouped = false;
     for (int m = 0; m < arms; m++) grouped |= rows[m].groups < rows[m].n;
     group->spread_kind = spread_kind(o->intervals, grouped, group->uneven);
-    for (int m = 0; m < arms && group->spread_kind == BOOTSTRAP_GROUPS; m++) {
-        GroupEffect e = noise_groups(&group->problem, fit, m, rows[m].group, rows[m].groups);
-        double left = group->dof > 0 ? group->dof : e.dof;
-        if (e.between > 0) group->dof = fmax(fmin(left, e.dof), 1);
-    }
     start = timer_now();
     group->spread = bootstrap_laws(&group->problem, &group->fit, group->spread_kind, o->bootstraps, seed, comm);
     group->seconds_spread = timer_now() - start;

@@ -52,8 +52,10 @@ static double suffix(const char *at) {
     switch (*at) {
     case 'k':
     case 'K': return 1e3;
+    case 'm':
     case 'M': return 1e6;
     case 'G':
+    case 'b':
     case 'B': return 1e9;
     case 'T': return 1e12;
     }

@@ -234,6 +234,16 @@ double stats_chi2_sf(double x, double dof) {
     return upper_gamma(0.5 * dof, 0.5 * x);
 }
 
+static double chi2_cdf(double x, double dof, double unused) {
+    (void)unused;
+    return 1 - stats_chi2_sf(x, dof);
+}
+
+double stats_chi2_quantile(double p, double dof) {
+    const double far = 50; /* standard deviations: beyond any p that a double holds */
+    return invert(chi2_cdf, p, dof, 0, 0, dof + far * sqrt(2 * dof) + 10 * far);
+}
+
 double stats_f_sf(double x, double dof1, double dof2) {
     if (x <= 0) return 1;
     return incomplete_beta(dof2 / (dof2 + dof1 * x), 0.5 * dof2, 0.5 * dof1);

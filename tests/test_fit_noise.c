@@ -1,0 +1,75 @@
+// TEST n=2
+/* What runs of a group share: its variance is found without bias whichever objective was minimised, and where there is
+ * nothing it is seldom claimed. */
+#include "base/rng.h"
+#include "check.h"
+#include "fit/law.h"
+#include "fit/noise.h"
+
+enum { SIZES = 8, LENGTHS = 6, DRAWS = 30 };
+static const double noise = 0.005;
+static const Law truth = {.kind = &law_chinchilla, .a = 6.2, .b = 7.6, .e = 0.6, .alpha = 0.35, .beta = 0.37};
+
+static Table table_of(int draw, double shared) {
+    Table t = table_new();
+    table_arm(&t, "x");
+    for (int k = 0; k < SIZES * LENGTHS; k++) {
+        int size = k / LENGTHS;
+        double n = 1e8 * pow(100, size / (SIZES - 1.0)), d = 2e9 * pow(100, k % LENGTHS / (LENGTHS - 1.0));
+        double offset = shared * rng_normal((uint64_t)draw, 1, (uint64_t)size);
+        double own = noise * rng_normal((uint64_t)draw, 2, (uint64_t)k);
+        table_add(&t, (Point){.n = n,
+                              .d = d,
+                              .c = {6 * n * d, NAN, NAN},
+                              .loss = law_loss(&truth, n, d) * exp(offset + own),
+                              .weight = 1,
+                              .cell = k,
+                              .group = size + 1,
+                              .final = true});
+    }
+    return t;
+}
+
+/* Means over tables: variances over the true ones, and how often p is below 5 %. */
+static void find(double *within, double *between, double *claimed, Objective objective, double shared) {
+    double sum[3] = {0};
+    const Comm *w = comm_world();
+    for (int draw = comm_rank(w); draw < DRAWS; draw += comm_size(w)) {
+        Table t = table_of(draw, shared);
+        LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
+        LawSpec spec = {.kind = &law_chinchilla, .objective = objective, .delta = 1e-3};
+        LawProblem p = law_problem(&rows, 1, &spec);
+        LawFit fit;
+        law_fit(&fit, &p, LAW_STARTS_FEW, comm_self());
+        GroupEffect e = noise_groups(&p, &fit, 0, rows.group, rows.groups);
+        sum[0] += e.within / (noise * noise) / DRAWS;
+        sum[1] += shared > 0 ? e.between / (shared * shared) / DRAWS : 0;
+        sum[2] += (e.p < 0.05) / (double)DRAWS;
+        EXPECT(fabs(e.dof - 5) < 1.6 && e.growth > 0.8 * LENGTHS, "dof %g, growth %g", e.dof, e.growth);
+        law_rows_free(&rows);
+        table_free(&t);
+    }
+    comm_sum_f64(w, sum, 3);
+    *within = sum[0];
+    *between = sum[1];
+    *claimed = sum[2];
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    const Objective objective[] = {OBJECTIVE_HUBER, OBJECTIVE_LOG};
+    double within, between, claimed;
+    for (int k = 0; k < 2; k++) {
+        find(&within, &between, &claimed, objective[k], noise);
+        /* Standard errors: sqrt(2 / (40 DRAWS)), and sqrt(2 / (5 DRAWS)) with what the rest adds. */
+        EXPECT(fabs(within - 1) < 0.15 && fabs(between - 1) < 0.5, "objective %d: within %g, between %g", k, within,
+               between);
+        EXPECT(claimed > 0.6, "objective %d: found in %g", k, claimed);
+        find(&within, &between, &claimed, objective[k], 0);
+        EXPECT(claimed < 0.2, "objective %d: claimed in %g where there is none", k, claimed);
+    }
+    /* Where the groups explain nearly all it is found too. */
+    find(&within, &between, &claimed, OBJECTIVE_HUBER, 10 * noise);
+    EXPECT(claimed > 0.99, "found in %g", claimed);
+    return test_end();
+}
