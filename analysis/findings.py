@@ -41,12 +41,13 @@ def what_was_run(study):
         grid = study.grid(arm)
         n, d, flop = c["parameters"][grid], c["samples"][grid], c["flop_executed"][grid]
         rows.append([arm, len(grid), len(study.rows(arm, "data")), f"{n.min():,} to {n.max():,}",
-                     f"{d.min():,} to {d.max():,}", f"{flop.min():.1e} to {flop.max():.1e}", text(c["loss"][grid].min())])
+                     f"{d.min():,} to {d.max():,}", f"{flop.min():.1e} to {flop.max():.1e}",
+                     text(c["loss"][grid].min())])
     diverged = int((c["outcome"] != "done").sum())
     return (f"{len(c):,} cells, {hours:.2f} core-hours of training, {diverged} of them without a loss at the end; "
             f"study `{study.name}`, program {host.get('version', '')} {host.get('commit', '')}, "
-            f"{host.get('processor', host.get('host', ''))}. Loss: mean squared displacement error over the mean squared "
-            "displacement, so 1 is \"nothing moves\".\n\n"
+            f"{host.get('processor', host.get('host', ''))}. Loss: mean squared displacement error over the mean "
+            "squared displacement, so 1 is \"nothing moves\".\n\n"
             + table(["arm", "grid cells", "data cells", "N", "D", "executed FLOP", "least loss"], rows))
 
 
@@ -118,22 +119,21 @@ def paper(study, currency):
         need = {arm: number(data[arm]["need"]["value"]) for arm in arms}
         saves = need["gatr"] < need["transformer"]
         closes = need["transformer_augmented"] < 2 * need["gatr"]
-        out.append("1. *Equivariance saves data; augmentation and enough epochs close the gap.* Here the transformer needs "
-                   f"{estimate(data['transformer']['need'])} trajectories to come within 10 % of its own loss with all of "
-                   f"them, with augmentation {estimate(data['transformer_augmented']['need'])}, GATr "
+        out.append("1. *Equivariance saves data; augmentation and enough epochs close the gap.* Here the transformer "
+                   f"needs {estimate(data['transformer']['need'])} trajectories to come within 10 % of its own loss "
+                   f"with all of them, with augmentation {estimate(data['transformer_augmented']['need'])}, GATr "
                    f"{estimate(data['gatr']['need'])}: equivariance {'saves' if saves else 'does not save'} data, and "
                    f"augmentation {'closes' if closes else 'does not close'} that gap (to within a factor of 2).")
-    best = {arm: {f"{k['C']:.3g}": number(k["best_loss"]) for k in study.fit[arm]["currencies"][currency]["isoflop"]["curves"]
-                  if k["ok"]} for arm in study.arms}
+    iso = {arm: study.fit[arm]["currencies"][currency]["isoflop"] for arm in study.arms}
+    best = {arm: [(k["C"], number(k["best_loss"])) for k in found["curves"] if k["ok"]] for arm, found in iso.items()}
     if "gatr" in best and "transformer" in best:
-        curves = {arm: sorted((float(c), loss) for c, loss in best[arm].items()) for arm in ("gatr", "transformer")}
-        shared = [(loss, min(curves["transformer"], key=lambda p: abs(np.log(p[0] / c)))[1]) for c, loss in curves["gatr"]
-                  if curves["transformer"]]
+        shared = [(loss, min(best["transformer"], key=lambda point: abs(np.log(point[0] / c)))[1])
+                  for c, loss in best["gatr"] if best["transformer"]]
         ahead = sum(mine < other for mine, other in shared)
-        out.append("2. *Loss falls as a power law of compute, GATr better at every budget.* Here GATr's best loss is below "
-                   f"the transformer's at {ahead} of {len(shared)} budgets; p-values of a power law through the minima: "
-                   + ", ".join(f"{arm} {text(number(study.fit[arm]['currencies'][currency]['isoflop']['loss']['misfit_p']), 2)}"
-                               for arm in study.arms) + ".")
+        fits = ", ".join(f"{arm} {text(number(found['loss']['misfit_p']), 2)}" for arm, found in iso.items())
+        out.append("2. *Loss falls as a power law of compute, GATr better at every budget.* Here GATr's best loss is "
+                   f"below the transformer's at {ahead} of {len(shared)} budgets; p-values of a power law through the "
+                   f"minima: {fits}.")
     for pair in fit["comparisons"]:
         if {pair["first"], pair["second"]} == {"transformer", "gatr"}:
             by = pair["currencies"][currency]["contrasts"]
@@ -151,7 +151,8 @@ def main(arguments):
         raise Unusable(f"{arguments[0]}/fit.json: no questions: want what `equiscale run` writes")
     currency = study.fit_header["currency"]
     limits = "\n".join(f"- {line}" for line in study.fit_header["limits"])
-    print("# Findings\n\nThis page is made by `analysis/findings.py` from the files of the study; intervals are 95 %.\n\n"
+    print("# Findings\n\nThis page is made by `analysis/findings.py` from the files of the study; intervals are "
+          "95 %.\n\n"
           f"## What was run\n\n{what_was_run(study)}\n\n## The three questions\n\n{questions(study)}\n\n"
           f"## Beside the paper\n\n{paper(study, currency)}\n\n## Limits\n\n{limits}\n\n"
           f"## Exponents\n\nC is {currency.replace('_', ' ')} compute.\n\n{exponents(study, currency)}\n\n"

@@ -77,7 +77,7 @@ def css(study):
 
 
 def data_uri(kind, text):
-    """Text as an address that holds it, for an attribute in single quotes.  A space would end an address of a srcset."""
+    """Text as an address that holds it, for an attribute in single quotes.  A space ends one of a srcset."""
     for sign, code in (("%", "%25"), ("#", "%23"), ("\n", "%0A"), (" ", "%20"), ("&", "&amp;"), ("'", "%27")):
         text = text.replace(sign, code)
     return f"data:{kind};charset=utf-8,{text}"

@@ -1,8 +1,8 @@
 """Makes an SVG of matplotlib small, for a page: a tenth of its size, with the same look.
 
 Coordinates have two decimals of a point and are relative to the one before; a style is a class; marks that follow each
-other and look alike are the vertices of one path, drawn by an SVG marker; groups, names and metadata are gone.  Text stays
-text, in a font as wide as the one that the figure was laid out with.
+other and look alike are the vertices of one path, drawn by an SVG marker; groups, names and metadata are gone.  Text
+stays text, in a font as wide as the one that the figure was laid out with.
 """
 import re
 from html import escape

@@ -154,6 +154,8 @@ done
 "$python" analysis/findings.py "$work/full" >"$work/findings.md" || fail "findings.py"
 grep -q '^### Allocation: ' "$work/findings.md" && grep -q '^3. \*The best split' "$work/findings.md" ||
     fail "findings.py says: $(head -n 30 "$work/findings.md")"
+# What docs/ says of the laptop study is what its files say.
+"$python" analysis/findings.py docs/laptop | cmp - docs/findings.md || fail "docs/findings.md is not of docs/laptop"
 "$python" analysis/findings.py "$work/nowhere" >"$work/out" 2>&1
 [ $? = 2 ] && grep -q 'nowhere/results.h5: no such file' "$work/out" || fail "findings.py: $(cat "$work/out")"
 # The table of measures: gatr's rotation error at 70,000 parameters, 1e-6 (70000 / 2000)^-0.2, and its standard error.
