@@ -10,6 +10,7 @@ root=$folder/root libraries=$folder/root/usr/lib/$triplet
 shift
 tests=${*:-test_gemm test_brgemm test_pga test_dist test_attention test_equi test_layers test_param test_transformer
     test_gatr test_clofnet test_golden}
+programs=$(for test in $tests; do ls tests/*"$test"*.c; done | sed 's/\.c$//' | sort -u)
 packages="libc6-dev libgcc-12-dev libopenmpi-dev libpetsc-real-dev libblis-serial-dev libscalapack-openmpi-dev
     libhdf5-openmpi-dev libode-dev librandom123-dev libyaml-dev libcsv-dev zlib1g-dev libxxhash-dev libjansson-dev
     liblapack-dev"
@@ -63,7 +64,7 @@ for precision in single double; do
     make -s -j"$(nproc)" --no-print-directory B="$build" PRECISION=$precision XSMM=no ARCH=-march=armv8-a \
         MPICC="$triplet-gcc --sysroot=$root" MPI_PKG=ompi-c LDFLAGS="$chosen" SCALAPACK_LIBS=-lscalapack-openmpi \
         BLIS_CFLAGS="-isystem $root/usr/include/$triplet/blis-serial" BLIS_LIBS="-L$libraries/blis-serial -lblis" \
-        $(for test in $tests; do echo "$build/tests/$test"; done)
+        $(for program in $programs; do echo "$build/$program"; done)
 done
 
 # qemu looks for files in the folder first. Ranks share no locks with a launcher of another architecture, and qemu has no
