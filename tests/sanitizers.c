@@ -14,11 +14,12 @@ int dlclose(void *handle) {
 }
 
 /* handle_...=0: signals are the program's, which writes down what its cell died of (study/claim.h), and tests send some on
- * purpose. detect_odr_violation=0: Open MPI's plugins define names twice. A report ends in an exit code, not in SIGABRT, by which a
+ * purpose. verify_asan_link_order=0: tests/faults put a library before all others. detect_odr_violation=0: Open MPI's plugins
+ * define names twice. A report ends in an exit code, not in SIGABRT, by which a
  * child that rehearses a file would tell of that file (io/h5.h): so its parent comes to the same report. */
 const char *__asan_default_options(void) {
     return "abort_on_error=0:exitcode=99:handle_abort=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:"
-           "detect_odr_violation=0:allocator_may_return_null=1";
+           "detect_odr_violation=0:allocator_may_return_null=1:verify_asan_link_order=0";
 }
 
 const char *__ubsan_default_options(void) {
