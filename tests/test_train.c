@@ -107,7 +107,7 @@ static void batches(const TrainData *data) {
 static void memory(const TrainData *data) {
     size_t before = mem_live();
     Dataset *again;
-    Err err = dataset_open(&again, test_file("data.h5"), comm_world(), INT64_MAX);
+    Err err = dataset_open(&again, test_file("data.h5"), comm_self(), INT64_MAX);
     CHECK(!err.code, "%s", err.text);
     double took = (double)(mem_live() - before);
     int64_t n = dataset_size(again), many = 1000 * n;
@@ -116,6 +116,17 @@ static void memory(const TrainData *data) {
     double whole = (double)dataset_bytes(again, many, INT64_MAX), demand = (double)dataset_bytes(again, many, 1 << 20);
     EXPECT(fabs((whole - said) / each - 999) < 1, "a thousand times it takes %.0f bytes", whole);
     EXPECT(demand > 1 << 20 && demand < whole / 2, "read on demand: %.0f bytes of %.0f", demand, whole);
+    dataset_close(again);
+
+    /* Ranks of a node share it: each is told its part, and has little beside it. */
+    before = mem_live();
+    err = dataset_open(&again, test_file("data.h5"), comm_world(), INT64_MAX);
+    CHECK(!err.code, "%s", err.text);
+    double part = (double)dataset_bytes(again, n, INT64_MAX), ranks = comm_size(comm_world());
+    took = (double)(mem_live() - before);
+    if (ranks > 1)
+        EXPECT(took < said / 2 && part < said && part > said / ranks,
+               "of %.0f bytes %.0f on each of %.0f ranks, %.0f beside", said, part, ranks, took);
     dataset_close(again);
 
     ProcGrid alone = procgrid_new(comm_self(), 1, 1);
