@@ -484,8 +484,12 @@ static void predict(Analysis *a) {
                 a->prediction[a->predictions++] = (Prediction){
                     .arm = m, .held = true, .n = p->n, .d = p->d, .c = p->c[CURRENCY_NOMINAL], .observed = p->loss};
         }
-        for (int64_t i = first; i < a->predictions; i++)
-            predict_loss(&a->prediction[i], &g->fit.law[arm->index], &g->spread, arm->index, g->dof);
+        for (int64_t i = first; i < a->predictions; i++) {
+            Prediction *p = &a->prediction[i];
+            p->loss = NAN; /* of a law that is not identifiable */
+            p->interval = (Interval){NAN, NAN};
+            if (arm->identified) predict_loss(p, &g->fit.law[arm->index], &g->spread, arm->index, g->dof);
+        }
         arm->holdout = predict_score(a->prediction, a->predictions, m);
     }
 }

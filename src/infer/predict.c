@@ -18,7 +18,7 @@ Holdout predict_score(const Prediction *prediction, int64_t n, int arm) {
     double sum = 0, squares = 0;
     for (int64_t i = 0; i < n; i++) {
         const Prediction *p = &prediction[i];
-        if (p->arm != arm || !p->held || !isfinite(p->observed)) continue;
+        if (p->arm != arm || !p->held || !isfinite(p->observed) || !isfinite(p->loss)) continue;
         double r = log(p->observed / p->loss);
         score.rows++;
         sum += r;
