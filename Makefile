@@ -107,7 +107,7 @@ GUARD_SRC := tests/sanitizers.c
 GUARD := $(if $(filter asan fuzz,$(MODE)),$(GUARD_SRC:%.c=$(B)/obj/%.o))
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(FUZZ_SRC) \
-           $(GUARD_SRC) $(wildcard tests/*.h tests/fuzz/*.h)
+           tests/fuzz/counters.c $(GUARD_SRC) $(wildcard tests/*.h tests/fuzz/*.h)
 
 Q := $(if $(V),,@)
 .DEFAULT_GOAL := build
@@ -185,6 +185,7 @@ FLAGS_src/cli/processor = $(BASELINE) -fno-tree-vectorize
 # Sums over rows that vectorise, exp and log from libmvec: these files alone may assume finite numbers.
 $(foreach f,$(wildcard src/fit/*_sum.c),$(eval FLAGS_$(f:%.c=%) := -ffast-math))
 # Parsers are fuzzed, not products, whose unrolled kernels take clang a quarter of an hour with all checks in them.
+FLAGS_tests/fuzz/counters = -fno-sanitize=all
 FLAGS_src/la/brgemm = $(if $(filter fuzz,$(MODE)),-fno-sanitize=all)
 # The commit is compiled into one object only, so that a new commit rebuilds little.
 FLAGS_src/study/provenance = -DEQ_VERSION='"$(VERSION)"' -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(strip $(OPT_$(MODE)) $(CFLAGS))"'
@@ -202,10 +203,10 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(GUARD) $(B)/libequiscale.a
 	$(if $(V),,@echo "  LD   $@")
 	$(Q)$(MPICC) $(OPT_$(MODE)) $< $(GUARD) $(B)/libequiscale.a $(LIBS_ALL) -o $@
 
-$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(GUARD) $(B)/libequiscale.a
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/counters.o $(GUARD) $(B)/libequiscale.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD   $@")
-	$(Q)$(MPICC) $(OPT_$(MODE)) -fsanitize=fuzzer $< $(GUARD) $(B)/libequiscale.a $(LIBS_ALL) -o $@
+	$(Q)$(MPICC) $(OPT_$(MODE)) -fsanitize=fuzzer $< $(B)/obj/tests/fuzz/counters.o $(GUARD) $(B)/libequiscale.a $(LIBS_ALL) -o $@
 
 info: ## what was found, where, which version
 	$(Q)PKG_CONFIG='$(PKG_CONFIG)' MPICC='$(MPICC)' PKGS='$(PKGS)' BLIS='$(BLIS_CFLAGS) $(BLIS_LIBS)' \

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -30,13 +29,17 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
-/* A file that holds just these bytes, until the next call. */
+/* A file in TMPDIR that holds just these bytes, until the next call. (HDF5 wants the name of a file, so memfd_create will not
+ * do.) */
 static inline const char *fuzz_file(const uint8_t *data, size_t bytes) {
     static int fd = -1;
-    static char path[64];
-    if (fd < 0) fd = memfd_create("fuzz", 0);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, bytes, 0) == (ssize_t)bytes, "no file in memory");
+    static char path[1024];
+    const char *folder = getenv("TMPDIR");
+    if (fd < 0) {
+        snprintf(path, sizeof path, "%s/fuzz.XXXXXX", folder ? folder : "/tmp");
+        fd = mkstemp(path);
+    }
+    CHECK(fd >= 0 && ftruncate(fd, 0) == 0 && pwrite(fd, data, bytes, 0) == (ssize_t)bytes, "no file %s", path);
     return path;
 }
 
