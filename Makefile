@@ -185,8 +185,9 @@ FLAGS_src/cli/processor = $(BASELINE) -fno-tree-vectorize
 # Sums over rows that vectorise, exp and log from libmvec: these files alone may assume finite numbers.
 $(foreach f,$(wildcard src/fit/*_sum.c),$(eval FLAGS_$(f:%.c=%) := -ffast-math))
 # Parsers are fuzzed, not products, whose unrolled kernels take clang a quarter of an hour with all checks in them.
-FLAGS_tests/fuzz/counters = -fno-sanitize=all
 FLAGS_src/la/brgemm = $(if $(filter fuzz,$(MODE)),-fno-sanitize=all)
+# It names what only clang may name in files with coverage.
+FLAGS_tests/fuzz/counters = -fno-sanitize=all
 # The commit is compiled into one object only, so that a new commit rebuilds little.
 FLAGS_src/study/provenance = -DEQ_VERSION='"$(VERSION)"' -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(strip $(OPT_$(MODE)) $(CFLAGS))"'
 $(B)/obj/src/study/provenance.o: $(B)/commit
