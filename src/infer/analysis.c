@@ -248,7 +248,8 @@ static void measure_noise(ArmFit *arm) {
 static void judge(ArmFit *arm) {
     arm->verdict = law_status(arm->status, sizeof arm->status, &arm->group->fit, &arm->group->problem, arm->index);
     arm->identified = arm->verdict != LAW_NOT_IDENTIFIABLE;
-    if (arm->verdict != LAW_CONVERGED || arm->group->problem.spec.kind->of_optima) return; /* a slope may be 0 */
+    bool fitted = arm->verdict == LAW_CONVERGED || arm->verdict == LAW_AT_BOUND;
+    if (!fitted || arm->group->problem.spec.kind->of_optima) return; /* a slope may be 0 */
     const LawCoefficient *bound = arm->group->problem.spec.kind->coefficient;
     for (int k = COEF_ALPHA; k <= COEF_BETA; k++) {
         const LawCoefficient *b = &bound[k == COEF_ALPHA ? LAW_ALPHA : LAW_BETA];
