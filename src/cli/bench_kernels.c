@@ -231,7 +231,9 @@ Err bench_kernels(const BenchOptions *o, int *code) {
     Packed one = {.n = 1, .start = start};
     Packed seqs = {.n = (int)o->batch, .start = start};
     AttentionState state;
-    AttentionShape shape = {.heads = (int)o->heads, .kv_heads = (int)o->heads, .scale = (real)0.1};
+    int head = (int)(widest / o->heads); /* channels of one, at most */
+    AttentionShape shape = {
+        .heads = (int)o->heads, .kv_heads = (int)o->heads, .dq = head, .dv = head, .scale = (real)0.1};
     Arena count = arena_count();
     attention_layout(&state, &shape, t, o->tokens, &count);
     Arena arena = arena_new(count.peak);
