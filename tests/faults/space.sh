@@ -10,12 +10,13 @@ study_file "$here" 2,3,400000
 
 # run_with BYTES OPTION...: with so many bytes free
 run_with() {
-    LD_PRELOAD=$here/shim.so FAULT_FOLDER=$here/ FAULT_FREE=$1 timeout 120 "$build/equiscale" run "$here/s.yaml" \
+    LD_PRELOAD=$here/shim.so FAULT_FOLDER=$here/ FAULT_FREE=$1 timeout 900 "$build/equiscale" run "$here/s.yaml" \
         -study_keep_weights all -transformer_width 64 "${@:2}" >"$here/out" 2>"$here/err"
 }
+checkpoints() { find "$here/runs/s" -name '*.checkpoint' -o -name '*.checkpoint.old' | wc -l; }
 
 # A dataset of more than one block: the first tells what the rest takes.
-LD_PRELOAD=$here/shim.so FAULT_FOLDER=$here/ FAULT_FREE=100000 timeout 120 "$build/equiscale" generate -data_path "$here/large.h5" \
+LD_PRELOAD=$here/shim.so FAULT_FOLDER=$here/ FAULT_FREE=100000 timeout 900 "$build/equiscale" generate -data_path "$here/large.h5" \
     -data_frames 2000 -data_frame_rate 240 -data_trajectories 300 -data_bodies_max 3 >"$here/out" 2>"$here/err"
 code=$?
 [ $code = 75 ] && grep -q '100000 bytes are free, the rest of the trajectories needs' "$here/err" || fail "data: $code: $(cat "$here/err")"
@@ -30,10 +31,18 @@ need=$(sed -n 's/.*runs\/s: 100000 bytes are free, the run needs \([0-9]*\): wan
 [ -z "$(find "$here/runs/s" -name '*.h5')" ] || fail "a cell was trained"
 
 # Two checkpoints, while the long cell is at work.
-run_with "${need:-0}" -run_checkpoint 0.1 -run_limit 5
+run_with "${need:-0}" -run_checkpoint 0.1 &
+pid=$!
+for _ in $(seq 6000); do
+    [ "$(checkpoints)" = 2 ] && break
+    kill -0 $pid 2>/dev/null || break
+    sleep 0.1
+done
+kill -TERM "$(sed -n 's/^pid = \([0-9]*\).*/\1/p' "$here"/runs/s/cells/*.running)"
+wait $pid
 code=$?
-[ $code = 75 ] && grep -q 'run.limit: stopped and saved' "$here/err" || fail "exit code $code: $(cat "$here/err")"
-[ "$(find "$here/runs/s" -name '*.checkpoint*' | wc -l)" = 2 ] || fail "$(find "$here/runs/s")"
+[ $code = 75 ] && grep -q 'SIGTERM: stopped and saved' "$here/err" || fail "exit code $code: $(cat "$here/err")"
+[ "$(checkpoints)" = 2 ] || fail "$(find "$here/runs/s")"
 used=$(find "$here/runs/s" -type f -printf '%s\n' | awk '{ n += $1 } END { print n }')
 [ "$used" -le "$need" ] && [ "$need" -le $((3 * used)) ] || fail "needed $used bytes, said $need"
 echo "measured a run that takes $used bytes half way asked for $need"
