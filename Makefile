@@ -186,6 +186,7 @@ FLAGS_src/cli/processor = $(BASELINE) -fno-tree-vectorize
 $(foreach f,$(wildcard src/fit/*_sum.c),$(eval FLAGS_$(f:%.c=%) := -ffast-math))
 # Parsers are fuzzed, not products, whose unrolled kernels take clang a quarter of an hour with all checks in them.
 FLAGS_src/la/brgemm = $(if $(filter fuzz,$(MODE)),-fno-sanitize=all)
+FLAGS_src/nn/attention_narrow = $(FLAGS_src/la/brgemm)
 # It names what only clang may name in files with coverage.
 FLAGS_tests/fuzz/counters = -fno-sanitize=all
 # The commit is compiled into one object only, so that a new commit rebuilds little.

@@ -4,10 +4,10 @@
 #include "base/arena.h"
 #include "io/dataset.h"
 
-/* Trajectories that are kept in memory, and those that are read as they are used. */
-static Err open_and_read(const char *path, int64_t memory) {
+/* Trajectories are read as they are used: those that are kept in memory share it by MPI, which a child process has not. */
+static Err open_and_read(const char *path) {
     Dataset *dataset;
-    TRY(dataset_open(&dataset, path, comm_world(), memory));
+    TRY(dataset_open(&dataset, path, comm_self(), 0));
     for (int64_t i = 0; i < dataset_size(dataset); i++) {
         const Trajectory *t = dataset_get(dataset, i);
         fuzz_want(t->bodies >= 1 && t->bodies <= DATASET_BODIES, "%d bodies", t->bodies);
@@ -23,8 +23,7 @@ Err fuzz_read(const char *path) {
     int64_t trajectories;
     TRY(dataset_settings(&settings, &trajectories, path));
     mem_free(settings);
-    TRY(open_and_read(path, INT64_MAX));
-    return open_and_read(path, 0);
+    return open_and_read(path);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
