@@ -8,9 +8,10 @@ Intensity counts every operand read once and every result written once.  The slo
 and of a second-level cache; the flat one is the 2048^3 product, which kernels of small products may exceed.  Kernels
 without products (GELU, norms) have no FLOP that are counted and are left out.
 """
-import json
 import sys
 from pathlib import Path
+
+from chart import main
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 try:
@@ -51,19 +52,5 @@ def draw(rows):
     return fig
 
 
-def main(arguments):
-    if len(arguments) not in (1, 2):
-        sys.exit(__doc__)
-    try:
-        with open(arguments[0]) as f:
-            rows = json.load(f)["rows"]
-        fig = draw(rows)
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        sys.exit(f"{arguments[0]}: {error!r}: want the rows that `equiscale bench kernels -json FILE` writes")
-    out = arguments[1] if len(arguments) == 2 else "roofline"
-    for kind in "png", "svg":
-        fig.savefig(f"{out}.{kind}")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], __doc__, draw, "roofline", "bench kernels")

@@ -6,9 +6,10 @@
 
 Efficiency is the time of a step on one rank over that on p, by p where one batch is shared out; 1 is ideal.
 """
-import json
 import sys
 from pathlib import Path
+
+from chart import main
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 try:
@@ -44,18 +45,5 @@ def draw(rows):
     return fig
 
 
-def main(arguments):
-    if len(arguments) not in (1, 2):
-        sys.exit(__doc__)
-    try:
-        with open(arguments[0]) as f:
-            fig = draw(json.load(f)["rows"])
-    except (OSError, ValueError, KeyError) as error:
-        sys.exit(f"{arguments[0]}: {error}: want the file that bench scaling writes")
-    stem = arguments[1] if len(arguments) == 2 else "scaling"
-    for suffix in ("png", "svg"):
-        fig.savefig(f"{stem}.{suffix}", bbox_inches="tight")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], __doc__, draw, "scaling", "bench scaling")

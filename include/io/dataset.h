@@ -35,12 +35,12 @@ typedef struct Dataset Dataset;
 
 enum { DATASET_BODIES = 256 }; /* most of a trajectory */
 
-/** Opens and checks a file written by dataset_create or by anyone who follows the schema; the tables are read by every rank.
- *  Reads all of it into memory if that takes at most `memory` bytes, once for all ranks of a node (par/shared.h), whose
- *  leader reads, or trajectory by trajectory on demand, every rank for itself. Either way
- *  all of it is read once, shared out over the ranks where it stays on the disk, and its digest is computed; a digest
- *  that the file states must be that of its arrays. Refused: data in which nothing moves. Cost: one reading; XXH3 takes
- *  well under a tenth of that. Collective. */
+/** Opens and checks a file written by dataset_create or by anyone who follows the schema; the tables are read by every
+ *  rank. Reads all of it into memory if that takes at most `memory` bytes, once for all ranks of a node (par/shared.h),
+ *  whose leader reads, or trajectory by trajectory on demand, every rank for itself. Either way all of it is read once,
+ *  shared out over the ranks where it stays on the disk, and its digest is computed; a digest that the file states must be
+ *  that of its arrays. Refused: data in which nothing moves. Cost: one reading; XXH3 takes well under a tenth of that.
+ *  Collective. */
 Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t memory);
 void dataset_close(Dataset *dataset); /* collective on the ranks of the node that opened it together */
 
@@ -51,8 +51,9 @@ double dataset_frame_time(const Dataset *dataset); /* s between frames */
 bool dataset_has_motion(const Dataset *dataset);
 int dataset_max_bodies(const Dataset *dataset);
 int64_t dataset_max_vertices(const Dataset *dataset);
-/** Bytes that a rank holds, of what its node shares its part, of a file of `trajectories` trajectories like these, opened with `memory`: exact for this file
- *  when all of it is in memory; an estimate from means when it is another, or read on demand. */
+/** Bytes that a rank holds, of what its node shares its part, of a file of `trajectories` trajectories like these, opened
+ *  with `memory`: exact for this file when all of it is in memory; an estimate from means when it is another, or read on
+ *  demand. */
 int64_t dataset_bytes(const Dataset *dataset, int64_t trajectories, int64_t memory);
 
 /** Which data these are: of all numbers of the first n trajectories, whatever the file's name, date, maker or layout, and

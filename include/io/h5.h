@@ -1,6 +1,7 @@
 /** HDF5, narrowed to what our files need: one dataset a column (attributes unit, units, description), text and numbers
- *  as attributes, no compound types. `units` says the same as `unit`, under the name that readers of netCDF know. Columns are chunked with Fletcher32 checksums in the newest file format, so that
- *  damage is an error and never a wrong number; times are not recorded, so that equal content is an equal file.
+ *  as attributes, no compound types. `units` says the same as `unit`, under the name that readers of netCDF know. Columns
+ *  are chunked with Fletcher32 checksums in the file format of HDF5 1.10, or the file is sealed as a whole, so that damage
+ *  is an error and never a wrong number; times are not recorded, so that equal content is an equal file.
  *
  *  A file is written in one of two ways. Parallel: collectively, every call on all ranks of the communicator, and every
  *  return value is agreed on before the next call. Serial: built in memory and handed to the disk by h5_close, so that
@@ -49,10 +50,11 @@ typedef struct H5Data {
 Err h5_create(H5File *file, const char *path, const Comm *comm);
 /** An existing file, to be read. Not collective. Errors: not a file, not HDF5. */
 Err h5_open(H5File *file, const char *path);
-/** A serial file with a seal: its first 512 bytes (HDF5's user block) are a line of text with the digest (XXH3) of all that
- *  follows. Other readers of HDF5 pass over it. It is the program's own: columns in one piece, without checksums, which the seal
- *  makes needless, and without attributes. h5_check_seal tells whether a file has a seal, and refuses one that is not
- *  that of what follows; h5_open_sealed hands nothing to HDF5 that has none. Cost: one reading. Not collective. */
+/** A serial file with a seal: its first 512 bytes (HDF5's user block) are a line of text with the digest (XXH3) of all
+ *  that follows. Other readers of HDF5 pass over it. It is the program's own: columns in one piece, without checksums,
+ *  which the seal makes needless, and without attributes. h5_check_seal tells whether a file has a seal, and refuses one
+ *  that is not that of what follows; h5_open_sealed hands nothing to HDF5 that has none. Cost: one reading. Not
+ *  collective. */
 Err h5_create_sealed(H5File *file, const char *path);
 Err h5_check_seal(bool *sealed, const char *path);
 Err h5_open_sealed(H5File *file, const char *path);

@@ -1,13 +1,13 @@
-/** Memory that the ranks of a node have in common (MPI-3 shared windows): one of them, the leader, fills it and all read.
- *  A communicator over several nodes has it once on each. */
+/** Memory that the ranks of a node have in common (MPI-3 shared windows): one of them, the leader, fills it and all
+ *  read. A communicator over several nodes has it once on each. */
 #pragma once
 
 #include "par/comm.h"
 
 typedef struct Shared Shared;
 
-/** NULL where this rank is alone on its node, or where the node's folder of shared memory (/dev/shm) has no room for it,
- *  which is said once: each rank then needs memory of its own. Collective; an unequal `bytes` is a bug. */
+/** NULL where this rank is alone on its node, or where the node's folder of shared memory (/dev/shm) has no room for
+ *  it, which is said once: each rank then needs memory of its own. Collective; an unequal `bytes` is a bug. */
 Shared *shared_new(const Comm *comm, int64_t bytes);
 void shared_free(Shared *shared); /* collective on the ranks of the node; NULL does nothing */
 

@@ -38,9 +38,9 @@ typedef struct Layout {
 /** Gives a cell of that kind what its layout says of how it is trained. */
 void cost_apply(TrainJob *job, const Layout *layout);
 
-/** The fastest layout of a kind on at most `ranks` consecutive ranks that fits into a rank's share of its node, or, if none
- *  does, one without pace whose bytes are the least that were found. Memory is saved by other means, as the study file allows it,
- *  only where a layout does not fit without: moments sharded, then activations recomputed, then both. Tensor parallelism stays within a node. Where the study
- *  file gives dp and tp, that layout. Not collective. */
+/** The fastest layout of a kind on at most `ranks` consecutive ranks that fits into a rank's share of its node, or, if
+ *  none does, one without pace whose bytes are the least that were found. Memory is saved by other means, as the study file
+ *  allows it, only where a layout does not fit without: moments sharded, then activations recomputed, then both. Tensor
+ *  parallelism stays within a node. Where the study file gives dp and tp, that layout. Not collective. */
 Layout cost_layout(const GridKind *kind, const KindCost *cost, int ranks, const StudyOptions *options,
                    const TrainData *data, const Machine *machine);

@@ -63,8 +63,8 @@ void grid_free(Grid *grid);
  *  Collective. */
 Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool repair);
 
-/** The same, and hands over what each record holds: on the root, cell by cell in the order of the study file; `one` is NULL for a
- *  cell without a record, and its row is the cell's. */
+/** The same, and hands over what each record holds: on the root, cell by cell in the order of the study file; `one` is NULL
+ *  for a cell without a record, and its row is the cell's. */
 typedef void GridTake(void *context, const Cell *cell, const Results *one);
 Err grid_read(Grid *grid, const StudyOptions *options, const Comm *comm, GridTake *take, void *context);
 
@@ -72,6 +72,9 @@ Err grid_read(Grid *grid, const StudyOptions *options, const Comm *comm, GridTak
  *  middle of its training. */
 void cell_path(char *path, size_t size, const StudyOptions *options, const Cell *cell, const char *suffix);
 const char *cell_state_name(CellState state);
+
+/** Whether a cell is to be trained: also one that another run is at, since that may die. */
+bool cell_left(const Cell *cell);
 
 /** The line of /provenance that says why a cell failed. */
 #define FAILED_KEY "failed"

@@ -23,11 +23,11 @@ typedef struct OptimSettings {
 typedef struct Optim Optim;
 Optim *optim_new(const ParamTable *table, const ProcGrid *grid, bool sharded);
 void optim_free(Optim *optim);
-int64_t optim_bytes(const ParamTable *table,
-                    int shards); /* that optim_new takes on the rank with the largest of so many */
+/** Bytes that optim_new takes on the rank with the largest of so many shards. Not collective. */
+int64_t optim_bytes(const ParamTable *table, int shards);
 
-/** Moments of elements first .. first+count-1 of the local vector, those that this rank has; and how many updates they are made
- *  of. For checkpoints. Not collective. */
+/** Moments of elements first .. first+count-1 of the local vector, those that this rank has; and how many updates they are
+ *  made of. For checkpoints. Not collective. */
 typedef struct OptimMoments {
     int64_t first, count;
     bool sharded; /* over dp */
@@ -37,7 +37,8 @@ OptimMoments optim_moments(Optim *optim);
 void optim_resume(Optim *optim, int64_t steps);
 
 /** One update of theta from grad (complete, summed over dp). Returns the norm of the full gradient before clipping;
- *  when it is not finite nothing is changed. Collective on tp, and on dp where the moments are sharded. Cost: 16 FLOP and 5 passes of memory an element. */
+ *  when it is not finite nothing is changed. Collective on tp, and on dp where the moments are sharded. Cost: 16 FLOP and 5
+ *  passes of memory an element. */
 double optim_step(Optim *optim, real *theta, const real *grad, double lr, const OptimSettings *settings);
 
 /** Factor on the peak learning rate at step 0 .. steps-1: linear over the first warmup*steps steps, then a cosine from

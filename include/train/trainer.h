@@ -33,8 +33,8 @@ typedef struct TrainOptions {
     int64_t micro_batch; /* samples that a rank takes through the model at once; 0: as many as fit */
     MeansUse recompute, shard_optimizer;
 
-    int64_t
-        rank_bytes; /* no key: memory of a rank, beyond which it takes fewer samples at once; 0: its part of the node's */
+    /* No key: memory of a rank, beyond which it takes fewer samples at once; 0: its part of the node's. */
+    int64_t rank_bytes;
 } TrainOptions;
 extern const KeySpec train_keys[];
 extern const int n_train_keys;

@@ -89,17 +89,9 @@ static Err check_frames(const Dataset *d) {
     return check_unit(&d->table, FLOOR_NORMAL, d->at[FLOOR_NORMAL], 0, d->size, 3, 1);
 }
 
-static Err check_format(H5File *f) {
-    char *text = NULL;
-    Err err = h5_get_text(&text, f, "/", "format");
-    bool ours = !err.code && !strcmp(text, DATASET_FORMAT);
-    mem_free(text);
-    return ours ? ERR_NONE : err_user("%s: attribute format: not a dataset: want " DATASET_FORMAT, f->path);
-}
-
 static Err read_header(Dataset *d) {
     H5File *f = &d->table.file;
-    TRY(check_format(f));
+    TRY(table_check_format(f));
     int64_t frames;
     TRY(h5_get_i64(&frames, f, "/", "frames"));
     TRY(h5_get_f64(&d->frame_time, f, "/", "frame_time"));
@@ -579,33 +571,4 @@ const Trajectory *dataset_get(Dataset *d, int64_t i) {
     CHECK(digest == d->digest[i], "%s: trajectory %lld has changed while in use", d->path, (long long)i);
     describe(d, d->list, i, place_at(d, 0, 0));
     return d->list;
-}
-
-typedef struct Settings {
-    const char *path;
-    char *text;
-    int64_t trajectories;
-} Settings;
-
-static Err read_settings(void *context) {
-    Settings *s = context;
-    Table t = {0};
-    table_shape(&t, 1, false);
-    Err err = h5_open(&t.file, s->path);
-    if (!err.code) err = check_format(&t.file);
-    if (!err.code) err = h5_column_open(&t.data[BODIES], &t.file, &t.column[BODIES]);
-    if (!err.code && h5_has(&t.file, "/", "settings")) err = h5_get_text(&s->text, &t.file, "/", "settings");
-    s->trajectories = t.data[BODIES].rows;
-    table_close(&t);
-    h5_close(&t.file);
-    return err;
-}
-
-Err dataset_settings(char **settings, int64_t *trajectories, const char *path) {
-    Settings s = {.path = path};
-    TRY(h5_rehearse(read_settings, &s));
-    Err err = read_settings(&s);
-    *settings = s.text;
-    *trajectories = s.trajectories;
-    return err;
 }

@@ -1,5 +1,6 @@
 #include "dataset_table.h"
 
+#include "base/arena.h"
 #include "io/dataset.h"
 
 #include <string.h>
@@ -49,6 +50,14 @@ void table_shape(Table *t, int frames, bool motion) {
         t->lacks[c] = dataset_schema[c].optional && !motion;
         if (t->column[c].shape[0] == FRAMES) t->column[c].shape[0] = frames;
     }
+}
+
+Err table_check_format(H5File *f) {
+    char *text = NULL;
+    Err err = h5_get_text(&text, f, "/", "format");
+    bool ours = !err.code && !strcmp(text, DATASET_FORMAT);
+    mem_free(text);
+    return ours ? ERR_NONE : err_user("%s: attribute format: not a dataset: want " DATASET_FORMAT, f->path);
 }
 
 void table_close(Table *t) {

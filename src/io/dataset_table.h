@@ -51,6 +51,9 @@ typedef struct Table {
 /** Fills in the columns for that many frames; motion: the optional ones too. */
 void table_shape(Table *table, int frames, bool motion);
 
+/** Whether an open file says that it is a dataset. */
+Err table_check_format(H5File *file);
+
 /** Closes the columns, not the file. */
 void table_close(Table *table);
 

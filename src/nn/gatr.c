@@ -271,21 +271,24 @@ static void products(Model *m, const Block *b) {
     comm_reduce_scatter_real(m->tp, b->mixed.at, parts, s->counts);
 }
 
-/* The stream at the start of block i, where what the block finds is not kept; and back. */
-static size_t stream_bytes(const State *s) {
-    return (size_t)(field_rows(s->hidden, s->hidden_s) * tiles_columns(&s->tiles)) * sizeof(real);
+static int64_t stream_numbers(const State *s) {
+    return field_rows(s->hidden, s->hidden_s) * tiles_columns(&s->tiles);
 }
 
+/* Keeps the stream at the start of block i, where what the block finds is not kept. */
 static void keep(const Model *m, int i) {
     const State *s = m->state;
-    if (s->kept) memcpy(s->kept + (size_t)i * stream_bytes(s) / sizeof(real), s->x.at, stream_bytes(s));
+    int64_t n = stream_numbers(s);
+    if (s->kept) memcpy(s->kept + i * n, s->x.at, (size_t)n * sizeof(real));
 }
 
+/* What block i finds, as forward had it. */
 static void recompute(Model *m, int i) {
     const State *s = m->state;
     const Block *b = &s->block[i];
+    int64_t n = stream_numbers(s);
     if (!s->kept) return;
-    memcpy(s->x.at, s->kept + (size_t)i * stream_bytes(s) / sizeof(real), stream_bytes(s));
+    memcpy(s->x.at, s->kept + i * n, (size_t)n * sizeof(real));
     EACH_TILE(t, &s->tiles) attention_stage(m, b, t, true);
     products(m, b);
     EACH_TILE(t, &s->tiles) gate_stage(m, b, t);

@@ -132,24 +132,29 @@ void param_init(real *theta, const ParamTable *table, uint64_t seed) {
     }
 }
 
-/* The elements of a tensor that a run holds. */
-static void overlap(int64_t *from, int64_t *to, const Param *p, ParamRun run) {
-    int64_t end = run.first + run.count - p->offset;
-    *from = run.first > p->offset ? run.first - p->offset : 0;
+/* The elements from .. to-1 of a tensor that are among first .. first+count-1 of the local vector. */
+static void overlap(int64_t *from, int64_t *to, const Param *p, int64_t first, int64_t count) {
+    int64_t end = first + count - p->offset;
+    *from = first > p->offset ? first - p->offset : 0;
     *to = end < p->count ? end : p->count;
 }
 
 void param_take_run(ParamRun to, const ParamTable *table, const Param *param, const double *full) {
-    int64_t i, end;
-    real *local = to.run - to.first + param->offset;
-    for (overlap(&i, &end, param, to); i < end; i++) local[i] = (real)full[param_global(table, param, i)];
+    int64_t i, end, at = param->offset - to.first;
+    overlap(&i, &end, param, to.first, to.count);
+    for (; i < end; i++) to.run[at + i] = (real)full[param_global(table, param, i)];
+}
+
+static void give(double *full, const ParamTable *table, const Param *param, const real *run, int64_t first,
+                 int64_t count) {
+    int64_t i, end, at = param->offset - first;
+    if (!param_split(param) && table->tp_rank) return;
+    overlap(&i, &end, param, first, count);
+    for (; i < end; i++) full[param_global(table, param, i)] += (double)run[at + i];
 }
 
 void param_give_run(double *full, const ParamTable *table, const Param *param, ParamRun from) {
-    int64_t i, end;
-    const real *local = from.run - from.first + param->offset;
-    if (!param_split(param) && table->tp_rank) return;
-    for (overlap(&i, &end, param, from); i < end; i++) full[param_global(table, param, i)] += (double)local[i];
+    give(full, table, param, from.run, from.first, from.count);
 }
 
 void param_take(real *theta, const ParamTable *table, const Param *param, const double *full) {
@@ -157,6 +162,5 @@ void param_take(real *theta, const ParamTable *table, const Param *param, const 
 }
 
 void param_give(double *full, const ParamTable *table, const Param *param, const real *theta) {
-    /* What is given is not changed. */
-    param_give_run(full, table, param, (ParamRun){.count = table->local, .run = (real *)(uintptr_t)theta});
+    give(full, table, param, theta, 0, table->local);
 }

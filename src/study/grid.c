@@ -328,6 +328,10 @@ const char *cell_state_name(CellState state) {
     return name[state];
 }
 
+bool cell_left(const Cell *cell) {
+    return cell->state == CELL_PLANNED || cell->state == CELL_RUNNING;
+}
+
 /* Whether there is a file of the cell's name; its path. */
 static bool find_file(char path[COMMIT_PATH], Cell *cell, const StudyOptions *options) {
     memcpy(cell->file, cell->record.id, sizeof cell->file);

@@ -25,11 +25,6 @@ static Err find_blocks(StudyPlan *p, const StudyOptions *o) {
     return ERR_NONE;
 }
 
-/* Cells that are left; those of role CELL_RUNNING too, since their run may die. */
-static bool left(const Cell *cell) {
-    return cell->state == CELL_PLANNED || cell->state == CELL_RUNNING;
-}
-
 static void find_layouts(StudyPlan *p, const Grid *grid, const StudyOptions *o, const TrainData *data) {
     int sizes = p->blocks.sizes;
     p->layout = MEM_NEW(Layout, grid->kinds * sizes + 1);
@@ -81,13 +76,13 @@ static void refuse(Cell *cell, const StudyPlan *p) {
 
 static void refuse_all(Grid *grid, const StudyPlan *p) {
     for (int i = 0; i < grid->n; i++)
-        if (left(&grid->cell[i])) refuse(&grid->cell[i], p);
+        if (cell_left(&grid->cell[i])) refuse(&grid->cell[i], p);
 }
 
 static void find_used(StudyPlan *p, const Grid *grid) {
     p->used = MEM_NEW(bool, grid->kinds + 1);
     p->cost = MEM_NEW(KindCost, grid->kinds + 1);
-    for (int i = 0; i < grid->n; i++) p->used[grid->cell[i].kind] |= left(&grid->cell[i]);
+    for (int i = 0; i < grid->n; i++) p->used[grid->cell[i].kind] |= cell_left(&grid->cell[i]);
 }
 
 Err plan_refuse(Grid *grid, const StudyOptions *o, const TrainData *data) {
@@ -120,7 +115,7 @@ static void list_tasks(StudyPlan *p, const Grid *grid, const StudyOptions *o, co
     p->cell = MEM_NEW(int, grid->n + 1);
     for (int i = 0; i < grid->n; i++) {
         const Cell *c = &grid->cell[i];
-        if (!left(c)) continue;
+        if (!cell_left(c)) continue;
         p->task[p->n] = (Task){c->kind, (double)c->job.steps, passes_of(c, o, data)};
         p->cell[p->n++] = i;
     }

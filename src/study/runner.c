@@ -73,8 +73,8 @@ static Err write_used(const StudyOptions *o) {
 
 /* ---- How far the study is. ---- */
 
-/* Counters that every block adds to; times in milliseconds of a rank. After them come those of the queues. STOP: blocks that were asked to stop; SAID: times run.say that
- * a log file has a line for; ELSEWHERE: cells that another run is at. */
+/* Counters that every block adds to; times in milliseconds of a rank. After them come those of the queues. STOP: blocks
+ * that were asked to stop; SAID: times run.say that a log file has a line for; ELSEWHERE: cells that another run is at. */
 enum { CELLS, EXPECTED, SPENT, BEGUN, STOP, SAID, ELSEWHERE, COUNTERS };
 
 /* Cells that wait for blocks of a size, in the order in which they are begun, and the counter of those that were taken. */
@@ -460,8 +460,8 @@ static void fill_queues(Run *run) {
             for (int k = s->first[q]; k < s->first[q + 1]; k++) {
                 int i = plan->cell[s->order[k]];
                 const Cell *c = &run->grid->cell[i];
-                bool todo = c->state == CELL_PLANNED || c->state == CELL_RUNNING, died = c->deaths > 0;
-                if (!todo || died != pass) continue;
+                bool died = c->deaths > 0;
+                if (!cell_left(c) || died != pass) continue;
                 Queue *queue = c->deaths >= DEATHS_ALONE ? &run->alone[q] : &run->together[q];
                 queue->cell[queue->n++] = i;
                 run->n_todo++;

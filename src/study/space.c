@@ -5,13 +5,9 @@
 
 #include <stdio.h>
 
-/* Of a record 40 to 50 KiB are headers of columns and provenance. In results.h5 a cell is a row of each column, in fit.json some
+/* A record takes 32 KiB, most of it headers of columns and provenance. In results.h5 a cell is a row of each column, in fit.json some
  * lines; what was measured has some rows. */
 enum { RECORD = 1 << 16, ROWS = 1 << 13, GENERATIONS = 3 };
-
-static bool is_left(const Cell *cell) {
-    return cell->state == CELL_PLANNED || cell->state == CELL_RUNNING;
-}
 
 /* Checkpoints of the cells that a queue's blocks are at together, as if each had the largest. */
 static int64_t queue_checkpoints(const Grid *grid, const StudyPlan *plan, int queue) {
@@ -32,7 +28,7 @@ int64_t space_needed(const Grid *grid, const StudyOptions *o, const StudyPlan *p
     for (int i = 0; i < grid->n; i++) {
         const Cell *cell = &grid->cell[i];
         bytes += ROWS;
-        if (!is_left(cell)) continue;
+        if (!cell_left(cell)) continue;
         bytes += RECORD;
         if (o->keep_weights) bytes += RECORD + state_bytes(cell->job.kind, &cell->job.shape, CHECKPOINT_WEIGHTS);
     }

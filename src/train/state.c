@@ -103,7 +103,7 @@ Err state_save_weights(const TrainState *state, const char *path, const char *pr
 }
 
 int64_t state_bytes(const ModelKind *model, const ModelShape *shape, CheckpointKind kind) {
-    enum { HEADER = 2048 }; /* of a tensor as a column: unit, description, checksums */
+    enum { HEADER = 2048 }; /* of a tensor as a column, and more */
     int64_t parts = kind == CHECKPOINT_TRAINING ? CHECKPOINT_PARTS : 1;
     ParamTable table = param_table_new(1, 0);
     model->params(&table, shape);

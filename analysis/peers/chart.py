@@ -1,0 +1,18 @@
+"""What the figures of benchmarks have in common: their rows out of a JSON file, the figure into two files."""
+import json
+import sys
+
+
+def main(arguments, doc, draw, name, command):
+    """FILE.json [NAME]: the rows that `command` wrote, drawn by draw(rows) into NAME.png and NAME.svg."""
+    if len(arguments) not in (1, 2):
+        sys.exit(doc)
+    try:
+        with open(arguments[0]) as f:
+            rows = json.load(f)["rows"]
+        fig = draw(rows)
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        sys.exit(f"{arguments[0]}: {error!r}: want the rows that `equiscale {command} -json FILE` writes")
+    out = arguments[1] if len(arguments) == 2 else name
+    for kind in "png", "svg":
+        fig.savefig(f"{out}.{kind}")
