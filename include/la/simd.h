@@ -38,18 +38,28 @@ static inline Vec vec_load_first(const real *p, int64_t n) {
     return vec_load_masked(p, vec_mask(n));
 }
 
-/** Transposes a square of registers in place: step s exchanges lanes and rows whose numbers differ in bit s. */
+/** Lanes of two vectors, for vec_shuffle: of each run of `span` lanes, units of `unit` lanes with even (odd) numbers, first
+ *  a's, then b's. Within 16 bytes, or of units of 16 bytes, that is one instruction everywhere. */
+static inline Lanes vec_units(int unit, int span, bool odd) {
+    Lanes from_b = ((lane_numbers & span / 2) != 0) & LANES;
+    Lanes chosen = 2 * (lane_numbers & (span / 2 - 1) & ~(unit - 1)) + (odd ? unit : 0);
+    return (lane_numbers & ~(span - 1)) + chosen + (lane_numbers & (unit - 1)) + from_b;
+}
+
+/** Transposes a square of registers in place: step s brings together rows whose numbers differ in bit s and parts lanes by
+ *  that bit, first of lanes within 16 bytes, then of 16 bytes. */
 static inline void vec_transpose(Vec v[LANES]) {
+    enum { PART = 16 / sizeof(real) };
 #pragma GCC unroll 4
     for (int s = 1; s < LANES; s *= 2) {
-        Lanes from_b = ((lane_numbers & s) != 0) & LANES;
-        Lanes low = (lane_numbers & ~s) + from_b, high = (lane_numbers | s) + from_b;
+        int unit = s < PART ? 1 : PART, span = s < PART ? PART : LANES;
+        Lanes even = vec_units(unit, span, false), odd = vec_units(unit, span, true);
 #pragma GCC unroll 16
         for (int r = 0; r < LANES; r++)
             if (!(r & s)) {
                 Vec a = v[r], b = v[r + s];
-                v[r] = vec_shuffle(a, b, low);
-                v[r + s] = vec_shuffle(a, b, high);
+                v[r] = vec_shuffle(a, b, even);
+                v[r + s] = vec_shuffle(a, b, odd);
             }
     }
 }

@@ -1,5 +1,8 @@
-/** exp and the tail of the normal distribution on whole vectors (la/simd.h), without branches or calls.
+/** exp, exp2 and the tail of the normal distribution on whole vectors (la/simd.h), without branches or calls.
  *
+ *  exp2: of arguments at most 0, by a polynomial of the fraction; 1e-7 relative in float, 3e-16 in double; below -126 (-1022)
+ *  less than the smallest normal number, below -127 (-1023) 0. Of a power of e it is the cheaper one where log2(e) can be a
+ *  part of a factor that is there anyway.
  *  exp: argument reduction by ln 2 and a polynomial; 1e-7 relative in float, 3e-16 in double. Arguments are at most 0
  *  (softmax, densities); below -87 (-708) the result is 0.
  *  tail: Phi(-z) = exp(-z^2/2) g(t), t = 1/(1 + p z), g/t a Chebyshev interpolant in powers of 2t - 1; 1e-6 relative
@@ -35,7 +38,28 @@ static inline Vec vec_first(Vec a, Vec b, int64_t n) {
     return vec_select(lane_numbers < (Lanes){0} + (Lane)n, a, b);
 }
 
+#define LOG2_E ((real)1.4426950408889634)
+
 #ifdef EQ_DOUBLE
+static inline Vec vec_exp2(Vec x) {
+    x = vec_max(vec_set(-1023), x); /* the exponent of 0, and a number that is none stays so */
+    Vec shifted = x + 0x1.8p52, r = x - (shifted - 0x1.8p52);
+    Vec p = r * 1.3691488853904129e-12 + 2.5678435993488206e-11;
+    p = p * r + 4.4455382718708115e-10;
+    p = p * r + 7.0549116208011233e-09;
+    p = p * r + 1.0178086009239700e-07;
+    p = p * r + 1.3215486790144309e-06;
+    p = p * r + 1.5252733804059841e-05;
+    p = p * r + 1.5403530393381609e-04;
+    p = p * r + 1.3333558146428443e-03;
+    p = p * r + 9.6181291076284772e-03;
+    p = p * r + 5.5504108664821580e-02;
+    p = p * r + 2.4022650695910072e-01;
+    p = p * r + 6.9314718055994531e-01;
+    p = p * r + 1;
+    return (Vec)((Lanes)p + ((Lanes)shifted << 52));
+}
+
 static inline Vec vec_exp(Vec x) {
     Lanes vanishes = x < vec_set(-708);
     x = (Vec)(~vanishes & (Lanes)x);
@@ -81,6 +105,18 @@ static inline Vec vec_tail(Vec z, Vec e) {
     return 0.5 * e * t * p;
 }
 #else
+static inline Vec vec_exp2(Vec x) {
+    x = vec_max(vec_set(-127), x); /* the exponent of 0, and a number that is none stays so */
+    Vec shifted = x + 0x1.8p23f, r = x - (shifted - 0x1.8p23f);
+    Vec p = r * 1.535336188319500e-4f + 1.339887440266574e-3f;
+    p = p * r + 9.618437357674640e-3f;
+    p = p * r + 5.550332471162809e-2f;
+    p = p * r + 2.402264791363012e-1f;
+    p = p * r + 6.931472028550421e-1f;
+    p = p * r + 1;
+    return (Vec)((Lanes)p + ((Lanes)shifted << 23));
+}
+
 static inline Vec vec_exp(Vec x) {
     Lanes vanishes = x < vec_set(-87);
     x = (Vec)(~vanishes & (Lanes)x);

@@ -24,7 +24,7 @@ typedef struct AttentionShape {
 /** What forward leaves for backward, and scratch; sized by the largest batch. */
 typedef struct AttentionState {
     real *weight; /* softmax weights: per sequence (heads, T, T), rows padded to whole vectors;
-                     of narrow heads a row is a key's */
+                     of narrow heads as nn/attention_narrow.h has them */
     real *work;   /* their gradients, one sequence */
     real *turned; /* features by channel, of narrow heads (nn/attention_narrow.h), one sequence */
 } AttentionState;

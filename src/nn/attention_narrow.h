@@ -12,10 +12,11 @@ bool attention_narrow(const AttentionShape *shape, HeadView out, HeadView q, Hea
 /** Elements of scratch for sequences of up to `length`. */
 int64_t attention_narrow_work(const AttentionShape *shape, int64_t length);
 
-/** One sequence, tokens first .. first+length-1. weight (heads, length, length), rows padded to whole vectors. */
+/** One sequence, tokens first .. first+length-1. e (heads, keys, queries), rows padded to whole vectors: exp(logit - largest
+ *  of the query), the softmax weights times their sum over keys, which backward divides by where it costs least. */
 void attention_narrow_forward(HeadView out, HeadView q, HeadView k, HeadView v, int64_t first, int64_t length,
-                              const AttentionShape *shape, real *weight, real *work);
-/** Writes dq, dk and dv of the sequence; ds (length, length padded) is scratch. */
+                              const AttentionShape *shape, real *e, real *work);
+/** Writes dq, dk and dv of the sequence; ds (keys, queries padded) is scratch. */
 void attention_narrow_backward(HeadView dq, HeadView dk, HeadView dv, HeadView dout, HeadView q, HeadView k, HeadView v,
-                               int64_t first, int64_t length, const AttentionShape *shape, const real *weight, real *ds,
+                               int64_t first, int64_t length, const AttentionShape *shape, const real *e, real *ds,
                                real *work);
