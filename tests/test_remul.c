@@ -12,7 +12,7 @@ static TrainJob remul_job(const TrainData *data, OptionRoom *room, const char *t
     char all[512];
     snprintf(all, sizeof all,
              "-remul_objective 1 -remul_equivariance 1 -remul_samples 1 -remul_group orthogonal "
-             "-remul_loss l2 -remul_penalty constant %s",
+             "-remul_loss l2 -remul_penalty constant -remul_anchor label %s",
              text);
     *room = fixture_keys(&procedure_remul, all);
     job.procedure_options = room;
@@ -63,6 +63,100 @@ static void weights(const TrainData *data) {
     EXPECT(fabs(first_loss(data, "-remul_loss l1") / both - 1) > 1e-3, "another error");
 }
 
+/* ---- Anchored at the prediction. ---- */
+
+enum { SHOWN = 3, COPIES = 2 };
+
+/* The loss of a batch that is anchored at predictions, from the predictions of its scenes, in plain double. */
+static double anchored_loss(Pass *pass, double beta) {
+    const Packed *seqs = &pass->batch.scenes.seqs;
+    double total = 0;
+    pass_predict(pass, &pass->batch.scenes);
+    for (int q = 0; q < seqs->n; q++) {
+        int sample = q % SHOWN, copy = q / SHOWN;
+        Motion g = motion_orthogonal(5, rng_stream("augment", (uint64_t)sample), (uint64_t)(copy - 1));
+        double each = 1 / (double)(SHOWN * (seqs->start[q + 1] - seqs->start[q]));
+        for (int64_t t = 0; t < seqs->start[q + 1] - seqs->start[q]; t++) {
+            const real *said = pass->prediction + 3 * (seqs->start[q] + t);
+            const real *target = pass->batch.target + 3 * (seqs->start[q] + t);
+            double want[3];
+            for (int i = 0; i < 3; i++)
+                want[i] = (double)(copy ? pass->prediction[3 * (seqs->start[sample] + t) + i] : target[i]);
+            if (copy) act_vector(want, want, &g);
+            for (int i = 0; i < 3; i++)
+                total += each * (copy ? beta / COPIES : 1) * ((double)said[i] - want[i]) * ((double)said[i] - want[i]);
+        }
+    }
+    return total;
+}
+
+static double slope_along(const Pass *pass, const real *direction) {
+    double sum = 0;
+    for (int64_t i = 0; i < pass->model->table.local; i++) sum += (double)pass->model->grad[i] * (double)direction[i];
+    return sum;
+}
+
+/* |f(gx) - g f(x)|^2: its value, and its gradient, to which both sides contribute, by central differences, in one piece and
+ * where pieces would be smaller than a batch. */
+static void predictions(const TrainData *data) {
+    const double beta = 3, h = REAL_EPSILON < 1e-10 ? 1e-6 : 1e-3, bound = REAL_EPSILON < 1e-10 ? 1e-6 : 2e-2;
+    OptionRoom room;
+    TrainJob job = remul_job(data, &room, "-remul_anchor prediction -remul_equivariance 3 -remul_samples 2");
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    SampleStream stream = {SAMPLES_TRAIN, FIXTURE_TRAIN, 5};
+    Pass pass;
+    ProcedureRun run;
+    pass_init(&pass, job.kind, &job.shape, 7, SHOWN * (1 + COPIES), data, &alone);
+    procedure_start(&run, &procedure_remul, &room, &stream, &pass);
+    int64_t n = pass.model->table.local;
+    real *kept = MEM_NEW(real, n), *direction = MEM_NEW(real, n);
+    memcpy(kept, pass.model->theta, (size_t)n * sizeof *kept);
+    for (int64_t i = 0; i < n; i++) direction[i] = (real)rng_normal(9, 9, (uint64_t)i);
+    for (int piece = 0; piece < 2; piece++) {
+        pass.model->cache_bytes = piece ? 0 : INT64_MAX;
+        procedure_fill(&run, &pass.batch, 0, SHOWN);
+        double loss = procedure_gradient(&run, &pass, SHOWN), got = slope_along(&pass, direction), value[2];
+        for (int side = 0; side < 2; side++) {
+            for (int64_t i = 0; i < n; i++) pass.model->theta[i] = kept[i] + (real)(side ? -h : h) * direction[i];
+            value[side] = anchored_loss(&pass, beta);
+        }
+        memcpy(pass.model->theta, kept, (size_t)n * sizeof *kept);
+        double want = anchored_loss(&pass, beta), slope = (value[0] - value[1]) / (2 * h);
+        EXPECT(fabs(loss / want - 1) < 1000 * REAL_EPSILON, "anchored at predictions: loss %g, want %g", loss, want);
+        EXPECT(fabs(got / slope - 1) < bound, "its slope %g, want %g", got, slope);
+    }
+    mem_free(kept);
+    mem_free(direction);
+    procedure_end(&run);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
+/* Nothing is left to learn of a model that turns with its scenes; a cell's numbers do not depend on ranks. */
+static void anchored_cells(const TrainData *data) {
+    OptionRoom room, none;
+    CurvePoint curve[FIXTURE_POINTS] = {0}, split[FIXTURE_POINTS] = {0};
+    CellRecord record = {0}, again = {0};
+    TrainJob job = remul_job(data, &room, "-remul_anchor prediction -remul_group rotations");
+    job.kind = &gatr_kind;
+    job.shape = fixture_job(&gatr_kind, &procedure_remul, data, 1e-2).shape;
+    fixture_train(curve, &record, &job, data, 1, 1);
+    const double *last = curve[record.curve_points - 1].procedure;
+    EXPECT(last[0] > 1e-3 && last[1] < (REAL_EPSILON < 1e-10 ? 1e-20 : 1e-6), "gatr: losses %g, %g", last[0], last[1]);
+    TrainJob free_job = remul_job(data, &room, "-remul_anchor prediction -remul_equivariance 10");
+    TrainJob plain = remul_job(data, &none, "-remul_equivariance 0 -remul_anchor prediction");
+    fixture_train(curve, &record, &free_job, data, 1, 1);
+    EXPECT(record.outcome == OUTCOME_DONE && last[1] > 1e-6, "a transformer: loss %g", last[1]);
+    TrainJob transformer = fixture_job(&transformer_kind, &procedure_plain, data, 1e-2);
+    EXPECT(fixture_same_theta(&plain, &transformer, data), "a weight of 0 is the plain arm with any anchor");
+    if (comm_size(comm_world()) < 2) return;
+    fixture_train(split, &again, &free_job, data, 2, 1);
+    for (int i = 0; i < 2; i++) {
+        double x = last[i], y = split[again.curve_points - 1].procedure[i];
+        EXPECT(fabs(x / y - 1) < (REAL_EPSILON < 1e-10 ? 1e-10 : 1e-4), "number %d on two ranks: %g, %g", i, x, y);
+    }
+}
+
 static void costs(const TrainData *data) {
     OptionRoom room;
     TrainJob plain = fixture_job(&transformer_kind, &procedure_plain, data, 1e-2);
@@ -95,6 +189,11 @@ static void refusals(void) {
     EXPECT(procedure_remul.check(&nothing, NULL).code == EXIT_USER, "two weights of 0 are refused");
     OptionRoom balanced = fixture_keys(&procedure_remul, "-remul_penalty gradnorm");
     EXPECT(!procedure_remul.check(&balanced, NULL).code, "GradNorm has weights of its own");
+    OptionRoom both = fixture_keys(&procedure_remul, "-remul_penalty gradnorm -remul_anchor prediction");
+    EXPECT(procedure_remul.check(&both, NULL).code == EXIT_USER, "GradNorm at predictions is refused");
+    OptionRoom free =
+        fixture_keys(&procedure_remul, "-remul_penalty constant -remul_objective 0 -remul_equivariance 1");
+    EXPECT(procedure_remul.check(&free, NULL).code == EXIT_USER, "predictions that nothing holds are refused");
 }
 
 /* Two tasks with gradients c1 g, c2 g whose losses fall alike: w1 c1 = w2 c2, w1 + w2 = 2. */
@@ -118,6 +217,8 @@ int main(int argc, char **argv) {
     TrainData data = fixture_data(dataset);
     identities(&data);
     weights(&data);
+    predictions(&data);
+    anchored_cells(&data);
     costs(&data);
     refusals();
     fixed_point();

@@ -76,14 +76,22 @@ typedef enum BatchLoss {
     LOSS_ABSOLUTE /* sum of the absolute values of its coordinates */
 } BatchLoss;
 
+/** Views that are compared with what the model says of another view of their sample, moved, in place of the target. */
+typedef struct Anchors {
+    int *of;     /* (sequences) the view that each is compared with, itself compared with the target; -1: the target */
+    Motion *by;  /* (sequences) an orthogonal motion from there */
+    real *slope; /* (tokens, 3) scratch: of those losses by what the model says of the views compared with */
+} Anchors;
+
 /** Sequences, each a view of a sample. One sample may stand in a batch in several views. */
 typedef struct Batch {
     SceneBatch scenes;
-    const real *target; /* (tokens, 3) displacement to the next frame, in units of scale.step */
-    const real *weight; /* (sequences) 1 / tokens of the sequence */
-    real *loss_weight;  /* (sequences) factor on the mean error of the view in the loss; 1 as a rule */
-    real *gate;         /* (sequences) for scenes.gate, which is NULL after batch_clear */
-    BatchLoss loss;     /* after batch_clear LOSS_SQUARED, which is what held-out losses are */
+    const real *target;     /* (tokens, 3) displacement to the next frame, in units of scale.step */
+    const real *weight;     /* (sequences) 1 / tokens of the sequence */
+    real *loss_weight;      /* (sequences) factor on the mean error of the view in the loss; 1 as a rule */
+    real *gate;             /* (sequences) for scenes.gate, which is NULL after batch_clear */
+    const Anchors *anchors; /* NULL after batch_clear: every view is compared with its target */
+    BatchLoss loss;         /* after batch_clear LOSS_SQUARED, which is what held-out losses are */
     int64_t *start;
     real *position, *velocity, *body, *floor, *gravity, *world, *displacement, *token_weight;
     int32_t *slot;

@@ -313,6 +313,7 @@ void batch_clear(Batch *b, const TrainData *data) {
                              .gravity = b->gravity,
                              .world = b->world};
     b->loss = LOSS_SQUARED;
+    b->anchors = NULL;
     b->target = b->displacement;
     b->weight = b->token_weight;
 }

@@ -178,22 +178,70 @@ static inline real half_slope(BatchLoss loss, real e) {
     return (real)0.5 * (real)((e > 0) - (e < 0));
 }
 
+static bool anchored(const Batch *b, int q) {
+    return b->anchors && b->anchors->of[q] >= 0;
+}
+
+/* Twice the weight of a sequence in a gradient of this scale. */
+static real slope_of(const Pass *p, double scale, int q) {
+    const Batch *b = &p->batch;
+    return (real)(2 * scale * p->data->scale.deviation) * (b->weight[q] * b->loss_weight[q]);
+}
+
+/* Adds the loss of a sequence, of its sum of errors. */
+static void count_error(double *total, Pass *p, int q, double sum) {
+    const Batch *b = &p->batch;
+    p->error[q] = sum * b->weight[q];
+    *total += sum * (b->weight[q] * b->loss_weight[q]);
+}
+
+/* Of all views that are compared with others, which must still hold what the model says: |f(g x) - g f(x)|. The slope by
+ * f(x) is left beside. */
+static void add_anchored_error(double *total, Pass *p, double scale) {
+    const Batch *b = &p->batch;
+    const int64_t *start = b->scenes.seqs.start;
+    memset(b->anchors->slope, 0, (size_t)(3 * start[b->scenes.seqs.n]) * sizeof *b->anchors->slope);
+    for (int q = 0; q < b->scenes.seqs.n; q++) {
+        if (!anchored(b, q)) continue;
+        const double *a = b->anchors->by[q].a;
+        const real slope = slope_of(p, scale, q);
+        int64_t at = start[b->anchors->of[q]];
+        double sum = 0;
+        for (int64_t t = start[q]; t < start[q + 1]; t++, at++) {
+            const real *said = p->prediction + 3 * at;
+            real *here = p->prediction + 3 * t, *there = b->anchors->slope + 3 * at;
+            for (int i = 0; i < 3; i++) {
+                double moved =
+                    a[3 * i] * (double)said[0] + a[3 * i + 1] * (double)said[1] + a[3 * i + 2] * (double)said[2];
+                real e = here[i] - (real)moved;
+                sum += counted(b->loss, (double)e);
+                if (scale <= 0) continue;
+                here[i] = slope * half_slope(b->loss, e);
+                for (int j = 0; j < 3; j++) there[j] -= (real)a[3 * i + j] * here[i];
+            }
+        }
+        count_error(total, p, q, sum);
+    }
+}
+
 /* Adds the loss of sequences first .. first+n-1; where a scale is given, the prediction becomes scale times its gradient
- * by what the model says. */
+ * by what the model says. A batch with anchors comes whole. */
 static void add_error(double *total, Pass *p, double scale, int first, int n) {
     const Batch *b = &p->batch;
     const Packed *seqs = &b->scenes.seqs;
+    if (b->anchors) add_anchored_error(total, p, scale);
     for (int q = first; q < first + n; q++) {
+        if (anchored(b, q)) continue;
+        const real slope = slope_of(p, scale, q);
         double sum = 0;
-        real weight = b->weight[q] * b->loss_weight[q];
-        real slope = (real)(2 * scale * p->data->scale.deviation) * weight;
         for (int64_t i = 3 * seqs->start[q]; i < 3 * seqs->start[q + 1]; i++) {
             real e = p->prediction[i] - b->target[i];
             sum += counted(b->loss, (double)e);
-            if (scale > 0) p->prediction[i] = slope * half_slope(b->loss, e);
+            if (scale <= 0) continue;
+            p->prediction[i] = slope * half_slope(b->loss, e);
+            if (b->anchors) p->prediction[i] += b->anchors->slope[i];
         }
-        p->error[q] = sum * b->weight[q];
-        *total += sum * weight;
+        count_error(total, p, q, sum);
     }
 }
 
@@ -277,7 +325,7 @@ static double add_gradient(Pass *pass, int64_t samples, bool more) {
     double total = 0;
     int first = 0;
     do { /* once where there are no sequences: the sums over dp want every rank */
-        int n = model_piece(m, seqs, first);
+        int n = pass->batch.anchors ? seqs->n : model_piece(m, seqs, first);
         SceneBatch part = part_of(pass->piece_start, scenes, first, n);
         real *prediction = pass->prediction + 3 * seqs->start[first];
         predict_part(pass, prediction, &part);

@@ -4,7 +4,9 @@
  * The paper's [P] is the form, anchored at the moved label; [P] too is a penalty that changes: alpha and beta by GradNorm
  * (train/gradnorm.h) on the weights of linear_out, its constants a reproduction's. [ours]: motions are those of O(3), which
  * the task has, as a rule, so that alpha = 0, beta = 1, M = 1 is the procedure `augmented` to the bit; `rotations` are the
- * paper's. A part of weight 0 is not computed: beta = 0 is the procedure `plain`.
+ * paper's. A part of weight 0 is not computed: beta = 0 is the procedure `plain`. `remul.anchor: prediction` compares with the
+ * moved prediction, |f(g_im x_i) - g_im f(x_i)|, in L_equi [ours]: it says how far f is from equivariant, whatever the labels
+ * are, and learns through both sides.
  *
  * A step costs what 1 + M samples cost. GradNorm adds one product (width, tokens) x (tokens, 3), one sum of 6 width numbers
  * over dp, and copies of the residual stream; executed FLOP leave it out: it is below a hundredth. */
@@ -18,12 +20,13 @@
 
 typedef enum Group { ORTHOGONAL, ROTATIONS, GRAVITY } Group;
 typedef enum Penalty { CONSTANT, GRADNORM } Penalty;
+typedef enum Anchor { LABEL, PREDICTION } Anchor;
 enum { OBJECTIVE, EQUIVARIANCE, PARTS };
 
 typedef struct Options {
     double weight[PARTS];
     int64_t samples;
-    int group, loss, penalty;
+    int group, loss, penalty, anchor;
     double gamma, rate;
 } Options;
 
@@ -38,6 +41,8 @@ static const KeySpec keys[] = {
      "what motions are drawn from: rotations and mirror images, rotations, rotations about gravity"},
     {"remul.loss", KEY_CHOICE, AT(loss), "l2", 0, 0, "l2|l1", "1",
      "error that is learned from: mean over vertices of its squared length, or of the sum of its absolute values"},
+    {"remul.anchor", KEY_CHOICE, AT(anchor), "label", 0, 0, "label|prediction", "1",
+     "what the model should say of a moved sample: the moved target, or what it says of the sample, moved"},
     {"remul.penalty", KEY_CHOICE, AT(penalty), "constant", 0, 0, "constant|gradnorm", "1",
      "gradnorm: both weights start at 1 and follow the gradients, so that both losses fall alike"},
     {"remul.gamma", KEY_REAL, AT(gamma), "1.5", 0, 10, NULL, "1", "gradnorm: how strongly losses are held together"},
@@ -52,11 +57,20 @@ typedef struct State {
     Tensors *stream;                    /* GradNorm: where forward leaves the residual stream */
     int taps, width;
     double *product[PARTS]; /* (width, out) gradient of each loss by the weights of linear_out */
+    Anchors anchors;        /* room for them, where moved views are compared with predictions */
 } State;
 
 static Err check(const void *options, const TrainData *data) {
     const Options *o = options;
     (void)data;
+    if (o->anchor == PREDICTION && o->weight[OBJECTIVE] == 0)
+        return err_user(
+            "%s: remul.objective = 0: want it above 0 where remul.anchor = prediction: nothing else says what is "
+            "right",
+            options_source());
+    if (o->anchor == PREDICTION && o->penalty == GRADNORM)
+        return err_user("%s: remul.penalty = gradnorm: want constant where remul.anchor = prediction",
+                        options_source());
     if (o->penalty == GRADNORM || o->weight[OBJECTIVE] > 0 || o->weight[EQUIVARIANCE] > 0) return ERR_NONE;
     return err_user("%s: remul.objective = 0, remul.equivariance = 0: want one of them above 0", options_source());
 }
@@ -95,6 +109,16 @@ static void stream_layout(State *s, const Pass *pass, Arena *arena) {
     for (int k = 0; k < PARTS; k++) s->product[k] = ARENA_TAKE(arena, double, s->width * pass->shape.out_s);
 }
 
+static bool anchors(const Options *o) {
+    return o->anchor == PREDICTION && views_in(o, EQUIVARIANCE) > 0;
+}
+
+static Anchors anchors_layout(const Batch *batch, Arena *arena) {
+    return (Anchors){.of = ARENA_TAKE(arena, int, batch->max_sequences),
+                     .by = ARENA_TAKE(arena, Motion, batch->max_sequences),
+                     .slope = ARENA_TAKE(arena, real, 3 * batch->max_tokens)};
+}
+
 static void layout(ProcedureRun *run, Arena *arena) {
     const Options *o = run->options;
     State counted, *s = ARENA_TAKE(arena, State, 1);
@@ -103,6 +127,7 @@ static void layout(ProcedureRun *run, Arena *arena) {
     *s = (State){.weight = {1, 1}};
     if (o->penalty == CONSTANT) memcpy(s->weight, o->weight, sizeof s->weight);
     if (o->penalty == GRADNORM) stream_layout(s, run->pass, arena);
+    if (anchors(o)) s->anchors = anchors_layout(&run->pass->batch, arena);
 }
 
 static Motion drawn(const ProcedureRun *run, int64_t position, int64_t m) {
@@ -119,16 +144,22 @@ static Motion drawn(const ProcedureRun *run, int64_t position, int64_t m) {
 /* All samples as they are, then all of them under their first motion, their second, ... */
 static void fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
     const Options *o = run->options;
-    const State *s = run->state;
+    State *s = run->state;
     const Motion as_it_is = motion_identity();
     int moved = views_in(o, EQUIVARIANCE);
     batch->loss = o->loss;
+    batch->anchors = anchors(o) ? &s->anchors : NULL;
+    for (int i = 0; batch->anchors && i < n; i++) s->anchors.of[i] = -1;
     if (views_in(o, OBJECTIVE))
         for (int i = 0; i < n; i++)
             batch_add(batch, run->data, &run->stream, first + i, &as_it_is, s->weight[OBJECTIVE]);
     for (int m = 0; m < moved; m++)
         for (int i = 0; i < n; i++) {
             Motion view = drawn(run, first + i, m);
+            if (batch->anchors) {
+                s->anchors.of[batch->scenes.seqs.n] = i;
+                s->anchors.by[batch->scenes.seqs.n] = view;
+            }
             batch_add(batch, run->data, &run->stream, first + i, &view, s->weight[EQUIVARIANCE] / moved);
         }
 }
