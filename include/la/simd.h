@@ -38,6 +38,24 @@ static inline Vec vec_load_first(const real *p, int64_t n) {
     return vec_load_masked(p, vec_mask(n));
 }
 
+/** Sums over the lanes of `count` vectors, a constant power of two up to LANES: lane l of the result is that of v[l % count];
+ *  v is destroyed. A step adds lanes that differ in bit `half`; where there is a vector w `half` behind u, it keeps u's
+ *  where that bit of the lane is 0 and w's where it is 1. */
+static inline __attribute__((always_inline)) Vec vec_lane_sums(Vec *v, const int count) {
+#pragma GCC unroll 4
+    for (int half = LANES / 2; half; half /= 2) {
+        Lanes from_w = (lane_numbers & half) != 0, straight = lane_numbers + (from_w & LANES),
+              crossed = (lane_numbers ^ half) + (from_w & LANES);
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES / 2; i++)
+            if (half < count && i < half)
+                v[i] = vec_shuffle(v[i], v[i + half], straight) + vec_shuffle(v[i], v[i + half], crossed);
+            else if (half >= count && i < count)
+                v[i] += vec_shuffle(v[i], v[i], lane_numbers ^ half);
+    }
+    return v[0];
+}
+
 /** Lanes of two vectors, for vec_shuffle: of each run of `span` lanes, units of `unit` lanes with even (odd) numbers, first
  *  a's, then b's. Within 16 bytes, or of units of 16 bytes, that is one instruction everywhere. */
 static inline Lanes vec_units(int unit, int span, bool odd) {

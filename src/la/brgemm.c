@@ -112,20 +112,6 @@ void brgemm(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int
     for (int t = 0; t < n_terms; t++) flops_add(2 * m * n * terms[t].k);
 }
 
-/* Lane l of the result is the sum over the lanes of v[l]; v is destroyed. A step keeps u where bit `half` of the lane
- * is 0 and w where it is 1, and adds the lanes that differ in that bit. */
-INLINE Vec lane_sums(Vec *v) {
-    UNROLL for (int half = LANES / 2; half; half /= 2) {
-        Lanes from_w = (lane_numbers & half) != 0, straight = lane_numbers + (from_w & LANES),
-              crossed = (lane_numbers ^ half) + (from_w & LANES);
-        UNROLL for (int i = 0; i < half; i++) {
-            Vec u = v[i], w = v[i + half];
-            v[i] = vec_shuffle(u, w, straight) + vec_shuffle(u, w, crossed);
-        }
-    }
-    return v[0];
-}
-
 /* ahead: fetch the next rows of B, which come from far when they are met for the first time. */
 INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real scale, const real *a, int64_t lda,
                     int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes, bool ahead) {
@@ -145,7 +131,7 @@ INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real sc
     Vec parts[SIDE * SIDE]; /* a copy, so that acc stays in registers */
     real sums[SIDE * SIDE];
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) parts[i] = acc[i];
-    for (int i = 0; i < SIDE * SIDE; i += LANES) vec_store(sums + i, scale * lane_sums(parts + i));
+    for (int i = 0; i < SIDE * SIDE; i += LANES) vec_store(sums + i, scale * vec_lane_sums(parts + i, LANES));
     UNROLL for (int i = 0; i < rows; i++) {
         if (cols < SIDE) {
             UNROLL for (int j = 0; j < cols; j++) c[i * ldc + j] += sums[i * SIDE + j];

@@ -53,7 +53,26 @@ void silu(real *y, real *slope, const real *x, int64_t n) {
     row(y, slope, x, NULL, n, logistic);
 }
 
+/* Rows stand one behind the other, so that whole vectors may run over their ends, and the bias repeats after so many vectors as
+ * a row has numbers, or fewer. A last vector of a row alone would be stored in part where the next row loads. */
+enum { REPEATED = 128 };
+
+static void gelu_bias_whole(real *y, real *slope, const real *x, const real *bias, int64_t rows, int64_t n) {
+    real repeated[REPEATED * LANES];
+    int64_t period = n;
+    while (period % LANES) period += n;
+    for (int64_t i = 0; i < period; i++) repeated[i] = bias[i % n];
+    for (int64_t i = 0; i < rows * n; i += period) {
+        int64_t left = rows * n - i;
+        row(y + i, slope + i, x + i, repeated, left < period ? left : period, exact);
+    }
+}
+
 void gelu_bias(real *y, real *slope, const real *x, const real *bias, int64_t rows, int64_t n) {
+    if (n % LANES && n <= REPEATED) {
+        gelu_bias_whole(y, slope, x, bias, rows, n);
+        return;
+    }
     for (int64_t r = 0; r < rows; r++) row(y + r * n, slope + r * n, x + r * n, bias, n, exact);
 }
 

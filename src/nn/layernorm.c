@@ -3,6 +3,7 @@
 #include "la/vmath.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifndef EQ_DOUBLE
@@ -35,67 +36,123 @@ static inline void norm_row(real *y, real *rstd, const real *x, real mean, int64
 }
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 4")
+#define UNROLL _Pragma("GCC unroll 16")
 
-/* Rows of up to SHORT vectors stay in registers: a store of part of a vector would hold up loads of the same row. `left`
- * is the length of the last vector. The order of sums is that of the long form. */
-enum { SHORT = 4 };
+/* Rows of up to SHORT vectors are taken some at a time and stay in registers, TOGETHER vectors: all are read before any is
+ * written, since a store of part of a vector holds up loads of the row behind it, and their sums across lanes are taken
+ * together. The order of sums is that of the long form. */
+enum { SHORT = 4, TOGETHER = SIMD_REGISTERS / 2 };
+
+/* Rows of `vecs` vectors at a time: a power of two. */
+INLINE int block_of(const int vecs) {
+    int rows = vecs == 1 ? TOGETHER : vecs == 2 ? TOGETHER / 2 : TOGETHER / 4;
+    return rows < LANES ? rows : LANES;
+}
+
+/* What is the same for all rows; `over`: what a whole last vector has behind a row is overwritten with the next row. */
+typedef struct Row {
+    int64_t n;
+    Mask last;
+    bool over;
+} Row;
+
+INLINE Row row_of(int64_t n, const int vecs) {
+    return (Row){.n = n, .last = vec_mask(n - (vecs - 1) * LANES), .over = 2 * n >= vecs * LANES};
+}
+
+INLINE Vec load(const real *x, int r, int i, const Row *row, const int vecs) {
+    const real *at = x + r * row->n + i * LANES;
+    return i < vecs - 1 ? vec_load(at) : vec_load_masked(at, row->last);
+}
+
+/* The rows of a block, in order. */
+INLINE void store_rows(real *x, Vec v[][SHORT], const Row *row, const int vecs, const int rows) {
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < vecs; i++) {
+        real *at = x + r * row->n + i * LANES;
+        if (i < vecs - 1 || (row->over && r < rows - 1))
+            vec_store(at, v[r][i]);
+        else
+            vec_store_masked(at, v[r][i], row->last);
+    }
+}
+
+INLINE void add_block(real *y, real *rstd, real *x, const real *t, const Vec *bias, const Row *row, const int vecs,
+                      const int rows) {
+    const int64_t n = row->n, left = n - (vecs - 1) * LANES;
+    Vec v[TOGETHER][SHORT], total[LANES];
+    real sum[LANES];
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < vecs; i++) {
+        v[r][i] = load(x, r, i, row, vecs);
+        if (t) v[r][i] += load(t, r, i, row, vecs);
+        if (bias) v[r][i] += bias[i];
+        total[r] = i ? total[r] + v[r][i] : v[r][i];
+    }
+    if (t || bias) store_rows(x, v, row, vecs, rows);
+    if (!y) return;
+    vec_store(sum, vec_lane_sums(total, rows));
+    UNROLL for (int r = 0; r < rows; r++) {
+        total[r] = (Vec){0};
+        UNROLL for (int i = 0; i < vecs; i++) {
+            v[r][i] = v[r][i] - sum[r] / (real)n;
+            if (i == vecs - 1) v[r][i] = vec_first(v[r][i], (Vec){0}, left);
+            total[r] += v[r][i] * v[r][i];
+        }
+    }
+    vec_store(sum, vec_lane_sums(total, rows));
+    for (int r = 0; r < rows; r++) rstd[r] = 1 / sqrt_real(sum[r] / (real)n + LAYERNORM_EPS);
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < vecs; i++) v[r][i] *= rstd[r];
+    store_rows(y, v, row, vecs, rows);
+}
 
 INLINE void add_short(real *y, real *rstd, real *x, const real *t, const real *bias, int64_t rows, int64_t n,
                       const int vecs) {
-    const int64_t left = n - (vecs - 1) * LANES;
-    Mask mask[SHORT];
+    const int block = block_of(vecs);
+    const Row row = row_of(n, vecs);
     Vec b[SHORT];
-    UNROLL for (int i = 0; i < vecs; i++) {
-        mask[i] = vec_mask(i < vecs - 1 ? LANES : left);
-        b[i] = bias ? vec_load_masked(bias + i * LANES, mask[i]) : (Vec){0};
-    }
-    for (int64_t r = 0; r < rows; r++) {
-        real *xr = x + r * n;
-        Vec v[SHORT], sum = {0}, square = {0};
+    UNROLL for (int i = 0; i < vecs; i++) b[i] = bias ? load(bias, 0, i, &row, vecs) : (Vec){0};
+    int64_t r = 0;
+    for (; r + block <= rows; r += block)
+        add_block(y ? y + r * n : NULL, rstd + r, x + r * n, t ? t + r * n : NULL, bias ? b : NULL, &row, vecs, block);
+    for (; r < rows; r++)
+        add_block(y ? y + r * n : NULL, rstd + r, x + r * n, t ? t + r * n : NULL, bias ? b : NULL, &row, vecs, 1);
+}
+
+/* db gains the columns of dx. */
+INLINE void backward_block(real *dx, Vec *db, const real *dy, const real *y, const real *rstd, const Row *row,
+                           const int vecs, const int rows) {
+    const int64_t n = row->n;
+    Vec v[TOGETHER][SHORT], total[LANES], dot[LANES];
+    real sum[LANES], along[LANES];
+    UNROLL for (int r = 0; r < rows; r++) {
+        total[r] = dot[r] = (Vec){0};
         UNROLL for (int i = 0; i < vecs; i++) {
-            v[i] = vec_load_masked(xr + i * LANES, mask[i]);
-            if (t) v[i] += vec_load_masked(t + r * n + i * LANES, mask[i]);
-            if (bias) v[i] += b[i];
-            if (t || bias) vec_store_masked(xr + i * LANES, v[i], mask[i]);
-            sum += v[i];
+            Vec g = load(dy, r, i, row, vecs);
+            total[r] += g;
+            dot[r] += g * load(y, r, i, row, vecs);
         }
-        if (!y) continue;
-        real mean = vec_total(sum) / (real)n;
-        UNROLL for (int i = 0; i < vecs; i++) {
-            v[i] = v[i] - mean;
-            if (i == vecs - 1) v[i] = vec_first(v[i], (Vec){0}, left);
-            square += v[i] * v[i];
-        }
-        rstd[r] = 1 / sqrt_real(vec_total(square) / (real)n + LAYERNORM_EPS);
-        UNROLL for (int i = 0; i < vecs; i++) vec_store_masked(y + r * n + i * LANES, v[i] * rstd[r], mask[i]);
     }
+    vec_store(sum, vec_lane_sums(total, rows));
+    vec_store(along, vec_lane_sums(dot, rows));
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < vecs; i++) {
+        Vec g = load(dy, r, i, row, vecs);
+        Vec yr = load(y, r, i, row, vecs);
+        v[r][i] = load(dx, r, i, row, vecs) + rstd[r] * (g - sum[r] / (real)n - yr * (along[r] / (real)n));
+        db[i] += v[r][i];
+    }
+    store_rows(dx, v, row, vecs, rows);
 }
 
 INLINE void backward_short(real *dx, real *dbias, const real *dy, const real *y, const real *rstd, int64_t rows,
                            int64_t n, const int vecs) {
-    Mask mask[SHORT];
+    const int block = block_of(vecs);
+    const Row row = row_of(n, vecs);
     Vec db[SHORT];
-    UNROLL for (int i = 0; i < vecs; i++) {
-        mask[i] = vec_mask(i < vecs - 1 ? LANES : n - (vecs - 1) * LANES);
-        db[i] = dbias ? vec_load_masked(dbias + i * LANES, mask[i]) : (Vec){0};
-    }
-    for (int64_t r = 0; r < rows; r++) {
-        Vec g[SHORT], yr[SHORT], sum = {0}, dot = {0};
-        UNROLL for (int i = 0; i < vecs; i++) {
-            g[i] = vec_load_masked(dy + r * n + i * LANES, mask[i]);
-            yr[i] = vec_load_masked(y + r * n + i * LANES, mask[i]);
-            sum += g[i];
-            dot += g[i] * yr[i];
-        }
-        real mean = vec_total(sum) / (real)n, along = vec_total(dot) / (real)n, scale = rstd[r];
-        UNROLL for (int i = 0; i < vecs; i++) {
-            Vec v = vec_load_masked(dx + r * n + i * LANES, mask[i]) + scale * (g[i] - mean - yr[i] * along);
-            vec_store_masked(dx + r * n + i * LANES, v, mask[i]);
-            db[i] += v;
-        }
-    }
-    if (dbias) UNROLL for (int i = 0; i < vecs; i++) vec_store_masked(dbias + i * LANES, db[i], mask[i]);
+    UNROLL for (int i = 0; i < vecs; i++) db[i] = dbias ? load(dbias, 0, i, &row, vecs) : (Vec){0};
+    int64_t r = 0;
+    for (; r + block <= rows; r += block)
+        backward_block(dx + r * n, db, dy + r * n, y + r * n, rstd + r, &row, vecs, block);
+    for (; r < rows; r++) backward_block(dx + r * n, db, dy + r * n, y + r * n, rstd + r, &row, vecs, 1);
+    if (dbias) UNROLL for (int i = 0; i < vecs; i++) vec_store_first(dbias + i * LANES, db[i], n - i * LANES);
 }
 
 static void add_long(real *y, real *rstd, real *x, const real *t, const real *bias, int64_t rows, int64_t n) {
