@@ -141,6 +141,11 @@ int main(int argc, char **argv) {
             norm(sizes[i], sizes[j]);
             for (int k = 0; k < 4; k++) affine(sizes[i], (int)sizes[j], (int)sizes[k]);
         }
+    static const int64_t widths[] = {8, 12, 24, 40, 48, 60}; /* rows of one to four vectors, whole and not */
+    for (int i = 0; i < 6; i++) {
+        activation_rows(65, widths[i]);
+        norm(65, widths[i]);
+    }
     affine(700, 65, 17); /* more than one run of rows */
     return test_end();
 }
