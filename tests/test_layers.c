@@ -53,7 +53,10 @@ static void activation_rows(int64_t rows, int64_t n) {
     for (int64_t i = 0; i < rows * n; i++) {
         double value, d;
         gelu_ref(&value, &d, (double)x[i] + (double)b[i % n]);
-        EXPECT(fabs((double)y[i] - value) < 20 * eps && fabs((double)dx[i] - (double)dy[i] * d) < 40 * eps, "row");
+        double want_dx = (double)dy[i] * d;
+        EXPECT(fabs((double)y[i] - value) < 20 * eps * fmax(1, fabs(value)), "GELU %g, not %g", (double)y[i], value);
+        EXPECT(fabs((double)dx[i] - want_dx) < 20 * eps * fmax(1, fabs((double)dy[i])), "its gradient %g, not %g",
+               (double)dx[i], want_dx);
         want += (double)dx[i];
     }
     EXPECT(fabs(after - before - want) < 1e3 * eps * (double)(rows + n), "bias gradient %g, not %g", after - before,
