@@ -122,6 +122,8 @@ static void refused(void) {
         {"", "empty"},
         {" \n\n", "empty"},
         {"# only\n# comments\n", "no header"},
+        {"#", "no header"},
+        {"#\t\t\n", "no header"},
         {"a,b\n1\n", ":2: 1 fields: want 2"},
         {"a,b\n1,2,3\n", ":2: 3 fields: want 2"},
         {"a,b\n1,2\n\n\"3,4\n5,6\n", ":4: a quotation mark that is never closed"},

@@ -30,7 +30,7 @@ struct CsvRow {
 
 /* ---- The whole text. ---- */
 
-enum { BLOCK = 1 << 16, TEXT_BYTES = 1 << 30 }; /* the latter: most of a table, unpacked */
+enum { FIRST_BYTES = 1 << 12, BLOCK = 1 << 16, TEXT_BYTES = 1 << 30 }; /* the last: most of a table, unpacked */
 
 static Err read_text(Csv *csv) {
     int descriptor;
@@ -41,11 +41,12 @@ static Err read_text(Csv *csv) {
     int got = 0;
     do {
         csv->bytes += (size_t)got;
-        if (csv->bytes + BLOCK >= size) {
-            size = 2 * size + 2 * BLOCK;
+        if (csv->bytes + 1 >= size) {
+            size = 2 * size + FIRST_BYTES;
             csv->text = mem_grow(csv->text, size);
         }
-        got = gzread(file, csv->text + csv->bytes, BLOCK);
+        size_t room = size - csv->bytes - 1;
+        got = gzread(file, csv->text + csv->bytes, (unsigned)(room < BLOCK ? room : BLOCK));
     } while (got > 0 && csv->bytes <= TEXT_BYTES);
     csv->text[csv->bytes] = 0;
     /* A gzip file that was cut short reads as a shorter text; only the state tells. */
@@ -301,8 +302,8 @@ static void skip_to_header(Csv *csv, const char **comment) {
         const char *text = csv->text + row->at;
         size_t bytes = line_length(text);
         bool says = !strncasecmp(text, "sep=", 4) && strchr(",;\t| ", text[4]) && text[4];
-        /* A column may be called "#". */
-        bool commented = *text == '#' && !strchr(",;\t|", text[1]);
+        /* A column may be called "#", beside others. */
+        bool commented = *text == '#' && (!strchr(",;\t|", text[1]) || is_blank(text + 1, bytes - 1));
         if (says) csv->separator = text[4];
         if (commented) *comment = text;
         if (!says && !commented && !is_blank(text, bytes)) return;

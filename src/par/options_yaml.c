@@ -139,13 +139,25 @@ Err yaml_parse(const char *path, const char *text, size_t bytes) {
     return with_parser(build, path, text, bytes);
 }
 
+/* All of an open file up to the first byte that is too much, in memory that grows with it. */
+static void read_text(char **text, size_t *bytes, FILE *f) {
+    enum { FIRST_BYTES = 1 << 12 };
+    size_t room = FIRST_BYTES, got;
+    *text = mem_alloc(room);
+    *bytes = 0;
+    while ((got = fread(*text + *bytes, 1, room - *bytes, f)) > 0) {
+        *bytes += got;
+        if (*bytes == room && room <= FILE_BYTES) room *= 2;
+        *text = mem_grow(*text, room);
+    }
+}
+
 /* The file, which mem_free gives back. */
 static Err read_file(char **text, size_t *bytes, const char *path) {
     TRY(file_check(path, "a readable study file"));
     FILE *f = fopen(path, "rb");
     if (!f) return err_user("%s: %s: want a readable study file", path, strerror(errno));
-    *text = mem_alloc(FILE_BYTES + 1);
-    *bytes = fread(*text, 1, FILE_BYTES + 1, f);
+    read_text(text, bytes, f);
     bool failed = ferror(f);
     fclose(f);
     if (failed) return err_user("%s: %s: want a readable study file", path, strerror(errno));
