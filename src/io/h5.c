@@ -169,7 +169,7 @@ Err h5_create_sealed(H5File *file, const char *path) {
 
 /* XXH3 of what follows in an open file; -1: it cannot be read. */
 static int digest_rest(uint64_t *digest, int fd) {
-    enum { PIECE = 1 << 20 };
+    enum { PIECE = 1 << 16 };
     XXH3_state_t *state = XXH3_createState();
     char *piece = mem_alloc(PIECE);
     ssize_t n;

@@ -18,12 +18,13 @@ static char *rehearsed;
 
 /* A child that takes more processor time than this hangs (a file system that stands still takes none), and one that takes
  * more stack calls itself without end. */
-enum { REHEARSAL_SECONDS = 20, REHEARSAL_BYTES_A_SECOND = 10000000, REHEARSAL_STACK = 8 << 20 };
+enum { REHEARSAL_BYTES_A_SECOND = 10000000, REHEARSAL_STACK = 8 << 20 };
+static int rehearsal_seconds = 20;
 
 void rehearse_note(const char *path, int64_t bytes) {
     if (!rehearsed) return;
     snprintf(rehearsed, COMMIT_PATH, "%s", path);
-    const struct itimerval time = {.it_value.tv_sec = REHEARSAL_SECONDS + bytes / REHEARSAL_BYTES_A_SECOND};
+    const struct itimerval time = {.it_value.tv_sec = rehearsal_seconds + bytes / REHEARSAL_BYTES_A_SECOND};
     setitimer(ITIMER_PROF, &time, NULL);
 }
 
