@@ -46,15 +46,13 @@ def numbers(r, arm):
 
 
 print("a. equivariance error and loss by weight, three seeds")
-weight, error = [], []
-for w in ("0.01", "0.1", "1", "10"):
-    r = read(f"remul-{w}")
-    cells = r["cells"]
-    so3 = measured(r, "equivariance", "so3")
-    mine = np.flatnonzero(cells["arm"] == b"transformer_remul")
-    weight += [float(w)] * len(mine)
-    error += [so3[int(c)] for c in mine]
-    print(f"     weight {w:>5}: E' {np.mean(error[-len(mine):]):.4f}, loss {cells['loss'][mine].mean():.4f}")
+r = read("remul")
+cells = r["cells"]
+so3 = measured(r, "equivariance", "so3")
+swept = np.flatnonzero(cells["arm"] == b"transformer_remul")
+weight, error = cells["swept"][swept], np.array([so3[int(c)] for c in swept])
+for w in sorted(set(weight)):
+    print(f"     weight {w:>5g}: E' {error[weight == w].mean():.4f}, loss {cells['loss'][swept][weight == w].mean():.4f}")
 for arm in (b"transformer", b"transformer_augmented"):
     mine = np.flatnonzero(cells["arm"] == arm)
     print(f"     {arm.decode()}: E' {np.mean([so3[int(c)] for c in mine]):.4f}, loss {cells['loss'][mine].mean():.4f}")

@@ -13,9 +13,7 @@ study() { # FILE [-key value ...]
 mkdir -p "$folder"
 data="-data_path $folder/related-data.h5"
 canonical="-data_path $folder/related-canonical.h5"
-for weight in 0.01 0.1 1 10; do
-    study input/remul.yaml $data -study_name "remul-$weight" -remul_equivariance "$weight"
-done
+study input/remul.yaml $data
 study input/augerino.yaml $data
 study input/augerino.yaml $canonical -study_name augerino-withheld -data_inputs none -data_frame canonical -data_origin frame
 study input/approximate.yaml $canonical

@@ -13,7 +13,12 @@ short="-study_steps 4 -study_seeds 1 -study_datasets 8 -study_test_trajectories 
     -study_test_samples 8 -study_validation_samples 8 -measure_samples 4 -measure_motions 2 -data_trajectories 12 -data_frames 6
     -study_folder $t/runs -study_fit false -train_curve_samples 0 -train_batch 4"
 
-$run input/remul.yaml $short -data_path "$t/d.h5" -remul_penalty gradnorm >"$t/out" 2>&1 || fail "remul"
+$run input/remul.yaml $short -data_path "$t/d.h5" -remul_equivariance 1 -remul_penalty gradnorm >"$t/out" 2>&1 || fail "remul"
+sweep="$run input/remul.yaml $short -data_path $t/d.h5 -study_name sweep"
+$sweep -remul_equivariance 0.1,1 >"$t/out" 2>&1 || fail "remul, two weights"
+$sweep >"$t/out" 2>&1 || fail "remul, four weights"
+grep -q '2 of 6 cells to run' "$t/out" || fail "weights that are added train new cells only"
+$sweep -study_name anchored -remul_equivariance 1 -remul_anchor prediction >"$t/out" 2>&1 || fail "remul, anchored"
 $run input/augerino.yaml $short -data_path "$t/d.h5" >"$t/out" 2>&1 || fail "augerino"
 $run input/augerino.yaml $short -study_name withheld -data_path "$t/c.h5" -data_inputs none -data_frame canonical \
     -data_origin frame >"$t/out" 2>&1 || fail "augerino, withheld"
@@ -38,6 +43,15 @@ def numbers(study, arm):
 names, value = numbers("remul", "transformer_remul")
 assert names == ["loss_objective", "loss_equivariance", "weight_objective", "weight_equivariance"], names
 assert abs(value[2] + value[3] - 2) < 1e-9 and value[2] != 1, value
+# A weight that is swept is a column; of those that differ in it alone the best on the validation set keeps its role.
+c, _ = cells("sweep")
+mine = c["arm"] == b"transformer_remul"
+assert sorted(c["swept"][mine]) == [0.01, 0.1, 1, 10] and np.isnan(c["swept"][~mine]).all(), c["swept"]
+assert [i for i in c["id"][mine] if b"-e0.1-" in i] and len(set(c["loss"][mine])) == 4, c["id"]
+best = np.flatnonzero(mine)[np.argmin(c["validation_loss"][mine])]
+assert [i for i in np.flatnonzero(mine) if c["role"][i] == b"grid"] == [best], c["role"]
+c, _ = cells("anchored")
+assert [i for i in c["id"] if b"-prediction-" in i and i.startswith(b"transformer_remul")], c["id"]
 names, value = numbers("augerino", "transformer_augerino")
 assert len(names) == 12 and names[2] == "rotation_z" and np.isfinite(value).all() and (value > 0).all(), (names, value)
 names, value = numbers("related", "transformer_shared")
@@ -58,5 +72,7 @@ refused 'turns scenes by their gravity' $run "$t/related.yaml" $short -data_path
     -study_arms transformer_canonical -data_inputs none
 refused 'remul.equivariance = 0: want one' $run input/remul.yaml $short -data_path "$t/d.h5" -remul_objective 0 \
     -remul_equivariance 0
+refused '4 weights: want one where remul.penalty' $run input/remul.yaml $short -data_path "$t/d.h5" -remul_penalty gradnorm
+refused 'remul.equivariance lists 1 twice' $run input/remul.yaml $short -data_path "$t/d.h5" -remul_equivariance 1,2,1
 refused 'gatr_fixed.kind = free there, direction here' $run input/approximate.yaml $short -data_path "$t/c.h5" \
     -gatr_fixed_kind direction

@@ -19,6 +19,7 @@ enum { RATES_CASES = 256, RATES_ARMS = 16 };
 /** One case. Losses are geometric means over seeds. */
 typedef struct RateCase {
     int64_t parameters, steps, batch, dataset, width, depth, heads;
+    double swept;      /* what its training procedure sweeps; NaN: nothing */
     int rates, seeds;  /* different rates; seeds of the best one */
     double best;       /* rate with the least loss */
     bool edge;         /* it is the lowest or highest of the sweep */

@@ -29,7 +29,7 @@ enum { OUTCOME_DONE = 0, OUTCOME_DIVERGED = 1, OUTCOME_FAILED = 2, OUTCOME_STOPP
 typedef struct CellRecord {
     char id[RESULTS_ID];     /* unique in the study, from its sizes: gatr-w8x2-n100-d1024-s1 */
     char arm[RESULTS_NAME];  /* transformer, transformer_augmented, gatr */
-    char role[RESULTS_NAME]; /* grid: scaling cells; data: data-efficiency cells; lr: learning-rate sweep */
+    char role[RESULTS_NAME]; /* grid: scaling cells; data: data-efficiency cells; lr: of a sweep, not the best */
     int64_t width, depth, heads;
     int64_t scalars, multi_query, increase; /* the rest of the shape, as in nn/model.h; -1: not recorded */
     int64_t fixed;                          /* fixed inputs of gatr_fixed; 0 where there are none */
@@ -41,7 +41,8 @@ typedef struct CellRecord {
     double epochs;                          /* samples seen over those of the training set; NaN: not recorded */
     char data[RESULTS_DIGEST]; /* digest of all trajectories that decide its numbers; empty: not recorded */
     int64_t seed;
-    double lr; /* peak learning rate */
+    double lr;    /* peak learning rate */
+    double swept; /* what its procedure sweeps (remul.equivariance); NaN: nothing, or not recorded */
     int64_t dp, tp;
     double compute[CURRENCIES]; /* C: of training, in the units of io/currency.h; NaN where it was not measured */
     double seconds;             /* wall seconds of training */
@@ -49,7 +50,8 @@ typedef struct CellRecord {
     double loss;                /* on the fixed test set, at the end; NaN when diverged */
     double loss_error;          /* standard error of it, for the choice of test trajectories; NaN: not known */
     double loss_initial;        /* on the samples of curves, before training */
-    double validation_loss;     /* on the validation set, at the end: decides between learning rates */
+    double
+        validation_loss; /* on the validation set, at the end: decides between learning rates, and weights that are swept */
     int64_t outcome, attempts;
     int64_t curve_points;
     char numbers[RESULTS_NUMBERS]; /* names of the numbers in CurvePoint.procedure, by comma; empty: it has none */

@@ -16,9 +16,10 @@ typedef enum CellState {
     CELL_STATES
 } CellState;
 
-/** What the cells of an arm at one model size have in common. */
+/** What the cells of an arm at one model size have in common, and at one of the weights that its procedure sweeps. */
 typedef struct GridKind {
     TrainJob job; /* of one of its cells */
+    double swept; /* that weight; NaN: it sweeps none */
     int64_t parameters;
     double nominal, executed; /* FLOP of a step, of the layout without tensor parallelism */
 } GridKind;
@@ -48,10 +49,12 @@ typedef struct Grid {
     Cell *cell; /* most executed FLOP first */
     int kinds;
     GridKind *kind;
+    int swept; /* options of procedures with one weight each, for jobs */
+    OptionRoom **options;
 } Grid;
 
-/** Every cell of the study: arms x sizes x steps x seeds x learning rates on the largest dataset, and the smaller
- *  datasets at one size and length. sampled: the trajectories only stand in for those of the study. Errors: sizes and
+/** Every cell of the study: arms x sizes x steps x seeds x learning rates x what a procedure sweeps, on the largest dataset,
+ *  and the smaller datasets at one size and length. sampled: the trajectories only stand in for those of the study. Errors: sizes and
  *  layouts that do not divide. Not collective. */
 Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, bool sampled);
 void grid_free(Grid *grid);

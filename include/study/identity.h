@@ -1,7 +1,7 @@
 /** What a finished cell is: the value of each key that decides its numbers, whatever else the study file says.
  *
  *  Its record has them as columns (arm, shape, steps, batch, training set, seed, learning rate, and the digest of its
- *  trajectories) and as the attributes of /provenance (train.*, the keys of its procedure, the held-out sets, precision).
+ *  trajectories, what its procedure sweeps) and as the attributes of /provenance (train.*, the keys of its procedure, the held-out sets, precision).
  *  Layouts, folders, the fit, other arms, other sizes and how long the lists are do not decide. A key that came after the
  *  record had its default there, or what its KeySpec says (options_differ); a column that came later has the fallback of
  *  its field, and what was recorded otherwise is taken from there.
@@ -25,5 +25,6 @@ Err identity_check_stranger(Results *one, const char *path, const Grid *grid, co
 /** Peak learning rates that are equal but for rounding. */
 bool identity_same_rate(double a, double b);
 
-/** An order, as strcmp gives one, in which cells are equal that differ in nothing but the peak learning rate. */
-int identity_order_but_rate(const CellRecord *a, const CellRecord *b);
+/** An order, as strcmp gives one, in which cells are equal that differ in nothing but the peak learning rate and what a
+ *  procedure sweeps. */
+int identity_order_but_sweeps(const CellRecord *a, const CellRecord *b);

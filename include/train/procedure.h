@@ -29,7 +29,14 @@ struct Procedure {
     const KeySpec *keys; /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
     int n_keys;
 
-    /** Refuses options that do not fit together, or the data. NULL: all do. */
+    /** One of its keys, a list of numbers, each of which a study trains by itself; the rest of what follows sees one. NULL:
+     *  it has none. */
+    const char *swept;
+
+    /** What the names of its cells say of these options; NULL, the function or what it returns: nothing. */
+    const char *(*mark)(const void *options);
+
+    /** Refuses options that do not fit together, or the data; a swept list is whole. NULL: all do. */
     Err (*check)(const void *options, const TrainData *data);
 
     /** Factor on the work of a step, for what the procedure computes beside its views. NULL: 1. */
@@ -81,6 +88,14 @@ extern const Procedure procedure_plain, procedure_augmented, procedure_remul, pr
     procedure_shared;
 extern const Procedure *const procedures[]; /* every one of them: src/train/procedure.c */
 extern const int n_procedures;
+
+/** The list of the key that is swept, in its options; NULL: it has none. And its options with entry i of the list alone:
+ *  returns the entry, NAN where there is no list. Not collective. */
+const RealList *procedure_swept(const Procedure *procedure, const void *options);
+double procedure_take(OptionRoom *one, const Procedure *procedure, const void *options, int i);
+
+/** The one entry that the list has by default; NAN where there is no list. Not collective. */
+double procedure_swept_default(const Procedure *procedure);
 
 /** The state of a run and its end. Not collective. */
 void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *options, const SampleStream *stream,

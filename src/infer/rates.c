@@ -25,7 +25,8 @@ typedef struct Sweep {
 
 static bool same_case(const RateCase *c, const CellRecord *r) {
     return c->parameters == r->parameters && c->steps == r->steps && c->batch == r->batch && c->dataset == r->dataset &&
-           c->width == r->width && c->depth == r->depth && c->heads == r->heads;
+           c->width == r->width && c->depth == r->depth && c->heads == r->heads &&
+           (c->swept == r->swept || (isnan(c->swept) && isnan(r->swept)));
 }
 
 static int by_size_and_length(const void *a, const void *b) {
@@ -48,7 +49,8 @@ static Err find_cases(RateRule *rule, const Results *results) {
                                              .dataset = r->dataset,
                                              .width = r->width,
                                              .depth = r->depth,
-                                             .heads = r->heads};
+                                             .heads = r->heads,
+                                             .swept = r->swept};
     }
     qsort(rule->at, (size_t)rule->cases, sizeof *rule->at, by_size_and_length);
     return ERR_NONE;

@@ -29,7 +29,7 @@
 static const ResultsField cell_fields[] = {
     CELL_TEXT(id, RESULTS_ID, "name of the cell, unique in the study"),
     CELL_TEXT(arm, RESULTS_NAME, "model and training procedure"),
-    CELL_TEXT(role, RESULTS_NAME, "grid: scaling; data: data efficiency; lr: learning-rate sweep"),
+    CELL_TEXT(role, RESULTS_NAME, "grid: scaling; data: data efficiency; lr: of a sweep, not the best"),
     CELL(width, H5_I64, "1", "hidden channels (of multivectors, for gatr)"),
     CELL(depth, H5_I64, "1", "blocks"),
     CELL(heads, H5_I64, "1", "attention heads"),
@@ -55,6 +55,8 @@ static const ResultsField cell_fields[] = {
      NULL},
     CELL(seed, H5_I64, "1", "seed of initialisation and sample order"),
     CELL(lr, H5_F64, "1", "peak learning rate"),
+    CELL_LATER(swept, H5_F64, "nan", "1",
+               "what its training procedure sweeps (remul.equivariance); NaN: nothing, or not recorded"),
     CELL(dp, H5_I64, "ranks", "data-parallel ranks"),
     CELL(tp, H5_I64, "ranks", "tensor-parallel ranks"),
     CURRENCY_ROWS(CELL_COMPUTE) CELL(seconds, H5_F64, "s", "wall time of training"),

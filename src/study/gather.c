@@ -34,19 +34,19 @@ Err gather_check(const Grid *grid, const StudyOptions *o) {
 
 static int by_cell_and_loss(const void *x, const void *y) {
     const CellRecord *a = *(const CellRecord *const *)x, *b = *(const CellRecord *const *)y;
-    int order = identity_order_but_rate(a, b);
+    int order = identity_order_but_sweeps(a, b);
     double u = isnan(a->validation_loss) ? INFINITY : a->validation_loss;
     double v = isnan(b->validation_loss) ? INFINITY : b->validation_loss;
     return order ? order : (u > v) - (u < v);
 }
 
-/* Of cells that differ in nothing but the learning rate, the best on the validation set keeps its role. */
-static void choose_rates(Results *all) {
+/* Of cells that differ in nothing but what is swept, the best on the validation set keeps its role. */
+static void choose_swept(Results *all) {
     CellRecord **by = MEM_NEW(CellRecord *, all->cells + 1), *best = NULL;
     for (int64_t i = 0; i < all->cells; i++) by[i] = &all->cell[i];
     qsort(by, (size_t)all->cells, sizeof *by, by_cell_and_loss);
     for (int64_t i = 0; i < all->cells; i++) {
-        bool same = i > 0 && !identity_order_but_rate(by[i], best);
+        bool same = i > 0 && !identity_order_but_sweeps(by[i], best);
         if (!same) best = by[i];
         if (same && by[i]->validation_loss != best->validation_loss && !isnan(best->validation_loss))
             snprintf(by[i]->role, sizeof by[i]->role, "lr");
@@ -180,7 +180,7 @@ static void share_text(char **text, const Comm *comm) {
 /* What goes into the file beside the cells of the grid, on the root. */
 static void complete(Found *found, const Grid *grid, const StudyOptions *options) {
     read_strangers(found, grid, options);
-    choose_rates(&found->all);
+    choose_swept(&found->all);
     say_missing(grid);
     int missing = weights_keep(&found->all, options);
     if (missing) log_line("%d cells were finished before weights were kept: they have none", missing);

@@ -47,7 +47,9 @@ static double rate_of(const RateOptions *r, int rate, int64_t parameters, int64_
 }
 
 typedef struct Choice {
-    int arm, size, rate; /* indices in study.arms, in the lists of the model, in the rates of the arm */
+    int arm, size, rate,
+        weight; /* indices in study.arms, in the lists of the model, in the rates of the arm, in what its
+                                    procedure sweeps */
     int64_t steps, dataset, seed;
     const char *role;
 } Choice;
@@ -58,7 +60,7 @@ typedef struct Maker {
     const StudyOptions *options;
     const TrainData *data;
     bool sampled;
-    int first_kind[STUDY_ARMS]; /* of each of study.arms; sizes follow */
+    int first_kind[STUDY_ARMS]; /* of each of study.arms; sizes follow, at each weight that is swept */
     int64_t digest_of;          /* the training set of the digest below; 0: none yet */
     char digest[DATASET_DIGEST];
 } Maker;
@@ -67,8 +69,28 @@ static int sizes_of(const StudyOptions *o, int arm) {
     return study_options_sizes(o, arm_find(o->arms.at[arm])->kind)->width.n;
 }
 
-/* What the cells of an arm at one size have in common, once. */
-static Err add_kind(Maker *m, int arm, int size) {
+/* Entries of what the procedure of an arm sweeps. */
+static int weights_of(const StudyOptions *o, int arm) {
+    const Procedure *procedure = arm_find(o->arms.at[arm])->procedure;
+    const RealList *list = procedure_swept(procedure, study_options_procedure(o, procedure));
+    return list ? list->n : 1;
+}
+
+/* The options of an arm's procedure at one of these; the grid keeps them. */
+static const void *take_weight(double *swept, Grid *grid, const StudyOptions *o, const Procedure *procedure,
+                               int weight) {
+    const void *all = study_options_procedure(o, procedure);
+    *swept = NAN;
+    if (!procedure->swept) return all;
+    OptionRoom *one = MEM_NEW(OptionRoom, 1);
+    *swept = procedure_take(one, procedure, all, weight);
+    grid->options = mem_grow(grid->options, (size_t)(grid->swept + 1) * sizeof *grid->options);
+    grid->options[grid->swept++] = one;
+    return one;
+}
+
+/* What the cells of an arm at one size and weight have in common, once. */
+static Err add_kind(Maker *m, int arm, int size, int weight) {
     const StudyOptions *o = m->options;
     const Arm *a = arm_find(o->arms.at[arm]);
     ModelShape shape = shape_of(o, a, size, m->data);
@@ -80,15 +102,15 @@ static Err add_kind(Maker *m, int arm, int size) {
                      .job = {.kind = a->kind,
                              .shape = shape,
                              .procedure = a->procedure,
-                             .procedure_options = study_options_procedure(o, a->procedure),
                              .measures = &o->chosen,
                              .steps = 1,
                              .dataset = study_options_trajectories(o),
                              .seed = 1}};
+    Grid *grid = m->grid;
+    kind.job.procedure_options = take_weight(&kind.swept, grid, o, a->procedure, weight);
     ModelFlops step = forecast_flops(&kind.job, &o->train, m->data, 1);
     kind.nominal = step.nominal;
     kind.executed = step.executed;
-    Grid *grid = m->grid;
     grid->kind = mem_grow(grid->kind, (size_t)(grid->kinds + 1) * sizeof *grid->kind);
     grid->kind[grid->kinds++] = kind;
     return ERR_NONE;
@@ -102,7 +124,8 @@ static Err add_kinds(Maker *m) {
         if (procedure->check) TRY(procedure->check(keys, m->data));
         TRY(train_check(&o->train, procedure, keys, o->dp));
         m->first_kind[a] = m->grid->kinds;
-        for (int s = 0; s < sizes_of(o, a); s++) TRY(add_kind(m, a, s));
+        for (int w = 0; w < weights_of(o, a); w++)
+            for (int s = 0; s < sizes_of(o, a); s++) TRY(add_kind(m, a, s, w));
     }
     return ERR_NONE;
 }
@@ -113,17 +136,33 @@ static void rate_text(char text[32], double rate) {
     if (strtod(text, NULL) != rate) snprintf(text, 32, "%.17g", rate);
 }
 
+/* What a cell's procedure does that its arm does not say: a weight that is not its key's default, so that names stay as they
+ * are when a sweep gets more of them, and its mark. */
+static void procedure_text(char text[48], const Cell *cell) {
+    const TrainJob *job = &cell->job;
+    char digits[32];
+    const char *mark = job->procedure->mark ? job->procedure->mark(job->procedure_options) : NULL;
+    text[0] = 0;
+    if (!isnan(cell->record.swept) && cell->record.swept != procedure_swept_default(job->procedure)) {
+        rate_text(digits, cell->record.swept);
+        snprintf(text, 48, "-e%s", digits);
+    }
+    size_t used = strlen(text);
+    if (mark) snprintf(text + used, 48 - used, "-%s", mark);
+}
+
 /* The name of a cell has all by which the cells of a study can differ; the rate where several are swept. */
 static void name_cell(char id[RESULTS_ID], const Cell *cell, double rate, bool swept) {
     const CellRecord *r = &cell->record;
-    char digits[32], suffix[40] = "", scalars[32] = "", fixed[32] = "";
+    char digits[32], suffix[40] = "", scalars[32] = "", fixed[32] = "", procedure[48];
+    procedure_text(procedure, cell);
     rate_text(digits, rate);
     if (swept) snprintf(suffix, sizeof suffix, "-lr%s", digits);
     if (r->scalars) snprintf(scalars, sizeof scalars, "s%lld", (long long)r->scalars);
     if (r->fixed) snprintf(fixed, sizeof fixed, "k%lld", (long long)r->fixed);
-    int n = snprintf(id, RESULTS_ID, "%s-w%lld%sx%lldh%lld%s-t%lld-n%lld-r%lld%s", r->arm, (long long)r->width, scalars,
-                     (long long)r->depth, (long long)r->heads, fixed, (long long)r->steps, (long long)r->dataset,
-                     (long long)r->seed, suffix);
+    int n = snprintf(id, RESULTS_ID, "%s-w%lld%sx%lldh%lld%s%s-t%lld-n%lld-r%lld%s", r->arm, (long long)r->width,
+                     scalars, (long long)r->depth, (long long)r->heads, fixed, procedure, (long long)r->steps,
+                     (long long)r->dataset, (long long)r->seed, suffix);
     CHECK(n < RESULTS_ID, "a name of %d letters", n);
 }
 
@@ -147,7 +186,7 @@ static void add_cell(Maker *m, Choice c) {
     const StudyOptions *o = m->options;
     const Arm *arm = arm_find(o->arms.at[c.arm]);
     const RateOptions *rates = &o->rates[arm - arms];
-    int k = m->first_kind[c.arm] + c.size;
+    int k = m->first_kind[c.arm] + c.weight * sizes_of(o, c.arm) + c.size;
     const GridKind *kind = &m->grid->kind[k];
     const ModelShape *shape = &kind->job.shape;
     int64_t n = kind->parameters;
@@ -178,6 +217,7 @@ static void add_cell(Maker *m, Choice c) {
     r->epochs = (double)r->samples / (double)batch_samples(m->data, &seen);
     r->seed = c.seed;
     r->lr = lr;
+    r->swept = kind->swept;
     if (!m->sampled) snprintf(r->data, sizeof r->data, "%s", digest_of(m, c.dataset));
     cell->rate = rates->lr.at[c.rate];
     cell->swept = rates->lr.n > 1;
@@ -189,48 +229,78 @@ static void add_cell(Maker *m, Choice c) {
     cell->flop_executed = kind->executed * (double)c.steps;
 }
 
-/* The cells of one arm at one learning rate that meet compute budgets. */
-static Err add_budgets(Maker *m, int arm, int rate) {
+/* ---- The cells of one arm at one learning rate and weight, which `all` says. ---- */
+
+/* Those that meet compute budgets. */
+static Err add_budgets(Maker *m, Choice all) {
     const StudyOptions *o = m->options;
     const BudgetOptions *b = &o->budget;
-    const Arm *a = arm_find(o->arms.at[arm]);
+    const Arm *a = arm_find(o->arms.at[all.arm]);
     const RateOptions *rates = &o->rates[a - arms];
-    BudgetSizes sizes = {.n = sizes_of(o, arm),
+    BudgetSizes sizes = {.n = sizes_of(o, all.arm),
                          .batch = o->train.batch,
                          .optimum = rates->optimum,
                          .optimum_exponent = rates->optimum_exponent};
     for (int s = 0; s < sizes.n; s++) {
-        const GridKind *kind = &m->grid->kind[m->first_kind[arm] + s];
+        const GridKind *kind = &m->grid->kind[m->first_kind[all.arm] + all.weight * sizes.n + s];
         sizes.parameters[s] = (double)kind->parameters;
         sizes.flop[s] = b->currency == CURRENCY_EXECUTED ? kind->executed : kind->nominal;
     }
+    all.dataset = study_options_trajectories(o);
+    all.role = "grid";
     for (int k = 0; k < b->budgets.n; k++) {
         int64_t steps[OPTION_LIST];
         TRY(budget_steps(steps, b, k, &sizes, a->name));
-        for (int s = 0; s < sizes.n; s++)
-            for (int64_t seed = 1; steps[s] && seed <= budget_seeds(b, k); seed++)
-                add_cell(m, (Choice){arm, s, rate, steps[s], study_options_trajectories(o), seed, "grid"});
+        for (all.size = 0; all.size < sizes.n; all.size++)
+            for (all.seed = 1; steps[all.size] && all.seed <= budget_seeds(b, k); all.seed++) {
+                all.steps = steps[all.size];
+                add_cell(m, all);
+            }
     }
     return ERR_NONE;
 }
 
-/* The cells of one arm at one learning rate and seed that have a length of study.steps. */
-static void add_arm(Maker *m, int arm, int rate, int64_t seed) {
+/* Those of one seed that have a length of study.steps. */
+static void add_lengths(Maker *m, Choice all, int64_t seed) {
     const StudyOptions *o = m->options;
-    int64_t whole = study_options_trajectories(o);
-    for (int s = 0; s < sizes_of(o, arm); s++)
-        for (int t = 0; t < o->steps.n; t++) add_cell(m, (Choice){arm, s, rate, o->steps.at[t], whole, seed, "grid"});
+    all.seed = seed;
+    all.dataset = study_options_trajectories(o);
+    all.role = "grid";
+    for (all.size = 0; all.size < sizes_of(o, all.arm); all.size++)
+        for (int t = 0; t < o->steps.n; t++) {
+            all.steps = o->steps.at[t];
+            add_cell(m, all);
+        }
 }
 
 /* Those on the smaller training sets, and on the whole where the grid has none such. */
-static void add_datasets(Maker *m, int arm, int rate) {
+static void add_datasets(Maker *m, Choice all) {
     const StudyOptions *o = m->options;
     const IntList *seeds = o->data_seeds.n ? &o->data_seeds : &o->seeds;
+    all.size = (int)o->data_size;
+    all.role = "data";
     for (int s = 0; o->datasets.n > 1 && s < seeds->n; s++)
         for (int t = 0; t < o->data_steps.n; t++)
-            for (int d = 0; d < o->datasets.n; d++)
-                add_cell(m, (Choice){arm, (int)o->data_size, rate, o->data_steps.at[t], o->datasets.at[d], seeds->at[s],
-                                     "data"});
+            for (int d = 0; d < o->datasets.n; d++) {
+                all.seed = seeds->at[s];
+                all.steps = o->data_steps.at[t];
+                all.dataset = o->datasets.at[d];
+                add_cell(m, all);
+            }
+}
+
+/* All cells of an arm. */
+static Err add_arm(Maker *m, int arm) {
+    const StudyOptions *o = m->options;
+    int rates = o->rates[arm_find(o->arms.at[arm]) - arms].lr.n;
+    for (int r = 0; r < rates; r++)
+        for (int w = 0; w < weights_of(o, arm); w++) {
+            Choice all = {.arm = arm, .rate = r, .weight = w};
+            for (int s = 0; s < o->seeds.n; s++) add_lengths(m, all, o->seeds.at[s]);
+            TRY(add_budgets(m, all));
+            add_datasets(m, all);
+        }
+    return ERR_NONE;
 }
 
 static int by_id(const void *x, const void *y) {
@@ -296,14 +366,7 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
     if (options->dp > options->train.batch)
         return err_user("%s: layout.dp = %lld: want at most train.batch = %lld", options_source(),
                         (long long)options->dp, (long long)options->train.batch);
-    for (int a = 0; a < options->arms.n; a++) {
-        const Arm *arm = arm_find(options->arms.at[a]);
-        for (int r = 0; r < options->rates[arm - arms].lr.n; r++) {
-            for (int s = 0; s < options->seeds.n; s++) add_arm(&m, a, r, options->seeds.at[s]);
-            TRY(add_budgets(&m, a, r));
-            add_datasets(&m, a, r);
-        }
-    }
+    for (int a = 0; a < options->arms.n; a++) TRY(add_arm(&m, a));
     drop_repeats(grid);
     TRY(check_repeats(grid, options, data));
     qsort(grid->cell, (size_t)grid->n, sizeof *grid->cell, by_work);
@@ -311,6 +374,8 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
 }
 
 void grid_free(Grid *grid) {
+    for (int i = 0; i < grid->swept; i++) mem_free(grid->options[i]);
+    mem_free(grid->options);
     mem_free(grid->cell);
     mem_free(grid->kind);
     *grid = (Grid){0};

@@ -34,13 +34,18 @@ static int64_t number_of(const CellRecord *r, int column) {
     return x;
 }
 
-int identity_order_but_rate(const CellRecord *a, const CellRecord *b) {
+int identity_order_but_sweeps(const CellRecord *a, const CellRecord *b) {
     for (int c = 0; c < COLUMNS; c++) {
         int64_t x = number_of(a, c), y = number_of(b, c);
         if (x != y) return x < y ? -1 : 1;
     }
     int order = strcmp(a->arm, b->arm);
     return order ? order : strcmp(a->data, b->data);
+}
+
+/* Equal but for rounding, or nothing on both sides. */
+static bool same_swept(double a, double b) {
+    return isnan(a) == isnan(b) && (isnan(a) || fabs(a - b) <= 1e-9 * fabs(b));
 }
 
 bool identity_same_rate(double a, double b) {
@@ -58,6 +63,11 @@ static Err check_columns(const CellRecord *r, const char *path, const Cell *want
         snprintf(here, sizeof here, "%lld", (long long)number_of(w, c));
         return other(path, key, there, here);
     }
+    if (!same_swept(r->swept, w->swept)) {
+        snprintf(there, sizeof there, "%.10g", r->swept);
+        snprintf(here, sizeof here, "%.10g", w->swept);
+        return other(path, want->job.procedure->swept, there, here);
+    }
     if (identity_same_rate(r->lr, w->lr)) return ERR_NONE;
     snprintf(key, sizeof key, "peak learning rate (%s.lr, %s.lr_exponent)", w->arm, w->arm);
     snprintf(there, sizeof there, "%.10g", r->lr);
@@ -65,10 +75,20 @@ static Err check_columns(const CellRecord *r, const char *path, const Cell *want
     return other(path, key, there, here);
 }
 
+/* What is swept, from a record that has it as a key alone: it had one value then, which was the default before there was a
+ * key. */
+static void complete_swept(CellRecord *r, const char *record, const Procedure *procedure) {
+    if (!procedure->swept || !isnan(r->swept)) return;
+    char *value = record_value(record, procedure->swept);
+    r->swept = value ? strtod(value, NULL) : procedure_swept_default(procedure);
+    mem_free(value);
+}
+
 /* Columns that the record lacks: multi_query and increase are among its keys, and scalar channels in its name, which is
  * the cell's. */
 static void complete(CellRecord *r, const char *record, const Cell *want) {
     char key[64];
+    complete_swept(r, record, want->job.procedure);
     if (r->scalars < 0) r->scalars = want->record.scalars;
     snprintf(key, sizeof key, "%s.multi_query", want->job.kind->name);
     char *multi_query = record_value(record, key);
@@ -85,6 +105,16 @@ static void complete(CellRecord *r, const char *record, const Cell *want) {
 static Err check_keys(const char *record, const char *path, const void *filled, const KeySpec *specs, int n) {
     KeyDifference d;
     return options_differ(&d, record, filled, specs, n) ? other(path, d.key, d.there, d.here) : ERR_NONE;
+}
+
+/* The keys of a procedure but for a list that it sweeps, whose entry is a column. */
+static Err check_procedure(const char *record, const char *path, const TrainJob *job) {
+    const Procedure *p = job->procedure;
+    for (int i = 0; i < p->n_keys; i++) {
+        if (p->swept && !strcmp(p->keys[i].key, p->swept)) continue;
+        TRY(check_keys(record, path, job->procedure_options, &p->keys[i], 1));
+    }
+    return ERR_NONE;
 }
 
 /* What a model is made of beside the sizes that are columns: its keys that choose one of several words. */
@@ -133,12 +163,11 @@ static Err check_row(CellRecord *r, const char *record, const char *path, const 
 
 Err identity_check(Results *one, const char *path, const Cell *want, const StudyOptions *o) {
     const char *record = one->provenance ? one->provenance : "";
-    const Procedure *procedure = want->job.procedure;
     if (one->cells != 1) return err_user("%s: holds %lld cells: want one", path, (long long)one->cells);
     if (strcmp(one->cell[0].id, want->file))
         return err_user("%s: holds the cell %s: want that of its name", path, one->cell[0].id);
     TRY(check_common(record, path, o));
-    TRY(check_keys(record, path, want->job.procedure_options, procedure->keys, procedure->n_keys));
+    TRY(check_procedure(record, path, &want->job));
     TRY(check_choices(record, path, want->job.kind, o));
     return check_row(&one->cell[0], record, path, want, o);
 }

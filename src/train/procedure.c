@@ -2,11 +2,39 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const Procedure *const procedures[] = {&procedure_plain, &procedure_augmented, &procedure_remul,
                                        &procedure_gated, &procedure_augerino,  &procedure_shared};
 const int n_procedures = sizeof procedures / sizeof *procedures;
+
+static const KeySpec *swept_key(const Procedure *procedure) {
+    for (int i = 0; procedure->swept && i < procedure->n_keys; i++)
+        if (!strcmp(procedure->keys[i].key, procedure->swept)) return &procedure->keys[i];
+    CHECK(!procedure->swept, "procedure %s: no key %s", procedure->name, procedure->swept);
+    return NULL;
+}
+
+const RealList *procedure_swept(const Procedure *procedure, const void *options) {
+    const KeySpec *key = swept_key(procedure);
+    return key ? (const RealList *)((const char *)options + key->offset) : NULL;
+}
+
+double procedure_take(OptionRoom *one, const Procedure *procedure, const void *options, int i) {
+    const KeySpec *key = swept_key(procedure);
+    memcpy(one, options, sizeof *one);
+    if (!key) return NAN;
+    RealList *list = (RealList *)(one->bytes + key->offset);
+    list->at[0] = list->at[i];
+    list->n = 1;
+    return list->at[0];
+}
+
+double procedure_swept_default(const Procedure *procedure) {
+    const KeySpec *key = swept_key(procedure);
+    return key ? strtod(key->fallback, NULL) : NAN;
+}
 
 void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *options, const SampleStream *stream,
                      Pass *pass) {

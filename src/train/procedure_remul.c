@@ -24,7 +24,8 @@ typedef enum Anchor { LABEL, PREDICTION } Anchor;
 enum { OBJECTIVE, EQUIVARIANCE, PARTS };
 
 typedef struct Options {
-    double weight[PARTS];
+    double objective;
+    RealList equivariance; /* of which a study trains each by itself */
     int64_t samples;
     int group, loss, penalty, anchor;
     double gamma, rate;
@@ -32,10 +33,10 @@ typedef struct Options {
 
 #define AT(member) offsetof(Options, member)
 static const KeySpec keys[] = {
-    {"remul.objective", KEY_REAL, AT(weight[OBJECTIVE]), "1", 0, 1e6, NULL, "1",
+    {"remul.objective", KEY_REAL, AT(objective), "1", 0, 1e6, NULL, "1",
      "weight of the loss on samples as they are; 0: they are not shown"},
-    {"remul.equivariance", KEY_REAL, AT(weight[EQUIVARIANCE]), "1", 0, 1e6, NULL, "1",
-     "weight of the loss on moved samples; 0: they are not shown"},
+    {"remul.equivariance", KEY_REALS, AT(equivariance), "1", 0, 1e6, NULL, "1",
+     "weight of the loss on moved samples; 0: they are not shown; several are swept, each in cells of its own"},
     {"remul.samples", KEY_INT, AT(samples), "1", 1, 64, NULL, "motions", "moved copies of each sample"},
     {"remul.group", KEY_CHOICE, AT(group), "orthogonal", 0, 0, "orthogonal|rotations|gravity", "1",
      "what motions are drawn from: rotations and mirror images, rotations, rotations about gravity"},
@@ -60,24 +61,49 @@ typedef struct State {
     Anchors anchors;        /* room for them, where moved views are compared with predictions */
 } State;
 
+/* Of options that are trained: with one weight for moved samples. */
+static double weight_of(const Options *o, int part) {
+    return part == OBJECTIVE ? o->objective : o->equivariance.at[0];
+}
+
+static Err check_weights(const Options *o) {
+    const RealList *list = &o->equivariance;
+    if (!list->n) return err_user("%s: remul.equivariance: want at least one weight", options_source());
+    for (int i = 0; i < list->n; i++) {
+        if (list->at[i] == 0 && o->objective == 0 && o->penalty == CONSTANT)
+            return err_user("%s: remul.objective = 0, remul.equivariance = 0: want one of them above 0",
+                            options_source());
+        for (int k = 0; k < i; k++)
+            if (list->at[i] == list->at[k])
+                return err_user("%s: remul.equivariance lists %g twice: want each once", options_source(), list->at[i]);
+    }
+    if (o->penalty == CONSTANT || list->n == 1) return ERR_NONE;
+    return err_user("%s: remul.equivariance: %d weights: want one where remul.penalty = gradnorm, which finds its own",
+                    options_source(), list->n);
+}
+
 static Err check(const void *options, const TrainData *data) {
     const Options *o = options;
     (void)data;
-    if (o->anchor == PREDICTION && o->weight[OBJECTIVE] == 0)
-        return err_user(
-            "%s: remul.objective = 0: want it above 0 where remul.anchor = prediction: nothing else says what is "
-            "right",
-            options_source());
-    if (o->anchor == PREDICTION && o->penalty == GRADNORM)
+    TRY(check_weights(o));
+    if (o->anchor == LABEL) return ERR_NONE;
+    if (o->objective == 0)
+        return err_user("%s: remul.objective = 0: want it above 0 where remul.anchor = prediction: nothing else says "
+                        "what is right",
+                        options_source());
+    if (o->penalty == GRADNORM)
         return err_user("%s: remul.penalty = gradnorm: want constant where remul.anchor = prediction",
                         options_source());
-    if (o->penalty == GRADNORM || o->weight[OBJECTIVE] > 0 || o->weight[EQUIVARIANCE] > 0) return ERR_NONE;
-    return err_user("%s: remul.objective = 0, remul.equivariance = 0: want one of them above 0", options_source());
+    return ERR_NONE;
+}
+
+static const char *mark(const void *options) {
+    return ((const Options *)options)->anchor == PREDICTION ? "prediction" : NULL;
 }
 
 /* Views of a sample in each part of the loss. */
 static int views_in(const Options *o, int part) {
-    bool shown = o->penalty == GRADNORM || o->weight[part] > 0;
+    bool shown = o->penalty == GRADNORM || weight_of(o, part) > 0;
     if (!shown) return 0;
     return part == OBJECTIVE ? 1 : (int)o->samples;
 }
@@ -125,7 +151,7 @@ static void layout(ProcedureRun *run, Arena *arena) {
     run->state = s;
     if (!s) s = &counted;
     *s = (State){.weight = {1, 1}};
-    if (o->penalty == CONSTANT) memcpy(s->weight, o->weight, sizeof s->weight);
+    for (int k = 0; k < PARTS && o->penalty == CONSTANT; k++) s->weight[k] = weight_of(o, k);
     if (o->penalty == GRADNORM) stream_layout(s, run->pass, arena);
     if (anchors(o)) s->anchors = anchors_layout(&run->pass->batch, arena);
 }
@@ -258,6 +284,8 @@ const Procedure procedure_remul = {
     .name = "remul",
     .keys = keys,
     .n_keys = sizeof keys / sizeof *keys,
+    .swept = "remul.equivariance",
+    .mark = mark,
     .check = check,
     .views = views,
     .whole_batch = whole_batch,
