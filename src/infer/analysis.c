@@ -1,4 +1,5 @@
 #include "infer/analysis.h"
+#include "infer/methods.h"
 #include "pairs.h"
 
 #include "base/arena.h"
@@ -283,35 +284,6 @@ static void test_fit(ArmFit *arm) {
                  lack_name[found->by]);
 }
 
-/* Of the exponent a by the surrogate. */
-static Interval surrogate_interval(const CurrencyFit *c) {
-    if (c->powers.inside < FRONTIER_LEAST) return (Interval){NAN, NAN};
-    double a[LAWFREE_SAMPLES];
-    for (int i = 0; i < LAWFREE_SAMPLES; i++) a[i] = c->powers.draw[i].exponent[OPTIMUM_N];
-    return stats_interval(a, LAWFREE_SAMPLES, 0);
-}
-
-/* Exponents a of law, isoFLOP curves, envelope and surrogate, in one currency, that exclude each other. */
-static void compare_methods(ArmFit *arm, const CurrencyFit *c) {
-    const struct {
-        const char *what;
-        Interval a;
-    } method[] = {{"the law", c->a_interval},
-                  {"isoFLOP curves", c->isoflop.n.interval},
-                  {"the envelope", c->envelope.n_interval},
-                  {"the surrogate", surrogate_interval(c)}};
-    const int methods = sizeof method / sizeof *method;
-    for (int i = 0; i < methods; i++)
-        for (int j = i + 1; j < methods; j++) {
-            Interval p = method[i].a, q = method[j].a;
-            bool apart = p.hi < q.lo || q.hi < p.lo;
-            if (!apart || arm->disagreement[0]) continue;
-            snprintf(arm->disagreement, sizeof arm->disagreement,
-                     "methods disagree: a of %s [%.3f, %.3f], of %s [%.3f, %.3f]", method[i].what, p.lo, p.hi,
-                     method[j].what, q.lo, q.hi);
-        }
-}
-
 static BootstrapKind spread_kind(FitIntervals asked, bool grouped, double uneven_p) {
     const double surely_uneven = 0.01; /* p-value */
     switch (asked) {
@@ -451,7 +423,8 @@ static void refer(Analysis *a) {
             allocate(&arm->reference, arm, &arm->currency[c], a->reference, &a->options);
         else
             arm->reference = budget_without(NAN, BUDGET_UNKNOWN, "no compute known");
-        if (c >= 0 && arm->identified && law_splits(a->spec.kind)) compare_methods(arm, &arm->currency[c]);
+        bool comparable = c >= 0 && arm->identified && law_splits(a->spec.kind);
+        if (comparable) methods_disagree(arm->disagreement, &arm->currency[c]);
         if (arm->verdict == LAW_CONVERGED && arm->disagreement[0]) {
             arm->verdict = LAW_REJECTED;
             snprintf(arm->status, sizeof arm->status, "%s", arm->disagreement);
