@@ -110,6 +110,23 @@ static void crossing(void) {
     table_free(&t);
 }
 
+/* An arm of one size beside a whole one: no exponents of it are tested, and it is said why. */
+static void one_unknown(void) {
+    Table both = two_arms(&first, 0.003);
+    Table t = table_new();
+    for (int m = 0; m < 2; m++) table_arm(&t, both.arm[m]);
+    for (int64_t i = 0; i < both.n; i++)
+        if (both.at[i].arm == 0 || both.at[i].n < 1.1e7) table_add(&t, both.at[i]);
+    FitOptions o = options();
+    Analysis *a = analysis_new(&t, &o, comm_world());
+    const ExponentTest *e = &a->comparison[0].exponents;
+    EXPECT(a->arm[0].identified && !a->arm[1].identified, "%s; %s", a->arm[0].status, a->arm[1].status);
+    EXPECT(!e->valid && !strcmp(e->why, "the law of second is not identifiable"), "p = %g, %s", e->p, e->why);
+    analysis_free(a);
+    table_free(&t);
+    table_free(&both);
+}
+
 /* How far the objective rises when one variable is held. */
 static double rise(const LawProblem *problem, const LawFit *fit, int v, double at) {
     LawProblem p = *problem;
@@ -318,6 +335,7 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     multiplier();
     crossing();
+    one_unknown();
     certificate();
     many_rows();
     envelope();

@@ -32,6 +32,7 @@ typedef struct ExponentTest {
     int dof1, dof2;
     double alpha, beta; /* shared */
     bool valid;
+    char why[128]; /* why it is not */
 } ExponentTest;
 
 /** One arm of a comparison. */
@@ -49,5 +50,5 @@ typedef struct CompareArm {
 /** reach: how far beyond the data, as a factor in C, a crossover is looked for. Not collective. */
 void compare_arms(Difference *out, const CompareArm *first, const CompareArm *second, double reach);
 
-/** rows: of the two arms. Collective. */
+/** rows: of the two arms, whose laws must be identifiable. Collective. */
 void compare_exponents(ExponentTest *out, const LawRows rows[2], const LawSpec *spec, const Comm *comm);

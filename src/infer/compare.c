@@ -124,10 +124,16 @@ void compare_exponents(ExponentTest *out, const LawRows rows[2], const LawSpec *
     if (spec.exponents == LAW_EXPONENTS_SHARED) spec.exponents = LAW_EXPONENTS_FREE;
     if (spec.e == LAW_E_SHARED) spec.e = LAW_E_FREE;
     *out = (ExponentTest){0};
-    if (spec.exponents == LAW_EXPONENTS_TIED) return;
+    if (spec.exponents == LAW_EXPONENTS_TIED) {
+        snprintf(out->why, sizeof out->why, "alpha and beta are tied");
+        return;
+    }
     for (int m = 0; m < 2; m++) {
         LawProblem p = law_problem(&rows[m], 1, &spec);
-        if (rows[m].n <= p.n) return;
+        if (rows[m].n <= p.n) {
+            snprintf(out->why, sizeof out->why, "%lld rows for %d coefficients", (long long)rows[m].n, p.n);
+            return;
+        }
         law_fit(&own[m], &p, LAW_STARTS_FEW, comm);
         free_sum += own[m].objective;
         variables += p.n;
@@ -136,7 +142,10 @@ void compare_exponents(ExponentTest *out, const LawRows rows[2], const LawSpec *
     }
     out->dof2 = (int)(total - variables);
     unit /= out->dof2;
-    if (!(unit > 0)) return;
+    if (!(unit > 0)) {
+        snprintf(out->why, sizeof out->why, "the laws leave no noise");
+        return;
+    }
     spec.exponents = LAW_EXPONENTS_SHARED;
     LawProblem joint = law_problem(rows, 2, &spec);
     law_fit(&shared, &joint, LAW_STARTS_FEW, comm);

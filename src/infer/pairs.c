@@ -69,6 +69,19 @@ static void compare_in(Comparison *pair, const Analysis *a, int currency) {
     contrast_powers(&by[METHOD_SURROGATE], &free[0], &free[1]);
 }
 
+/* Of laws that are not identifiable no exponents are compared. */
+static void test_exponents(Comparison *pair, const Analysis *a, const Comm *comm) {
+    const int arm[2] = {pair->first, pair->second};
+    LawRows rows[2] = {a->rows[arm[0]], a->rows[arm[1]]};
+    for (int k = 0; k < 2; k++) {
+        if (a->arm[arm[k]].identified) continue;
+        snprintf(pair->exponents.why, sizeof pair->exponents.why, "the law of %.60s is not identifiable",
+                 a->table->arm[arm[k]]);
+        return;
+    }
+    compare_exponents(&pair->exponents, rows, &a->spec, comm);
+}
+
 void pairs_compare(Analysis *a, const Comm *comm) {
     a->comparison = MEM_NEW(Comparison, a->arms * (a->arms - 1) / 2 + 1);
     int firsts = a->options.pairs == FIT_PAIRS_FIRST ? 1 : a->arms;
@@ -78,8 +91,7 @@ void pairs_compare(Analysis *a, const Comm *comm) {
             Comparison *pair = &a->comparison[a->comparisons++];
             pair->first = i;
             pair->second = j;
-            LawRows rows[2] = {a->rows[i], a->rows[j]};
-            compare_exponents(&pair->exponents, rows, &a->spec, comm);
+            test_exponents(pair, a, comm);
             for (int c = 0; c < CURRENCIES; c++)
                 if (a->table->has[c]) compare_in(pair, a, c);
         }

@@ -128,6 +128,8 @@ static void print_comparison(const Analysis *a, const Comparison *p) {
     if (p->exponents.valid)
         log_text("  equal exponents: F(%d, %d) = %.3g, p = %.3g; shared alpha %.4f, beta %.4f", p->exponents.dof1,
                  p->exponents.dof2, p->exponents.f, p->exponents.p, p->exponents.alpha, p->exponents.beta);
+    else
+        log_text("  equal exponents: not tested, %s", p->exponents.why);
     for (int c = 0; c < CURRENCIES; c++) {
         const Difference *d = &p->currency[c];
         if (!a->table->has[c]) continue;

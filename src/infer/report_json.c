@@ -366,6 +366,7 @@ static void put_comparison(Json *j, const Analysis *a, const Comparison *p) {
     json_put_text(j, "first", a->table->arm[p->first]);
     json_put_text(j, "second", a->table->arm[p->second]);
     json_open_object(j, "exponents");
+    json_put_text(j, "status", p->exponents.valid ? "tested" : p->exponents.why);
     json_put_number(j, "F", p->exponents.valid ? p->exponents.f : NAN);
     json_put_number(j, "p", p->exponents.valid ? p->exponents.p : NAN);
     json_put_int(j, "dof1", p->exponents.dof1);
