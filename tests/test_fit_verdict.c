@@ -1,5 +1,5 @@
 // TEST single n=1,2,4
-/* What is said of a law: not identifiable, outside what was sampled, rejected by its own points. */
+/* What is said of a law: not identifiable, outside what was sampled, rejected by its own points, drifting with compute. */
 #include "infer/analysis.h"
 #include "law_surface.h"
 
@@ -176,6 +176,53 @@ static void lack_of_fit(void) {
     }
 }
 
+/* Runs at six budgets, whose law has another a above the third: 1/3 and 2/3, or 1/3 all along. */
+static Table two_ranges(bool drifts, double noise) {
+    static const Law low = {.kind = &law_chinchilla, .a = 1, .b = 1, .e = -INFINITY, .alpha = 0.5, .beta = 0.25};
+    static const Law high = {.kind = &law_chinchilla, .a = 0, .b = 0, .e = -INFINITY, .alpha = 0.25, .beta = 0.5};
+    const Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
+    Table t = table_new();
+    table_arm(&t, "synthetic");
+    for (int k = 0; k < 6 * 8; k++) {
+        const Law *law = drifts && k / 8 > 2 ? &high : &low;
+        double c = 1e11 * pow(4, k / 8);
+        double n = cost_allocate(law, &cost, c).n * pow(1.7, k % 8 - 3.5);
+        double z = noise * rng_normal(8, 1, (uint64_t)k);
+        table_add(&t, (Point){.n = n,
+                              .d = c / (6 * n),
+                              .c = {c, NAN, NAN},
+                              .loss = law_loss(law, n, c / (6 * n)) * exp(z),
+                              .weight = 1,
+                              .cell = k,
+                              .final = true});
+    }
+    return t;
+}
+
+static void drift(void) {
+    const struct {
+        bool drifts;
+        double noise;
+        DriftVerdict want;
+    } made[] = {{false, 0.003, DRIFT_STABLE}, {true, 0.003, DRIFT_DRIFTING}, {false, 0.2, DRIFT_UNDECIDED}};
+    for (int i = 0; i < 3; i++) {
+        Table t = two_ranges(made[i].drifts, made[i].noise);
+        FitOptions o = few_starts(OBJECTIVE_LOG);
+        o.e = LAW_E_ZERO;
+        Analysis *a = analysis_new(&t, &o, comm_world());
+        const Drift *d = &a->arm[0].drift;
+        bool known = a->arm[0].identified;
+        EXPECT(d->verdict == made[i].want && !d->why[0] == (made[i].want != DRIFT_UNDECIDED), "%d: %s, %s", i,
+               drift_word[d->verdict], d->why);
+        EXPECT(!known || (d->c > 1.6e12 && d->c < 6.4e12), "cut at %g", d->c);
+        double upper = made[i].drifts ? 2.0 / 3 : 1.0 / 3;
+        bool near = fabs(d->lower.value - 1.0 / 3) < 0.05 && fabs(d->upper.value - upper) < 0.05;
+        EXPECT(made[i].want == DRIFT_UNDECIDED || near, "a %g, %g", d->lower.value, d->upper.value);
+        analysis_free(a);
+        table_free(&t);
+    }
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     unidentifiable();
@@ -185,5 +232,6 @@ int main(int argc, char **argv) {
     lack_of_fit();
     offsets();
     proportional(4);
+    drift();
     return test_end();
 }

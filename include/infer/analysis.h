@@ -55,6 +55,16 @@ typedef struct LawGroup {
     Ensemble spread;
 } LawGroup;
 
+/** Whether a is the same over the lower and the upper budgets (infer/drift.h). */
+typedef enum DriftVerdict { DRIFT_UNDECIDED, DRIFT_STABLE, DRIFT_DRIFTING } DriftVerdict;
+extern const char *const drift_word[]; /* of DriftVerdict */
+typedef struct Drift {
+    DriftVerdict verdict;
+    double c;                      /* budget between the halves; NaN: none */
+    Estimate lower, upper, change; /* a of the halves, and upper less lower; NaN where the rows do not tell */
+    char why[ANALYSIS_STATUS];     /* what keeps it undecided; empty: nothing */
+} Drift;
+
 typedef struct ArmFit {
     const LawRows *rows;
     const LawGroup *group;
@@ -73,6 +83,7 @@ typedef struct ArmFit {
     bool identified;              /* the rows can tell the coefficients apart: without that no allocation is given */
     double seconds_certificate;
     CurrencyFit currency[CURRENCIES];
+    Drift drift;         /* in the reference currency */
     BudgetFit reference; /* allocation of Analysis.reference */
     Certificate certificate;
     Holdout holdout;

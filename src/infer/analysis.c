@@ -1,4 +1,5 @@
 #include "infer/analysis.h"
+#include "infer/drift.h"
 #include "infer/methods.h"
 #include "pairs.h"
 
@@ -506,6 +507,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
             arm->ratio_hi = fmax(arm->ratio_hi, p->d / p->n);
         }
         for (int c = 0; c < CURRENCIES; c++) fit_currency(&arm->currency[c], arm, table, m, c, options);
+        if (law_splits(a->spec.kind)) arm->drift = drift_of(table, m, arm, a->reference_currency, options, comm);
     }
     bool sizes = true;
     for (int m = 0; m < a->arms; m++) sizes &= sized(table, m);

@@ -270,6 +270,13 @@ static void say_drift(char *text, const IsoFlop *iso) {
         iso->n.misfit < LACK_LIMIT ? "it drifts" : "no drift shown", piece("%.2g", iso->n.misfit).text);
 }
 
+/* The same by the law, fitted to either half of the budgets. */
+static void say_drift_of_law(char *text, const Drift *d) {
+    if (!isfinite(d->c)) return;
+    say(text, "; by the law a %s below and %s above C = %.2g: %s", ranged("%.2f", d->lower).text,
+        ranged("%.2f", d->upper).text, d->c, drift_word[d->verdict]);
+}
+
 void answers_limits(Answer *answer, const Analysis *a) {
     int c = a->reference_currency;
     *answer = (Answer){.question = "Limits of this study", .figure = ""};
@@ -281,6 +288,7 @@ void answers_limits(Answer *answer, const Analysis *a) {
             const IsoFlop *iso = &arm->currency[c].isoflop;
             say(text, "; %d of %d isoFLOP curves have their least loss inside the sampled sizes", iso->ok, iso->curves);
             say_drift(text, iso);
+            say_drift_of_law(text, &arm->drift);
         }
         if (isfinite(arm->seed_noise)) say(text, "; noise between seeds %.1f %%", 100 * arm->seed_noise);
     }

@@ -37,6 +37,15 @@ static void print_goodness(const ArmFit *arm) {
     if (arm->disagreement[0]) log_text("    %s", arm->disagreement);
 }
 
+static void print_drift(const Drift *d) {
+    if (!isfinite(d->c)) return;
+    log_text("    over sub-ranges of compute: a %s below C = %.2g, %s above, change %s: %s%s%s",
+             piece_ranged("%.3f", d->lower.value, d->lower.interval).text, d->c,
+             piece_ranged("%.3f", d->upper.value, d->upper.interval).text,
+             piece_ranged("%+.3f", d->change.value, d->change.interval).text, drift_word[d->verdict],
+             d->why[0] ? ", " : "", d->why);
+}
+
 static void print_minimum(const ArmFit *arm) {
     const LawGroup *g = arm->group;
     const LawFit *fit = &g->fit;
@@ -116,6 +125,7 @@ static void print_arm(const Analysis *a, int m) {
     log_text("\n---- arm %s: %s, %s ----", a->table->arm[m], piece_count(arm->rows->n, "row").text, arm->status);
     print_coefficients(arm);
     print_goodness(arm);
+    print_drift(&arm->drift);
     print_minimum(arm);
     print_choices(a, arm);
     for (int c = 0; c < CURRENCIES; c++) print_currency(&arm->currency[c], c);

@@ -1,5 +1,6 @@
 /* What a fit says to programs; docs/fitting.md has the schema. */
 #include "infer/report.h"
+#include "report_pieces.h"
 #include "report_questions.h"
 
 #include "base/arena.h"
@@ -184,6 +185,17 @@ static void put_goodness(Json *j, const ArmFit *arm) {
     json_put_text(j, "disagreement", arm->disagreement);
 }
 
+static void put_drift(Json *j, const Drift *d) {
+    json_open_object(j, "drift");
+    json_put_text(j, "verdict", drift_word[d->verdict]);
+    json_put_text(j, "why", d->why);
+    json_put_number(j, "C", d->c);
+    report_estimate(j, "lower", d->lower);
+    report_estimate(j, "upper", d->upper);
+    report_estimate(j, "change", d->change);
+    json_close(j);
+}
+
 static void put_certificate(Json *j, const ArmFit *arm) {
     const LawGroup *g = arm->group;
     const LawCoefficient *coefficient = g->problem.spec.kind->coefficient;
@@ -251,6 +263,7 @@ static void put_arm(Json *j, const Analysis *a, int m) {
     for (int k = 0; k < COEFS; k++) json_put_number(j, se_name[k], arm->se[k]);
     json_close(j);
     put_goodness(j, arm);
+    if (law_splits(a->spec.kind)) put_drift(j, &arm->drift);
     put_budget(j, "reference", &arm->reference);
     put_certificate(j, arm);
     json_open_object(j, "currencies");
