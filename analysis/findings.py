@@ -65,10 +65,13 @@ def exponents(study, currency):
         fit, c = study.fit[arm], study.fit[arm]["currencies"][currency]
         iso = c["isoflop"]
         vertices = sum(curve["ok"] for curve in iso["curves"])
-        rows.append([arm, ranged(c["a"], c["interval"]["a"]), ranged(iso["N"]["exponent"], iso["N"]["interval"]),
+        drift = fit["drift"]
+        rows.append([arm, ranged(c["a"], c["interval"]["a"]),
+                     f"{estimate(drift['lower'])} / {estimate(drift['upper'])}: {drift['verdict']}",
+                     ranged(iso["N"]["exponent"], iso["N"]["interval"]),
                      f"{vertices} of {len(iso['curves'])}", text(number(iso["N"]["misfit_p"]), 2),
                      ranged(c["gamma"], c["interval"]["gamma"]), fit["status"]])
-    return table(["arm", "a by the law", "a by isoFLOP", "vertices inside", "p of one line through them",
+    return table(["arm", "a by the law", "over the lower / upper budgets", "a by isoFLOP", "vertices inside", "p of one line through them",
                   "gamma by the law", "status of the law"], rows)
 
 

@@ -190,8 +190,8 @@ def sections(study, drawn, absent):
     looks = Looks(study)
     yield "questions", "Three questions", questions(study, drawn)
     yield "limits", "Limits of this study", limits(study)
-    yield "laws", "Laws", "".join(part(study, looks) for part in (tables.laws, tables.exponents, tables.certificates,
-                                                                  tables.sensitivity))
+    yield "laws", "Laws", "".join(part(study, looks) for part in (tables.laws, tables.exponents, tables.drifts,
+                                                                  tables.certificates, tables.sensitivity))
     yield "allocations", "Allocation", tables.allocation(study, looks)
     yield "differences", "Differences between arms", tables.comparisons(study, looks)
     beside = {"symmetry": tables.symmetry, "procedure": tables.found, "invariance": tables.invariance}

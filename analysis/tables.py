@@ -78,6 +78,21 @@ def exponents(study, looks):
         rows, (0, 1, 7))
 
 
+def drifts(study, looks):
+    """The exponent a by the law over the lower and the upper budgets."""
+    rows = []
+    for arm, law in _laws(study):
+        drift = law.get("drift")
+        if drift and drift["C"] is not None:
+            parts = (measured(drift[k]["value"], drift[k]["interval"]) for k in ("lower", "upper", "change"))
+            rows.append(("", [arm_label(looks, arm), f"{drift['C']:.2g}", *parts, escape(drift["verdict"]),
+                              escape(drift["why"])]))
+    if not rows:
+        return ""
+    return "<h3>Exponent a by the law over sub-ranges of compute</h3>" + table(
+        ["arm", "cut at C", "a below", "a above", "change", "verdict", "why"], rows, (0, 5, 6))
+
+
 def sensitivity(study, looks):
     """What other choices of fit would have said, of each arm."""
     parts = []

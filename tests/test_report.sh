@@ -180,6 +180,7 @@ figures "$work/table" allocation isoflop loss-compute overview residuals
 grep -q '<h1>Fit: table</h1>' "$work/table/report.html" || fail "the page of a table has no heading"
 
 grep -q 'L = E + A/N<sup>α</sup> + B/D<sup>β</sup>;' "$work/table/report.html" || fail "the page does not say the law"
+grep -q 'Exponent a by the law over sub-ranges of compute' "$work/table/report.html" || fail "no halves of the budgets"
 
 # Another law: the page says which; rows may lack N and D.
 awk 'BEGIN { print "C,loss"; for (i = 0; i < 14; i++) printf "%g,%.6f\n", 1e17 * 3 ^ i, 1.7 + (40 + i % 3) / (1e17 * 3 ^ i) ^ 0.09 }' >"$work/compute.csv"
