@@ -175,6 +175,21 @@ def symmetry(study, looks):
 
 
 def found(study, looks):
+    """What training found, per arm and seed: widths of motions, weights that are the same."""
+    parts = _widths(study, looks) + _sharing(study, looks)
+    return "<h3>Symmetries found</h3>" + parts if parts else ""
+
+
+def _sharing(study, looks):
+    rows = [("", [f"{arm_label(looks, s['arm'])} <small>{escape(s['cell'])}</small>", str(s["seed"]),
+                  escape(s["classes"])]) for s in study.fit_header.get("sharing", [])]
+    if not rows:
+        return ""
+    return ("<p>Weights that training made the same: those with one letter; 0: they are 0. Slots stand in their order, "
+            "3x3 blocks by rows.</p>" + table(["arm and cell", "seed", "weights"], rows, (0, 2)))
+
+
+def _widths(study, looks):
     """Per arm and seed the width of each generator of motions that training ended with."""
     widths = study.fit_header.get("widths", [])
     generators = list(dict.fromkeys(w["generator"] for w in widths))
@@ -185,7 +200,7 @@ def found(study, looks):
         return ""
     rows = [("", [f"{arm_label(looks, arm)} <small>{escape(cell)}</small>", str(seed),
                   *(number(mine.get(g), 3) for g in generators)]) for (arm, cell, seed), mine in cells.items()]
-    return ("<h3>Symmetries found</h3><p>Width of each motion at the end of training; 0: no such motion.</p>"
+    return ("<p>Width of each motion at the end of training; 0: no such motion.</p>"
             + table(["arm and cell", "seed", *(escape(words(g)) for g in generators)], rows, (0,)))
 
 

@@ -24,7 +24,7 @@ fit alone one -fit_e zero -fit_objective log
 
 # A study with training sets of two sizes.
 cat >"$folder/study.yaml" <<END
-study: {name: tiny, folder: $folder, arms: [transformer, gatr, transformer_augerino], steps: [2, 4, 8], seeds: [1, 2], repeat: true, datasets: [2, 4],
+study: {name: tiny, folder: $folder, arms: [transformer, gatr, transformer_augerino, transformer_shared], steps: [2, 4, 8], seeds: [1, 2], repeat: true, datasets: [2, 4],
   data_steps: [4], data_seeds: [1, 2], test_trajectories: 2, validation_trajectories: 2, measures: [invariance],
   fit: false}
 transformer: {width: [8, 16], depth: [1, 1], heads: [2, 2]}
@@ -119,10 +119,11 @@ fits = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("ap
 study = json.loads((folder / "study.json").read_text())
 for fit in (*fits.values(), study):
     compare(tree, fit, "")
-assert [curve["arm"] for curve in study["data"]] == ["transformer", "gatr", "transformer_augerino"], study["data"]
-assert len(study["data"][0]["sets"]) == 2 and len(study["limits"]) == 3
+assert [curve["arm"] for curve in study["data"]] == ["transformer", "gatr", "transformer_augerino", "transformer_shared"], study["data"]
+assert len(study["data"][0]["sets"]) == 2 and len(study["limits"]) == 4
 assert study["currency"] == "executed" and "trajectories of transformer" in study["questions"][0]["answer"], study["questions"]
 assert {row["generator"] for row in study["widths"]} >= {"rotation_x", "shear_yz", "scale", "shift_z"}, study["widths"]
+assert all(set(row["classes"]) <= set("abc ") for row in study["sharing"]), study["sharing"]
 missing = {path for path in set(every(tree, "")) - seen if "joules" not in path}  # few machines say
 assert not missing, f"documented, never written: {sorted(missing)}"
 

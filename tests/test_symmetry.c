@@ -1,4 +1,5 @@
-/* What is said of measurements on models: the largest models' means, correlations with known answers, widths by generator. */
+/* What is said of measurements on models: the largest models' means, correlations with known answers, widths by generator,
+ * weights that are the same. */
 // TEST single n=1
 #include "check.h"
 #include "infer/symmetry.h"
@@ -24,14 +25,15 @@ static Results made(void) {
             .parameters = 100 * (1 + i / 2), .samples = 1000, .seed = i % 2, .loss = exp(-0.1 * (double)i)};
         strcpy(c->arm, "made");
         strcpy(c->role, "grid");
-        strcpy(c->numbers, "rotation_x,weight");
+        strcpy(c->numbers, "rotation_x,weight,class_1,class_2,class_3,class_4");
         add(&r, i, "equivariance", -1, "so3", 9); /* of an earlier step */
         add(&r, i, "equivariance", -1, "so3", (double)i);
         add(&r, i, "invariance", -1, "so3", 0.05 * (double)i);
         add(&r, i, "invariance", 2, "accuracy", 0.3 + 0.01 * (double)(i * i));
         add(&r, i, "invariance", 2, "so3", 1 - 0.05 * (double)i);
         for (int p = 0; p < POINTS; p++)
-            r.curve[r.points++] = (CurvePoint){.cell = i, .step = p, .procedure = {(double)(10 * i + p), 7}};
+            r.curve[r.points++] =
+                (CurvePoint){.cell = i, .step = p, .procedure = {(double)(10 * i + p), 7, 0, -1, 1, NAN}};
     }
     return r;
 }
@@ -61,6 +63,9 @@ static void known_answers(void) {
 
     EXPECT(s.widths == CELLS, "%lld widths", (long long)s.widths);
     EXPECT(!strcmp(s.width[3].generator, "rotation_x") && s.width[3].width == 31, "%g", s.width[3].width);
+    const SymmetrySharing *same = symmetry_sharing(&s, 0);
+    EXPECT(s.sharings == CELLS && same && same->cell == 10, "%lld sharings", (long long)s.sharings);
+    EXPECT(same && !strcmp(same->classes, "a 0 b"), "%s", same ? same->classes : "none");
     symmetry_free(&s);
 }
 

@@ -37,6 +37,8 @@ def gather(study):
             continue
         for cell in longest(study, arm):
             for k, name in enumerate(names(study, cell)):
+                if name.startswith("class_"):  # names, not amounts: the table of symmetries found has them
+                    continue
                 rows += [{"arm": arm, "seed": study.cells["seed"][cell], "number": name,
                           "step": study.curves["step"][p], "value": study.curves["procedure"][p][k]}
                          for p in study.curve(cell) if np.isfinite(study.curves["procedure"][p][k])]

@@ -1,6 +1,6 @@
 /** What was measured on the trained models of a results file: per arm the numbers of its largest models, for every cell those of
- *  its output, whether models that are more invariant are better (Deng et al., arXiv 2207.07065), and the widths of motions that
- *  training found (arXiv 2010.11882). Of finished grid cells, at their last step; nothing where nothing was measured.
+ *  its output, whether models that are more invariant are better (Deng et al., arXiv 2207.07065), and what training found: widths
+ *  of motions (arXiv 2010.11882), weights that are the same (arXiv 2204.03640). Of finished grid cells, at their last step; nothing where nothing was measured.
  *  Not collective. Errors: none. */
 #pragma once
 
@@ -49,19 +49,29 @@ typedef struct SymmetryWidth {
     double width;
 } SymmetryWidth;
 
+/** Which weights a cell's training made the same: a letter each, the same letter where they are, 0 where they are 0. */
+typedef struct SymmetrySharing {
+    int64_t cell;
+    char classes[2 * CURVE_NUMBERS];
+} SymmetrySharing;
+
 typedef struct Symmetry {
     Results results; /* owned */
     int arms, links;
     SymmetryArm *arm;
     SymmetryLink *link;
-    int64_t rows, widths;
+    int64_t rows, widths, sharings;
     int64_t *row; /* (rows) of results.measure */
     SymmetryWidth *width;
+    SymmetrySharing *sharing;
 } Symmetry;
 
 /** Takes `results` over. */
 Symmetry symmetry_of(Results results);
 void symmetry_free(Symmetry *symmetry);
 
-/** Members symmetry, exact, invariance and widths of fit.json. */
+/** What one of the cells of s->arm[arm] found to be the same, the first of them in the file; NULL: nothing. */
+const SymmetrySharing *symmetry_sharing(const Symmetry *symmetry, int arm);
+
+/** Members symmetry, exact, invariance, widths and sharing of fit.json. */
 void symmetry_json(Json *json, const Symmetry *symmetry);

@@ -24,7 +24,7 @@ typedef struct Tensors {
     real *s;  /* (tokens, scalar channels) */
 } Tensors;
 
-enum { MODEL_REINSERT = 8, SCENE_BODY = 4, SCENE_WORLD = 3 };
+enum { MODEL_REINSERT = 8, MODEL_VECTORS = 4, SCENE_BODY = 4, SCENE_WORLD = 3 };
 
 typedef struct ModelShape {
     int in_mv, in_s, out_mv, out_s;
@@ -33,8 +33,10 @@ typedef struct ModelShape {
     int depth;   /* blocks */
     int heads;
     bool multi_query;
-    int slots, first_slot; /* scalar inputs that say which body, and the first of them */
-    int fixed;             /* gatr_fixed: inputs that do not turn with the scene */
+    int slots, first_slot;     /* scalar inputs that say which body, and the first of them */
+    int vector[MODEL_VECTORS]; /* transformer: the first of the scalar inputs that are position, velocity, floor normal,
+                                  gravity */
+    int fixed;                 /* gatr_fixed: inputs that do not turn with the scene */
     FixedKind fixed_kind;
     int increase; /* increase_hidden_channels of the attention */
     bool

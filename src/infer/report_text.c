@@ -183,6 +183,24 @@ static void print_symmetry(Page *page, const Symmetry *s) {
     }
 }
 
+/* Lines that print_sharing takes. */
+static int sharing_lines(const Symmetry *s) {
+    int found = 0;
+    for (int m = 0; m < s->arms; m++) found += symmetry_sharing(s, m) != NULL;
+    return found ? found + 1 : 0;
+}
+
+/* Which weights the largest model of an arm that shares found to be the same. */
+static void print_sharing(Page *page, const Symmetry *s) {
+    if (!sharing_lines(s)) return;
+    line(page, "  %-*s weights of one letter are the same, 0 is 0 (docs/related.md, f)", name_width(page->a),
+         "symmetries found");
+    for (int m = 0; m < s->arms; m++) {
+        const SymmetrySharing *found = symmetry_sharing(s, m);
+        if (found) line(page, "  %-*s %s", name_width(page->a), s->arm[m].arm, found->classes);
+    }
+}
+
 /* Every arm against the first one. */
 static void print_multipliers(Page *page) {
     const Analysis *a = page->a;
@@ -348,7 +366,10 @@ void report_text(const Analysis *a, const Symmetry *symmetry) {
         print_multipliers(&page);
         print_reasons(&page);
     }
-    if (a->options.details || page.left > symmetry->arms + 1) print_symmetry(&page, symmetry);
+    if (a->options.details || page.left > symmetry->arms + 1 + sharing_lines(symmetry)) {
+        print_symmetry(&page, symmetry);
+        print_sharing(&page, symmetry);
+    }
     print_predictions(&page);
     if (a->options.details) {
         report_details(a);

@@ -232,7 +232,7 @@ static void take_links(Symmetry *s) {
     }
 }
 
-/* ---- Motions that were found. ---- */
+/* ---- What training found. ---- */
 
 /* Whether a procedure's number is the width of a generator of motions, by its name. */
 static bool is_generator(const char *name) {
@@ -242,8 +242,27 @@ static bool is_generator(const char *name) {
     return false;
 }
 
+static void add_width(Symmetry *s, int64_t cell, const char *generator, double width) {
+    s->width = mem_grow(s->width, (size_t)(s->widths + 1) * sizeof *s->width);
+    SymmetryWidth *w = &s->width[s->widths++];
+    *w = (SymmetryWidth){.cell = cell, .width = width};
+    strncat(w->generator, generator, sizeof w->generator - 1);
+}
+
+/* The class of a cell's next weight: counted from 0, or below it of weights that are 0. */
+static void add_class(Symmetry *s, int64_t cell, double number) {
+    if (!s->sharings || s->sharing[s->sharings - 1].cell != cell) {
+        s->sharing = mem_grow(s->sharing, (size_t)(s->sharings + 1) * sizeof *s->sharing);
+        s->sharing[s->sharings++] = (SymmetrySharing){.cell = cell};
+    }
+    char *classes = s->sharing[s->sharings - 1].classes;
+    const char letter[] = {number < 0 ? '0' : (char)('a' + (int)number), 0};
+    if (*classes) strcat(classes, " ");
+    strcat(classes, letter);
+}
+
 /* From the last point of each finished cell's learning curve. */
-static void take_widths(Symmetry *s) {
+static void take_found(Symmetry *s) {
     const Results *r = &s->results;
     for (int64_t p = 0; p < r->points; p++) {
         const CurvePoint *q = &r->curve[p];
@@ -253,13 +272,21 @@ static void take_widths(Symmetry *s) {
         strcpy(names, r->cell[q->cell].numbers);
         char *name = strtok_r(names, ",", &rest);
         for (int k = 0; name && k < CURVE_NUMBERS; k++, name = strtok_r(NULL, ",", &rest)) {
-            if (!is_generator(name) || !isfinite(q->procedure[k])) continue;
-            s->width = mem_grow(s->width, (size_t)(s->widths + 1) * sizeof *s->width);
-            SymmetryWidth *w = &s->width[s->widths++];
-            *w = (SymmetryWidth){.cell = q->cell, .width = q->procedure[k]};
-            strncat(w->generator, name, sizeof w->generator - 1);
+            double number = q->procedure[k];
+            if (!isfinite(number)) continue;
+            if (is_generator(name)) add_width(s, q->cell, name, number);
+            if (!strncmp(name, "class_", strlen("class_"))) add_class(s, q->cell, number);
         }
     }
+}
+
+const SymmetrySharing *symmetry_sharing(const Symmetry *s, int arm) {
+    const SymmetryArm *a = &s->arm[arm];
+    for (int64_t i = 0; i < s->sharings; i++) {
+        const CellRecord *c = &s->results.cell[s->sharing[i].cell];
+        if (same(c->arm, a->arm) && (double)c->parameters == a->n && (double)c->samples == a->d) return &s->sharing[i];
+    }
+    return NULL;
 }
 
 /* ---- The whole of it. ---- */
@@ -269,7 +296,7 @@ Symmetry symmetry_of(Results results) {
     take_rows(&s);
     take_arms(&s);
     take_links(&s);
-    take_widths(&s);
+    take_found(&s);
     return s;
 }
 
@@ -279,6 +306,7 @@ void symmetry_free(Symmetry *s) {
     mem_free(s->link);
     mem_free(s->row);
     mem_free(s->width);
+    mem_free(s->sharing);
     *s = (Symmetry){0};
 }
 
@@ -333,6 +361,17 @@ void symmetry_json(Json *j, const Symmetry *s) {
         json_put_int(j, "seed", r->cell[w->cell].seed);
         json_put_text(j, "generator", w->generator);
         json_put_number(j, "width", w->width);
+        json_close(j);
+    }
+    json_close(j);
+    json_open_array(j, "sharing");
+    for (int64_t i = 0; i < s->sharings; i++) {
+        const CellRecord *c = &r->cell[s->sharing[i].cell];
+        json_open_object(j, NULL);
+        json_put_text(j, "arm", c->arm);
+        json_put_text(j, "cell", c->id);
+        json_put_int(j, "seed", c->seed);
+        json_put_text(j, "classes", s->sharing[i].classes);
         json_close(j);
     }
     json_close(j);

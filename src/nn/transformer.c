@@ -337,6 +337,9 @@ static void scene_shape(ModelShape *shape, int slots, int worlds) {
     shape->out_s = 3;
     shape->slots = slots;
     shape->first_slot = BEFORE_SLOTS;
+    const int normal = BEFORE_SLOTS + slots + SCENE_BODY;
+    const int vector[MODEL_VECTORS] = {0, 3, normal, normal + 4};
+    memcpy(shape->vector, vector, sizeof vector);
 }
 
 static void embed(Tensors in, const SceneBatch *batch, const ModelShape *shape) {

@@ -1,12 +1,17 @@
-/* Which of the bodies' names mean the same, learned with the task: the weights that read a body's slot are W = A psi, A (K, K)
- * row-stochastic, K slots, as train/sharing.h has it (Yeh et al. 2022, arXiv 2204.03640). The model is trained on psi; every
- * `shared.every` steps Z, of which A is the softmax, moves down the hypergradient of validation loss and penalty by one step of
- * Adam.
+/* Which weights of linear_in are the same, learned with the task: W = A psi, A (K, K) row-stochastic, as train/sharing.h has it
+ * (Yeh et al. 2022, arXiv 2204.03640). The model is trained on psi; every `shared.every` steps Z, of which A is the softmax,
+ * moves down the hypergradient of validation loss and penalty by one step of Adam. Patterns:
+ *     slots    the K rows that read which body a vertex is of; they are names, which batches permute, so that one class is right
+ *     blocks   the 3x3 weights between each vector that is seen (position, velocity, normal, gravity) and each three channels:
+ *              one partition of the 9, the same in all blocks, each with values of its own. A tenth parameter is 0 and stays
+ *              so: what shares with it is 0 too. Rotations of vectors and channels mean two classes, the diagonal and what
+ *              is 0 (Schur's lemma)
  *
- * [paper]: the two levels, the penalty, Neumann's series, its lengths. [ours]: sharing of slots, whose names batches permute, so
- * that the answer is one class; the response of psi alone is followed, not that of all other parameters; products with the
- * Hessian are central differences of gradients, on the batch of the step; alpha is half the reciprocal of |H b| / |b|. The
- * released code leaves alpha out in front of the series, which is not copied.
+ * [paper]: the two levels, the penalty, Neumann's series, its lengths. [ours]: both patterns; the response of psi alone is
+ * followed, not that of all other parameters; products with the Hessian are central differences of gradients, on the batch of
+ * the step; alpha is half the reciprocal of |H b| / |b|; Z starts near 0, since rows that start with a preference of their
+ * own keep it, and moves faster than the paper's, which has 500 steps. The released code leaves alpha out in front of the
+ * series, which is not copied.
  *
  * An outer step takes one gradient for validation, two for each term, two for the mixed derivative: the work of each step is
  * counted higher by their share. */
@@ -18,36 +23,43 @@
 #include <math.h>
 #include <string.h>
 
+typedef enum Pattern { SLOTS, BLOCKS } Pattern;
+
 typedef struct Options {
     double lambda, rate;
     int64_t every, terms;
+    int pattern;
 } Options;
 
 #define AT(member) offsetof(Options, member)
 static const KeySpec keys[] = {
     {"shared.lambda", KEY_REAL, AT(lambda), "0.05", 0, 1e6, NULL, "1",
-     "strength of the penalty that makes slots share"},
-    {"shared.rate", KEY_REAL, AT(rate), "0.01", 0, 10, NULL, "1", "learning rate of the sharing"},
+     "strength of the penalty that makes weights share"},
+    {"shared.rate", KEY_REAL, AT(rate), "0.1", 0, 10, NULL, "1", "learning rate of the sharing"},
     {"shared.every", KEY_INT, AT(every), "250", 1, 1e9, NULL, "steps", "optimiser steps to one step of the sharing"},
     {"shared.terms", KEY_INT, AT(terms), "20", 1, 1000, NULL, "1", "terms of Neumann's series"},
+    {"shared.pattern", KEY_CHOICE, AT(pattern), "slots", 0, 0, "slots|blocks", "1",
+     "weights that may share: of bodies' slots, or of 3x3 blocks between vectors and three channels"},
 };
 #undef AT
 
-enum { SIDE = SHARING_MOST * SHARING_MOST };
+enum { SIDE = SHARING_MOST * SHARING_MOST, BLOCK = 9 };
+enum { LABELS = CURVE_NUMBERS - 2 }; /* of parameters that the curve shows beside classes and entropy */
 
 typedef struct State {
-    int k, width;                                      /* slots; numbers that read one */
+    int k, trained;                                    /* rows of A; of them not pinned at 0 */
+    int copies;                                        /* of the pattern, each with values of its own */
     double z[SIDE], a[SIDE], mean[SIDE], square[SIDE]; /* A; moments of the gradient by Z */
     int64_t steps, outer, first; /* done; of them on Z; position of the first sample of the batch */
     int count;                   /* samples of it, on this rank and on all */
     int64_t samples;
-    double *psi;                                        /* (k, width) */
+    double *psi;                                        /* (k, copies), 0 where it is pinned */
     double *at, *slope, *series, *term, *above, *below; /* the same */
 } State;
 
 static Err check(const void *options, const TrainData *data) {
-    (void)options;
-    if (data->slots <= SHARING_MOST) return ERR_NONE;
+    const Options *o = options;
+    if (o->pattern == BLOCKS || data->slots <= SHARING_MOST) return ERR_NONE;
     return err_user("%s: transformer_shared: scenes of up to %d bodies: want at most %d", options_source(), data->slots,
                     SHARING_MOST);
 }
@@ -63,54 +75,98 @@ static bool whole_batch(const void *options) {
     return true;
 }
 
+static const char *mark(const void *options) {
+    return ((const Options *)options)->pattern == BLOCKS ? "blocks" : NULL;
+}
+
+static void start_sharing(State *s, const ProcedureRun *run) {
+    static const double little = 0.01; /* no row prefers a column to speak of */
+    uint64_t stream = rng_stream("shared", 0);
+    for (int i = 0; i < s->k * s->k; i++) s->z[i] = little * rng_normal(run->stream.seed, stream, (uint64_t)i);
+    for (int i = s->trained; i < s->k; i++)
+        for (int c = 0; c < s->k; c++) s->z[i * s->k + c] = c == i ? 0 : -INFINITY;
+    sharing_softmax(s->a, s->z, s->k);
+}
+
 static void layout(ProcedureRun *run, Arena *arena) {
+    const Options *o = run->options;
+    const ModelShape *shape = &run->pass->shape;
     State counted, *s = ARENA_TAKE(arena, State, 1);
     run->state = s;
     if (!s) s = &counted;
-    *s = (State){.k = run->data->slots, .width = run->pass->shape.width};
+    *s = (State){.k = run->data->slots, .trained = run->data->slots, .copies = shape->width};
+    if (o->pattern == BLOCKS) {
+        s->k = BLOCK + 1;
+        s->trained = BLOCK;
+        s->copies = MODEL_VECTORS * (shape->width / 3);
+    }
     CHECK(s->k <= SHARING_MOST, "%d slots", s->k);
-    for (int i = 0; i < s->k * s->k; i++) s->z[i] = rng_normal(run->stream.seed, rng_stream("shared", 0), (uint64_t)i);
-    sharing_softmax(s->a, s->z, s->k);
+    start_sharing(s, run);
     double **of[] = {&s->psi, &s->at, &s->slope, &s->series, &s->term, &s->above, &s->below};
-    for (size_t i = 0; i < sizeof of / sizeof *of; i++) *of[i] = ARENA_TAKE(arena, double, s->k * s->width);
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) *of[i] = ARENA_TAKE(arena, double, s->k * s->copies);
 }
 
-/* The rows of linear_in that read slots: in a vector of parameters, stored (in, out). */
-static real *rows_in(real *vector, const Pass *pass) {
-    const Param *weight = param_find(&pass->model->table, "linear_in.weight");
-    return vector + weight->offset + pass->shape.first_slot * pass->shape.width;
+/* Where parameter i of a copy stands in linear_in's weights, which are stored (in, out). */
+static int64_t place(const ProcedureRun *run, int i, int copy) {
+    const Options *o = run->options;
+    const ModelShape *shape = &run->pass->shape;
+    int width = shape->width, threes = width / 3;
+    if (o->pattern == SLOTS) return (int64_t)(shape->first_slot + i) * width + copy;
+    int row = shape->vector[copy / threes] + i / 3, column = 3 * (copy % threes) + i % 3;
+    return (int64_t)row * width + column;
 }
 
-/* y = A x and y = A^T x for rows (k, width). */
-static void share(real *y, const State *s, const double *x) {
-    for (int i = 0; i < s->k; i++)
-        for (int j = 0; j < s->width; j++) {
+/* The weights of linear_in, in a vector of parameters. */
+static real *weights_in(real *vector, const Pass *pass) {
+    return vector + param_find(&pass->model->table, "linear_in.weight")->offset;
+}
+
+/* W = A x, and x = A^T W where nothing is pinned; x (k, copies). */
+static void share(real *weights, const ProcedureRun *run, const double *x) {
+    const State *s = run->state;
+    for (int i = 0; i < s->trained; i++)
+        for (int j = 0; j < s->copies; j++) {
             double sum = 0;
-            for (int c = 0; c < s->k; c++) sum += s->a[i * s->k + c] * x[c * s->width + j];
-            y[i * s->width + j] = (real)sum;
+            for (int c = 0; c < s->k; c++) sum += s->a[i * s->k + c] * x[c * s->copies + j];
+            weights[place(run, i, j)] = (real)sum;
         }
 }
 
-static void gather(double *y, const State *s, const real *x) {
-    for (int c = 0; c < s->k; c++)
-        for (int j = 0; j < s->width; j++) {
-            double sum = 0;
-            for (int i = 0; i < s->k; i++) sum += s->a[i * s->k + c] * (double)x[i * s->width + j];
-            y[c * s->width + j] = sum;
+static void gather(double *x, const ProcedureRun *run, const real *weights) {
+    const State *s = run->state;
+    memset(x, 0, (size_t)(s->k * s->copies) * sizeof *x);
+    for (int j = 0; j < s->copies; j++)
+        for (int i = 0; i < s->trained; i++) {
+            double w = (double)weights[place(run, i, j)];
+            for (int c = 0; c < s->trained; c++) x[c * s->copies + j] += s->a[i * s->k + c] * w;
         }
 }
 
 static double norm(const State *s, const double *x) {
     double sum = 0;
-    for (int i = 0; i < s->k * s->width; i++) sum += x[i] * x[i];
+    for (int i = 0; i < s->k * s->copies; i++) sum += x[i] * x[i];
     return sqrt(sum);
+}
+
+/* psi as it stands in place of W, and back. */
+static void take_psi(ProcedureRun *run, const real *weights) {
+    State *s = run->state;
+    memset(s->psi, 0, (size_t)(s->k * s->copies) * sizeof *s->psi);
+    for (int i = 0; i < s->trained; i++)
+        for (int j = 0; j < s->copies; j++) s->psi[i * s->copies + j] = (double)weights[place(run, i, j)];
+}
+
+static void put(real *weights, const ProcedureRun *run, const double *x) {
+    const State *s = run->state;
+    for (int i = 0; i < s->trained; i++)
+        for (int j = 0; j < s->copies; j++) weights[place(run, i, j)] = (real)x[i * s->copies + j];
 }
 
 static void start(ProcedureRun *run, Pass *pass) {
     State *s = run->state;
-    const real *rows = rows_in(pass->model->theta, pass);
-    for (int i = 0; i < s->k * s->width; i++) s->psi[i] = (double)rows[i];
-    share(rows_in(pass->model->theta, pass), s, s->psi);
+    real *weights = weights_in(pass->model->theta, pass);
+    take_psi(run, weights);
+    share(weights, run, s->psi);
 }
 
 static void fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
@@ -124,12 +180,10 @@ static void fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
 /* From here to after_step the optimiser sees psi and its gradient in place of W. */
 static void after_gradient(ProcedureRun *run, Pass *pass) {
     State *s = run->state;
-    real *theta = rows_in(pass->model->theta, pass), *grad = rows_in(pass->model->grad, pass);
-    gather(s->slope, s, grad);
-    for (int i = 0; i < s->k * s->width; i++) {
-        theta[i] = (real)s->psi[i];
-        grad[i] = (real)s->slope[i];
-    }
+    real *grad = weights_in(pass->model->grad, pass);
+    gather(s->slope, run, grad);
+    put(weights_in(pass->model->theta, pass), run, s->psi);
+    put(grad, run, s->slope);
 }
 
 /* Gradient by psi at psi + step x of the loss of a range, on the samples of the last step; by A too, where da is given, added with
@@ -139,16 +193,17 @@ static void gradient(double *dpsi, double *da, double of, ProcedureRun *run, Pas
     State *s = run->state;
     SampleStream stream = run->stream;
     stream.range = range;
-    for (int i = 0; i < s->k * s->width; i++) s->at[i] = s->psi[i] + (x ? step * x[i] : 0);
-    share(rows_in(pass->model->theta, pass), s, s->at);
+    for (int i = 0; i < s->k * s->copies; i++) s->at[i] = s->psi[i] + (x ? step * x[i] : 0);
+    share(weights_in(pass->model->theta, pass), run, s->at);
     batch_fill(&pass->batch, run->data, &stream, s->first, s->count);
     pass_gradient(pass, s->samples);
-    const real *grad = rows_in(pass->model->grad, pass);
-    gather(dpsi, s, grad);
-    for (int i = 0; da && i < s->k; i++)
-        for (int c = 0; c < s->k; c++)
-            for (int j = 0; j < s->width; j++)
-                da[i * s->k + c] += of * (double)grad[i * s->width + j] * s->at[c * s->width + j];
+    const real *grad = weights_in(pass->model->grad, pass);
+    gather(dpsi, run, grad);
+    for (int i = 0; da && i < s->trained; i++)
+        for (int j = 0; j < s->copies; j++) {
+            double slope = of * (double)grad[place(run, i, j)];
+            for (int c = 0; c < s->k; c++) da[i * s->k + c] += slope * s->at[c * s->copies + j];
+        }
 }
 
 /* How far psi is moved along x for a difference: a hundredth of its length. */
@@ -164,14 +219,14 @@ static void hessian(double *y, ProcedureRun *run, Pass *pass, const double *x) {
     double h = difference(s, x);
     gradient(s->above, NULL, 0, run, pass, SAMPLES_TRAIN, x, h);
     gradient(s->below, NULL, 0, run, pass, SAMPLES_TRAIN, x, -h);
-    for (int i = 0; i < s->k * s->width; i++) y[i] = h > 0 ? (s->above[i] - s->below[i]) / (2 * h) : 0;
+    for (int i = 0; i < s->k * s->copies; i++) y[i] = h > 0 ? (s->above[i] - s->below[i]) / (2 * h) : 0;
 }
 
 /* series = H^-1 slope, by Neumann's series as far as it converges. */
 static void respond(ProcedureRun *run, Pass *pass) {
     const Options *o = run->options;
     State *s = run->state;
-    int n = s->k * s->width;
+    int n = s->k * s->copies;
     double alpha = 0, last = INFINITY;
     memset(s->series, 0, (size_t)n * sizeof *s->series);
     memcpy(s->term, s->slope, (size_t)n * sizeof *s->term);
@@ -218,20 +273,19 @@ static void outer_step(ProcedureRun *run, Pass *pass) {
 static void after_step(ProcedureRun *run, Pass *pass) {
     const Options *o = run->options;
     State *s = run->state;
-    const real *rows = rows_in(pass->model->theta, pass);
-    for (int i = 0; i < s->k * s->width; i++) s->psi[i] = (double)rows[i];
+    take_psi(run, weights_in(pass->model->theta, pass));
     if (++s->steps % o->every == 0) {
         s->samples = s->count;
         comm_sum_i64(pass->grid->dp, &s->samples, 1);
         outer_step(run, pass);
     }
-    share(rows_in(pass->model->theta, pass), s, s->psi);
+    share(weights_in(pass->model->theta, pass), run, s->psi);
 }
 
 /* Z, its moments, psi, and both counts of steps. */
 static int64_t state(const ProcedureRun *run, double *to) {
     const State *s = run->state;
-    int64_t square = s->k * s->k, psi = s->k * s->width, n = 3 * square + psi + 2;
+    int64_t square = s->k * s->k, psi = s->k * s->copies, n = 3 * square + psi + 2;
     if (!to) return n;
     memcpy(to, s->z, (size_t)square * sizeof *to);
     memcpy(to + square, s->mean, (size_t)square * sizeof *to);
@@ -244,7 +298,7 @@ static int64_t state(const ProcedureRun *run, double *to) {
 
 static void restore(ProcedureRun *run, const double *from) {
     State *s = run->state;
-    int64_t square = s->k * s->k, psi = s->k * s->width;
+    int64_t square = s->k * s->k, psi = s->k * s->copies;
     memcpy(s->z, from, (size_t)square * sizeof *from);
     memcpy(s->mean, from + square, (size_t)square * sizeof *from);
     memcpy(s->square, from + 2 * square, (size_t)square * sizeof *from);
@@ -259,14 +313,19 @@ static void numbers(ProcedureRun *run, double value[CURVE_NUMBERS]) {
     int label[SHARING_MOST];
     double entropy = 0;
     for (int i = 0; i < s->k * s->k; i++)
-        if (s->a[i] > 0) entropy -= s->a[i] * log(s->a[i]) / s->k;
+        if (s->a[i] > 0) entropy -= s->a[i] * log(s->a[i]) / s->trained;
     value[0] = sharing_partition(label, s->a, s->k);
     value[1] = entropy;
+    for (int i = 0; i < s->trained && i < LABELS; i++) {
+        bool pinned = s->trained < s->k && label[i] == label[s->k - 1];
+        value[2 + i] = pinned ? -1 : label[i];
+    }
 }
 
 const Procedure procedure_shared = {.name = "shared",
                                     .keys = keys,
                                     .n_keys = sizeof keys / sizeof *keys,
+                                    .mark = mark,
                                     .check = check,
                                     .work = work,
                                     .whole_batch = whole_batch,
@@ -277,5 +336,6 @@ const Procedure procedure_shared = {.name = "shared",
                                     .after_step = after_step,
                                     .state = state,
                                     .restore = restore,
-                                    .number = {"clusters", "entropy"},
+                                    .number = {"clusters", "entropy", "class_1", "class_2", "class_3", "class_4",
+                                               "class_5", "class_6", "class_7", "class_8", "class_9", "class_10"},
                                     .numbers = numbers};
