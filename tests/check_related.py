@@ -84,6 +84,10 @@ loss = {k: cells["loss"][(cells["arm"] == b"gatr_approximate") & (cells["fixed"]
 gatr = cells["loss"][cells["arm"] == b"gatr"].mean()
 transformer = cells["loss"][cells["arm"] == b"transformer"].mean()
 print(f"     gatr {gatr:.4f}, transformer {transformer:.4f}, " + ", ".join(f"k = {k}: {v:.4f}" for k, v in loss.items()))
+for element in ("on", "off", "delta"):
+    gates = measured(r, "gates", element)
+    mean = {k: np.mean([v for c, v in gates.items() if cells["fixed"][c] == k]) for k in (1, 2, 4, 8, 16)}
+    print(f"     {element:>5}: " + ", ".join(f"k = {k}: {v:.4f}" for k, v in mean.items()))
 bound(loss[0] == gatr, "k = 0 is GATr, bit for bit")
 bound(min(loss[k] for k in (2, 4, 8, 16)) < 0.9 * gatr, "fixed inputs take a tenth of the loss at least")
 sys.exit(bool(wrong))

@@ -2,7 +2,7 @@
 // TEST single n=2
 /* GATr with fixed inputs: without them, and with their gates off, it is GATr; scene and fixed inputs turn jointly; their
  * gradient, that of the inputs and executed FLOP are right. */
-#include "fixture.h"
+#include "token_model.h"
 
 #include "la/flops.h"
 #include "la/pga.h"
@@ -110,6 +110,42 @@ static void motions(const TrainData *data) {
     procgrid_free(&alone);
 }
 
+/* ---- What fixed inputs do, measured. ---- */
+
+static void measured_gates(const TrainData *data) {
+    enum { HELD_OUT = 10 };
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1), split = procgrid_new(comm_world(), comm_size(comm_world()), 1);
+    TrainJob job = fixed_job(data, 2, FIXED_FREE);
+    Pass pass;
+    MeasureBench bench;
+    MeasureChoice choice = {.n = 1, .at = {{&measure_gates, NULL}}, .common = {.samples = HELD_OUT, .motions = 2}};
+    MeasureSink found = {0}, none = {0};
+    pass_init(&pass, job.kind, &job.shape, 7, SAMPLES, data, &alone);
+    measure_start(&bench, &choice, &pass, INFINITY);
+    measure_run(&found, &bench, 1);
+    double loss = pass_evaluate(&pass, NULL, SAMPLES_TEST, HELD_OUT);
+    double on = row_of(&found, -1, "on")->value, off = row_of(&found, -1, "off")->value;
+    EXPECT(fabs(on / loss - 1) < 100 * REAL_EPSILON, "on: %g, the loss is %g", on, loss);
+    EXPECT(row_of(&found, -1, "delta")->value > 1e-6 && fabs(off / on - 1) > 1e-6, "off: %g, on %g", off, on);
+    memset(pass.model->theta, 0, 2 * PGA * sizeof *pass.model->theta);
+    measure_run(&none, &bench, 2);
+    EXPECT(row_of(&none, -1, "delta")->value == 0, "t = 0: delta %g", row_of(&none, -1, "delta")->value);
+    EXPECT(row_of(&none, -1, "on")->value == off && row_of(&none, -1, "off")->value == off,
+           "t = 0 is the model without");
+    measure_end(&bench);
+    pass_free(&pass);
+    mem_free(none.row);
+    mem_free(found.row);
+    found = measured(&measure_gates, &gatr_fixed_kind, HELD_OUT, 2, data, &alone);
+    none = measured(&measure_gates, &gatr_fixed_kind, HELD_OUT, 2, data, &split);
+    double one = row_of(&found, -1, "delta")->value, two = row_of(&none, -1, "delta")->value;
+    EXPECT(fabs(two / one - 1) < (REAL_EPSILON < 1e-10 ? 1e-10 : 1e-3), "over dp: %g, %g", two, one);
+    mem_free(none.row);
+    mem_free(found.row);
+    procgrid_free(&split);
+    procgrid_free(&alone);
+}
+
 /* ---- Derivatives and work. ---- */
 
 static double loss_of(Pass *pass) {
@@ -201,6 +237,7 @@ int main(int argc, char **argv) {
     TrainData data = fixture_data(dataset);
     none(&data);
     motions(&data);
+    measured_gates(&data);
     gradient(&data, FIXED_FREE, 16);
     gradient(&data, FIXED_DIRECTION, 3);
     gradient(&data, FIXED_PLANE, 4);

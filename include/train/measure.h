@@ -60,7 +60,7 @@ struct Measure {
 };
 
 extern const Measure measure_equivariance, measure_twirl, measure_mirror, measure_lie, measure_correlation,
-    measure_invariance;
+    measure_invariance, measure_gates;
 extern const Measure *const measures[]; /* every one of them: src/train/measure.c */
 extern const int n_measures;
 

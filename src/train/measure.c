@@ -19,8 +19,8 @@ const KeySpec measure_keys[] = {
 #undef AT
 const int n_measure_keys = sizeof measure_keys / sizeof *measure_keys;
 
-const Measure *const measures[] = {&measure_equivariance, &measure_twirl,       &measure_mirror,
-                                   &measure_lie,          &measure_correlation, &measure_invariance};
+const Measure *const measures[] = {&measure_equivariance, &measure_twirl,      &measure_mirror, &measure_lie,
+                                   &measure_correlation,  &measure_invariance, &measure_gates};
 const int n_measures = sizeof measures / sizeof *measures;
 
 /* ---- The chosen ones, at work. ---- */
