@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
 
     /* The five nearest to 2e4 at 1e12 and to 4e4 at 4e12, in log N. */
     o = options_of();
-    o.sizes = 5;
+    s.most = 5;
     for (int b = 1; b < 3; b++) {
         double middle = log(b == 1 ? 2e4 : 4e4), most = 0, least = INFINITY;
         EXPECT(!budget_steps(steps, &o, b, &s, "arm").code && left(steps, s.n) == 5, "%d sizes", left(steps, s.n));
@@ -73,8 +73,8 @@ int main(int argc, char **argv) {
     Err err = budget_steps(steps, &o, 2, &s, "arm");
     EXPECT(err.code == EXIT_USER && strstr(err.text, "study.budgets = 4e+12: 2 sizes of arm"), "%s", err.text);
 
-    EXPECT(budget_seeds(&o, 2) == 2, "one entry for all");
-    o.seeds = (IntList){3, {4, 2, 1}};
-    EXPECT(budget_seeds(&o, 0) == 4 && budget_seeds(&o, 2) == 1, "one for each");
+    IntList each = {3, {4, 2, 1}};
+    EXPECT(budget_seeds(&o.seeds, 2) == 2, "one entry for all");
+    EXPECT(budget_seeds(&each, 0) == 4 && budget_seeds(&each, 2) == 1, "one for each");
     return test_end();
 }

@@ -41,6 +41,21 @@ data:
   bodies_max: 4
 END
 
+# A grid by budgets, in which one arm has more seeds and fewer sizes than the others.
+sed 's/steps: .*/budgets: [1e10, 2e10]/; s/arms: .*/arms: [transformer, transformer_augmented]/; s/trajectories: 60/trajectories: 60000/
+    s/datasets: .*/datasets: [50000]/; s/width: \[8, 16\]/width: [8, 9, 10, 12, 14, 16]/
+    s/depth: \[1, 2\]/depth: [1, 1, 1, 1, 1, 1]/; s/heads: \[2, 2\]$/heads: [1, 1, 1, 1, 1, 1]/' "$here/s.yaml" >"$here/budgets.yaml"
+eq 1 plan "$here/budgets.yaml" -study_budget_seeds 2,1 -transformer_augmented_budget_seeds 1,4 -transformer_augmented_budget_sizes 5 \
+    -json "$here/budgets.json" >"$here/log" 2>&1 || fail "plan by budgets: $(tail -n 1 "$here/log")"
+$python - "$here/budgets.json" <<'END' || fail "seeds and sizes of an arm at the budgets"
+import collections, json, sys
+cells = [c for c in json.load(open(sys.argv[1]))["cells"] if c.get("role", "grid") == "grid"]
+runs = collections.Counter(c["id"].split("-")[0] for c in cells)
+assert runs == {"transformer": 6 * (2 + 1), "transformer_augmented": 5 * (1 + 4)}, runs
+END
+eq 1 plan "$here/budgets.yaml" -transformer_augmented_budget_seeds 1,2,3 >"$here/log" 2>&1
+[ $? -eq 2 ] && grep -q "transformer_augmented.budget_seeds: want one entry" "$here/log" || fail "three entries: $(tail -n 1 "$here/log")"
+
 # Every cell once on any number of ranks; where the layout is the plain one, its bits.
 for n in 1 2 3 4; do
     eq "$n" run "$here/s.yaml" -study_name "auto$n" >"$here/log$n" 2>&1 || fail "$n ranks: $(tail -n 3 "$here/log$n")"

@@ -13,13 +13,14 @@ typedef struct BudgetSizes {
     double parameters[OPTION_LIST];
     double flop[OPTION_LIST];         /* of a step, in the currency of the budgets */
     int64_t batch;                    /* samples a step */
-    double optimum, optimum_exponent; /* as in RateOptions */
+    double optimum, optimum_exponent; /* as in ArmBudgets */
+    int64_t most;                     /* that meet a budget; 0: all */
 } BudgetSizes;
 
 /** Steps of each size at budget b, rounded to three digits; 0 where the size is left out: because of limits, or because
- *  options->sizes others lie nearer to the expected optimum. Errors: fewer than BUDGET_SIZES are left; names the arm. */
+ *  sizes->most others lie nearer to the expected optimum. Errors: fewer than BUDGET_SIZES are left; names the arm. */
 Err budget_steps(int64_t steps[OPTION_LIST], const BudgetOptions *options, int b, const BudgetSizes *sizes,
                  const char *arm);
 
-/** Number of seeds at budget b. */
-int64_t budget_seeds(const BudgetOptions *options, int b);
+/** Number of seeds at budget b, where one entry stands for all budgets. */
+int64_t budget_seeds(const IntList *seeds, int b);

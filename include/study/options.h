@@ -15,7 +15,6 @@ enum { STUDY_TABLES = 8 + STUDY_PROCEDURES + MEASURE_CHOICE };
 typedef struct RateOptions {
     RealList lr;
     double lr_exponent, lr_steps, lr_steps_exponent;
-    double optimum, optimum_exponent; /* expected best N at 1e12 FLOP and how it grows; 0: nothing is expected */
 } RateOptions;
 
 /** A grid by compute: each size gets the steps that meet each budget (study/budget.h). */
@@ -27,6 +26,13 @@ typedef struct BudgetOptions {
     int64_t steps_min, steps_max;
     double ratio_min, ratio_max; /* D / N */
 } BudgetOptions;
+
+/** What one arm does at the budgets, keys `<arm>.*`. */
+typedef struct ArmBudgets {
+    double optimum, optimum_exponent; /* expected best N at 1e12 FLOP and how it grows; 0: nothing is expected */
+    int64_t sizes;                    /* as in BudgetOptions; 0: what stands there */
+    IntList seeds;                    /* likewise; empty: what stands there */
+} ArmBudgets;
 
 /** Keys `run.*`: how a run goes about it. They decide no number. */
 typedef struct RunOptions {
@@ -55,6 +61,7 @@ typedef struct StudyOptions {
     bool fit;
     ModelSizes sizes[STUDY_KINDS];           /* keys `<model>.*`, in the order of model_kinds */
     RateOptions rates[STUDY_ARMS];           /* in the order of arms */
+    ArmBudgets arm_budgets[STUDY_ARMS];      /* likewise */
     OptionRoom procedures[STUDY_PROCEDURES]; /* keys `<procedure>.*`, in the order of procedures */
     WordList measures;                       /* measurements on finished models; empty: none */
     MeasureOptions measure;

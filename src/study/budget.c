@@ -47,13 +47,13 @@ Err budget_steps(int64_t steps[OPTION_LIST], const BudgetOptions *o, int b, cons
         steps[i] = inside ? three_digits(needed) : 0;
         left += inside;
     }
-    if (o->sizes) left = keep_nearest(steps, left, o->sizes, s, centre(steps, s, budget));
+    if (s->most) left = keep_nearest(steps, left, s->most, s, centre(steps, s, budget));
     if (left >= BUDGET_SIZES) return ERR_NONE;
     return err_user("%s: study.budgets = %g: %d sizes of %s meet it within the limits of study.budget_steps_*, "
                     "study.budget_ratio_* and study.budget_sizes: want at least %d",
                     options_source(), budget, left, arm, BUDGET_SIZES);
 }
 
-int64_t budget_seeds(const BudgetOptions *o, int b) {
-    return o->seeds.at[o->seeds.n > 1 ? b : 0];
+int64_t budget_seeds(const IntList *seeds, int b) {
+    return seeds->at[seeds->n > 1 ? b : 0];
 }

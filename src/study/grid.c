@@ -236,11 +236,13 @@ static Err add_budgets(Maker *m, Choice all) {
     const StudyOptions *o = m->options;
     const BudgetOptions *b = &o->budget;
     const Arm *a = arm_find(o->arms.at[all.arm]);
-    const RateOptions *rates = &o->rates[a - arms];
+    const ArmBudgets *own = &o->arm_budgets[a - arms];
+    const IntList *seeds = own->seeds.n ? &own->seeds : &b->seeds;
     BudgetSizes sizes = {.n = sizes_of(o, all.arm),
                          .batch = o->train.batch,
-                         .optimum = rates->optimum,
-                         .optimum_exponent = rates->optimum_exponent};
+                         .optimum = own->optimum,
+                         .optimum_exponent = own->optimum_exponent,
+                         .most = own->sizes ? own->sizes : b->sizes};
     for (int s = 0; s < sizes.n; s++) {
         const GridKind *kind = &m->grid->kind[m->first_kind[all.arm] + all.weight * sizes.n + s];
         sizes.parameters[s] = (double)kind->parameters;
@@ -252,7 +254,7 @@ static Err add_budgets(Maker *m, Choice all) {
         int64_t steps[OPTION_LIST];
         TRY(budget_steps(steps, b, k, &sizes, a->name));
         for (all.size = 0; all.size < sizes.n; all.size++)
-            for (all.seed = 1; steps[all.size] && all.seed <= budget_seeds(b, k); all.seed++) {
+            for (all.seed = 1; steps[all.size] && all.seed <= budget_seeds(seeds, k); all.seed++) {
                 all.steps = steps[all.size];
                 add_cell(m, all);
             }

@@ -77,7 +77,7 @@ enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
 
 /* The keys of models and arms are made from their lists, so that neither needs to be named here. */
 /* SIZE_KEYS: the most that a model may have. */
-enum { SIZE_KEYS = 8, RATE_KEYS = 6, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + RATE_KEYS * STUDY_ARMS };
+enum { SIZE_KEYS = 8, ARM_KEYS = 8, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + ARM_KEYS * STUDY_ARMS };
 static KeySpec made[MADE_KEYS];
 static char names[MADE_KEYS][64], arm_names[512], measure_names[512];
 static int n_made;
@@ -122,10 +122,15 @@ static void make_keys(void) {
                  NULL, "steps", "beyond this training length the peak learning rate falls");
         make_key(arms[a].name, "lr_steps_exponent", KEY_REAL, at + offsetof(RateOptions, lr_steps_exponent),
                  arms[a].lr_steps_exponent, -2, 2, NULL, "1", "as the length to this power");
-        make_key(arms[a].name, "optimum", KEY_REAL, at + offsetof(RateOptions, optimum), "0", 0, 1e15, NULL, "1",
+        at = offsetof(StudyOptions, arm_budgets) + (size_t)a * sizeof(ArmBudgets);
+        make_key(arms[a].name, "optimum", KEY_REAL, at + offsetof(ArmBudgets, optimum), "0", 0, 1e15, NULL, "1",
                  "expected best N at 1e12 FLOP, for study.budget_sizes; 0: nothing is expected");
-        make_key(arms[a].name, "optimum_exponent", KEY_REAL, at + offsetof(RateOptions, optimum_exponent), "0.3", 0, 1,
+        make_key(arms[a].name, "optimum_exponent", KEY_REAL, at + offsetof(ArmBudgets, optimum_exponent), "0.3", 0, 1,
                  NULL, "1", "the expected best N grows as compute to this power");
+        make_key(arms[a].name, "budget_sizes", KEY_INT, at + offsetof(ArmBudgets, sizes), "0", 0, OPTION_LIST, NULL,
+                 "1", "sizes of this arm at each budget; 0: study.budget_sizes");
+        make_key(arms[a].name, "budget_seeds", KEY_INTS, at + offsetof(ArmBudgets, seeds), "", 1, 1000, NULL, "1",
+                 "number of seeds of this arm at each budget; empty: study.budget_seeds");
     }
 }
 
@@ -271,15 +276,23 @@ static Err check_sizes(const StudyOptions *o, const ModelKind *kind) {
     return ERR_NONE;
 }
 
+static Err check_seeds(const StudyOptions *o, const char *whose, const IntList *seeds) {
+    if (seeds->n == 1 || seeds->n == o->budget.budgets.n) return ERR_NONE;
+    return err_user("%s: %s.budget_seeds: want one entry, or one for each of study.budgets", options_source(), whose);
+}
+
 static Err check_together(const StudyOptions *o) {
     TRY(data_check(&o->data));
     if (strchr(o->name, '/') || !*o->name || o->name[0] == '.' || strlen(o->name) >= RESULTS_NAME)
         return err_user("%s: study.name = %s: want a plain word of at most %d letters", options_source(), o->name,
                         RESULTS_NAME - 1);
     if (!o->arms.n) return err_user("%s: study.arms: want at least one of %s", options_source(), arm_names);
+    TRY(check_seeds(o, "study", &o->budget.seeds));
     for (int i = 0; i < o->arms.n; i++) {
         const Arm *arm = arm_find(o->arms.at[i]);
+        const IntList *seeds = &o->arm_budgets[arm - arms].seeds;
         TRY(check_sizes(o, arm->kind));
+        if (seeds->n) TRY(check_seeds(o, arm->name, seeds));
         if (arm->upright && (o->data.inputs == DATA_NO_GRAVITY || o->data.inputs == DATA_NONE))
             return err_user("%s: data.inputs: %s turns scenes by their gravity: want full, geometry or no_floor",
                             options_source(), arm->name);
@@ -290,8 +303,6 @@ static Err check_together(const StudyOptions *o) {
         return err_user("%s: study.steps, study.budgets: want an entry of one of them at least", options_source());
     if (!o->seeds.n || !o->datasets.n)
         return err_user("%s: study.seeds, study.datasets: want at least one entry each", options_source());
-    if (o->budget.seeds.n != 1 && o->budget.seeds.n != o->budget.budgets.n)
-        return err_user("%s: study.budget_seeds: want one entry, or one for each of study.budgets", options_source());
     return check_twice(o);
 }
 
