@@ -81,6 +81,45 @@ static void cells(void) {
     }
 }
 
+/* Records of one kind: the second is made from the first without HDF5, and is the file that HDF5 would have made. */
+static void alike(void) {
+    char name[2][32];
+    for (int i = 0; i < 2; i++) snprintf(name[i], sizeof name[i], "alike%d-%d.h5", i, comm_rank(comm_world()));
+    Results one = example(5), other = example(5);
+    strcpy(other.cell[3].id, "of another name");
+    other.cell[2].loss = 1e-300;
+    other.curve[1].lr = NAN;
+    strcpy(other.measure[0].element, "mirror");
+    results_forget();
+    size_t live = mem_live();
+    Err err = results_write_cell(test_file(name[0]), &one, provenance);
+    EXPECT(!err.code && mem_live() > live, "%s", err.text);
+    err = results_write_cell(test_file(name[0]), &other, provenance);
+    EXPECT(!err.code, "%s", err.text);
+    reads(test_file(name[0]), &other);
+    results_forget();
+    EXPECT(mem_live() == live, "%zu bytes not given back", mem_live() - live);
+    reads(test_file(name[0]), &other);
+    reads(test_file(name[0]), &other);
+    results_forget();
+    err = results_write_cell(test_file(name[1]), &other, provenance);
+    EXPECT(!err.code, "%s", err.text);
+    size_t p, q;
+    char *a = test_read(test_file(name[0]), &p), *b = test_read(test_file(name[1]), &q);
+    EXPECT(p > 0 && p == q && !memcmp(a, b, p), "with and without HDF5 the same: %zu %zu", p, q);
+    a[p - 1] ^= 1;
+    FILE *f = fopen(test_file(name[1]), "w");
+    fwrite(a, 1, p, f);
+    fclose(f);
+    Results got;
+    err = results_read(&got, test_file(name[1]));
+    EXPECT(err.code && strstr(err.text, "digest"), "damaged: %s", err.text);
+    mem_free(a);
+    mem_free(b);
+    results_free(&one);
+    results_free(&other);
+}
+
 static void gathered(const Comm *w) {
     for (int n = 0; n < 40; n += 13) {
         Results all = example(n);
@@ -328,6 +367,7 @@ int main(int argc, char **argv) {
     const Comm *w = comm_world();
     test_folder_new();
     cells();
+    alike();
     gathered(w);
     full_disk(w);
     appended(w);
@@ -340,5 +380,6 @@ int main(int argc, char **argv) {
         hostile();
     }
     if (comm_rank(w) == 0) tools();
+    results_forget();
     return test_end();
 }

@@ -28,6 +28,9 @@ Err commit_write(const char *temp, const void *data, size_t bytes);
  *  error of the user. On any error `temp` is removed. */
 Err commit_rename(const char *temp, const char *path, bool replace);
 
+/** The same, replacing, of a file that commit_write has synced: one wait for the disk less. */
+Err commit_place(const char *temp, const char *path);
+
 /** Extends the existing file `path` to at least `bytes`, zeros, so that later writes cannot find the disk full; where
  *  the file system cannot reserve room, that much must be free at least. */
 Err commit_reserve(const char *path, long long bytes);

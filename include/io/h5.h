@@ -58,6 +58,11 @@ Err h5_open(H5File *file, const char *path);
 Err h5_create_sealed(H5File *file, const char *path);
 Err h5_check_seal(bool *sealed, const char *path);
 Err h5_open_sealed(H5File *file, const char *path);
+/** The same of the whole file in memory: h5_seal writes the line into its first bytes, h5_seal_holds tells whether they
+ *  are that of what follows. */
+enum { H5_SEAL_BYTES = 512 }; /* the smallest user block that HDF5 knows */
+void h5_seal(void *image, size_t bytes);
+bool h5_seal_holds(const void *image, size_t bytes);
 /** HDF5 crashes or hangs on some damaged files. A file is therefore read in a child process first: this runs `read`
  *  there, which may open any number of files, and gives an error where the child did not end by itself, naming the file
  *  that it had opened last; whatever `read` returned is left to be found again by the caller. Code EXIT_RESUME where the
@@ -82,6 +87,9 @@ Err h5_column_create(H5Data *data, H5File *file, const H5Column *column, int64_t
 /** Opens a column and checks that its values are in the file itself (neither virtual nor external), in a form that this
  *  HDF5 can read, that they are numbers (text) of that shape, and that all were written; rows is what the file has. */
 Err h5_column_open(H5Data *data, H5File *file, const H5Column *column);
+/** Where in a file that was read the values of a column stand, as they would in memory, all rows one after the other; false:
+ *  they do not, being in chunks or of another type than the column's own. */
+bool h5_place(int64_t *place, const H5Data *data);
 /** The error of a file without that column. */
 Err h5_missing(const H5File *file, const H5Column *column);
 void h5_column_close(H5Data *data);

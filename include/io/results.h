@@ -97,6 +97,10 @@ Err results_write_cell(const char *path, const Results *one, const char *provena
 Err results_read(Results *out, const char *path);
 void results_free(Results *results);
 
+/** Records that differ in their values alone are written and read without HDF5 (src/io/results_template.h): the first of a
+ *  kind is remembered. This forgets them all, and gives back their memory. */
+void results_forget(void);
+
 /** The tables, /provenance and the name of the study, into a file of another format that is being written, and out of one
  *  that is being read. */
 Err results_put(H5File *file, const Results *results, const char *provenance);

@@ -106,10 +106,10 @@ static Err sync_path(const char *path, int flags) {
     return ERR_NONE;
 }
 
-Err commit_rename(const char *temp, const char *path, bool replace) {
+/* Names what could be synced; err: whether it could. */
+static Err give_name(Err err, const char *temp, const char *path, bool replace) {
     char folder[COMMIT_PATH];
     folder_of(folder, path);
-    Err err = sync_path(temp, 0);
     if (!err.code && replace && rename(temp, path)) err = commit_error(path, "cannot be renamed into place");
     if (!err.code && !replace) {
         /* link fails where the name exists; a file system without links has rename only. */
@@ -122,6 +122,14 @@ Err commit_rename(const char *temp, const char *path, bool replace) {
     }
     if (err.code || !replace) unlink(temp);
     return err.code ? err : sync_path(folder, O_DIRECTORY);
+}
+
+Err commit_rename(const char *temp, const char *path, bool replace) {
+    return give_name(sync_path(temp, 0), temp, path, replace);
+}
+
+Err commit_place(const char *temp, const char *path) {
+    return give_name(ERR_NONE, temp, path, true);
 }
 
 Err commit_reserve(const char *path, long long bytes) {

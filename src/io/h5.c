@@ -17,12 +17,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 _Static_assert(sizeof(hid_t) == sizeof(int64_t), "identifiers of HDF5 1.10 and later");
 
 enum { CHUNK_BYTES = 1 << 15, RESERVE_MARGIN = 1 << 16 };
-enum { SEAL_BYTES = 512 }; /* the smallest user block that HDF5 knows */
 
 /* ---- Failures. ---- */
 
@@ -131,7 +129,7 @@ static Err create(H5File *file, const char *path, const Comm *comm, bool sealed)
     quiet();
     *file = (H5File){.comm = comm, .path = path, .writing = true, .sealed = sealed};
     hid_t access = H5_CALL(H5Pcreate(H5P_FILE_ACCESS)), create = plain(H5P_FILE_CREATE);
-    if (sealed) H5_CALL(H5Pset_userblock(create, SEAL_BYTES));
+    if (sealed) H5_CALL(H5Pset_userblock(create, H5_SEAL_BYTES));
     H5_CALL(H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110));
     if (comm) {
         H5_CALL(H5Pset_fapl_mpio(access, comm_mpi(comm), MPI_INFO_NULL));
@@ -158,42 +156,8 @@ Err h5_create(H5File *file, const char *path, const Comm *comm) {
     return create(file, path, comm, false);
 }
 
-/* ---- Seals. ---- */
-
-#define SEAL "equiscale: HDF5 from byte 512 on, of which XXH3 is %016llx\n"
-enum { SEAL_WORD = 10 }; /* letters of it that tell a seal from the start of any other file */
-
 Err h5_create_sealed(H5File *file, const char *path) {
     return create(file, path, NULL, true);
-}
-
-/* XXH3 of what follows in an open file; -1: it cannot be read. */
-static int digest_rest(uint64_t *digest, int fd) {
-    enum { PIECE = 1 << 16 };
-    XXH3_state_t *state = XXH3_createState();
-    char *piece = mem_alloc(PIECE);
-    ssize_t n;
-    XXH3_64bits_reset(state);
-    while ((n = read(fd, piece, PIECE)) > 0) XXH3_64bits_update(state, piece, (size_t)n);
-    *digest = XXH3_64bits_digest(state);
-    mem_free(piece);
-    XXH3_freeState(state);
-    return n < 0 ? -1 : 0;
-}
-
-Err h5_check_seal(bool *sealed, const char *path) {
-    char want[SEAL_BYTES] = "", found[SEAL_BYTES];
-    uint64_t digest = 0;
-    TRY(file_check(path, "an HDF5 file"));
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return err_user("%s: cannot be opened: %s", path, strerror(errno));
-    *sealed = read(fd, found, SEAL_BYTES) == SEAL_BYTES && !memcmp(found, SEAL, SEAL_WORD);
-    int rc = *sealed ? digest_rest(&digest, fd) : 0;
-    close(fd);
-    if (!*sealed) return ERR_NONE;
-    snprintf(want, sizeof want, SEAL, (unsigned long long)digest);
-    if (!rc && !memcmp(want, found, SEAL_BYTES)) return ERR_NONE;
-    return err_user("%s: damaged: its digest is not that of what it holds", path);
 }
 
 Err h5_open_sealed(H5File *file, const char *path) {
@@ -242,10 +206,8 @@ Err h5_close(H5File *file) {
     if (file->comm) return h5_written(file, "/", closed);
     CHECK(flushed >= 0 && closed >= 0 && kept, "%s: %s", file->path, h5_reason);
     if (file->sealed) {
-        unsigned long long digest = XXH3_64bits((char *)kept + SEAL_BYTES, (size_t)bytes);
-        memset(kept, 0, SEAL_BYTES);
-        snprintf(kept, SEAL_BYTES, SEAL, digest);
-        bytes += SEAL_BYTES;
+        bytes += H5_SEAL_BYTES;
+        h5_seal(kept, (size_t)bytes);
     }
     Err err = commit_write(file->path, kept, (size_t)bytes);
     mem_free(kept);
@@ -441,6 +403,21 @@ static Err check_column(H5Data *data) {
     for (int i = 0; i < 2 && c->shape[i]; i++)
         snprintf(shape + strlen(shape), sizeof shape - strlen(shape), ", %lld", (long long)c->shape[i]);
     return err_user("%s: %s: want the shape (%s)", data->file->path, c->name, shape);
+}
+
+bool h5_place(int64_t *place, const H5Data *data) {
+    hid_t stored = (hid_t)H5_CALL(H5Dget_type(data->id)), create = (hid_t)H5_CALL(H5Dget_create_plist(data->id));
+    hid_t native = type_of(data->column, false), ours = type_of(data->column, true);
+    bool same = H5Tequal(stored, ours) > 0 && H5Tequal(ours, native) > 0 && H5Pget_layout(create) == H5D_CONTIGUOUS;
+    haddr_t at = same ? H5Dget_offset(data->id) : HADDR_UNDEF;
+    hsize_t bytes = (hsize_t)data->rows * h5_row_bytes(data->column);
+    H5_CALL(H5Tclose(ours));
+    H5_CALL(H5Tclose(native));
+    H5_CALL(H5Pclose(create));
+    H5_CALL(H5Tclose(stored));
+    *place = data->rows ? (int64_t)at : 0;
+    if (!data->rows) return same;
+    return at != HADDR_UNDEF && H5Dget_storage_size(data->id) == bytes;
 }
 
 Err h5_missing(const H5File *file, const H5Column *column) {

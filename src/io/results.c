@@ -4,6 +4,7 @@
 #include "io/commit.h"
 #include "io/h5.h"
 #include "results_table.h"
+#include "results_template.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -12,19 +13,6 @@
 #include <unistd.h>
 
 #define FORMAT "equiscale-results-1"
-
-/* Between records and one column: out of the records, or back into them. */
-static void copy_column(void *column, char *records, const ResultsField *f, size_t record, int64_t rows, bool back) {
-    size_t bytes = h5_row_bytes(&f->column);
-    for (int64_t i = 0; i < rows; i++) {
-        char *at = (char *)column + (size_t)i * bytes, *member = records + (size_t)i * record + f->offset;
-        if (f->column.type == H5_TEXT && !back)
-            strncpy(at, member, bytes); /* what follows the text is zeros in the file */
-        else
-            memcpy(back ? member : at, back ? at : member, bytes);
-        if (f->column.type == H5_TEXT && back) member[bytes - 1] = 0;
-    }
-}
 
 /* ---- Writing: the share of a rank, or all. ---- */
 
@@ -51,7 +39,8 @@ static Err write_column(H5File *file, const ResultsTable *t, const ResultsField 
     H5Data data;
     TRY(h5_column_create(&data, file, &f->column, rows));
     void *column = mem_alloc((size_t)mine * h5_row_bytes(&f->column) + 1);
-    copy_column(column, (char *)results_records(r, table) + (size_t)first * t->record, f, t->record, mine, false);
+    results_copy_column(column, (char *)results_records(r, table) + (size_t)first * t->record, f, t->record, mine,
+                        false);
     Err err = h5_write(&data, column, first, mine);
     mem_free(column);
     if (!err.code && scale) err = write_scales(file, f, &data, scale);
@@ -200,7 +189,7 @@ static Err read_column(char *records, const ResultsTable *t, const ResultsField 
         err = h5_read(data, column, 0, rows);
     else
         fill_column(column, f, rows);
-    if (!err.code) copy_column(column, records, f, t->record, rows, true);
+    if (!err.code) results_copy_column(column, records, f, t->record, rows, true);
     mem_free(column);
     return err;
 }
@@ -253,6 +242,13 @@ static Err check_tables(const Results *r, const char *path) {
                     (long long)r->points);
 }
 
+/* What was read, or nothing where it does not fit together. */
+static Err checked(Results *r, const char *path) {
+    Err err = check_tables(r, path);
+    if (err.code) results_free(r);
+    return err;
+}
+
 static Err check_format(H5File *file) {
     char *text = NULL;
     Err err = h5_get_text(&text, file, "/", "format");
@@ -276,8 +272,8 @@ Err results_take(Results *out, H5File *file) {
     *out = (Results){0};
     Err err = read_header(out, file);
     for (int t = 0; t < RESULTS_TABLES && !err.code; t++) err = read_table(out, t, file);
-    if (!err.code) err = check_tables(out, file->path);
-    if (err.code) results_free(out);
+    if (!err.code) return checked(out, file->path);
+    results_free(out);
     return err;
 }
 
@@ -300,15 +296,22 @@ Err results_read(Results *out, const char *path) {
     Reading reading = {out, path};
     bool sealed;
     *out = (Results){0};
+    if (template_read(out, path)) return checked(out, path);
     TRY(h5_check_seal(&sealed, path));
     if (!sealed) TRY(h5_rehearse(read_all, &reading));
-    return read_all(&reading);
+    TRY(read_all(&reading));
+    if (sealed) template_learn(path, out, NULL);
+    return ERR_NONE;
 }
 
 void results_free(Results *r) {
     for (int t = 0; t < RESULTS_TABLES; t++) mem_free(results_records(r, t));
     mem_free(r->provenance);
     *r = (Results){0};
+}
+
+void results_forget(void) {
+    template_forget();
 }
 
 void results_append(Results *to, const Results *one) {
@@ -340,15 +343,28 @@ void results_bcast(Results *r, const Comm *comm) {
 
 /* ---- The two kinds of file. ---- */
 
+/* By HDF5, and kept as a template of those that follow. */
+static Err write_first(const char *temp, const Results *one, const char *provenance) {
+    Results back;
+    Reading reading = {&back, temp};
+    TRY(write_file(temp, one, provenance, NULL));
+    Err err = read_all(&reading);
+    if (!err.code) template_learn(temp, &back, provenance);
+    if (!err.code) results_free(&back);
+    return ERR_NONE; /* a file that cannot be read back is no template, and whoever reads it will say why */
+}
+
 Err results_write_cell(const char *path, const Results *one, const char *provenance) {
     char temp[COMMIT_PATH];
     TRY(commit_name(temp, path));
-    Err err = write_file(temp, one, provenance, NULL);
+    bool known;
+    Err err = template_write(&known, temp, one, provenance);
+    if (!known) err = write_first(temp, one, provenance);
     if (err.code) {
         unlink(temp);
         return err;
     }
-    return commit_rename(temp, path, true);
+    return commit_place(temp, path);
 }
 
 /* What a file holds is what it was made from, bit for bit. */

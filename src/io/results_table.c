@@ -131,3 +131,15 @@ void results_set(Results *r, int table, void *records, int64_t rows) {
     memcpy((char *)r + results_table[table].at, &records, sizeof records);
     memcpy((char *)r + results_table[table].rows, &rows, sizeof rows);
 }
+
+void results_copy_column(void *column, char *records, const ResultsField *f, size_t record, int64_t rows, bool back) {
+    size_t bytes = h5_row_bytes(&f->column);
+    for (int64_t i = 0; i < rows; i++) {
+        char *at = (char *)column + (size_t)i * bytes, *member = records + (size_t)i * record + f->offset;
+        if (f->column.type == H5_TEXT && !back)
+            strncpy(at, member, bytes); /* what follows the text is zeros in the file */
+        else
+            memcpy(back ? member : at, back ? at : member, bytes);
+        if (f->column.type == H5_TEXT && back) member[bytes - 1] = 0;
+    }
+}

@@ -31,3 +31,6 @@ extern const H5Column results_number_scale;
 int64_t results_rows(const Results *r, int table);
 void *results_records(const Results *r, int table);
 void results_set(Results *r, int table, void *records, int64_t rows);
+
+/* Between records and one column: out of the records, or back into them. */
+void results_copy_column(void *column, char *records, const ResultsField *f, size_t record, int64_t rows, bool back);

@@ -4,6 +4,7 @@
 #include "infer/design.h"
 #include "infer/fit_options.h"
 #include "io/commit.h"
+#include "io/results.h"
 #include "study/data_make.h"
 
 #include <stdio.h>
@@ -104,6 +105,7 @@ Err study_open(Study *study, bool make_data) {
 }
 
 void study_close(Study *study) {
+    results_forget();
     grid_free(&study->grid);
     if (study->dataset) dataset_close(study->dataset);
     study->dataset = NULL;

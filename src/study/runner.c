@@ -65,7 +65,7 @@ static Err write_used(const StudyOptions *o) {
         snprintf(path, sizeof path, "%s/%s/used.yaml", o->folder, o->name);
         err = commit_name(temp, path);
         if (!err.code) err = commit_write(temp, yaml, strlen(yaml));
-        if (!err.code) err = commit_rename(temp, path, true);
+        if (!err.code) err = commit_place(temp, path);
         mem_free(yaml);
     }
     return comm_agree(comm_world(), err);
