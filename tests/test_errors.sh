@@ -74,6 +74,11 @@ refuse 1 'command line: 64: want -key value' run "$here/good.yaml" 64
 # Layouts.
 refuse 3 'layout.dp x layout.tp = 2 x 1 on 3 ranks: want .* multiple of 2' run "$here/good.yaml" -layout_dp 2 -study_name l
 refuse 4 'tp.*(1|2)' run "$here/good.yaml" -layout_tp 4 -study_name l
+study '$a layout: fast'
+refuse 1 'bad.yaml:[0-9]+: layout.dp = fast: want auto, or a whole number in \[0,' plan "$here/bad.yaml"
+study '$a layout: auto\nlayout_dp: 2'
+refuse 1 'bad.yaml:[0-9]+: key layout_dp appears twice: want it once .line [0-9]+ has layout' plan "$here/bad.yaml"
+refuse 1 'command line: unknown key study .value 5.' plan "$here/good.yaml" -study 5
 
 # Files of another study, broken files.
 refuse 1 'train.beta2 = .* there, 0.94.* here' run "$here/good.yaml" -train_beta2 0.95

@@ -51,22 +51,32 @@ static const char *keep(const char *text) {
     return at;
 }
 
+/* Whether a name is that of the group of a key: layout, of layout.dp. */
+static bool is_group(const char *name, const char *key) {
+    size_t n = strcspn(name, "._");
+    return !name[n] && !strncmp(key, name, n) && (key[n] == '.' || key[n] == '_');
+}
+
+static bool overlap(const char *a, const char *b) {
+    return entry_same(a, b) || is_group(a, b) || is_group(b, a);
+}
+
 Err entry_add(const char *key, const char *value, int line) {
     if (n_entries == ENTRIES || pooled + strlen(key) + strlen(value) + 2 > POOL)
         return err_user("%s: want at most %d keys with %d letters in all", source, ENTRIES, POOL);
     for (int i = 0; line && i < n_entries; i++)
-        if (entries[i].line && entry_same(entries[i].key, key))
+        if (entries[i].line && overlap(entries[i].key, key))
             return err_user("%s:%d: key %s appears twice: want it once (line %d has %s)", source, line, key,
                             entries[i].line, entries[i].key);
     entries[n_entries++] = (Entry){.key = keep(key), .value = keep(value), .line = line};
     return ERR_NONE;
 }
 
-/* What was given last; everything given for the key counts as used. */
-static const Entry *find(const char *key, Use use) {
+/* What was given last, for the key or, where `group` says so, for its group; everything so given counts as used. */
+static const Entry *find(const char *key, bool group, Use use) {
     const Entry *last = NULL;
     for (int i = 0; i < n_entries; i++)
-        if (entry_same(entries[i].key, key)) {
+        if (entry_same(entries[i].key, key) || (group && is_group(entries[i].key, key))) {
             last = &entries[i];
             if (entries[i].use < use) entries[i].use = use;
         }
@@ -83,7 +93,7 @@ static void origin_of(char *text, size_t size, const Entry *entry) {
 }
 
 void options_origin(char *text, size_t size, const char *key) {
-    origin_of(text, size, find(key, USE_NONE));
+    origin_of(text, size, find(key, true, USE_NONE)); /* a group that may not be given has been refused */
 }
 
 const char *options_source(void) {
@@ -195,7 +205,7 @@ static void remember(const KeySpec *specs, int n) {
 
 static Err read_one(void *member, const KeySpec *s, Use use) {
     char origin[PATH + 16];
-    const Entry *e = find(s->key, use);
+    const Entry *e = find(s->key, s->type == KEY_INT && s->choices, use);
     origin_of(origin, sizeof origin, e);
     if (!e && use == USE_IGNORED) return ERR_NONE;
     if (!e && !s->fallback) return err_user("%s: key %s is missing: want %s", source, s->key, s->help);

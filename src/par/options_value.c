@@ -41,6 +41,8 @@ Err value_wanted(const char *origin, const KeySpec *s, const char *value) {
     char range[64] = "", most[40] = "";
     if (number && s->lo < s->hi) snprintf(range, sizeof range, " in [%g, %g]", s->lo, s->hi);
     if (list) snprintf(most, sizeof most, ", at most %d entries", OPTION_LIST);
+    if (s->choices && s->type == KEY_INT)
+        return err_user("%s: %s = %.200s: want %s, or %s%s", origin, s->key, value, s->choices, kind[s->type], range);
     if (s->choices) return err_user("%s: %s = %.200s: want one of %s", origin, s->key, value, s->choices);
     return err_user("%s: %s = %.200s: want %s%s%s", origin, s->key, value, kind[s->type], range, most);
 }
@@ -60,7 +62,10 @@ static bool store(void *member, const KeySpec *s, int i, const char *text) {
     double x = 0;
     switch (s->type) {
     case KEY_INT:
-        if (!number(s, text, true, &x)) return false;
+        if (choice(s->choices, text) >= 0)
+            x = choice(s->choices, text);
+        else if (!number(s, text, true, &x))
+            return false;
         *(int64_t *)member = (int64_t)x;
         return true;
     case KEY_REAL: return number(s, text, false, (double *)member);
@@ -121,10 +126,24 @@ static int count_of(const void *member, const KeySpec *s) {
     return s->type < KEY_INTS ? 1 : *(const int *)member;
 }
 
+static int count_of_choices(const char *choices) {
+    int n = choices != NULL;
+    for (const char *c = choices; c && (c = strchr(c, '|')); c++) n++;
+    return n;
+}
+
+/* A number, or the word that stands for it. */
+static void int_text(char piece[PIECE], int64_t x, const char *choices) {
+    if (x >= 0 && x < count_of_choices(choices))
+        options_choice(piece, PIECE, choices, (int)x);
+    else
+        snprintf(piece, PIECE, "%lld", (long long)x);
+}
+
 /* Entry i, numbers with `digits` digits. */
 static void entry_text(char piece[PIECE], const void *m, const KeySpec *s, int i, int digits) {
     switch (s->type) {
-    case KEY_INT: snprintf(piece, PIECE, "%lld", (long long)*(const int64_t *)m); break;
+    case KEY_INT: int_text(piece, *(const int64_t *)m, s->choices); break;
     case KEY_REAL: snprintf(piece, PIECE, "%.*g", digits, *(const double *)m); break;
     case KEY_BOOL: snprintf(piece, PIECE, "%s", *(const bool *)m ? "true" : "false"); break;
     case KEY_WORD: snprintf(piece, PIECE, "%s", (const char *)m); break;

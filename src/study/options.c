@@ -41,10 +41,10 @@ static const KeySpec study_keys[] = {
     {"study.keep_weights", KEY_CHOICE, AT(keep_weights), "none", 0, 0, "none|best|all", "1",
      "final weights that are kept: of no cell, of the best of each arm, of all"},
     {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},
-    {"layout.dp", KEY_INT, AT(dp), "0", 0, 1 << 20, NULL, "ranks",
-     "data-parallel ranks of every cell; 0, and layout.tp too: the program chooses for each", "1"},
-    {"layout.tp", KEY_INT, AT(tp), "0", 0, 1 << 10, NULL, "ranks",
-     "tensor-parallel ranks of every cell; 0, and layout.dp too: the program chooses for each", "1"},
+    {"layout.dp", KEY_INT, AT(dp), "auto", 0, 1 << 20, "auto", "ranks",
+     "data-parallel ranks of every cell; `layout: auto`: the program chooses for each, as with 0", "1"},
+    {"layout.tp", KEY_INT, AT(tp), "auto", 0, 1 << 10, "auto", "ranks",
+     "tensor-parallel ranks of every cell; `layout: auto`: the program chooses for each, as with 0", "1"},
 };
 /* These decide what a cell's losses are measured on. */
 const KeySpec study_held_out_keys[] = {
