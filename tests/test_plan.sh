@@ -65,6 +65,29 @@ done
 eq 2 run "$here/s.yaml" -study_name fixed -layout_dp 1 >"$here/log" 2>&1 || fail "fixed: $(tail -n 3 "$here/log")"
 eq 2 run "$here/s.yaml" -study_name auto3 -layout_dp 2 >"$here/log" 2>&1 || fail "another layout: $(tail -n 3 "$here/log")"
 grep -q '0 of 12 cells to run' "$here/log" || fail "a cell is not known by its layout: $(cat "$here/log")"
+# How long the ranks of a run were without a cell, beside the plan, in a file; a run without cells leaves it.
+grep -q '^.*12 cells in .* on 3 ranks, which were without a cell for ' "$here/log3" || fail "idle: $(tail -n 3 "$here/log3")"
+"$python" - "$here/runs/auto3/run.json" <<'END' || fail "run.json"
+import json, sys
+r = json.load(open(sys.argv[1]))
+assert r["ranks"] == 3 and r["cells"] == 12 and 0 <= r["idle_share"] < 1, r
+assert abs(1 - r["rank_seconds"] / (3 * r["seconds"]) - r["idle_share"]) < 1e-9, r
+assert r["planned_seconds"] > 0 and r["planned_rank_seconds"] <= 3 * r["planned_seconds"] * (1 + 1e-9), r
+END
+# The word is the default, the last that is given counts, and used.yaml has it.
+(cat "$here/s.yaml"; echo 'layout: auto') >"$here/word.yaml"
+grep -q '^  dp: auto$' "$here/runs/auto2/used.yaml" || fail "used.yaml: $(grep -A 2 layout "$here/runs/auto2/used.yaml")"
+for layout in auto 1 0; do
+    eq 2 plan "$here/word.yaml" -layout_dp "$layout" -json "$here/$layout.json" >/dev/null 2>"$here/log" || fail "$(cat "$here/log")"
+done
+sed 's/layout: auto/layout: {dp: 1}/' "$here/word.yaml" >"$here/fixed.yaml"
+eq 2 plan "$here/fixed.yaml" -layout auto -json "$here/over.json" >/dev/null 2>"$here/log" || fail "$(cat "$here/log")"
+"$python" - "$here" <<'END' || fail "layout: auto"
+import json, sys
+def layouts(name): return [(c["dp"], c["tp"], c["block"]) for c in json.load(open(f"{sys.argv[1]}/{name}.json"))["cells"]]
+assert layouts("auto") == layouts("0") == layouts("over")
+assert all(c[:2] == (1, 1) for c in layouts("1"))
+END
 "$python" - "$here/runs" <<'END' || fail "layouts"
 import sys, h5py, numpy as np
 def read(name):

@@ -15,6 +15,7 @@
 #include "study/provenance.h"
 #include "study/space.h"
 #include "study/weights.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <math.h>
@@ -97,6 +98,7 @@ typedef struct Run {
     double shown;  /* when the live line was last drawn */
     double polled; /* when other blocks were last asked whether they stop */
     bool stopping; /* the answer */
+    Tally tally;
 } Run;
 
 static void clock_text(char text[32], double seconds) {
@@ -281,6 +283,7 @@ static Err run_cell(Run *run, int index, Crew *crew) {
     Cell *cell = &run->grid->cell[index];
     Claim claim;
     bool taken = false;
+    double start = timer_now();
     run->current = index;
     Err err = run->leads ? claim_cell(&taken, &claim, run, cell) : ERR_NONE;
     TRY(comm_agree(crew->block, err));
@@ -299,6 +302,11 @@ static Err run_cell(Run *run, int index, Crew *crew) {
     cell->block = crew->ranks;
     err = crew->team ? train(run, cell, &crew->procs) : ERR_NONE;
     if (run->leads) claim_release(&claim);
+    if (crew->team) {
+        run->tally.last = timer_now();
+        run->tally.seconds += run->tally.last - start;
+        run->tally.cells += run->leads;
+    }
     return comm_agree(crew->block, err);
 }
 
@@ -492,11 +500,14 @@ static double first_step(const Run *run) {
     return 0;
 }
 
-/* How the run ended: all done, or the error that says what is left. Collective. */
-static Err ending(const Run *run) {
-    int64_t count[COUNTERS];
+/* Collective. */
+static void read_counters(int64_t count[COUNTERS], const Run *run) {
     for (int i = 0; i < COUNTERS; i++) count[i] = comm_rank(comm_world()) == 0 ? counter_add(run->counters, i, 0) : 0;
-    comm_bcast(comm_world(), count, sizeof count, 0);
+    comm_bcast(comm_world(), count, COUNTERS * sizeof *count, 0);
+}
+
+/* How the run ended: all done, or the error that says what is left. */
+static Err ending(const Run *run, const int64_t count[COUNTERS]) {
     Err err = ERR_NONE;
     const double limit = run->options->run.limit;
     double first = first_step(run);
@@ -511,6 +522,15 @@ static Err ending(const Run *run) {
                        (long long)count[ELSEWHERE]);
     if (err.code) err.code = EXIT_RESUME;
     return err;
+}
+
+/* What the run's ranks did, and how it ended. Collective. */
+static Err tell_end(const Run *run) {
+    int64_t count[COUNTERS];
+    read_counters(count, run);
+    bool whole = count[CELLS] == run->plan->n && !count[ELSEWHERE];
+    TRY(tally_tell(&run->tally, run->start, run->options, run->plan, whole));
+    return ending(run, count);
 }
 
 Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, const StudyPlan *plan) {
@@ -534,7 +554,7 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, co
         err = work_through(&run, run.together);
         if (!err.code) err = work_through(&run, run.alone);
         stop_patient(false);
-        if (!err.code) err = ending(&run);
+        if (!err.code) err = tell_end(&run);
         counters_free(run.counters);
     }
     free_queues(run.together, queues);
