@@ -3,10 +3,12 @@
  *
  *  The assumed law is given by its exponents, E and the loss in the middle of the grid (geometric means of N and D),
  *  where the two terms are taken to be equal. With a results file or a table (design.from) it is the law of that file's runs,
- *  and the noise is theirs: between seeds, of every run, and what the law leaves beyond it, of every size and length. */
+ *  and the noise is theirs: between seeds, of every run, and what the law leaves beyond it, of every size and length. A fit of
+ *  theirs (fit -json) says the same without them. */
 #pragma once
 
 #include "fit/cost.h"
+#include "fit/law.h"
 #include "par/options.h"
 
 /** Keys design.*: see design_keys in design.c. */
@@ -32,14 +34,15 @@ typedef struct DesignModel {
     Law law;
     double seeds;  /* standard deviation of log loss between runs that differ in their seeds only */
     double lack;   /* of what else the law leaves, shared by runs of one size and length; 0: not known apart */
+    LawE e;        /* what refits know of E */
     double middle; /* budget at which arms are put beside each other; NaN: none */
 } DesignModel;
 
 /** What is assumed of an arm under the options. */
 DesignModel design_assumed(const DesignArm *arm, const DesignOptions *options);
 
-/** model (arms): the laws and the noise of the runs in design.from. Errors name the file and the arm that it does not
- *  tell of. Collective. */
+/** model (arms): the laws and the noise of the runs in design.from, a fit.json where its name ends in .json. Errors name the
+ *  file and the arm that it does not tell of. Collective. */
 Err design_measured(DesignModel *model, const DesignArm *arm, int arms, const DesignOptions *options, const Comm *comm);
 
 typedef struct DesignResult {

@@ -41,3 +41,6 @@ Err json_read(Json **json, const char *path);
 const char *json_text(const Json *json, const char *key);
 int json_entries(const Json *json, const char *list);
 const char *json_entry_text(const Json *json, const char *list, int i, const char *key);
+
+/** A number of entry i, or, with `of`, of the object of that name in it (NULL: of the entry itself); NaN where there is none. */
+double json_entry_number(const Json *json, const char *list, int i, const char *of, const char *key);

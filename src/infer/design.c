@@ -6,6 +6,7 @@
 #include "fit/law.h"
 #include "infer/goodness.h"
 #include "infer/fit_options.h"
+#include "io/json.h"
 #include "math/minimise.h"
 
 #include <math.h>
@@ -24,16 +25,19 @@ const KeySpec design_keys[] = {
     KEY("noise", KEY_REAL, noise, "0.02", 0, 1, NULL, "1", "assumed standard deviation of log loss between seeds"),
     KEY("budget", KEY_REAL, budget, "0", 0, 1e300, NULL, "FLOP", "executed budget to allocate; 0: the largest cell's"),
     KEY("from", KEY_WORD, from, "", 0, 0, NULL, "1",
-        "results file or table whose runs say law, noise and lack of fit instead; empty: none"),
+        "results file, table or fit.json whose runs say law, noise and lack of fit instead; empty: none"),
     KEY("simulations", KEY_INT, simulations, "200", 20, 100000, NULL, "1", "simulated refits"),
     KEY("seed", KEY_INT, seed, "1", 0, 9e15, NULL, "1", "of the simulated noise"),
     KEY("objective", KEY_CHOICE, objective, "huber", 0, 0, FIT_OBJECTIVES, "1", "as fit.objective"),
 };
 const int n_design_keys = sizeof design_keys / sizeof *design_keys;
 
-static LawSpec spec_of(const DesignOptions *o) {
-    return (LawSpec){
-        .kind = &law_chinchilla, .objective = o->objective, .delta = 1e-3, .e = o->e > 0 ? LAW_E_FREE : LAW_E_ZERO};
+static LawE assumed_e(const DesignOptions *o) {
+    return o->e > 0 ? LAW_E_FREE : LAW_E_ZERO;
+}
+
+static LawSpec spec_of(const DesignOptions *o, LawE e) {
+    return (LawSpec){.kind = &law_chinchilla, .objective = o->objective, .delta = 1e-3, .e = e};
 }
 
 DesignModel design_assumed(const DesignArm *arm, const DesignOptions *o) {
@@ -48,13 +52,20 @@ DesignModel design_assumed(const DesignArm *arm, const DesignOptions *o) {
                      .e = o->e > 0 ? log(o->e) : -INFINITY,
                      .alpha = o->alpha,
                      .beta = o->beta};
-    return (DesignModel){.law = law, .seeds = o->noise, .middle = NAN};
+    return (DesignModel){.law = law, .seeds = o->noise, .e = assumed_e(o), .middle = NAN};
+}
+
+/* What the law leaves, `all`, is that between seeds, NaN where that is unknown, and what it misses. */
+static DesignModel model_of(const Law *law, LawE e, double all, double seeds) {
+    if (isnan(seeds)) seeds = all;
+    double lack = sqrt(fmax(all * all - seeds * seeds, 0));
+    return (DesignModel){.law = *law, .e = e, .seeds = seeds, .lack = lack, .middle = NAN};
 }
 
 /* The law of the runs of one arm of a table, and what they scatter by. */
 static Err measure_arm(DesignModel *model, const Table *t, int index, const DesignOptions *o, const Comm *comm) {
     LawRows rows = law_rows(t, index, LAW_OF_N_AND_D);
-    LawSpec spec = spec_of(o);
+    LawSpec spec = spec_of(o, assumed_e(o));
     LawProblem p = law_problem(&rows, 1, &spec);
     LawFit fit;
     char status[160];
@@ -66,16 +77,55 @@ static Err measure_arm(DesignModel *model, const Table *t, int index, const Desi
         int dof;
         double all = goodness_of(&p, &fit, 0, false).rms;
         double pure = goodness_pure_error(&dof, &rows);
-        model->law = fit.law[0];
-        model->seeds = dof > 0 ? sqrt(pure / dof) : all;
-        model->lack = sqrt(fmax(all * all - model->seeds * model->seeds, 0));
-        model->middle = NAN;
+        *model = model_of(&fit.law[0], spec.e, all, dof > 0 ? sqrt(pure / dof) : NAN);
     }
     law_rows_free(&rows);
     return err;
 }
 
+/* The same of one arm of a fit that was written before. */
+static Err read_arm(DesignModel *model, const Json *fit, const char *name, const DesignOptions *o) {
+    const char *law_name = json_text(fit, "law");
+    const char *e = json_text(fit, "E");
+    if (!law_name || strcmp(law_name, law_chinchilla.name) || !e)
+        return err_user("design.from = %s: want a fit of the law %s, as fit -json writes it", o->from,
+                        law_chinchilla.name);
+    int arms = json_entries(fit, "arms");
+    for (int i = 0; i < arms; i++) {
+        const char *found = json_entry_text(fit, "arms", i, "name");
+        if (!found || strcmp(found, name)) continue;
+        const Law law = {.kind = &law_chinchilla,
+                         .a = log(json_entry_number(fit, "arms", i, NULL, "A")),
+                         .b = log(json_entry_number(fit, "arms", i, NULL, "B")),
+                         .e = log(json_entry_number(fit, "arms", i, NULL, "E")),
+                         .alpha = json_entry_number(fit, "arms", i, NULL, "alpha"),
+                         .beta = json_entry_number(fit, "arms", i, NULL, "beta")};
+        double all = json_entry_number(fit, "arms", i, NULL, "rms");
+        double seeds = json_entry_number(fit, "arms", i, "certificate", "seed_noise");
+        if (!isfinite(law.a) || !isfinite(law.b) || isnan(law.e) || !(law.alpha > 0) || !(law.beta > 0) || !(all > 0))
+            return err_user("design.from = %s: arm %.60s: no coefficients: its law is not identifiable", o->from, name);
+        *model = model_of(&law, strcmp(e, "zero") ? LAW_E_FREE : LAW_E_ZERO, all, seeds);
+        return ERR_NONE;
+    }
+    return err_user("design.from = %s: no arm %.60s: want a fit of every arm of the study", o->from, name);
+}
+
+static Err read_fit(DesignModel *model, const DesignArm *arm, int arms, const DesignOptions *o) {
+    Json *fit;
+    TRY(json_read(&fit, o->from));
+    Err err = ERR_NONE;
+    for (int m = 0; m < arms && !err.code; m++) err = read_arm(&model[m], fit, arm[m].name, o);
+    json_free(fit);
+    return err;
+}
+
+static bool is_fit(const char *path) {
+    const char *end = strrchr(path, '.');
+    return end && !strcmp(end, ".json");
+}
+
 Err design_measured(DesignModel *model, const DesignArm *arm, int arms, const DesignOptions *o, const Comm *comm) {
+    if (is_fit(o->from)) return comm_agree(comm, read_fit(model, arm, arms, o));
     const TableColumns usual = {.n = "", .d = "", .loss = "", .arm = "", .seed = ""};
     Table t = table_new();
     Err err = table_add_file(&t, o->from, &usual, &(TableFilter){0}, comm);
@@ -143,7 +193,7 @@ Err design_arm(DesignResult *out, DesignDraws draws, const DesignArm *arm, const
                const DesignOptions *o, const Comm *comm) {
     if (!o->from[0] && o->e >= o->loss)
         return err_user("design.e = %g: want less than design.loss = %g", o->e, o->loss);
-    LawSpec spec = spec_of(o);
+    LawSpec spec = spec_of(o, model->e);
     Law law = model->law;
     Table t = noisy(arm, model, 0, 0);
     LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
@@ -233,11 +283,11 @@ static double middle_of(const DesignArm *arm, int arms) {
     return lo < hi ? sqrt(lo * hi) : NAN;
 }
 
-static void print_model(const DesignModel *model, const DesignOptions *o) {
+static void print_model(const DesignModel *model) {
     Law law = model->law;
     log_text("  from its runs: L = %.3g + A/N^%.3f + B/D^%.3f; log loss scatters by %.3f between seeds, the law misses "
              "sizes and lengths by %.3f more",
-             o->e > 0 ? exp(law.e) : 0, law.alpha, law.beta, model->seeds, model->lack);
+             exp(law.e), law.alpha, law.beta, model->seeds, model->lack);
 }
 
 static void print_result(const DesignResult *r, const DesignArm *arm) {
@@ -283,7 +333,7 @@ Err design_report(const DesignArm *arm, int arms, const DesignOptions *o, const 
         err = design_arm(&result[m], draws[m], &arm[m], &model[m], o, comm);
         if (err.code) break;
         print_result(&result[m], &arm[m]);
-        if (o->from[0]) print_model(&model[m], o);
+        if (o->from[0]) print_model(&model[m]);
     }
     for (int m = 1; m < arms && !err.code; m++) {
         if (!isfinite(result[0].condition) || !isfinite(result[m].condition)) continue;

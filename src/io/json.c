@@ -151,3 +151,9 @@ const char *json_entry_text(const Json *json, const char *list, int i, const cha
     const json_t *entry = json_array_get(json_object_get(json->open[0], list), (size_t)i);
     return json_string_value(json_object_get(entry, key));
 }
+
+double json_entry_number(const Json *json, const char *list, int i, const char *of, const char *key) {
+    const json_t *entry = json_array_get(json_object_get(json->open[0], list), (size_t)i);
+    const json_t *value = json_object_get(of ? json_object_get(entry, of) : entry, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
