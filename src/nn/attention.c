@@ -20,7 +20,8 @@ void attention_layout(AttentionState *state, const AttentionShape *shape, int64_
 static inline __attribute__((always_inline)) void softmax_short(real *s, int64_t rows, int64_t n, real scale,
                                                                 const int vecs) {
     const int64_t left = n - (vecs - 1) * LANES;
-    const Vec lowest = vec_set((real)-1e30); /* behind the row: a logit that vec_exp makes 0 */
+    const real binary = scale * LOG2_E;
+    const Vec lowest = vec_set((real)-1e30); /* behind the row: a logit that vec_exp2 makes 0 */
     for (real *x = s; x < s + rows * vecs * LANES; x += vecs * LANES) {
         Vec v[MAX_VECS], sum = {0};
         for (int i = 0; i < vecs; i++) v[i] = vec_load(x + i * LANES);
@@ -28,7 +29,7 @@ static inline __attribute__((always_inline)) void softmax_short(real *s, int64_t
         Vec top = v[0];
         for (int i = 1; i < vecs; i++) top = vec_max(top, v[i]);
         top = vec_set(vec_top(top));
-        for (int i = 0; i < vecs; i++) sum += v[i] = vec_exp(scale * (v[i] - top));
+        for (int i = 0; i < vecs; i++) sum += v[i] = vec_exp2(binary * (v[i] - top));
         sum = vec_set(1 / vec_total(sum));
         for (int i = 0; i < vecs; i++) vec_store(x + i * LANES, v[i] * sum);
     }
@@ -36,12 +37,13 @@ static inline __attribute__((always_inline)) void softmax_short(real *s, int64_t
 
 static void softmax_long(real *s, int64_t rows, int64_t n, real scale) {
     int64_t ld = vec_padded(n);
+    const real binary = scale * LOG2_E;
     for (real *x = s; x < s + rows * ld; x += ld) {
         Vec top = vec_set(x[0]), sum = {0};
         for (int64_t i = 0; i < n; i += LANES) top = vec_max(top, vec_first(vec_load(x + i), top, n - i));
         top = vec_set(vec_top(top));
         for (int64_t i = 0; i < n; i += LANES) {
-            Vec e = vec_first(vec_exp(scale * (vec_load(x + i) - top)), (Vec){0}, n - i);
+            Vec e = vec_first(vec_exp2(binary * (vec_load(x + i) - top)), (Vec){0}, n - i);
             vec_store(x + i, e);
             sum += e;
         }

@@ -65,12 +65,13 @@ static void distances_backward(real *dx, const real *dout, int64_t stride, const
 
 /* Column-wise softmax of s (keys, ld), in place, for the first n columns. */
 static void softmax(real *s, int64_t keys, int64_t ld, int64_t n, real scale) {
+    const real binary = scale * LOG2_E;
     for (real *top = s; top < s + n; top += LANES) {
         real *end = top + keys * ld;
         Vec most = vec_load(top), sum = {0};
         for (real *x = top + ld; x < end; x += ld) most = vec_max(vec_load(x), most);
         for (real *x = top; x < end; x += ld) {
-            Vec e = vec_exp(scale * (vec_load(x) - most));
+            Vec e = vec_exp2(binary * (vec_load(x) - most));
             vec_store(x, e);
             sum += e;
         }
@@ -82,13 +83,10 @@ static void softmax(real *s, int64_t keys, int64_t ld, int64_t n, real scale) {
 /* ds = scale p (ds - sum over keys of p ds), in place. */
 static void softmax_backward(real *ds, const real *p, int64_t keys, int64_t ld, int64_t n, real scale) {
     for (int64_t t0 = 0; t0 < n; t0 += LANES) {
-        real sum[LANES] = {0};
+        Vec sum = {0};
+        for (int64_t i = t0; i < keys * ld; i += ld) sum += vec_load(p + i) * vec_load(ds + i);
         for (int64_t i = t0; i < keys * ld; i += ld)
-#pragma omp simd
-            for (int t = 0; t < LANES; t++) sum[t] += p[i + t] * ds[i + t];
-        for (int64_t i = t0; i < keys * ld; i += ld)
-#pragma omp simd
-            for (int t = 0; t < LANES; t++) ds[i + t] = scale * p[i + t] * (ds[i + t] - sum[t]);
+            vec_store(ds + i, scale * vec_load(p + i) * (vec_load(ds + i) - sum));
     }
 }
 
