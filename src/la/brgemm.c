@@ -29,6 +29,21 @@ static inline int64_t even_piece(int64_t n, int64_t most) {
     return (n + pieces - 1) / pieces;
 }
 
+/* The vectors of a row of a tile; of the last one the lanes of `mask`. Whole vectors are stored whole: the next product may
+ * load them while they are on their way to the cache, which it may not where there is a mask. */
+INLINE void store_row(real *c, const Vec *v, int vecs, Mask mask) {
+    UNROLL for (int j = 0; j < vecs; j++) {
+        if (j < vecs - 1)
+            vec_store(c + j * LANES, v[j]);
+        else
+            vec_store_masked(c + j * LANES, v[j], mask);
+    }
+}
+
+INLINE Vec load_column(const real *c, int j, int vecs, Mask mask) {
+    return j < vecs - 1 ? vec_load(c + j * LANES) : vec_load_masked(c + j * LANES, mask);
+}
+
 /* `last`: lanes of the last vector that are stored. */
 INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const BrTerm *terms, int n_terms, int64_t i0,
                  int64_t j0, const real *bias, real beta) {
@@ -53,16 +68,18 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const B
             }
         }
     }
-    Mask mask = vec_mask(last), all = vec_mask(LANES);
+    Mask mask = vec_mask(last);
     if (bias || beta != 0) {
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) {
             acc[i][j] = acc[i][j] * scale + (bias ? bias[i0 + i] : 0);
-            if (beta != 0) acc[i][j] += vec_load_masked(c + i * ldc + j * LANES, j < vecs - 1 ? all : mask);
+            if (beta != 0) acc[i][j] += load_column(c + i * ldc, j, vecs, mask);
         }
         scale = 1;
     }
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
-        vec_store_masked(c + i * ldc + j * LANES, acc[i][j] * scale, j < vecs - 1 ? all : mask);
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int j = 0; j < vecs; j++) acc[i][j] *= scale;
+        store_row(c + i * ldc, acc[i], vecs, mask);
+    }
 }
 
 #define TILE(rows, vecs)                                                                                               \
@@ -194,11 +211,11 @@ INLINE void rows_tile(int rows, int vecs, real *const *c, const real *const *a, 
             UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
         }
     }
-    Mask mask = vec_mask(last), all = vec_mask(LANES);
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) {
-        real *y = c[i] + column + j * LANES;
-        if (beta != 0) acc[i][j] += vec_load_masked(y, j < vecs - 1 ? all : mask);
-        vec_store_masked(y, acc[i][j], j < vecs - 1 ? all : mask);
+    Mask mask = vec_mask(last);
+    UNROLL for (int i = 0; i < rows; i++) {
+        real *y = c[i] + column;
+        if (beta != 0) UNROLL for (int j = 0; j < vecs; j++) acc[i][j] += load_column(y, j, vecs, mask);
+        store_row(y, acc[i], vecs, mask);
     }
 }
 
