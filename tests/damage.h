@@ -1,5 +1,5 @@
-/** Damage that HDF5's checksums do not see: a byte of an object header is changed and the checksum made right again, as a
- *  hostile writer would. HDF5 1.10 crashes on some of them. */
+/** Damage to files, reproducibly: that of failing disks and interrupted copies, damage_medium, and that which HDF5's checksums do
+ *  not see, damage_repaired. */
 #pragma once
 
 #include "base/rng.h"
@@ -57,7 +57,8 @@ static inline bool damage_header(size_t header[3], const unsigned char *file, si
     return false;
 }
 
-/** Changes one byte of a random object header, reproducibly; returns the number of headers found. */
+/** Changes one byte of a random object header and makes its checksum right again, as a hostile writer would: HDF5 1.10 crashes on
+ *  some. Returns the number of headers found. */
 static inline int damage_repaired(unsigned char *file, size_t bytes, uint64_t stream) {
     size_t header[3];
     int n = 0;
@@ -71,4 +72,36 @@ static inline int damage_repaired(unsigned char *file, size_t bytes, uint64_t st
     uint32_t right = damage_checksum(file + header[0], header[2] - header[0]);
     memcpy(file + header[2], &right, 4);
     return n;
+}
+
+enum { DAMAGE_PAGE = 512, DAMAGE_FRONT = 16384 };
+
+/* Swaps two pages, or with `zero` clears one; whether that made a difference. */
+static inline bool damage_pages(unsigned char *file, size_t bytes, uint64_t stream, bool zero) {
+    unsigned char nothing[DAMAGE_PAGE] = {0}, kept[DAMAGE_PAGE];
+    int64_t pages = (int64_t)(bytes / DAMAGE_PAGE);
+    unsigned char *page = file + DAMAGE_PAGE * rng_below(1, stream, 0, pages),
+                  *other = zero ? nothing : file + DAMAGE_PAGE * rng_below(1, stream, 1, pages);
+    bool differ = memcmp(page, other, DAMAGE_PAGE) != 0;
+    memcpy(kept, page, DAMAGE_PAGE);
+    memcpy(page, other, DAMAGE_PAGE);
+    memcpy(other, kept, DAMAGE_PAGE);
+    return differ;
+}
+
+/** Damages a file of several pages: bits, bytes, pages of zeros, pages that changed places, an end that is missing, one kind after
+ *  the other with i; each second round at the front, where HDF5 keeps what it knows of the rest. Returns the bytes that are left;
+ *  some differ in any case. */
+static inline size_t damage_medium(unsigned char *file, size_t bytes, int i) {
+    enum { BIT, BYTES, ZEROS, SWAPPED, CUT, KINDS, SOME = 20 };
+    uint64_t s = rng_stream("damage", (uint64_t)i);
+    size_t range = i / KINDS % 2 && bytes > DAMAGE_FRONT ? DAMAGE_FRONT : bytes;
+    int kind = i % KINDS;
+    if (kind == CUT) return (size_t)rng_below(1, s, 0, (int64_t)bytes);
+    /* Pages that are alike make no difference: then a bit does. */
+    if ((kind == ZEROS || kind == SWAPPED) && damage_pages(file, range, s, kind == ZEROS)) return bytes;
+    uint64_t changes = kind == BYTES ? SOME : 1;
+    for (uint64_t k = 1; k <= changes; k++)
+        file[rng_below(1, s, 2 * k, (int64_t)range)] ^= (unsigned char)(1 << rng_below(1, s, 2 * k + 1, 8));
+    return bytes;
 }
