@@ -11,8 +11,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #define FORMAT "equiscale-results-1"
+
+/* ---- The digest of a column: XXH3 of its values. A sealed file has one of all its bytes instead. ---- */
+
+enum { DIGEST_TEXT = 17 };
+
+static void digest_text(char text[DIGEST_TEXT], const void *column, size_t bytes) {
+    snprintf(text, DIGEST_TEXT, "%016llx", (unsigned long long)XXH3_64bits(column, bytes));
+}
+
+/* HDF5's checksum of a chunk of zeros is zero, so a chunk that a disk lost with its checksum reads as zeros. */
+static Err check_digest(H5File *file, const char *name, const void *column, size_t bytes) {
+    if (!h5_has(file, name, "digest")) return ERR_NONE;
+    char found[DIGEST_TEXT], *stated;
+    TRY(h5_get_text(&stated, file, name, "digest"));
+    digest_text(found, column, bytes);
+    Err err = ERR_NONE;
+    if (strcmp(found, stated))
+        err = err_user("%s: %s: its digest is %.40s, that of its values %s: changed after it was written; want the "
+                       "file as it was gathered",
+                       file->path, name, stated, found);
+    mem_free(stated);
+    return err;
+}
 
 /* ---- Writing: the share of a rank, or all. ---- */
 
@@ -27,10 +51,11 @@ static Err write_scales(H5File *file, const ResultsField *f, H5Data *data, H5Dat
     return err;
 }
 
-/* scale: of its rows; NULL: without. */
+/* scale: of its rows; NULL: without. Every rank has all rows, writes its share, and knows the digest of all. */
 static Err write_column(H5File *file, const ResultsTable *t, const ResultsField *f, const Results *r, int table,
                         H5Data *scale) {
     int64_t rows = results_rows(r, table), first = 0, mine = rows;
+    size_t bytes = h5_row_bytes(&f->column);
     if (file->comm) {
         int rank = comm_rank(file->comm), size = comm_size(file->comm);
         first = rows * rank / size;
@@ -38,11 +63,12 @@ static Err write_column(H5File *file, const ResultsTable *t, const ResultsField 
     }
     H5Data data;
     TRY(h5_column_create(&data, file, &f->column, rows));
-    void *column = mem_alloc((size_t)mine * h5_row_bytes(&f->column) + 1);
-    results_copy_column(column, (char *)results_records(r, table) + (size_t)first * t->record, f, t->record, mine,
-                        false);
-    Err err = h5_write(&data, column, first, mine);
+    char *column = mem_alloc((size_t)rows * bytes + 1), digest[DIGEST_TEXT];
+    results_copy_column(column, results_records(r, table), f, t->record, rows, false);
+    Err err = h5_write(&data, column + (size_t)first * bytes, first, mine);
+    digest_text(digest, column, (size_t)rows * bytes);
     mem_free(column);
+    if (!err.code && scale) err = h5_set_text(file, f->column.name, "digest", digest);
     if (!err.code && scale) err = write_scales(file, f, &data, scale);
     h5_column_close(&data);
     TRY(err);
@@ -182,13 +208,17 @@ static void fill_column(void *column, const ResultsField *f, int64_t rows) {
     }
 }
 
-static Err read_column(char *records, const ResultsTable *t, const ResultsField *f, int64_t rows, H5Data *data) {
-    void *column = mem_alloc((size_t)rows * h5_row_bytes(&f->column) + 1);
+/* data: closed where the file lacks the column. */
+static Err read_column(char *records, const ResultsTable *t, const ResultsField *f, int64_t rows, H5File *file,
+                       H5Data *data) {
+    size_t bytes = (size_t)rows * h5_row_bytes(&f->column);
+    void *column = mem_alloc(bytes + 1);
     Err err = ERR_NONE;
-    if (data->id > 0)
-        err = h5_read(data, column, 0, rows);
-    else
+    if (data->id <= 0)
         fill_column(column, f, rows);
+    else
+        err = h5_read(data, column, 0, rows);
+    if (!err.code && data->id > 0) err = check_digest(file, f->column.name, column, bytes);
     if (!err.code) results_copy_column(column, records, f, t->record, rows, true);
     mem_free(column);
     return err;
@@ -205,7 +235,8 @@ static Err read_table(Results *r, int table, H5File *file) {
     if (!err.code) {
         char *records = mem_alloc((size_t)rows * t->record + 1);
         results_set(r, table, records, rows);
-        for (int k = 0; k < t->n_fields && !err.code; k++) err = read_column(records, t, &t->fields[k], rows, &data[k]);
+        for (int k = 0; k < t->n_fields && !err.code; k++)
+            err = read_column(records, t, &t->fields[k], rows, file, &data[k]);
     }
     for (int k = 0; k < t->n_fields; k++) h5_column_close(&data[k]);
     mem_free(data);
