@@ -50,8 +50,7 @@ typedef struct CellRecord {
     double loss;                /* on the fixed test set, at the end; NaN when diverged */
     double loss_error;          /* standard error of it, for the choice of test trajectories; NaN: not known */
     double loss_initial;        /* on the samples of curves, before training */
-    double
-        validation_loss; /* on the validation set, at the end: decides between learning rates, and weights that are swept */
+    double validation_loss;     /* on the validation set, at the end: decides between what is swept */
     int64_t outcome, attempts;
     int64_t curve_points;
     char numbers[RESULTS_NUMBERS]; /* names of the numbers in CurvePoint.procedure, by comma; empty: it has none */

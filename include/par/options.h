@@ -17,8 +17,9 @@
 enum { OPTION_TEXT = 256, OPTION_LIST = 64 };
 
 typedef enum KeyType {
-    KEY_INT, /* int64_t; with `choices`, also one of these words, which stand for 0, 1, ..., and which may be given to the
-                 * whole group of the key: `layout: auto` for layout.dp and layout.tp */
+    /* int64_t; with `choices`, also one of these words, which stand for 0, 1, ..., and which may be given to the whole group of
+     * the key: `layout: auto` for layout.dp and layout.tp */
+    KEY_INT,
     KEY_REAL,   /* double */
     KEY_BOOL,   /* bool; true or false */
     KEY_WORD,   /* char[OPTION_TEXT]; with `choices`, one of them */

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "io/commit.h"
+#include "io/dataset.h"
 #include "io/h5.h"
 #include "results_table.h"
 #include "results_template.h"
@@ -17,16 +18,14 @@
 
 /* ---- The digest of a column: XXH3 of its values. A sealed file has one of all its bytes instead. ---- */
 
-enum { DIGEST_TEXT = 17 };
-
-static void digest_text(char text[DIGEST_TEXT], const void *column, size_t bytes) {
-    snprintf(text, DIGEST_TEXT, "%016llx", (unsigned long long)XXH3_64bits(column, bytes));
+static void digest_text(char text[DATASET_DIGEST], const void *column, size_t bytes) {
+    dataset_digest_text(text, XXH3_64bits(column, bytes));
 }
 
 /* HDF5's checksum of a chunk of zeros is zero, so a chunk that a disk lost with its checksum reads as zeros. */
 static Err check_digest(H5File *file, const char *name, const void *column, size_t bytes) {
     if (!h5_has(file, name, "digest")) return ERR_NONE;
-    char found[DIGEST_TEXT], *stated;
+    char found[DATASET_DIGEST], *stated;
     TRY(h5_get_text(&stated, file, name, "digest"));
     digest_text(found, column, bytes);
     Err err = ERR_NONE;
@@ -63,10 +62,10 @@ static Err write_column(H5File *file, const ResultsTable *t, const ResultsField 
     }
     H5Data data;
     TRY(h5_column_create(&data, file, &f->column, rows));
-    char *column = mem_alloc((size_t)rows * bytes + 1), digest[DIGEST_TEXT];
+    char *column = mem_alloc((size_t)rows * bytes + 1), digest[DATASET_DIGEST];
     results_copy_column(column, results_records(r, table), f, t->record, rows, false);
     Err err = h5_write(&data, column + (size_t)first * bytes, first, mine);
-    digest_text(digest, column, (size_t)rows * bytes);
+    if (scale) digest_text(digest, column, (size_t)rows * bytes);
     mem_free(column);
     if (!err.code && scale) err = h5_set_text(file, f->column.name, "digest", digest);
     if (!err.code && scale) err = write_scales(file, f, &data, scale);

@@ -47,9 +47,8 @@ static double rate_of(const RateOptions *r, int rate, int64_t parameters, int64_
 }
 
 typedef struct Choice {
-    int arm, size, rate,
-        weight; /* indices in study.arms, in the lists of the model, in the rates of the arm, in what its
-                                    procedure sweeps */
+    int arm, size, rate; /* indices in study.arms, in the lists of the model, in the rates of the arm, */
+    int weight;          /* and in what its procedure sweeps */
     int64_t steps, dataset, seed;
     const char *role;
 } Choice;
