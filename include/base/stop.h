@@ -14,6 +14,9 @@ void stop_catch(bool speaks);
 /** At most so many seconds from stop_catch on; 0: no limit. A Slurm job's end (SLURM_JOB_END_TIME) counts in any case. */
 void stop_limit(double seconds);
 
+/** So many seconds went into what the same command will find done: data that were made, a machine that was timed. */
+void stop_once(double seconds);
+
 /** From here on, or no more, signals wait for the program to ask. */
 void stop_patient(bool patient);
 
@@ -23,3 +26,8 @@ const char *stop_reason(void);
 
 /** Seconds until the time is up; infinite where there is no end. */
 double stop_left(void);
+
+/** All of that time, from stop_catch on; and what of it is over, without that of stop_once: what the same command will have
+ *  spent again when it comes to this point. */
+double stop_time(void);
+double stop_spent(void);

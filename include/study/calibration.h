@@ -17,6 +17,7 @@ typedef struct Calibration {
     int n;
     Measured *at; /* owned */
     bool changed;
+    double loaded; /* when, by timer_now */
 } Calibration;
 
 /** again: nothing of what was kept. */

@@ -19,6 +19,7 @@ enum { CAUGHT = sizeof caught / sizeof *caught };
 static volatile sig_atomic_t seen, waits;
 static bool voice;
 static double start, limit = INFINITY, job_end = INFINITY; /* on the clock of timer_now */
+static double once;                                        /* seconds */
 
 static const char *name_of(int number) {
     for (int i = 0; i < CAUGHT; i++)
@@ -69,6 +70,18 @@ void stop_patient(bool patient) {
 
 double stop_left(void) {
     return fmin(limit, job_end) - timer_now();
+}
+
+double stop_time(void) {
+    return fmax(fmin(limit, job_end) - start, 0);
+}
+
+void stop_once(double seconds) {
+    once += seconds;
+}
+
+double stop_spent(void) {
+    return timer_now() - start - once;
 }
 
 bool stop_asked(void) {

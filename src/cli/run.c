@@ -2,7 +2,6 @@
 #include "commands.h"
 #include "fit_files.h"
 
-#include "base/stop.h"
 #include "io/commit.h"
 #include "study/gather.h"
 #include "study/open.h"
@@ -59,7 +58,6 @@ Err cmd_run(int argc, char **argv, int *code) {
     TRY(options_read(&fit, fit_keys, study_fit_keys()));
     TRY(options_read(&command, run_keys, RUN_KEYS));
     TRY(study_open(&s, command.resume == RESUME_AUTO));
-    stop_limit(s.options.run.limit);
     Err err = grid_scan(&s.grid, &s.options, comm_world(), true);
     if (!err.code) err = comm_agree(comm_world(), check_resume(&s, &command));
     if (!err.code) {

@@ -1,9 +1,12 @@
 /* Writes datasets in blocks of trajectories whose bounds do not depend on the ranks, so that neither does the file. */
 #include "base/arena.h"
+#include "base/stop.h"
+#include "base/timer.h"
 #include "dataset_table.h"
 #include "io/commit.h"
 #include "io/dataset.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -149,10 +152,24 @@ static Err check_room(const Table *t, int64_t written, const DatasetPlan *plan, 
                                                  : ERR_NONE);
 }
 
+/* Whether the job's time is enough for the trajectories that are left: none would be kept otherwise. Collective. */
+static Err check_time(double each, int64_t rest, const Comm *comm) {
+    const double margin = 1.2;
+    double needed = margin * each * (double)rest, left = stop_left();
+    Err err = ERR_NONE;
+    if (comm_rank(comm) == 0 && needed > left)
+        err = err_user(
+            "the %lld trajectories that are left to simulate take %.0f s, and %s comes in %.0f s: want more time, "
+            "or more ranks",
+            (long long)rest, needed, stop_reason(), fmax(left, 0));
+    return comm_agree(comm, err);
+}
+
 static Err write_all(Table *t, Block *b, Piece *pieces, uint64_t *digest, const DatasetPlan *plan, DatasetMake *make,
                      void *context, const Comm *comm) {
     TRY(h5_reserve(&t->file, COLUMNS * (1 << 16))); /* the last chunk of each, and indices */
     TRY(write_header(t, plan));
+    double start = timer_now();
     int64_t total[LEVELS] = {0}, length = block_length(plan->frames);
     for (int64_t at = 0; at < plan->trajectories; at += length) {
         int64_t n = plan->trajectories - at < length ? plan->trajectories - at : length;
@@ -165,7 +182,9 @@ static Err write_all(Table *t, Block *b, Piece *pieces, uint64_t *digest, const 
             append(b, t, &x);
         }
         TRY(write_block(t, b, pieces++, digest, total, comm));
-        if (at == 0) TRY(check_room(t, n, plan, comm));
+        if (at > 0) continue;
+        TRY(check_room(t, n, plan, comm));
+        TRY(check_time((timer_now() - start) / (double)n, plan->trajectories - n, comm));
     }
     comm_sum_i64(comm, (int64_t *)digest, plan->trajectories);
     char text[DATASET_DIGEST];

@@ -2,6 +2,8 @@
 
 #include "base/arena.h"
 #include "base/kept.h"
+#include "base/stop.h"
+#include "base/timer.h"
 #include "io/commit.h"
 #include "study/provenance.h"
 
@@ -45,7 +47,7 @@ static void read_file(Calibration *c) {
 }
 
 void calibration_load(Calibration *c, bool again, const Comm *comm) {
-    *c = (Calibration){0};
+    *c = (Calibration){.loaded = timer_now()};
     if (!again && comm_rank(comm) == 0) read_file(c);
     comm_bcast(comm, &c->n, sizeof c->n, 0);
     if (comm_rank(comm) != 0 && c->n) c->at = MEM_NEW(Measured, c->n);
@@ -65,7 +67,9 @@ void calibration_save(const Calibration *c, const Comm *comm) {
         used += (size_t)snprintf(text + used, LINE, "%.6e %.6e %.6e %.6e %.6e %s\n", v[0], v[1], v[2], v[3], v[4],
                                  c->at[i].name);
     }
-    if (!commit_name(temp, path).code && !commit_write(temp, text, used).code) (void)commit_rename(temp, path, true);
+    bool kept =
+        !commit_name(temp, path).code && !commit_write(temp, text, used).code && !commit_rename(temp, path, true).code;
+    if (kept) stop_once(timer_now() - c->loaded);
     mem_free(text);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "base/timer.h"
 #include "io/commit.h"
 #include "io/dataset.h"
@@ -140,7 +141,9 @@ static Err make_once(const DataOptions *o, const Comm *comm) {
     TRY(comm_agree(comm, root ? claim_file(&taken, &claim, o) : ERR_NONE));
     comm_bcast(comm, &taken, sizeof taken, 0);
     if (!taken) return find_file(&there, o, comm);
+    double start = timer_now();
     Err err = generate(o, comm);
+    stop_once(timer_now() - start);
     if (root) claim_release(&claim);
     return err;
 }

@@ -1,6 +1,7 @@
 #include "study/open.h"
 
 #include "base/log.h"
+#include "base/stop.h"
 #include "infer/design.h"
 #include "infer/fit_options.h"
 #include "io/commit.h"
@@ -93,6 +94,7 @@ int study_fit_keys(void) {
 Err study_open(Study *study, bool make_data) {
     memset(study, 0, sizeof *study);
     TRY(study_options_read(&study->options));
+    stop_limit(study->options.run.limit);
     Err err = open_data(study, make_data);
     if (!err.code) {
         const StudyOptions *o = &study->options;

@@ -75,8 +75,9 @@ static Err write_used(const StudyOptions *o) {
 /* ---- How far the study is. ---- */
 
 /* Counters that every block adds to; times in milliseconds of a rank. After them come those of the queues. STOP: blocks
- * that were asked to stop; SAID: times run.say that a log file has a line for; ELSEWHERE: cells that another run is at. */
-enum { CELLS, EXPECTED, SPENT, BEGUN, STOP, SAID, ELSEWHERE, COUNTERS };
+ * that were asked to stop; LATE: cells that were not begun, since no time is left for a checkpoint of them; SAID: times
+ * run.say that a log file has a line for; ELSEWHERE: cells that another run is at. */
+enum { CELLS, EXPECTED, SPENT, BEGUN, STOP, LATE, SAID, ELSEWHERE, COUNTERS };
 
 /* Cells that wait for blocks of a size, in the order in which they are begun, and the counter of those that were taken. */
 typedef struct Queue {
@@ -98,6 +99,8 @@ typedef struct Run {
     double shown;  /* when the live line was last drawn */
     double polled; /* when other blocks were last asked whether they stop */
     bool stopping; /* the answer */
+    double before; /* s that pass before cells begin, each time */
+    double least;  /* s to the first checkpoint of the quickest cell that this rank was too late for */
     Tally tally;
 } Run;
 
@@ -310,16 +313,28 @@ static Err run_cell(Run *run, int index, Crew *crew) {
     return comm_agree(crew->block, err);
 }
 
-/* The next cell of a queue; -1: none, or no time for it. On the leader. */
-static int64_t next_cell(Run *run, const Queue *queue) {
+/* Seconds until a cell that is begun now has a checkpoint. */
+static double first_seconds(const Cell *cell) {
     const double margin = 2; /* forecasts are that good; and a second for what is not forecast */
-    int64_t next = counter_add(run->counters, queue->counter, 1);
-    if (next >= queue->n) return -1;
-    double need = margin * run->grid->cell[queue->cell[next]].first + 1;
-    run->polled = 0;
-    if (!asked_to_stop(run, timer_now()) && stop_left() > need) return queue->cell[next];
-    counter_add(run->counters, STOP, 1);
-    return -1;
+    return margin * cell->first + 1;
+}
+
+/* The next cell of a queue that gets to a checkpoint in time; -1: none, or asked to stop. On the leader. */
+static int64_t next_cell(Run *run, const Queue *queue) {
+    for (;;) {
+        int64_t next = counter_add(run->counters, queue->counter, 1);
+        if (next >= queue->n) return -1;
+        int index = queue->cell[next];
+        double need = first_seconds(&run->grid->cell[index]);
+        if (stop_left() > need) {
+            run->polled = 0;
+            if (!asked_to_stop(run, timer_now())) return index;
+            counter_add(run->counters, STOP, 1);
+            return -1;
+        }
+        counter_add(run->counters, LATE, 1);
+        run->least = fmin(run->least, need);
+    }
 }
 
 /* What the queue of a block's size holds. Collective on the block. */
@@ -491,30 +506,29 @@ static void say_blocks(const Run *run) {
              used ? ", in blocks of " : "", text, left);
 }
 
-/* Seconds until the first step of the cell that is begun first. */
-static double first_step(const Run *run) {
-    for (int q = 0; q < run->plan->blocks.queues; q++) {
-        if (run->together[q].n) return run->grid->cell[run->together[q].cell[0]].first;
-        if (run->alone[q].n) return run->grid->cell[run->alone[q].cell[0]].first;
-    }
-    return 0;
-}
-
 /* Collective. */
 static void read_counters(int64_t count[COUNTERS], const Run *run) {
     for (int i = 0; i < COUNTERS; i++) count[i] = comm_rank(comm_world()) == 0 ? counter_add(run->counters, i, 0) : 0;
     comm_bcast(comm_world(), count, COUNTERS * sizeof *count, 0);
 }
 
+/* A run that began no cell since its time was too short for any, and did nothing else that the next one finds done: the same
+ * command would end as it did. Of the time that is wanted half is for training. */
+static Err too_short(const Run *run, double least) {
+    const double share = 0.5;
+    double needed = run->before + least;
+    if (stop_time() > needed) return ERR_NONE;
+    return err_user(
+        "%s comes after %.3g s: %.1f s pass before cells begin, and the quickest of them takes %.1f s to its first "
+        "checkpoint: want at least %.0f s",
+        stop_reason(), stop_time(), run->before, least, ceil(needed / share));
+}
+
 /* How the run ended: all done, or the error that says what is left. */
-static Err ending(const Run *run, const int64_t count[COUNTERS]) {
+static Err ending(const Run *run, const int64_t count[COUNTERS], double least) {
     Err err = ERR_NONE;
-    const double limit = run->options->run.limit;
-    double first = first_step(run);
-    bool stopped = count[STOP] && count[CELLS] < run->n_todo;
-    if (stopped && !count[BEGUN] && limit > 0 && first > limit)
-        return err_user("run.limit = %g s: a cell needs %.0f s to its first checkpoint: want more", limit, first);
-    if (stopped)
+    if (count[LATE] && !count[BEGUN] && !count[STOP] && !count[ELSEWHERE]) TRY(too_short(run, least));
+    if ((count[STOP] || count[LATE]) && count[CELLS] < run->n_todo)
         err = err_user("%s: stopped and saved, %lld of %d cells done: the same command goes on", stop_reason(),
                        (long long)count[CELLS], run->n_todo);
     else if (count[ELSEWHERE])
@@ -526,11 +540,14 @@ static Err ending(const Run *run, const int64_t count[COUNTERS]) {
 
 /* What the run's ranks did, and how it ended. Collective. */
 static Err tell_end(const Run *run) {
+    const Comm *world = comm_world();
     int64_t count[COUNTERS];
+    double sooner = -run->least; /* of all ranks the least */
     read_counters(count, run);
+    comm_max_f64(world, &sooner, 1);
     bool whole = count[CELLS] == run->plan->n && !count[ELSEWHERE];
     TRY(tally_tell(&run->tally, run->start, run->options, run->plan, whole));
-    return ending(run, count);
+    return comm_agree(world, comm_rank(world) == 0 ? ending(run, count, -sooner) : ERR_NONE);
 }
 
 Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, const StudyPlan *plan) {
@@ -540,7 +557,7 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, co
     TRY(make_folders(options));
     TRY(space_check(grid, options, plan));
     TRY(write_used(options));
-    Run run = {.grid = grid, .options = options, .data = data, .plan = plan};
+    Run run = {.grid = grid, .options = options, .data = data, .plan = plan, .least = INFINITY};
     char *provenance = provenance_text(options, world);
     run.provenance = provenance;
     Err err = look_after(&run);
@@ -550,6 +567,7 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, co
         say_blocks(&run);
         run.counters = counters_new(world, COUNTERS + 2 * queues);
         run.start = timer_now();
+        run.before = stop_spent();
         stop_patient(true);
         err = work_through(&run, run.together);
         if (!err.code) err = work_through(&run, run.alone);
