@@ -562,24 +562,28 @@ void dataset_digest_text(char text[DATASET_DIGEST], uint64_t digest) {
     snprintf(text, DATASET_DIGEST, "%016" PRIx64, digest);
 }
 
-/* Fetches n numbers from `first` on into the caches. */
-static void fetch(const float *first, int64_t n) {
-    enum { LINE = 16 }; /* numbers of a cache line */
-    for (int64_t i = 0; i < n; i += LINE) __builtin_prefetch(first + i);
-    __builtin_prefetch(first + n - 1);
+/* Fetches so many bytes from `first` on into the caches. */
+static void fetch(const void *first, size_t bytes) {
+    enum { LINE = 64 }; /* bytes of a cache line */
+    const char *p = first;
+    for (size_t i = 0; i < bytes; i += LINE) __builtin_prefetch(p + i);
+    __builtin_prefetch(p + bytes - 1);
 }
 
 void dataset_expect(const Dataset *d, int64_t i, int frame) {
     if (!d->whole) return;
-    const Trajectory *t = &d->list[i];
-    int64_t at = (int64_t)frame * t->bodies;
-    fetch(t->pose + 7 * at, 2 * 7 * t->bodies);
-    if (t->motion) fetch(t->motion + 6 * at, 6 * t->bodies);
-    fetch(t->vertex, 3 * t->vertices);
-    fetch((const float *)t->vertex_body, t->vertices);
-    fetch(t->mass, t->bodies);
-    fetch(t->friction, t->bodies);
-    fetch(t->restitution, t->bodies);
+    int64_t b = d->first[BODY][i], bodies = d->first[BODY][i + 1] - b;
+    int64_t v = d->first[VERTEX][i], vertices = d->first[VERTEX][i + 1] - v;
+    Place here = place_at(d, b, v);
+    const float *const *at = (const float *const *)d->at;
+    fetch(&d->list[i], sizeof d->list[i]);
+    fetch(here.pose + 7 * frame * bodies, (size_t)(2 * 7 * bodies) * sizeof *here.pose);
+    if (here.motion) fetch(here.motion + 6 * frame * bodies, (size_t)(6 * bodies) * sizeof *here.motion);
+    fetch(here.vertex, (size_t)(3 * vertices) * sizeof *here.vertex);
+    fetch(here.owner, (size_t)vertices * sizeof *here.owner);
+    fetch(at[MASS] + b, (size_t)bodies * sizeof **at);
+    fetch(at[FRICTION] + b, (size_t)bodies * sizeof **at);
+    fetch(at[RESTITUTION] + b, (size_t)bodies * sizeof **at);
 }
 
 const Trajectory *dataset_get(Dataset *d, int64_t i) {
