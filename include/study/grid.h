@@ -45,7 +45,7 @@ typedef struct Cell {
 } Cell;
 
 typedef struct Grid {
-    int n, room;
+    int n;
     Cell *cell; /* most executed FLOP first */
     int kinds;
     GridKind *kind;

@@ -9,6 +9,7 @@ enum { ALIGN = 64 };
 
 /* In front of each allocation, in an aligned slot of its own. */
 typedef struct Header {
+    char *block;  /* of the C library */
     size_t bytes; /* asked for */
     size_t room;  /* there are; zero beyond those asked for */
 } Header;
@@ -24,14 +25,15 @@ static Header *header_of(void *ptr) {
     return (Header *)((char *)ptr - ALIGN);
 }
 
+/* By calloc, which does not touch what comes from the system, where pages are zero: room that is never used costs nothing. */
 static void *take(size_t bytes, size_t room) {
-    size_t total = round_up(room) + ALIGN;
-    char *p = aligned_alloc(ALIGN, total);
-    CHECK(p, "out of memory: %zu bytes asked for, %zu held", room, live);
-    memset(p, 0, total);
-    *(Header *)p = (Header){bytes, total - ALIGN};
+    room = round_up(room);
+    char *block = calloc(1, room + 2 * ALIGN);
+    CHECK(block, "out of memory: %zu bytes asked for, %zu held", room, live);
+    char *slot = block + (ALIGN - (uintptr_t)block % ALIGN) % ALIGN;
+    *(Header *)slot = (Header){block, bytes, room};
     live += bytes;
-    return p + ALIGN;
+    return slot + ALIGN;
 }
 
 void *mem_alloc(size_t bytes) {
@@ -41,7 +43,7 @@ void *mem_alloc(size_t bytes) {
 void mem_free(void *ptr) {
     if (!ptr) return;
     live -= header_of(ptr)->bytes;
-    free(header_of(ptr));
+    free(header_of(ptr)->block);
 }
 
 void *mem_grow(void *ptr, size_t bytes) {

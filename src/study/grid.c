@@ -7,6 +7,7 @@
 #include "study/measure.h"
 #include "train/forecast.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,9 +54,10 @@ typedef struct Choice {
     const char *role;
 } Choice;
 
-/* A grid while it is made. */
+/* A grid while it is made: its cells are counted, then there is room for all of them, then they are filled in. */
 typedef struct Maker {
     Grid *grid;
+    int64_t cells;
     const StudyOptions *options;
     const TrainData *data;
     bool sampled;
@@ -173,15 +175,11 @@ static const char *digest_of(Maker *m, int64_t dataset) {
     return m->digest;
 }
 
-static Cell *new_cell(Grid *grid) {
-    if (grid->n == grid->room) {
-        grid->room = 2 * grid->room + 64;
-        grid->cell = mem_grow(grid->cell, (size_t)grid->room * sizeof *grid->cell);
-    }
-    return &grid->cell[grid->n++];
-}
-
 static void add_cell(Maker *m, Choice c) {
+    if (!m->grid->cell) {
+        m->cells++;
+        return;
+    }
     const StudyOptions *o = m->options;
     const Arm *arm = arm_find(o->arms.at[c.arm]);
     const RateOptions *rates = &o->rates[arm - arms];
@@ -191,8 +189,11 @@ static void add_cell(Maker *m, Choice c) {
     int64_t n = kind->parameters;
     double lr = rate_of(rates, c.rate, n, c.steps);
 
-    Cell *cell = new_cell(m->grid);
-    *cell = (Cell){.job = kind->job, .kind = k, .place = m->grid->n - 1};
+    int place = m->grid->n++;
+    Cell *cell = &m->grid->cell[place];
+    cell->job = kind->job;
+    cell->kind = k;
+    cell->place = place;
     cell->job.steps = c.steps;
     cell->job.dataset = c.dataset;
     cell->job.seed = (uint64_t)c.seed;
@@ -304,6 +305,11 @@ static Err add_arm(Maker *m, int arm) {
     return ERR_NONE;
 }
 
+static Err add_arms(Maker *m) {
+    for (int a = 0; a < m->options->arms.n; a++) TRY(add_arm(m, a));
+    return ERR_NONE;
+}
+
 static int by_id(const void *x, const void *y) {
     const Cell *const *a = x, *const *b = y;
     int order = strcmp((*a)->record.id, (*b)->record.id);
@@ -367,7 +373,10 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
     if (options->dp > options->train.batch)
         return err_user("%s: layout.dp = %lld: want at most train.batch = %lld", options_source(),
                         (long long)options->dp, (long long)options->train.batch);
-    for (int a = 0; a < options->arms.n; a++) TRY(add_arm(&m, a));
+    TRY(add_arms(&m));
+    CHECK(m.cells < INT_MAX, "%lld cells", (long long)m.cells);
+    grid->cell = MEM_NEW(Cell, m.cells + 1);
+    TRY(add_arms(&m));
     drop_repeats(grid);
     TRY(check_repeats(grid, options, data));
     qsort(grid->cell, (size_t)grid->n, sizeof *grid->cell, by_work);

@@ -121,8 +121,9 @@ double work_seconds(const Work *w, int task, const Blocks *b, int size) {
 typedef struct Plan {
     const Blocks *blocks;
     const Work *work;
-    int *queue; /* (tasks) -1: none */
-    int *taken; /* (queues) */
+    bool simulated; /* with these queues */
+    int *queue;     /* (tasks) -1: none */
+    int *taken;     /* (queues) */
     Schedule s;
 } Plan;
 
@@ -271,6 +272,7 @@ static void simulate(Plan *p) {
 static void try_queues(Plan *p) {
     sort_queues(p);
     simulate(p);
+    p->simulated = true;
 }
 
 /* ---- The choice. ---- */
@@ -297,8 +299,12 @@ static double shortest(double *share, const Plan *p) {
 
 /* Each task within t times its share to some power. */
 static void choose_all(Plan *p, const double *share, double t, double power) {
-    for (int i = 0; i < p->work->n; i++) p->queue[i] = choose_queue(p, i, t * pow(share[i], power));
-    try_queues(p);
+    for (int i = 0; i < p->work->n; i++) {
+        int queue = choose_queue(p, i, t * pow(share[i], power));
+        if (queue != p->queue[i]) p->simulated = false;
+        p->queue[i] = queue;
+    }
+    if (!p->simulated) try_queues(p);
 }
 
 /* The choice of the best T and power, simulated. T below the shortest schedule is worth a try: cells on small blocks begin
