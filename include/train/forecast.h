@@ -15,7 +15,7 @@ int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const T
 
 /** Processor seconds on this rank alone, from real steps: start: until the model is ready for its first step; gradient:
  *  batch assembly, forward and backward pass of `samples` samples, at their mean length; update: of the optimiser; evaluate:
- *  of a sample in an evaluation. Medians of at least 3 steps, and of as many as fit in 0.1 s, without the first third. */
+ *  of a sample in an evaluation. Medians of at least 3 steps, and of as many as fit in 0.05 s, without the first third. */
 typedef struct ForecastTimes {
     double start, gradient, update, evaluate;
 } ForecastTimes;

@@ -1,6 +1,7 @@
 #include "study/cost.h"
 
 #include "base/arena.h"
+#include "base/timer.h"
 #include "train/forecast.h"
 #include "train/optim.h"
 
@@ -58,20 +59,57 @@ static void name_probe(char name[CALIBRATION_NAME], const Probe *p, const StudyO
         p->kind.executed, m->node_ranks, m->cores);
 }
 
-/* fixed, sample, update, evaluate, start of what is timed. */
-static void time_probe(double value[CALIBRATION_NUMBERS], const Probe *p, const StudyOptions *o,
-                       const TrainData *data) {
-    ForecastTimes whole = forecast_times(&p->kind.job, &o->train, data, p->samples);
-    double sample = whole.gradient / p->samples, fixed = 0;
+/* Rounds in which all probes are timed, one after the other: whatever else a machine does makes steps slower, often for a
+ * second, and seldom in every round. What takes long has one, in which many such moments come and go. */
+enum { ROUNDS = 3 };
+static const double long_round = 0.5; /* s */
+
+/* Seconds of a probe, the least of the rounds. */
+typedef struct Timing {
+    double gradient, few; /* of all its samples, and of a part of them */
+    double update, evaluate, start;
+    double round; /* what the latest round took */
+} Timing;
+
+static void time_round(Timing *t, const Probe *p, const StudyOptions *o, const TrainData *data) {
+    double begin = timer_cpu();
+    ForecastTimes all = forecast_times(&p->kind.job, &o->train, data, p->samples);
+    t->gradient = fmin(t->gradient, all.gradient);
+    t->update = fmin(t->update, all.update);
+    t->evaluate = fmin(t->evaluate, all.evaluate);
+    t->start = fmin(t->start, all.start);
     if (p->samples >= PART) {
-        int few = p->samples / PART;
-        double part = forecast_times(&p->kind.job, &o->train, data, few).gradient;
-        sample = fmin(sample, (whole.gradient - part) / (p->samples - few));
-        sample = fmax(sample, 0);
-        fixed = whole.gradient - sample * p->samples;
+        ForecastTimes few = forecast_times(&p->kind.job, &o->train, data, p->samples / PART);
+        t->few = fmin(t->few, few.gradient);
     }
-    const double found[CALIBRATION_NUMBERS] = {fixed, sample, whole.update, whole.evaluate, whole.start};
+    t->round = timer_cpu() - begin;
+}
+
+/* fixed, sample, update, evaluate, start of what was timed. */
+static void split_timing(double value[CALIBRATION_NUMBERS], const Timing *t, const Probe *p) {
+    double sample = t->gradient / p->samples, fixed = 0;
+    if (p->samples >= PART) {
+        sample = fmin(sample, (t->gradient - t->few) / (p->samples - p->samples / PART));
+        sample = fmax(sample, 0);
+        fixed = t->gradient - sample * p->samples;
+    }
+    const double found[CALIBRATION_NUMBERS] = {fixed, sample, t->update, t->evaluate, t->start};
     memcpy(value, found, sizeof found);
+}
+
+/* Of those probes that are this rank's. */
+static void time_probes(double (*found)[CALIBRATION_NUMBERS], const Probe *probe, const bool *mine, int kinds,
+                        const StudyOptions *o, const TrainData *data) {
+    Timing *timing = MEM_NEW(Timing, kinds + 1);
+    for (int k = 0; k < kinds; k++)
+        timing[k] = (Timing){
+            .gradient = INFINITY, .few = INFINITY, .update = INFINITY, .evaluate = INFINITY, .start = INFINITY};
+    for (int round = 0; round < ROUNDS; round++)
+        for (int k = 0; k < kinds; k++)
+            if (mine[k] && timing[k].round < long_round) time_round(&timing[k], &probe[k], o, data);
+    for (int k = 0; k < kinds; k++)
+        if (mine[k]) split_timing(found[k], &timing[k], &probe[k]);
+    mem_free(timing);
 }
 
 /* From what was timed to the kind. */
@@ -121,7 +159,7 @@ void cost_kinds(KindCost *cost, const Grid *grid, const bool *wanted, const Stud
                 const Machine *m, Calibration *calibration, const Comm *comm) {
     char name[CALIBRATION_NAME];
     Probe *probe = MEM_NEW(Probe, grid->kinds + 1);
-    bool *timed = MEM_NEW(bool, grid->kinds + 1);
+    bool *timed = MEM_NEW(bool, 2 * grid->kinds + 1), *mine = timed + grid->kinds;
     double(*found)[CALIBRATION_NUMBERS] = mem_alloc((size_t)(grid->kinds + 1) * sizeof *found);
     int turn = 0;
     for (int k = 0; k < grid->kinds && m->rate <= 0; k++) {
@@ -129,12 +167,11 @@ void cost_kinds(KindCost *cost, const Grid *grid, const bool *wanted, const Stud
         if (!timed[k]) continue;
         name_probe(name, &probe[k], o, m);
         const double *kept = calibration_get(calibration, name);
-        bool mine = turn % comm_size(comm) == comm_rank(comm);
         if (kept && comm_rank(comm) == 0) memcpy(found[k], kept, sizeof found[k]);
         if (kept) continue;
-        turn++;
-        if (mine) time_probe(found[k], &probe[k], o, data);
+        mine[k] = turn++ % comm_size(comm) == comm_rank(comm);
     }
+    time_probes(found, probe, mine, grid->kinds, o, data);
     comm_sum_f64(comm, found[0], (int64_t)grid->kinds * CALIBRATION_NUMBERS);
     for (int k = 0; k < grid->kinds; k++) {
         if (!timed[k]) continue;

@@ -15,6 +15,7 @@
 #include "study/provenance.h"
 #include "study/space.h"
 #include "study/weights.h"
+#include "outlook.h"
 #include "tally.h"
 
 #include <errno.h>
@@ -74,10 +75,10 @@ static Err write_used(const StudyOptions *o) {
 
 /* ---- How far the study is. ---- */
 
-/* Counters that every block adds to; times in milliseconds of a rank. After them come those of the queues. STOP: blocks
- * that were asked to stop; LATE: cells that were not begun, since no time is left for a checkpoint of them; SAID: times
- * run.say that a log file has a line for; ELSEWHERE: cells that another run is at. */
-enum { CELLS, EXPECTED, SPENT, BEGUN, STOP, LATE, SAID, ELSEWHERE, COUNTERS };
+/* Counters that every block adds to. After them come those of the queues and of the outlook. STOP: blocks that were asked to
+ * stop; LATE: cells that were not begun, since no time is left for a checkpoint of them; SAID: times run.say that a log file
+ * has a line for; ELSEWHERE: cells that another run is at. */
+enum { CELLS, BEGUN, STOP, LATE, SAID, ELSEWHERE, COUNTERS };
 
 /* Cells that wait for blocks of a size, in the order in which they are begun, and the counter of those that were taken. */
 typedef struct Queue {
@@ -101,6 +102,7 @@ typedef struct Run {
     bool stopping; /* the answer */
     double before; /* s that pass before cells begin, each time */
     double least;  /* s to the first checkpoint of the quickest cell that this rank was too late for */
+    Outlook outlook;
     Tally tally;
 } Run;
 
@@ -112,13 +114,6 @@ static void clock_text(char text[32], double seconds) {
         snprintf(text, 32, "%d min %02d s", s / 60, s % 60);
     else
         snprintf(text, 32, "%d h %02d min", s / 3600, s / 60 % 60);
-}
-
-/* Seconds until the last cell ends: the cost model, corrected by how finished cells compared with it. */
-static double time_left(const Run *run, double expected_ms, double spent_ms) {
-    double correction = expected_ms > 0 ? spent_ms / expected_ms : 1;
-    double left = correction * run->plan->schedule.makespan - (timer_now() - run->start);
-    return left > 0 ? left : 0;
 }
 
 /* Whether the run has gone on for another run.say that no block has written a line about. */
@@ -136,8 +131,7 @@ static void show_step(Run *run, int64_t done, int64_t steps, double now) {
     run->shown = now;
     if (!log_is_live() && !time_to_say(run, now)) return;
     char left[32];
-    clock_text(left, time_left(run, (double)counter_add(run->counters, EXPECTED, 0),
-                               (double)counter_add(run->counters, SPENT, 0)));
+    clock_text(left, outlook_left(&run->outlook, run->start));
     void (*say)(const char *, ...) = log_is_live() ? log_live : log_event;
     say("%lld of %d cells done; %s step %lld of %lld; about %s left", (long long)counter_add(run->counters, CELLS, 0),
         run->n_todo, run->grid->cell[run->current].record.id, (long long)done, (long long)steps, left);
@@ -164,14 +158,11 @@ static bool after_step(void *context, int64_t done, int64_t steps) {
 
 static void report(Run *run, const Cell *cell, double wall) {
     const CellRecord *r = &cell->record;
-    int64_t expected = (int64_t)(cell->seconds * cell->block * 1000) + 1,
-            spent = (int64_t)(wall * cell->block * 1000) + 1;
-    expected += counter_add(run->counters, EXPECTED, expected);
-    spent += counter_add(run->counters, SPENT, spent);
+    outlook_add(&run->outlook, cell, wall);
     int64_t done = counter_add(run->counters, CELLS, 1) + 1;
     char left[32], loss[32], layout[48] = "";
     if (r->dp * r->tp > 1) snprintf(layout, sizeof layout, "  on %lld x %lld", (long long)r->dp, (long long)r->tp);
-    clock_text(left, done == run->n_todo ? 0 : time_left(run, (double)expected, (double)spent));
+    clock_text(left, done == run->n_todo ? 0 : outlook_left(&run->outlook, run->start));
     snprintf(loss, sizeof loss, r->outcome == OUTCOME_DONE ? "loss %.5f" : "diverged", r->loss);
     log_event("%3lld/%d  %-46s %-12s  %6.1f GFLOP/s  %6.1f s%s  left %s%s", (long long)done, run->n_todo, r->id, loss,
               r->compute[CURRENCY_EXECUTED] / r->seconds / 1e9, wall, layout, left, cell->measured);
@@ -565,7 +556,9 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, co
         fill_queues(&run);
         say_unknown_data(grid);
         say_blocks(&run);
-        run.counters = counters_new(world, COUNTERS + 2 * queues);
+        int outlook = COUNTERS + 2 * queues;
+        run.counters = counters_new(world, outlook + outlook_counters(grid));
+        run.outlook = outlook_new(grid, plan, run.counters, outlook);
         run.start = timer_now();
         run.before = stop_spent();
         stop_patient(true);
@@ -573,6 +566,7 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, co
         if (!err.code) err = work_through(&run, run.alone);
         stop_patient(false);
         if (!err.code) err = tell_end(&run);
+        outlook_free(&run.outlook);
         counters_free(run.counters);
     }
     free_queues(run.together, queues);
