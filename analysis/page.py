@@ -25,7 +25,7 @@ body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var
        margin: 2rem auto; padding: 0 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 2.6rem; padding-bottom: 0.2rem;
      border-bottom: 1px solid var(--line); } h3 { font-size: 1rem; }
-h2, h3, figure, summary { break-after: avoid; } figure, tr, pre { break-inside: avoid; }
+h2, h3, figure:not(:last-child), summary { break-after: avoid; } figure, tr, pre { break-inside: avoid; }
 a { color: var(--link); } a.self { color: inherit; text-decoration: none; }
 nav ol { columns: 18rem; padding-left: 1.4rem; }
 figure { margin: 1rem 0; } figure img { width: 100%; height: auto; display: block; }
@@ -42,7 +42,7 @@ pre { background: var(--soft); padding: 0.6rem; font-size: 0.8rem; white-space: 
 summary { cursor: pointer; margin: 0.4rem 0; }
 @media screen and (max-width: PHONEpx) {
   thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
-  tbody tr { display: grid; grid-template-columns: 1fr 1fr; gap: 0 1rem; padding: 0.4rem 0;
+  tbody tr { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 1rem; padding: 0.4rem 0;
              border-bottom: 1px solid var(--line); }
   tbody td, tbody td.text { border: 0; padding: 0.1rem 0; text-align: left; }
   tbody td, tbody td .below { display: inline; white-space: normal; }

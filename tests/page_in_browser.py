@@ -94,7 +94,7 @@ def measure(page, folder):
 
 
 def printed(page, path, folder):
-    """Wrong things of the PDF: words beyond the paper, words of tables that are not there."""
+    """Wrong things of the PDF: words beyond the paper, words of tables that are not there, headings at the foot."""
     pdf = folder / "page.pdf"
     chromium("--no-pdf-header-footer", f"--print-to-pdf={pdf}", f"file://{path}")
     boxes = subprocess.run(["pdftotext", "-bbox", pdf, "-"], stdout=subprocess.PIPE, check=True).stdout.decode()
@@ -106,6 +106,12 @@ def printed(page, path, folder):
         words.add(html.unescape(word))
         if float(left) < 10 or float(right) > A4[0] - 10:
             wrong.append(f"'{word}' reaches from {left} to {right} points")
+    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    headings = {html.unescape(re.sub("<[^>]+>", "", h)).strip() for h in re.findall("<h[23][^>]*>(.*?)</h[23]>", page)}
+    for number, lines in enumerate(text.split("\f")[:-1], 1):
+        last = lines.strip().rpartition("\n")[2].strip()
+        if last in headings:
+            wrong.append(f"page {number} ends with the heading '{last}'")
     cells = {word for cell in re.findall("<td[^>]*>(.*?)</td>", page) for word in
              html.unescape(re.sub("<[^>]+>", " ", cell)).split() if re.fullmatch("[a-z0-9,.]+", word)}
     missing = [w for w in sorted(cells) if w not in words]
