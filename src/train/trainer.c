@@ -78,11 +78,26 @@ double train_passes(const TrainJob *job, const TrainOptions *options) {
 
 /* ---- What a cell spends. ---- */
 
-/* On this rank, since the cell was started or went on. */
+/* On this rank, since the cell was started or went on; time and energy of steps alone, without evaluations. */
 typedef struct Spent {
     double seconds, cpu, nominal, executed, attention, tokens;
-    Energy energy; /* of the node, while training */
+    double began, cpu_began; /* steps now at work */
+    Energy energy;           /* of the node */
 } Spent;
+
+/* Steps follow. */
+static void spent_start(Spent *s) {
+    energy_start(&s->energy);
+    s->began = timer_now();
+    s->cpu_began = timer_cpu();
+}
+
+/* Something else follows. */
+static void spent_stop(Spent *s) {
+    s->seconds += timer_now() - s->began;
+    s->cpu += timer_cpu() - s->cpu_began;
+    energy_stop(&s->energy);
+}
 
 /* What the whole cell has spent, earlier runs of it included. */
 typedef struct Totals {
@@ -197,14 +212,11 @@ static Verdict train_step(Trainer *t, double lr) {
                                     .max_grad_norm = o->clip};
     Pass *pass = &t->pass;
     PackedLengths lengths = {0};
-    double start = timer_now(), cpu = timer_cpu();
     double loss = procedure_step(&lengths, &t->procedure, pass, t->at.step * o->batch + t->first, t->count, o->batch);
     ModelFlops flops = procedure_flops(t->job->procedure, t->job->procedure_options, model_flops_of(&t->work, lengths));
     t->spent.tokens += lengths.tokens / t->views;
     double norm = optim_step(t->optim, pass->model->theta, pass->model->grad, lr, &settings);
     procedure_after_step(&t->procedure, pass);
-    t->spent.seconds += timer_now() - start;
-    t->spent.cpu += timer_cpu() - cpu;
     t->spent.nominal += flops.nominal;
     t->spent.executed += flops.executed;
     t->spent.attention += flops.attention;
@@ -340,10 +352,10 @@ static Err train(Trainer *t) {
         bool point = has_point(t->at.step, job->steps, o->evaluations), last = t->at.step == job->steps;
         bool stop = verdict.stop && !last, keep = t->hooks->checkpoint && (stop || verdict.save) && !last;
         if (!point && !stop && !keep) continue;
-        energy_stop(&t->spent.energy);
+        spent_stop(&t->spent);
         if (point) add_point(t, lr);
         Err err = keep ? save(t) : ERR_NONE;
-        energy_start(&t->spent.energy);
+        spent_start(&t->spent);
         if (stop) {
             t->record->outcome = OUTCOME_STOPPED;
             return err;
@@ -373,9 +385,9 @@ Err train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const 
         record->loss_initial = pass_evaluate(&t.pass, NULL, SAMPLES_TEST, train_curve_samples(options, data));
     t.saved = timer_now();
     t.interval = hooks->checkpoint_seconds > 0 ? hooks->checkpoint_seconds : FIRST_CHECKPOINT;
-    energy_start(&t.spent.energy);
+    spent_start(&t.spent);
     Err err = train(&t);
-    energy_stop(&t.spent.energy);
+    spent_stop(&t.spent);
     if (record->outcome == OUTCOME_DONE) check_replicas(&t);
     if (record->outcome != OUTCOME_STOPPED) finish(&t);
     if (record->outcome == OUTCOME_DONE) {
