@@ -1,6 +1,6 @@
 # equiscale: make | make study | make test | make install PREFIX=DIR | make lint | make format | make help
 #
-#   MODE=opt|debug|asan|fuzz      PRECISION=single|double      V=1: show commands      make print-VARIABLE
+#   MODE=opt|debug|asan|fuzz|valgrind      PRECISION=single|double      V=1: show commands      make print-VARIABLE
 #   config.mk, if present, is read first: a site's compilers, paths and flags go there, and stand (docs/portability.md).
 
 -include config.mk
@@ -84,6 +84,8 @@ OPT_opt ?= -O3 $(ARCH) -fno-math-errno -fno-trapping-math -fopenmp-simd -DNDEBUG
 OPT_debug ?= -O1 -g3 $(ARCH) -fno-omit-frame-pointer -fopenmp-simd
 OPT_asan ?= $(OPT_debug) -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_fuzz ?= $(OPT_asan) -fsanitize=fuzzer-no-link
+# valgrind 3.19 does not know AVX-512.
+OPT_valgrind ?= -O1 -g3 -fno-omit-frame-pointer -fopenmp-simd $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v3)
 PKGS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKGS_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 CFLAGS_ALL = $(CSTD) $(WARN) $(OPT_$(MODE)) -Iinclude $(BLIS_CFLAGS) $(XSMM_CFLAGS) $(PKGS_CFLAGS) \
@@ -98,6 +100,8 @@ COMMIT := $(shell grep -v Format .commit || git describe --always --dirty 2>/dev
 LIB_SRC := $(foreach l,$(filter-out cli,$(LAYERS)),$(wildcard src/$(l)/*.c))
 CLI_SRC := $(wildcard src/cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
+# Tests that take seconds under valgrind; those that compute take up to hours.
+VALGRIND ?= base number csv param
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/obj/%.o)
 TESTS := $(TEST_SRC:tests/%.c=$(B)/tests/%)
@@ -111,7 +115,7 @@ SOURCES := $(wildcard include/*/*.h src/*/*.h) $(LIB_SRC) $(CLI_SRC) $(TEST_SRC)
 
 Q := $(if $(V),,@)
 .DEFAULT_GOAL := build
-.PHONY: build study test check check-related check-aarch64 faults fuzz fuzzers tests deps info install uninstall lint format clean help FORCE
+.PHONY: build study test check check-related check-aarch64 faults fuzz fuzzers valgrind tests deps info install uninstall lint format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -148,6 +152,11 @@ fuzz: ## feed each parser mutated files for FUZZ_SECONDS (60): libFuzzer under s
 	$(Q)tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
 
 fuzzers: $(FUZZERS)
+
+valgrind: ## run C tests of what handles memory and files under memcheck, on one rank
+	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh valgrind
+	$(Q)$(MAKE) --no-print-directory MODE=valgrind $(VALGRIND:%=build/valgrind/tests/test_%)
+	$(Q)tests/valgrind.sh build/valgrind $(VALGRIND)
 
 deps: ## install what is missing (Debian); elsewhere say what to load
 	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh

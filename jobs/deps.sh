@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing from Debian's packages; does nothing, fast, where all is there.
 # A site with a config.mk has said where its libraries are: nothing is installed. On a system without apt it says what to
-# load. Called by `make deps`; jobs/deps.sh lint|test|aarch64|faults|fuzz looks for what `make` of that name needs beside.
+# load. Called by `make deps`; jobs/deps.sh lint|test|aarch64|faults|fuzz|valgrind looks for what `make` of that name needs beside.
 set -u
 [ -f config.mk ] && exit 0
 multiarch=${MULTIARCH:-$(gcc -print-multiarch)}
@@ -36,6 +36,7 @@ test) wanted="help2man=/usr/bin/help2man qemu-user=/usr/bin/qemu-x86_64 clang=/u
     # One program of modules is enough, and they exclude each other.
     [ -e /usr/share/lmod ] || wanted="environment-modules=/usr/bin/modulecmd $wanted" ;;
 aarch64) wanted="gcc-aarch64-linux-gnu=/usr/bin/aarch64-linux-gnu-gcc qemu-user=/usr/bin/qemu-aarch64 $wanted" ;;
+valgrind) wanted="valgrind=/usr/bin/valgrind $wanted" ;;
 fuzz) wanted="clang=/usr/bin/clang $wanted" ;;
 faults) wanted="slurmctld=/usr/sbin/slurmctld slurmd=/usr/sbin/slurmd slurm-client=/usr/bin/sbatch munge=/usr/sbin/munged $wanted" ;;
 esac

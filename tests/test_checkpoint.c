@@ -35,7 +35,8 @@ typedef struct Ending {
 
 enum { NEVER = -1 };
 
-/* Trains on the first dp x tp ranks, up to step `stop`; goes on from the checkpoint where there is one and `resume`. */
+/* Trains on the first dp x tp ranks, up to step `stop`; goes on from the checkpoint where there is one and `resume`. The only
+ * checkpoint is that of the stop, however long it takes. */
 static Ending train(const TrainJob *job, const TrainData *data, int dp, int tp, int64_t stop, bool resume, Err answer) {
     const Comm *world = comm_world();
     Comm *cell = comm_split(world, comm_rank(world) < dp * tp ? 0 : -1);
@@ -50,6 +51,7 @@ static Ending train(const TrainJob *job, const TrainData *data, int dp, int tp, 
                             .accept = accept,
                             .context = &stopper,
                             .checkpoint = test_file("cell.checkpoint"),
+                            .checkpoint_seconds = HUGE_VAL,
                             .study = "test",
                             .provenance = ""};
         Err err = train_cell(&end.record, end.curve, &found, job, &fixture_options, data, &grid, &hooks);
