@@ -163,6 +163,11 @@ static void allocation(void) {
     const char *split = answer[QUESTION_ALLOCATION].sentence;
     EXPECT(strstr(split, "one and twin: exponents a do not differ by more than"), "%s", split);
     EXPECT(strstr(split, "one and other: exponents a differ, +0.3"), "%s", split);
+    EXPECT(!strstr(split, "not shown"), "%s", split);
+    Comparison *other = &a->comparison[1];
+    other->contrast[CURRENCY_EXECUTED][METHOD_ISOFLOP].a.interval.lo = -0.1;
+    answers_of(answer, a);
+    EXPECT(strstr(split, "by law; not shown by isoFLOP."), "%s", split);
     EXPECT(strstr(answer[QUESTION_DATA].sentence, "Not asked"), "%s", answer[QUESTION_DATA].sentence);
     EXPECT(strstr(answer[QUESTION_COMPUTE].sentence, "executed FLOP of one"), "%s", answer[QUESTION_COMPUTE].sentence);
     answers_limits(answer, a);

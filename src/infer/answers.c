@@ -200,6 +200,17 @@ static void say_needed(char *text, const Analysis *a, const Comparison *pair, co
     say(text, " would tell a difference of %.2g", ANSWER_SAME);
 }
 
+/* The other methods that give an interval and find no such difference. */
+static void say_unconfirmed(char *text, const Contrast by[METHODS], Method decides) {
+    int named = 0;
+    for (int k = 0; k < METHODS; k++) {
+        const Contrast *c = &by[k];
+        bool shown = answer_split(c) == SPLIT_DIFFERS && c->a.value * by[decides].a.value > 0;
+        if (k == (int)decides || !c->known || !isfinite(c->a.interval.lo) || shown) continue;
+        say(text, "%s %s", named++ ? " or" : "; not shown by", method_name[k]);
+    }
+}
+
 /* Differences of a by every method; of b, and ratios of N*, by the one that decides. */
 static void allocation_line(char *text, const Analysis *a, const Comparison *pair, Method decides) {
     const Contrast *by = pair->contrast[a->reference_currency];
@@ -240,6 +251,7 @@ static void answer_allocation(Answer *answer, const Analysis *a) {
             if (verdict == SPLIT_SAME) say(text, " by more than %.2g", most);
             say(text, ", %s by %s", ranged("%+.3f", k->a).text, method_name[by]);
             if (verdict == SPLIT_UNDECIDED) say_needed(text, a, pair, k);
+            if (verdict == SPLIT_DIFFERS) say_unconfirmed(text, pair->contrast[c], by);
             say(text, ".");
         }
         allocation_line(new_line(answer), a, pair, by);
