@@ -111,8 +111,8 @@ void results_append(Results *to, const Results *one);
 /** Afterwards every rank has the rows that the root has; the others pass nothing that they own. Collective. */
 void results_bcast(Results *results, const Comm *comm);
 
-/** results.h5 from the same Results on every rank, written collectively with parallel HDF5 in equal shares of rows,
- *  checked, renamed into place. Collective. */
+/** results.h5 from the root's Results (the others need none), written with parallel HDF5 in equal shares of rows, checked,
+ *  renamed into place. A rank has memory and work for its share of rows, the root for all. Collective. */
 Err results_gather(const char *path, const Results *all, const char *provenance, const Comm *comm);
 
 /** FOLDER/cells.csv, curves.csv and measures.csv: a line of column names, then one per row, numbers with every digit,

@@ -4,6 +4,7 @@
 #include "io/commit.h"
 #include "io/dataset.h"
 #include "io/h5.h"
+#include "par/scatter.h"
 #include "results_table.h"
 #include "results_template.h"
 
@@ -50,22 +51,31 @@ static Err write_scales(H5File *file, const ResultsField *f, H5Data *data, H5Dat
     return err;
 }
 
-/* scale: of its rows; NULL: without. Every rank has all rows, writes its share, and knows the digest of all. */
+/* The rows of a table that a rank writes. */
+typedef struct Share {
+    int64_t first, rows;
+} Share;
+
+static Share share_of(int64_t rows, int rank, int size) {
+    int64_t first = rows * rank / size;
+    return (Share){first, rows * (rank + 1) / size - first};
+}
+
+/* scale: of its rows; NULL: without. The root has all rows, and so the digest of all; others have those that they write. */
 static Err write_column(H5File *file, const ResultsTable *t, const ResultsField *f, const Results *r, int table,
                         H5Data *scale) {
-    int64_t rows = results_rows(r, table), first = 0, mine = rows;
+    int64_t rows = results_rows(r, table);
+    int rank = file->comm ? comm_rank(file->comm) : 0;
+    Share mine = share_of(rows, rank, file->comm ? comm_size(file->comm) : 1);
+    int64_t held = rank == 0 ? rows : mine.rows;
     size_t bytes = h5_row_bytes(&f->column);
-    if (file->comm) {
-        int rank = comm_rank(file->comm), size = comm_size(file->comm);
-        first = rows * rank / size;
-        mine = rows * (rank + 1) / size - first;
-    }
     H5Data data;
     TRY(h5_column_create(&data, file, &f->column, rows));
-    char *column = mem_alloc((size_t)rows * bytes + 1), digest[DATASET_DIGEST];
-    results_copy_column(column, results_records(r, table), f, t->record, rows, false);
-    Err err = h5_write(&data, column + (size_t)first * bytes, first, mine);
-    if (scale) digest_text(digest, column, (size_t)rows * bytes);
+    char *column = mem_alloc((size_t)held * bytes + 1), digest[DATASET_DIGEST];
+    results_copy_column(column, results_records(r, table), f, t->record, held, false);
+    Err err = h5_write(&data, column, mine.first, mine.rows);
+    if (scale && rank == 0) digest_text(digest, column, (size_t)rows * bytes);
+    if (scale) comm_bcast(file->comm, digest, sizeof digest, 0);
     mem_free(column);
     if (!err.code && scale) err = h5_set_text(file, f->column.name, "digest", digest);
     if (!err.code && scale) err = write_scales(file, f, &data, scale);
@@ -416,11 +426,31 @@ static Err verify(const char *temp, const Results *want) {
     return same ? ERR_NONE : err_user("%s: not what was written", temp);
 }
 
+/* The root's results; on the other ranks the share of each table that they write, in tables of the full number of rows. */
+static Results share_out(const Results *all, const Comm *comm) {
+    int rank = comm_rank(comm), size = comm_size(comm);
+    int64_t *rows = MEM_NEW(int64_t, size);
+    Results mine = *all;
+    comm_bcast(comm, &mine, sizeof mine, 0);
+    if (rank != 0) mine.provenance = NULL;
+    for (int t = 0; t < RESULTS_TABLES; t++) {
+        int64_t total = results_rows(&mine, t);
+        size_t record = results_table[t].record;
+        for (int r = 0; r < size; r++) rows[r] = share_of(total, r, size).rows;
+        if (rank != 0) results_set(&mine, t, mem_alloc((size_t)rows[rank] * record + 1), total);
+        scatter_rows(comm, results_records(&mine, t), results_records(&mine, t), rows, record);
+    }
+    mem_free(rows);
+    return mine;
+}
+
 Err results_gather(const char *path, const Results *all, const char *provenance, const Comm *comm) {
     char temp[COMMIT_PATH] = "";
     TRY(comm_agree(comm, comm_rank(comm) == 0 ? commit_name(temp, path) : ERR_NONE));
     comm_bcast(comm, temp, sizeof temp, 0);
-    Err err = write_file(temp, all, provenance, comm);
+    Results mine = share_out(all, comm);
+    Err err = write_file(temp, &mine, provenance, comm);
+    if (comm_rank(comm) != 0) results_free(&mine);
     if (comm_rank(comm) == 0) {
         if (!err.code) {
             err = verify(temp, all);

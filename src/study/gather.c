@@ -196,7 +196,6 @@ Err gather_results(Grid *grid, const StudyOptions *options) {
     if (!err.code) {
         if (root) complete(&found, grid, options);
         char path[1024];
-        results_bcast(&found.all, world);
         share_text(&found.provenance, world);
         gather_path(path, sizeof path, options);
         err = results_gather(path, &found.all, found.provenance, world);
