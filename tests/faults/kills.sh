@@ -4,6 +4,7 @@
 set -u
 build=$1 seconds=$2 kills=$3
 . tests/faults/lib.sh
+export OMPI_MCA_ess_singleton_isolated=1 # one rank alone starts no daemon; under srun they would all be alone
 trap 'rm -rf "$here"' EXIT
 end=$((SECONDS + seconds)) RANDOM=1 slowest=0 done=0
 declare -A died=([rank]=0 [ranks]=0 [launcher]=0)

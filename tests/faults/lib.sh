@@ -2,7 +2,6 @@
 # comes to the same. $build is the build folder.
 python=${PYTHON:-/usr/bin/python3}
 export PYTHONDONTWRITEBYTECODE=1 PMIX_MCA_psec=native
-export OMPI_MCA_ess_singleton_isolated=1 # one rank alone starts no daemon
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 here=$(mktemp -d)
 bad=0

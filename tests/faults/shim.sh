@@ -7,6 +7,7 @@
 set -u
 build=$1 seconds=$2 stride=${3:-1}
 . tests/faults/lib.sh
+export OMPI_MCA_ess_singleton_isolated=1 # one rank alone starts no daemon; under srun they would all be alone
 trap 'rm -rf "$here"' EXIT
 end=$((SECONDS + seconds))
 ${CC:-gcc} -std=c11 -D_GNU_SOURCE -O1 -shared -fPIC tests/faults/shim.c -o "$here/shim.so" -ldl || exit 1
