@@ -250,6 +250,7 @@ refused 'one/figures: ' "$work/one"
 if command -v "${CHROMIUM:-chromium}" >/dev/null && command -v pdftotext >/dev/null; then
     "$python" tests/page_in_browser.py "$work/full/report.html" || fail "the page in a browser"
     "$python" tests/page_in_browser.py "$work/table/report.html" || fail "the page of a table in a browser"
+    "$python" tests/page_in_browser.py docs/laptop/report.html || fail "the page of the laptop study in a browser"
 else
     echo "skipped the page in a browser: want Chromium and pdftotext (Debian: chromium, poppler-utils)"
 fi
