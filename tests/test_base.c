@@ -45,6 +45,14 @@ static void rng(void) {
         EXPECT(seen == ~0ull >> (64 - sizes[k]), "a permutation of %lld", (long long)sizes[k]);
         EXPECT(sizes[k] < 50 || fixed < 8, "%llu fixed points", (unsigned long long)fixed);
     }
+    int together[] = {1, 2, 4, 5, 16, 17, 64, 65, RNG_PERMUTED_TOGETHER};
+    int32_t to[RNG_PERMUTED_TOGETHER];
+    for (size_t k = 0; k < sizeof together / sizeof *together; k++) {
+        int n = together[k], wrong = 0;
+        rng_permute(to, n, n, 3, 4);
+        for (int i = 0; i < n; i++) wrong += to[i] != rng_permuted(i, n, 3, 4);
+        EXPECT(wrong == 0, "%d of %d numbers permuted together land elsewhere", wrong, n);
+    }
 }
 
 /* Arrays that grow one by one keep what they hold, get zeros, and are moved rarely; shorter ones too. */

@@ -25,3 +25,8 @@ void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element)
 /** Where a random permutation of 0 .. n-1 sends i: a Feistel network on the smallest even number of bits, walked until
  *  it lands below n (Black and Rogaway 2002). Nothing is stored; about 1 to 4 walks a call. */
 int64_t rng_permuted(int64_t i, int64_t n, uint64_t seed, uint64_t stream);
+
+/** out[i] = rng_permuted(i, n, seed, stream) for every i < count <= n, n at most RNG_PERMUTED_TOGETHER: the few draws that
+ *  all of them share are made once. */
+enum { RNG_PERMUTED_TOGETHER = 256 };
+void rng_permute(int32_t *out, int count, int n, uint64_t seed, uint64_t stream);

@@ -70,6 +70,10 @@ Err dataset_settings(char **settings, int64_t *trajectories, const char *path);
  *  was opened. Not collective. */
 const Trajectory *dataset_get(Dataset *dataset, int64_t i);
 
+/** Says that trajectory i will be asked for soon, for its frames `frame` and the next: what is in memory is fetched into
+ *  the caches meanwhile. Changes nothing, waits for nothing. Not collective. */
+void dataset_expect(const Dataset *dataset, int64_t i, int frame);
+
 /** Writes a new file from trajectories that `make` produces, each rank its own contiguous range in ascending order;
  *  what it points to is used before the next call. Temporary name, checked, renamed; an existing file is never
  *  overwritten. Collective. */

@@ -54,20 +54,55 @@ void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element)
     for (int i = 0; i < 9; i++) r[i] = m[i];
 }
 
-int64_t rng_permuted(int64_t i, int64_t n, uint64_t seed, uint64_t stream) {
+enum { FEISTEL_ROUNDS = 6 };
+
+/* Bits of half a number, of the least even number of bits that holds 0 .. n-1. */
+static int half_bits(int64_t n) {
     int half = 1;
     while (half < 31 && (int64_t)1 << 2 * half < n) half++;
+    return half;
+}
+
+static uint64_t round_draw(uint64_t right, uint64_t round, uint64_t seed, uint64_t stream) {
+    uint64_t r[2];
+    draw(r, seed, stream, right << 3 | round);
+    return r[0];
+}
+
+int64_t rng_permuted(int64_t i, int64_t n, uint64_t seed, uint64_t stream) {
+    int half = half_bits(n);
     uint64_t mask = ((uint64_t)1 << half) - 1, x = (uint64_t)i;
     do {
         uint64_t left = x >> half, right = x & mask;
-        for (uint64_t round = 0; round < 6; round++) {
-            uint64_t r[2];
-            draw(r, seed, stream, right << 3 | round);
-            uint64_t next = left ^ (r[0] & mask);
+        for (uint64_t round = 0; round < FEISTEL_ROUNDS; round++) {
+            uint64_t next = left ^ (round_draw(right, round, seed, stream) & mask);
             left = right;
             right = next;
         }
         x = left << half | right;
     } while (x >= (uint64_t)n);
     return (int64_t)x;
+}
+
+void rng_permute(int32_t *out, int count, int n, uint64_t seed, uint64_t stream) {
+    enum { MOST_HALVES = 16 }; /* 2^half for n = RNG_PERMUTED_TOGETHER */
+    uint32_t drawn[FEISTEL_ROUNDS][MOST_HALVES];
+    int half = half_bits(n);
+    uint32_t mask = (1u << half) - 1;
+    for (uint32_t round = 0; round < FEISTEL_ROUNDS; round++)
+        for (uint32_t right = 0; right <= mask; right++)
+            drawn[round][right] = (uint32_t)round_draw(right, round, seed, stream) & mask;
+    for (int i = 0; i < count; i++) {
+        uint32_t x = (uint32_t)i;
+        do {
+            uint32_t left = x >> half, right = x & mask;
+            for (int round = 0; round < FEISTEL_ROUNDS; round++) {
+                uint32_t next = left ^ drawn[round][right];
+                left = right;
+                right = next;
+            }
+            x = left << half | right;
+        } while (x >= (uint32_t)n);
+        out[i] = (int32_t)x;
+    }
 }

@@ -562,6 +562,26 @@ void dataset_digest_text(char text[DATASET_DIGEST], uint64_t digest) {
     snprintf(text, DATASET_DIGEST, "%016" PRIx64, digest);
 }
 
+/* Fetches n numbers from `first` on into the caches. */
+static void fetch(const float *first, int64_t n) {
+    enum { LINE = 16 }; /* numbers of a cache line */
+    for (int64_t i = 0; i < n; i += LINE) __builtin_prefetch(first + i);
+    __builtin_prefetch(first + n - 1);
+}
+
+void dataset_expect(const Dataset *d, int64_t i, int frame) {
+    if (!d->whole) return;
+    const Trajectory *t = &d->list[i];
+    int64_t at = (int64_t)frame * t->bodies;
+    fetch(t->pose + 7 * at, 2 * 7 * t->bodies);
+    if (t->motion) fetch(t->motion + 6 * at, 6 * t->bodies);
+    fetch(t->vertex, 3 * t->vertices);
+    fetch((const float *)t->vertex_body, t->vertices);
+    fetch(t->mass, t->bodies);
+    fetch(t->friction, t->bodies);
+    fetch(t->restitution, t->bodies);
+}
+
 const Trajectory *dataset_get(Dataset *d, int64_t i) {
     CHECK(i >= 0 && i < d->size, "trajectory %lld of %lld", (long long)i, (long long)d->size);
     if (d->whole) return &d->list[i];

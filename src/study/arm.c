@@ -12,8 +12,8 @@ const Arm arms[] = {
     {"transformer_augerino", &transformer_kind, &procedure_augerino, false, "2.7e-3", "0.52", "866", "0.43"},
     {"transformer_shared", &transformer_kind, &procedure_shared, false, "2.7e-3", "0.52", "866", "0.43"},
     {"clofnet", &clofnet_kind, &procedure_plain, false, "2.7e-3", "0.52", "866", "0.43"},
-    {"gatr_approximate", &gatr_fixed_kind, &procedure_gated, false, "4e-3", "0.4", "2000", "0"},
-    {"gatr", &gatr_kind, &procedure_plain, false, "4e-3", "0.4", "2000", "0"},
+    {"gatr_approximate", &gatr_fixed_kind, &procedure_gated, false, "7.9e-3", "0.50", "500", "0.26"},
+    {"gatr", &gatr_kind, &procedure_plain, false, "7.9e-3", "0.50", "500", "0.26"},
 };
 const int n_arms = sizeof arms / sizeof *arms;
 

@@ -239,6 +239,15 @@ static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, cons
     *frame = 1 + i % frames;
 }
 
+/* Brings near what a sample further on in the stream is made of: where a trajectory is asked for at random, its numbers
+ * come from memory, and waiting for them took most of the time of making a batch. */
+static void look_ahead(const TrainData *d, const SampleStream *s, int64_t position) {
+    enum { AHEAD = 4 }; /* samples: as long as making that many takes, and few enough to stay in the nearest cache */
+    int64_t trajectory, frame;
+    locate(&trajectory, &frame, d, s, position + AHEAD);
+    dataset_expect(d->dataset, trajectory, (int)frame);
+}
+
 const Trajectory *batch_source(int64_t *frame, const TrainData *d, const SampleStream *s, int64_t position) {
     int64_t trajectory;
     locate(&trajectory, frame, d, s, position);
@@ -270,14 +279,14 @@ static void add_vertices(Batch *b, const TrainData *d, const SampleStream *s, in
                          int64_t frame, const Pose *poses, const double mean[3], const Motion *motion) {
     int64_t at = b->start[b->scenes.seqs.n];
     double raw[DATASET_BODIES][SCENE_BODY];
-    uint64_t slots = rng_stream("slots", (uint64_t)position);
+    int32_t slot[DATASET_BODIES];
     Motion turn = *motion; /* of vectors */
     memset(turn.s, 0, sizeof turn.s);
+    rng_permute(slot, tr->bodies, d->slots, s->seed, rng_stream("slots", (uint64_t)position));
     body_raw(raw, tr);
     for (int64_t v = 0; v < tr->vertices;) {
         int body = tr->vertex_body[v];
         Pose now = poses[body], next = pose_at(tr, frame + 1, body), rate = rate_at(d, tr, frame, body, &now);
-        int32_t slot = (int32_t)rng_permuted(body, d->slots, s->seed, slots);
         real params[SCENE_BODY];
         act_pose(rate.r, rate.t, &turn);
         show_pose(&now, motion, mean);
@@ -294,7 +303,7 @@ static void add_vertices(Batch *b, const TrainData *d, const SampleStream *s, in
                 b->velocity[3 * (at + v) + i] = (real)x[i];
                 b->displacement[3 * (at + v) + i] = (real)(z[i] - y[i]);
             }
-            b->slot[at + v] = slot;
+            b->slot[at + v] = slot[body];
             for (int j = 0; j < SCENE_BODY; j++) b->body[SCENE_BODY * (at + v) + j] = params[j];
         }
     }
@@ -333,6 +342,7 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
     int q = b->scenes.seqs.n;
     CHECK(q < b->max_sequences, "more than %d sequences in a batch", b->max_sequences);
     int64_t trajectory, frame;
+    look_ahead(d, s, position);
     locate(&trajectory, &frame, d, s, position);
     const Trajectory *tr = dataset_get(d->dataset, trajectory);
     double unit = 1 / d->scale.step, mean[3] = {0};
