@@ -68,26 +68,45 @@ static void compare_nt(int64_t m, int64_t k, int64_t n) {
     mem_free(a), mem_free(b), mem_free(c), mem_free(want);
 }
 
+enum { BEFORE = 3 }; /* columns before the first that is meant */
+
 /* Rows of A and C in an order of their own, with gaps. */
 static void compare_rows(int64_t m, int64_t n, int64_t k, real beta) {
-    real *a = random_array(MOST * MOST, 1), *b = random_array(MOST * ROW + LANES, 2), *c = MEM_NEW(real, MOST * ROW),
-         *want = MEM_NEW(real, MOST * ROW);
-    real *to[MOST], *wanted[MOST];
-    const real *from[MOST];
+    real *a = random_array(MOST * ROW, 1), *b = random_array(MOST * ROW + LANES, 2), *c = MEM_NEW(real, MOST * ROW),
+         *want = MEM_NEW(real, MOST * ROW), *to[MOST], *wanted[MOST], *from[MOST];
     for (int64_t i = 0; i < m; i++) {
-        from[i] = a + (i * 7 % m) * MOST;
-        to[i] = c + (m - 1 - i) * ROW;
-        wanted[i] = want + (m - 1 - i) * ROW;
+        from[i] = a + (i * 7 % m) * ROW;
+        to[i] = c + (m - 1 - i) * ROW - BEFORE;
+        wanted[i] = want + (m - 1 - i) * ROW - BEFORE;
     }
     for (int64_t i = 0; i < MOST * ROW; i++) c[i] = want[i] = i % ROW < n ? (real)0.5 : untouched;
     for (int64_t i = 0; i < MOST * ROW; i++)
         if (i % ROW >= n) b[i] = (real)NAN;
     int64_t before = flops_counted();
-    brgemm_rows(to, from, m, b, ROW, n, k, beta);
+    brgemm_rows(to, from, m, BEFORE, b, ROW, n, k, beta);
     EXPECT(flops_counted() - before == 2 * m * n * k, "count");
-    brgemm_rows_ref(wanted, from, m, b, ROW, n, k, beta);
+    brgemm_rows_ref(wanted, from, m, BEFORE, b, ROW, n, k, beta);
     double error = difference(c, want, m, n, ROW);
     EXPECT(error < 200 * REAL_EPSILON, "rows %lld %lld %lld: %g", (long long)m, (long long)n, (long long)k, error);
+    mem_free(a), mem_free(b), mem_free(c), mem_free(want);
+}
+
+static void compare_outer(int64_t m, int64_t n, int64_t k) {
+    real *a = random_array(MOST * ROW, 1), *b = random_array(MOST * ROW + LANES, 2), *c = MEM_NEW(real, MOST * ROW),
+         *want = MEM_NEW(real, MOST * ROW), *left[MOST], *right[MOST];
+    for (int64_t i = 0; i < k; i++) {
+        left[i] = a + (i * 7 % k) * ROW;
+        right[i] = b + (k - 1 - i) * ROW;
+    }
+    for (int64_t i = 0; i < MOST * ROW; i++) c[i] = want[i] = untouched;
+    for (int64_t i = 0; i < MOST * ROW; i++)
+        if (i % ROW >= BEFORE + n) b[i] = (real)NAN;
+    int64_t before = flops_counted();
+    brgemm_outer(c, ROW, m, n, left, right, BEFORE, k);
+    EXPECT(flops_counted() - before == 2 * m * n * k, "count");
+    brgemm_outer_ref(want, ROW, m, n, left, right, BEFORE, k);
+    double error = difference(c, want, m, n, ROW);
+    EXPECT(error < 200 * REAL_EPSILON, "outer %lld %lld %lld: %g", (long long)m, (long long)n, (long long)k, error);
     mem_free(a), mem_free(b), mem_free(c), mem_free(want);
 }
 
@@ -99,6 +118,7 @@ int main(int argc, char **argv) {
                 compare(sizes[i], sizes[j], sizes[k], (i + j) % 2, k % 2 ? 1 : 0);
                 compare_nt(sizes[i], sizes[j], sizes[k]);
                 compare_rows(sizes[i], sizes[j], sizes[k], (j + k) % 2 ? 1 : 0);
+                compare_outer(sizes[i], sizes[j], sizes[k]);
             }
     return test_end();
 }

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "la/flops.h"
 #include "la/pga.h"
+#include "nn/equi_attention.h"
 #include "nn/equi_linear.h"
 #include "nn/model.h"
 
@@ -311,6 +312,15 @@ int main(int argc, char **argv) {
     EXPECT(equi_linear_nominal(16, 128, 16, 128) == 516096, "nominal %g", equi_linear_nominal(16, 128, 16, 128));
     refuse(shape, 3, "want one of 1, 2, 4");
     refuse((ModelShape){.in_s = 1, .out_mv = 1}, 1, "want multivectors");
+    ModelShape wide = {.in_mv = 1,
+                       .in_s = 1,
+                       .out_mv = 1,
+                       .width = EQUI_HEAD_ROWS / PGA,
+                       .width_s = 1,
+                       .depth = 1,
+                       .heads = 1,
+                       .increase = 1};
+    refuse(wide, 1, "want more heads");
     shape.reinsert[0] = 3;
     refuse(shape, 1, "reinserted channel 3: want 0 to 2");
     return test_end();

@@ -98,3 +98,16 @@ static inline void vec_turn(real *restrict out, int64_t ldo, const real *restric
                     vec_store_first(out + (p + r) * ldo + i, v[r], rows);
         }
 }
+
+/** out (ld, ld) = in (n, ld) transposed, ld being n rounded up to whole vectors; in columns behind n of out stands anything. */
+static inline void vec_turn_whole(real *restrict out, const real *restrict in, int64_t n, int64_t ld) {
+    for (int64_t j = 0; j < ld; j += LANES)
+        for (int64_t t = 0; t < ld; t += LANES) {
+            Vec v[LANES];
+#pragma GCC unroll 16
+            for (int r = 0; r < LANES; r++) v[r] = vec_load(in + (j + r < n ? j + r : n - 1) * ld + t);
+            vec_transpose(v);
+#pragma GCC unroll 16
+            for (int r = 0; r < LANES; r++) vec_store(out + (t + r) * ld + j, v[r]);
+        }
+}

@@ -11,6 +11,8 @@
 
 /** Components of queries and keys that attention reads: what the linear maps before it need not write. */
 enum { EQUI_QUERY_PLANES = 0x7f1d, EQUI_DISTANCES = 5 };
+/** Rows of a head, 16 C + S, at most. */
+enum { EQUI_HEAD_ROWS = 4096 };
 
 typedef struct EquiAttention {
     int heads, kv_heads;

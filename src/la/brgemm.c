@@ -23,10 +23,20 @@ static const int widest[ROWS] = {6, 4, 3, 3};
 typedef real Side __attribute__((vector_size(4 * sizeof(real))));
 enum { SIDE = 4, ACROSS = SIMD_REGISTERS == 32 ? 4 : 3 };
 
-/* The first of the pieces, of nearly equal size and at most `most`, into which n is cut. */
-static inline int64_t even_piece(int64_t n, int64_t most) {
-    int64_t pieces = (n + most - 1) / most;
-    return (n + pieces - 1) / pieces;
+/* The fewest pieces of at most `most` into which n is cut: of `size`, the first `longer` of them one more. Products are short
+ * enough for divisions to count: there is one for each direction, of 32 bits. */
+typedef struct Cut {
+    int64_t size, longer;
+} Cut;
+
+static inline Cut cut_evenly(int64_t n, int most) {
+    uint32_t length = (uint32_t)n, pieces = n > most ? (length + (uint32_t)most - 1) / (uint32_t)most : 1;
+    if (pieces == 1) return (Cut){.size = n};
+    return (Cut){.size = length / pieces, .longer = length % pieces};
+}
+
+static inline int64_t next_piece(Cut *cut) {
+    return cut->size + (cut->longer-- > 0);
 }
 
 /* The vectors of a row of a tile; of the last one the lanes of `mask`. Whole vectors are stored whole: the next product may
@@ -117,16 +127,19 @@ EACH_TILE(TILE)
     static Tile *const tiles[ROWS][VECS] = {EACH_TILE(ENTRY)};
 
 void brgemm(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias, real beta) {
-    int64_t vectors = (n + LANES - 1) / LANES;
+    int64_t vectors = (n + LANES - 1) / LANES, k = 0;
+    Cut down = cut_evenly(m, ROWS);
     for (int64_t i = 0, rows; i < m; i += rows) {
-        rows = even_piece(m - i, ROWS);
+        rows = next_piece(&down);
+        Cut along = cut_evenly(vectors, widest[rows - 1]);
         for (int64_t j = 0, vecs; j < vectors; j += vecs) {
-            vecs = even_piece(vectors - j, widest[rows - 1]);
+            vecs = next_piece(&along);
             int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
             tiles[rows - 1][vecs - 1](c + i * ldc + j * LANES, ldc, last, terms, n_terms, i, j * LANES, bias, beta);
         }
     }
-    for (int t = 0; t < n_terms; t++) flops_add(2 * m * n * terms[t].k);
+    for (int t = 0; t < n_terms; t++) k += terms[t].k;
+    flops_add(2 * m * n * k);
 }
 
 /* ahead: fetch the next rows of B, which come from far when they are met for the first time. */
@@ -184,10 +197,12 @@ static NtTile *const nt_tiles[SIDE][ACROSS] = {EACH_NT_TILE(NT_ENTRY)};
 
 void brgemm_nt(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale, const real *a, int64_t lda,
                int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes) {
+    Cut down = cut_evenly(m, SIDE);
     for (int64_t i = 0, rows; i < m; i += rows) {
-        rows = even_piece(m - i, SIDE);
+        rows = next_piece(&down);
+        Cut along = cut_evenly(k, ACROSS);
         for (int64_t j = 0, cols; j < k; j += cols) {
-            cols = even_piece(k - j, ACROSS);
+            cols = next_piece(&along);
             nt_tiles[rows - 1][cols - 1](c + i * ldc + j, ldc, n, scale, a + i * lda, lda, stride_a, b + j * ldb, ldb,
                                          stride_b, planes, i == 0);
         }
@@ -195,12 +210,12 @@ void brgemm_nt(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale
     flops_add(2 * m * k * n * planes);
 }
 
-INLINE void rows_tile(int rows, int vecs, real *const *c, const real *const *a, int64_t column, int64_t last,
+INLINE void rows_tile(int rows, int vecs, real *const *c, real *const *a, int64_t first, int64_t column, int64_t last,
                       const real *b, int64_t ldb, int64_t k, real beta) {
     Vec acc[ROWS][VECS];
     const real *x[ROWS];
     UNROLL for (int i = 0; i < rows; i++) {
-        x[i] = a[i];
+        x[i] = a[i] + first;
         UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = (Vec){0};
     }
     for (int64_t p = 0; p < k; p++, b += ldb) {
@@ -213,32 +228,77 @@ INLINE void rows_tile(int rows, int vecs, real *const *c, const real *const *a, 
     }
     Mask mask = vec_mask(last);
     UNROLL for (int i = 0; i < rows; i++) {
-        real *y = c[i] + column;
+        real *y = c[i] + first + column;
         if (beta != 0) UNROLL for (int j = 0; j < vecs; j++) acc[i][j] += load_column(y, j, vecs, mask);
         store_row(y, acc[i], vecs, mask);
     }
 }
 
 #define ROWS_TILE(rows, vecs)                                                                                          \
-    static __attribute__((noinline)) void rows_tile_##rows##_##vecs(real *const *c, const real *const *a,              \
+    static __attribute__((noinline)) void rows_tile_##rows##_##vecs(real *const *c, real *const *a, int64_t first,     \
                                                                     int64_t column, int64_t last, const real *b,       \
                                                                     int64_t ldb, int64_t k, real beta) {               \
-        rows_tile(rows, vecs, c, a, column, last, b, ldb, k, beta);                                                    \
+        rows_tile(rows, vecs, c, a, first, column, last, b, ldb, k, beta);                                             \
     }
-typedef void RowsTile(real *const *, const real *const *, int64_t, int64_t, const real *, int64_t, int64_t, real);
+typedef void RowsTile(real *const *, real *const *, int64_t, int64_t, int64_t, const real *, int64_t, int64_t, real);
 EACH_TILE(ROWS_TILE)
 #define ROWS_ENTRY(rows, vecs) [rows - 1][vecs - 1] = rows_tile_##rows##_##vecs,
     static RowsTile *const rows_tiles[ROWS][VECS] = {EACH_TILE(ROWS_ENTRY)};
 
-void brgemm_rows(real *const *c, const real *const *a, int64_t m, const real *b, int64_t ldb, int64_t n, int64_t k,
-                 real beta) {
+void brgemm_rows(real *const *c, real *const *a, int64_t m, int64_t first, const real *b, int64_t ldb, int64_t n,
+                 int64_t k, real beta) {
     int64_t vectors = (n + LANES - 1) / LANES;
+    Cut down = cut_evenly(m, ROWS);
     for (int64_t i = 0, rows; i < m; i += rows) {
-        rows = even_piece(m - i, ROWS);
+        rows = next_piece(&down);
+        Cut along = cut_evenly(vectors, widest[rows - 1]);
         for (int64_t j = 0, vecs; j < vectors; j += vecs) {
-            vecs = even_piece(vectors - j, widest[rows - 1]);
+            vecs = next_piece(&along);
             int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
-            rows_tiles[rows - 1][vecs - 1](c + i, a + i, j * LANES, last, b + j * LANES, ldb, k, beta);
+            rows_tiles[rows - 1][vecs - 1](c + i, a + i, first, j * LANES, last, b + j * LANES, ldb, k, beta);
+        }
+    }
+    flops_add(2 * m * n * k);
+}
+
+INLINE void outer_tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, real *const *a, int64_t i0,
+                       real *const *b, int64_t j0, int64_t k) {
+    Vec acc[ROWS][VECS];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = (Vec){0};
+    for (int64_t p = 0; p < k; p++) {
+        const real *x = a[p] + i0, *y = b[p] + j0;
+        Vec v[VECS];
+        UNROLL for (int j = 0; j < vecs; j++) v[j] = vec_load(y + j * LANES);
+        UNROLL for (int i = 0; i < rows; i++) {
+            Vec w = vec_set(x[i]);
+            UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
+        }
+    }
+    Mask mask = vec_mask(last);
+    UNROLL for (int i = 0; i < rows; i++) store_row(c + i * ldc, acc[i], vecs, mask);
+}
+
+#define OUTER_TILE(rows, vecs)                                                                                         \
+    static __attribute__((noinline)) void outer_tile_##rows##_##vecs(                                                  \
+        real *c, int64_t ldc, int64_t last, real *const *a, int64_t i0, real *const *b, int64_t j0, int64_t k) {       \
+        outer_tile(rows, vecs, c, ldc, last, a, i0, b, j0, k);                                                         \
+    }
+typedef void OuterTile(real *, int64_t, int64_t, real *const *, int64_t, real *const *, int64_t, int64_t);
+EACH_TILE(OUTER_TILE)
+#define OUTER_ENTRY(rows, vecs) [rows - 1][vecs - 1] = outer_tile_##rows##_##vecs,
+    static OuterTile *const outer_tiles[ROWS][VECS] = {EACH_TILE(OUTER_ENTRY)};
+
+void brgemm_outer(real *c, int64_t ldc, int64_t m, int64_t n, real *const *a, real *const *b, int64_t first,
+                  int64_t k) {
+    int64_t vectors = (n + LANES - 1) / LANES;
+    Cut down = cut_evenly(m, ROWS);
+    for (int64_t i = 0, rows; i < m; i += rows) {
+        rows = next_piece(&down);
+        Cut along = cut_evenly(vectors, widest[rows - 1]);
+        for (int64_t j = 0, vecs; j < vectors; j += vecs) {
+            vecs = next_piece(&along);
+            int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
+            outer_tiles[rows - 1][vecs - 1](c + i * ldc + j * LANES, ldc, last, a, first + i, b, first + j * LANES, k);
         }
     }
     flops_add(2 * m * n * k);
@@ -268,13 +328,23 @@ void brgemm_nt_ref(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real s
         }
 }
 
-void brgemm_rows_ref(real *const *c, const real *const *a, int64_t m, const real *b, int64_t ldb, int64_t n, int64_t k,
-                     real beta) {
+void brgemm_rows_ref(real *const *c, real *const *a, int64_t m, int64_t first, const real *b, int64_t ldb, int64_t n,
+                     int64_t k, real beta) {
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
-            real *y = c[i] + j;
+            real *y = c[i] + first + j;
             double sum = beta != 0 ? (double)*y : 0;
-            for (int64_t p = 0; p < k; p++) sum += (double)a[i][p] * (double)b[p * ldb + j];
+            for (int64_t p = 0; p < k; p++) sum += (double)a[i][first + p] * (double)b[p * ldb + j];
             *y = (real)sum;
+        }
+}
+
+void brgemm_outer_ref(real *c, int64_t ldc, int64_t m, int64_t n, real *const *a, real *const *b, int64_t first,
+                      int64_t k) {
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double sum = 0;
+            for (int64_t p = 0; p < k; p++) sum += (double)a[p][first + i] * (double)b[p][first + j];
+            c[i * ldc + j] = (real)sum;
         }
 }

@@ -152,22 +152,11 @@ INLINE void key_group(real *out, const real *rows, int64_t row, const real *each
         vec_store(out + c * x->ld + l * LANES, o[c][l]);
 }
 
-/* out (queries, keys) = in (keys, queries). Rows of both take whole vectors; behind the last key stands anything. */
-static void turn_weights(real *out, const real *in, int64_t length, int64_t ld) {
-    for (int64_t j = 0; j < ld; j += LANES)
-        for (int64_t t = 0; t < ld; t += LANES) {
-            Vec v[LANES];
-            UNROLL for (int r = 0; r < LANES; r++) v[r] = vec_load(in + (j + r < length ? j + r : length - 1) * ld + t);
-            vec_transpose(v);
-            UNROLL for (int r = 0; r < LANES; r++) vec_store(out + (t + r) * ld + j, v[r]);
-        }
-}
-
 /* The same for all keys, p given as (keys, queries); turned is scratch. */
 INLINE void key_side(real *out, const real *rows, int64_t row, const real *each, const real *p, real *turned,
                      const Narrow *x, const int d) {
     int64_t at = 0;
-    turn_weights(turned, p, x->length, x->ld);
+    vec_turn_whole(turned, p, x->length, x->ld);
     for (; at + GROUP * LANES <= x->ld; at += GROUP * LANES)
         key_group(out + at, rows, row, each, turned + at, x, d, GROUP);
     if (at < x->ld) key_group(out + at, rows, row, each, turned + at, x, d, 1);

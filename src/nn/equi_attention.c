@@ -15,7 +15,8 @@ int64_t equi_attention_weights(const EquiAttention *shape, int64_t length) {
 }
 
 int64_t equi_attention_work(const EquiAttention *shape, int64_t max_length, int64_t ld) {
-    return 3 * max_length * vec_padded(max_length) + (shape->heads + shape->kv_heads) * EQUI_DISTANCES * shape->mv * ld;
+    int64_t row = vec_padded(max_length);
+    return (max_length + row) * row + (shape->heads + shape->kv_heads) * EQUI_DISTANCES * shape->mv * ld;
 }
 
 int64_t equi_attention_flops(const EquiAttention *shape, int64_t length) {
@@ -90,62 +91,34 @@ static void softmax_backward(real *ds, const real *p, int64_t keys, int64_t ld, 
     }
 }
 
-/* One head over one sequence: rows of that head, columns of that sequence. */
-typedef struct Head {
-    real *mv;
-    int64_t plane;
-    real *s, *distances;
-} Head;
+/* The rows of a tile that one head takes part in, of queries and keys or of values: products go over all of them at once. */
+typedef struct HeadRows {
+    int n;
+    real *at[EQUI_HEAD_ROWS];
+} HeadRows;
 
-static Head head_of(Field x, real *distances, int h, const EquiAttention *shape, int64_t column, int64_t ld) {
-    return (Head){.mv = x.mv + h * shape->mv * ld + column,
-                  .plane = x.plane,
-                  .s = x.s + h * shape->s * ld + column,
-                  .distances = distances ? distances + h * EQUI_DISTANCES * shape->mv * ld + column : NULL};
+static void take_rows(HeadRows *rows, real *first, int n, int64_t ld) {
+    for (int r = 0; r < n; r++) rows->at[rows->n++] = first + r * ld;
 }
 
-/* The runs of rows that the products go over: for queries and keys, and for values. */
-typedef struct Run {
-    real *at;
-    int64_t rows;
-} Run;
-enum { QUERY_RUNS = DIRECT + 2, VALUE_RUNS = PGA + 1 };
-
-static void query_runs(Run *runs, Head x, const EquiAttention *shape) {
-    for (int i = 0; i < DIRECT; i++) runs[i] = (Run){x.mv + direct[i] * x.plane, shape->mv};
-    runs[DIRECT] = (Run){x.distances, EQUI_DISTANCES * shape->mv};
-    runs[DIRECT + 1] = (Run){x.s, shape->s};
+static void query_rows(HeadRows *rows, Field x, real *distances, int h, const EquiAttention *shape, int64_t ld) {
+    rows->n = 0;
+    for (int i = 0; i < DIRECT; i++) take_rows(rows, x.mv + direct[i] * x.plane + h * shape->mv * ld, shape->mv, ld);
+    take_rows(rows, distances + h * EQUI_DISTANCES * shape->mv * ld, EQUI_DISTANCES * shape->mv, ld);
+    take_rows(rows, x.s + h * shape->s * ld, shape->s, ld);
 }
 
-static void value_runs(Run *runs, Head x, const EquiAttention *shape) {
-    for (int p = 0; p < PGA; p++) runs[p] = (Run){x.mv + p * x.plane, shape->mv};
-    runs[PGA] = (Run){x.s, shape->s};
+static void value_rows(HeadRows *rows, Field x, int h, const EquiAttention *shape, int64_t ld) {
+    rows->n = 0;
+    for (int p = 0; p < PGA; p++) take_rows(rows, x.mv + p * x.plane + h * shape->mv * ld, shape->mv, ld);
+    take_rows(rows, x.s + h * shape->s * ld, shape->s, ld);
 }
 
-/* c (T, T) = a^T b over all rows of the runs. */
-static void inner_products(real *c, int64_t ldc, const Run *a, const Run *b, int runs, int64_t length, int64_t ld) {
-    BrTerm terms[VALUE_RUNS];
-    for (int i = 0; i < runs; i++)
-        terms[i] = (BrTerm){.scale = 1, .a = a[i].at, .row = 1, .col = ld, .b = b[i].at, .ldb = ld, .k = a[i].rows};
-    brgemm(c, ldc, length, length, terms, runs, NULL, 0);
-}
-
-/* Every row of c = the row of a times the matrix p (T, T), + beta c: rows of all runs together, MIXED at a time. */
-enum { MIXED = 256 };
-static void mix(const Run *c, const Run *a, int runs, const real *p, int64_t ldp, int64_t length, int64_t ld,
-                real beta) {
-    real *to[MIXED];
-    const real *from[MIXED];
-    int64_t rows = 0;
-    for (int i = 0; i < runs; i++)
-        for (int64_t r = 0; r < a[i].rows; r++) {
-            to[rows] = c[i].at + r * ld;
-            from[rows] = a[i].at + r * ld;
-            if (++rows < MIXED) continue;
-            brgemm_rows(to, from, rows, p, ldp, length, length, beta);
-            rows = 0;
-        }
-    brgemm_rows(to, from, rows, p, ldp, length, length, beta);
+/* The softmax weights of a head over sequence i: those of a sequence stand together, and rows are whole vectors. */
+static real *weights_of(real *all, const EquiAttention *shape, const Sequences *seqs, int i, int h) {
+    for (int j = 0; j < i; j++) all += equi_attention_weights(shape, seqs->start[j + 1] - seqs->start[j]);
+    int64_t length = seqs->start[i + 1] - seqs->start[i];
+    return all + h * length * vec_padded(length);
 }
 
 void equi_attention_forward(Field out, EquiAttentionState *state, Field q, Field k, Field v, const real *log_weights,
@@ -157,19 +130,20 @@ void equi_attention_forward(Field out, EquiAttentionState *state, Field q, Field
     for (int c = 0; c < shape->kv_heads * mv; c++)
         distances(state->key_distances + (c / mv * EQUI_DISTANCES * mv + c % mv) * ld, mv * ld,
                   k.mv + 11 * k.plane + c * ld, k.plane, false, 1, ld);
-    real *p = state->weights, scale = softmax_scale(shape);
-    for (int i = 0; i < seqs->n; i++) {
-        int64_t column = seqs->start[i], length = seqs->start[i + 1] - column, ldp = vec_padded(length);
-        for (int h = 0; h < shape->heads; h++, p += length * ldp) {
-            int kv = shape->kv_heads == 1 ? 0 : h;
-            Run rq[QUERY_RUNS], rk[QUERY_RUNS], rv[VALUE_RUNS], ro[VALUE_RUNS];
-            query_runs(rq, head_of(q, state->query_distances, h, shape, column, ld), shape);
-            query_runs(rk, head_of(k, state->key_distances, kv, shape, column, ld), shape);
-            value_runs(rv, head_of(v, NULL, kv, shape, column, ld), shape);
-            value_runs(ro, head_of(out, NULL, h, shape, column, ld), shape);
-            inner_products(p, ldp, rk, rq, QUERY_RUNS, length, ld);
+    real scale = softmax_scale(shape);
+    for (int h = 0; h < shape->heads; h++) {
+        int kv = shape->kv_heads == 1 ? 0 : h;
+        HeadRows rq, rk, rv, ro;
+        query_rows(&rq, q, state->query_distances, h, shape, ld);
+        query_rows(&rk, k, state->key_distances, kv, shape, ld);
+        value_rows(&rv, v, kv, shape, ld);
+        value_rows(&ro, out, h, shape, ld);
+        for (int i = 0; i < seqs->n; i++) {
+            int64_t first = seqs->start[i], length = seqs->start[i + 1] - first, ldp = vec_padded(length);
+            real *p = weights_of(state->weights, shape, seqs, i, h);
+            brgemm_outer(p, ldp, length, length, rk.at, rq.at, first, rq.n);
             softmax(p, length, ldp, length, scale);
-            mix(ro, rv, VALUE_RUNS, p, ldp, length, ld, 0);
+            brgemm_rows(ro.at, rv.at, rv.n, first, p, ldp, length, length, 0);
         }
     }
 }
@@ -180,30 +154,29 @@ void equi_attention_backward(Field dq, Field dk, Field dv, real *dlog_weights, F
     int mv = shape->mv;
     real *dquery = work, *dkey = dquery + shape->heads * EQUI_DISTANCES * mv * ld,
          *square = dkey + shape->kv_heads * EQUI_DISTANCES * mv * ld;
-    const real *p = state->weights;
     real scale = softmax_scale(shape);
-    for (int i = 0; i < seqs->n; i++) {
-        int64_t column = seqs->start[i], length = seqs->start[i + 1] - column, ldp = vec_padded(length);
-        real *ds = square, *turned = ds + length * ldp;
-        for (int h = 0; h < shape->heads; h++, p += length * ldp) {
-            int kv = shape->kv_heads == 1 ? 0 : h;
-            real beta = kv == h ? 0 : 1; /* later heads add to the keys and values that they share */
-            Run rq[QUERY_RUNS], rk[QUERY_RUNS], rv[VALUE_RUNS], rdq[QUERY_RUNS], rdk[QUERY_RUNS], rdv[VALUE_RUNS],
-                rdo[VALUE_RUNS];
-            query_runs(rq, head_of(q, state->query_distances, h, shape, column, ld), shape);
-            query_runs(rk, head_of(k, state->key_distances, kv, shape, column, ld), shape);
-            value_runs(rv, head_of(v, NULL, kv, shape, column, ld), shape);
-            query_runs(rdq, head_of(dq, dquery, h, shape, column, ld), shape);
-            query_runs(rdk, head_of(dk, dkey, kv, shape, column, ld), shape);
-            value_runs(rdv, head_of(dv, NULL, kv, shape, column, ld), shape);
-            value_runs(rdo, head_of(dout, NULL, h, shape, column, ld), shape);
-            vec_turn(turned, ldp, p, ldp, length, length, true);
-            mix(rdv, rdo, VALUE_RUNS, turned, ldp, length, ld, beta);
-            inner_products(ds, ldp, rv, rdo, VALUE_RUNS, length, ld);
+    for (int h = 0; h < shape->heads; h++) {
+        int kv = shape->kv_heads == 1 ? 0 : h;
+        real beta = kv == h ? 0 : 1; /* later heads add to the keys and values that they share */
+        HeadRows rq, rk, rv, rdq, rdk, rdv, rdo;
+        query_rows(&rq, q, state->query_distances, h, shape, ld);
+        query_rows(&rk, k, state->key_distances, kv, shape, ld);
+        value_rows(&rv, v, kv, shape, ld);
+        query_rows(&rdq, dq, dquery, h, shape, ld);
+        query_rows(&rdk, dk, dkey, kv, shape, ld);
+        value_rows(&rdv, dv, kv, shape, ld);
+        value_rows(&rdo, dout, h, shape, ld);
+        for (int i = 0; i < seqs->n; i++) {
+            int64_t first = seqs->start[i], length = seqs->start[i + 1] - first, ldp = vec_padded(length);
+            const real *p = weights_of(state->weights, shape, seqs, i, h);
+            real *ds = square, *turned = ds + length * ldp;
+            vec_turn_whole(turned, p, length, ldp);
+            brgemm_rows(rdv.at, rdo.at, rdv.n, first, turned, ldp, length, length, beta);
+            brgemm_outer(ds, ldp, length, length, rv.at, rdo.at, first, rv.n);
             softmax_backward(ds, p, length, ldp, length, scale);
-            mix(rdq, rk, QUERY_RUNS, ds, ldp, length, ld, 0);
-            vec_turn(turned, ldp, ds, ldp, length, length, true);
-            mix(rdk, rq, QUERY_RUNS, turned, ldp, length, ld, beta);
+            brgemm_rows(rdq.at, rk.at, rk.n, first, ds, ldp, length, length, 0);
+            vec_turn_whole(turned, ds, length, ldp);
+            brgemm_rows(rdk.at, rq.at, rq.n, first, turned, ldp, length, length, beta);
         }
     }
     for (int c = 0; c < shape->heads * mv; c++) {

@@ -2,6 +2,14 @@
 
 #include <stdio.h>
 
+EquiAttention gatr_heads(const ModelShape *s) {
+    int mv = s->increase * s->width / s->heads, scalars = s->increase * s->width_s / s->heads;
+    return (EquiAttention){.heads = s->heads,
+                           .kv_heads = s->multi_query ? 1 : s->heads,
+                           .mv = mv > 1 ? mv : 1,
+                           .s = scalars > 4 ? scalars : 4};
+}
+
 Err gatr_check(const ModelShape *s, int tp) {
     if (s->in_mv < 1 || s->in_s < 1 || s->out_mv < 1 || s->out_s < 0)
         return err_user("gatr: inputs %d + %d, outputs %d + %d: want multivectors and scalars in, multivectors out",
@@ -12,6 +20,11 @@ Err gatr_check(const ModelShape *s, int tp) {
     for (int i = 0; i < s->n_reinsert; i++)
         if (s->reinsert[i] < 0 || s->reinsert[i] >= s->in_mv)
             return err_user("gatr: reinserted channel %d: want 0 to %d", s->reinsert[i], s->in_mv - 1);
+    EquiAttention head = gatr_heads(s);
+    if (PGA * (int64_t)head.mv + head.s > EQUI_HEAD_ROWS)
+        return err_user(
+            "gatr: %d heads of %d multivectors and %d scalars: want more heads, of at most %d numbers together",
+            s->heads, head.mv, head.s, EQUI_HEAD_ROWS);
     char list[256] = "";
     for (int t = 1, used = 0; t <= s->heads && used < 240; t++) {
         if (s->heads % t || s->width % t || 2 * s->width_s % t) continue;
@@ -21,14 +34,6 @@ Err gatr_check(const ModelShape *s, int tp) {
     return err_user(
         "gatr: tp = %d does not divide %d heads, %d multivector and %d scalar hidden channels: want one of %s", tp,
         s->heads, s->width, 2 * s->width_s, list);
-}
-
-EquiAttention gatr_heads(const ModelShape *s) {
-    int mv = s->increase * s->width / s->heads, scalars = s->increase * s->width_s / s->heads;
-    return (EquiAttention){.heads = s->heads,
-                           .kv_heads = s->multi_query ? 1 : s->heads,
-                           .mv = mv > 1 ? mv : 1,
-                           .s = scalars > 4 ? scalars : 4};
 }
 
 static EquiAxes axes(Axis in_mv, Axis in_s, Axis out_mv, Axis out_s) {
