@@ -10,7 +10,7 @@
 #include "study/measure.h"
 #include "train/forecast.h"
 
-enum { SAMPLES = 10, MOTIONS = 3 };
+enum { SAMPLES = 10, MOTIONS = 3, ROWS = 5 };
 
 static MeasureChoice choice = {
     .n = 1, .at = {{&measure_equivariance, NULL}}, .common = {.samples = SAMPLES, .motions = MOTIONS}};
@@ -130,12 +130,21 @@ static void stream_turns(const TrainData *data) {
 
 /* ---- Equivariance. ---- */
 
-/* The same number from scenes that were assembled under the motion, one at a time. */
-static double brute_force(Pass *pass, bool mirror) {
+/* What `equivariance` says of a group. */
+typedef struct Errors {
+    double relative_each, error, averaged, relative;
+} Errors;
+
+/* The same numbers from scenes that were assembled under the motion, one at a time. */
+static Errors brute_force(Pass *pass, bool mirror) {
     SampleStream stream = {.range = SAMPLES_TEST};
     Motion one = motion_identity();
-    double mean = 0;
-    for (int i = 0; i < SAMPLES; i++)
+    Errors mean = {0};
+    double squares = 0, unit = pass->data->scale.deviation;
+    double *sum = MEM_NEW(double, 3 * pass->batch.max_tokens);
+    for (int i = 0; i < SAMPLES; i++) {
+        double apart = 0, last = 0;
+        memset(sum, 0, (size_t)(3 * pass->batch.max_tokens) * sizeof *sum);
         for (int m = 0; m < MOTIONS; m++) {
             Motion g = motion_haar(0, rng_stream("measure", (uint64_t)i), (uint64_t)m);
             if (mirror) g = motion_mirrored(&g);
@@ -153,13 +162,35 @@ static double brute_force(Pass *pass, bool mirror) {
             pass_forward(pass, &pass->batch.scenes);
             for (int64_t k = 0; k < 3 * tokens; k++) {
                 double e = (double)pass->prediction[k] - turned[k];
+                sum[k] += e;
                 error += e * e;
                 size += turned[k] * turned[k];
             }
-            mean += sqrt(error / size) / (SAMPLES * MOTIONS);
+            mean.relative_each += sqrt(error / size) / (SAMPLES * MOTIONS);
+            mean.error += unit * sqrt(error) / (SAMPLES * MOTIONS);
+            last = size;
             mem_free(turned);
         }
+        for (int64_t k = 0; k < 3 * pass->batch.max_tokens; k++) apart += sum[k] * sum[k];
+        mean.averaged += unit * sqrt(apart) / (SAMPLES * MOTIONS);
+        squares += last / SAMPLES;
+    }
+    mean.relative = mean.error / (unit * sqrt(squares));
+    mem_free(sum);
     return mean;
+}
+
+/* E' and E of rotations: those of scenes one by one, E below E'. */
+static void rotation_errors(const MeasureSink *found, const Errors *want, const ModelKind *kind) {
+    const double tolerance = in_double() ? 1e-8 : 1e-2;
+    double error = row_of(found, -1, "error")->value, averaged = row_of(found, -1, "averaged")->value,
+           relative = row_of(found, -1, "relative")->value;
+    EXPECT(fabs(error / want->error - 1) < tolerance, "%s: E' %g, brute force %g", kind->name, error, want->error);
+    EXPECT(fabs(averaged / want->averaged - 1) < tolerance, "%s: E %g, brute force %g", kind->name, averaged,
+           want->averaged);
+    EXPECT(fabs(relative / want->relative - 1) < tolerance, "%s: relative %g, brute force %g", kind->name, relative,
+           want->relative);
+    EXPECT(averaged > 0 && averaged < 0.9 * error, "%s: E = %g, E' = %g", kind->name, averaged, error);
 }
 
 static void equivariance(const ModelKind *kind, const TrainData *data) {
@@ -176,8 +207,8 @@ static void equivariance(const ModelKind *kind, const TrainData *data) {
     double took = (double)(mem_live() - before), said = (double)measure_bytes(&choice, kind, &job.shape, data, 3);
     EXPECT(took == said, "%.0f bytes taken, %.0f forecast", took, said);
     measure_run(&found, &bench, 42);
-    EXPECT(found.n == 2, "%lld rows", (long long)found.n);
-    for (int r = 0; r < 2 && found.n == 2; r++) {
+    CHECK(found.n == ROWS, "%lld rows", (long long)found.n);
+    for (int r = 0; r < 2; r++) {
         const MeasureRow *row = &found.row[r];
         EXPECT(!strcmp(row->measure, "equivariance") && !strcmp(row->element, r ? "mirror" : "so3"), "row %d", r);
         EXPECT(row->step == 42 && row->layer == -1 && row->samples == SAMPLES, "row %d: samples %lld", r,
@@ -185,11 +216,13 @@ static void equivariance(const ModelKind *kind, const TrainData *data) {
         if (comm_rank(comm_world()) == 0) printf("measured %s %s: %.2e\n", kind->name, row->element, row->value);
         if (strict && r == 0) {
             EXPECT(row->value < rounding && row->value > 0, "GATr's rotation error is %g", row->value);
+            EXPECT(row_of(&found, -1, "averaged")->value <= row_of(&found, -1, "error")->value, "E above E'");
             continue;
         }
-        double brute = brute_force(&pass, r == 1);
-        EXPECT(fabs(row->value / brute - 1) < (in_double() ? 1e-8 : 1e-2), "%s: %g, brute force %g", kind->name,
-               row->value, brute);
+        Errors brute = brute_force(&pass, r == 1);
+        EXPECT(fabs(row->value / brute.relative_each - 1) < (in_double() ? 1e-8 : 1e-2), "%s: %g, brute force %g",
+               kind->name, row->value, brute.relative_each);
+        if (r == 0) rotation_errors(&found, &brute, kind);
         EXPECT(row->value > 100 * rounding * (strict ? 1e-4 : 1), "%s %s is not exact: %g", kind->name, row->element,
                row->value);
         EXPECT(row->se > 0 && row->se < row->value, "standard error %g of %g", row->se, row->value);
@@ -270,6 +303,62 @@ static void twirl(const TrainData *data) {
     procgrid_free(&alone);
 }
 
+/* Scenes of one body whose vertices are drawn from N(0, 1), shifted by 1 in each frame. */
+enum { CLOUD = 64, CLOUD_FRAMES = 4, CLOUDS = 66, CLOUDS_TEST = 60 };
+
+static void cloud(void *context, int64_t i, Trajectory *out) {
+    static float vertex[3 * CLOUD], pose[CLOUD_FRAMES * 7];
+    static const int32_t body[CLOUD];
+    static const float one[1] = {1};
+    (void)context;
+    for (int k = 0; k < 3 * CLOUD; k++) vertex[k] = (float)rng_normal(6, (uint64_t)i, (uint64_t)k);
+    for (int f = 0; f < CLOUD_FRAMES; f++) {
+        pose[7 * f] = (float)f;
+        pose[7 * f + 3] = 1;
+    }
+    *out = (Trajectory){.bodies = 1,
+                        .frames = CLOUD_FRAMES,
+                        .vertices = CLOUD,
+                        .vertex = vertex,
+                        .vertex_body = body,
+                        .pose = pose,
+                        .mass = one,
+                        .friction = one,
+                        .restitution = one,
+                        .floor = {0, 0, 1, -9},
+                        .gravity = {0, 0, -10},
+                        .frame_rotation = {1, 0, 0, 0, 1, 0, 0, 0, 1}};
+}
+
+/* f = W x with x ~ N(0, I), but for its mean over the scene: E A = |(I - P) W|^2, P W = (tr W / 3) I, for every M. */
+static void twirl_of_normals(void) {
+    const DatasetPlan plan = {.trajectories = CLOUDS, .frames = CLOUD_FRAMES, .frame_time = 1, .settings = ""};
+    const TrainDataPlan cut = {.test = CLOUDS_TEST, .validation = 3, .train_max = 3};
+    static const int draws[] = {2, 3, 5, 16};
+    double square = 0, trace = token_weight[0] + token_weight[4] + token_weight[8];
+    Dataset *dataset;
+    TrainData data;
+    Err err = dataset_create(test_file("clouds.h5"), &plan, cloud, NULL, comm_world());
+    if (!err.code) err = dataset_open(&dataset, test_file("clouds.h5"), comm_world(), INT64_MAX);
+    if (!err.code) err = train_data_init(&data, dataset, &cut);
+    CHECK(!err.code, "%s", err.text);
+    EXPECT(fabs(data.scale.step - 1) + fabs(data.scale.deviation - 1) < 1e-6, "positions are in units of a step");
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    token_map = token_linear;
+    for (int i = 0; i < 9; i++) square += token_weight[i] * token_weight[i];
+    double want = (square - trace * trace / 3) * (1 - 1.0 / CLOUD);
+    for (size_t i = 0; i < sizeof draws / sizeof *draws; i++) {
+        MeasureSink found = measured(&measure_twirl, &token_kind, data.test_samples, draws[i], &data, &alone);
+        const MeasureRow *a = row_of(&found, -1, "asymmetry");
+        EXPECT(a->se < 0.06 * want, "%d motions: standard error %g of %g", draws[i], a->se, want);
+        EXPECT(fabs(a->value - want) < 4 * a->se, "%d motions: asymmetry %g +- %g, want %g", draws[i], a->value, a->se,
+               want);
+        mem_free(found.row);
+    }
+    procgrid_free(&alone);
+    dataset_close(dataset);
+}
+
 /* ---- Mirror images. ---- */
 
 /* The sample and its image are a group of two, over which everything is exact: an O(3)-equivariant model has no
@@ -322,10 +411,10 @@ static void cells(const ModelKind *kind, const TrainData *data) {
         if (l == 0) {
             EXPECT(record.loss == plain.loss && record.validation_loss == plain.validation_loss, "measuring trains");
             EXPECT(record.compute[CURRENCY_EXECUTED] == plain.compute[CURRENCY_EXECUTED], "measuring costs compute");
-            EXPECT(!inside || found.n == 2 * record.curve_points, "%lld rows of a curve", (long long)found.n);
+            EXPECT(!inside || found.n == ROWS * record.curve_points, "%lld rows of a curve", (long long)found.n);
         }
-        for (int64_t r = 0; r < 2 && inside && found.n >= 2; r++) {
-            const MeasureRow *row = &found.row[found.n - 2 + r];
+        for (int64_t r = 0; r < 2 && inside && found.n >= ROWS; r++) {
+            const MeasureRow *row = &found.row[found.n - ROWS + r];
             EXPECT(row->step == FIXTURE_STEPS, "step %lld", (long long)row->step);
             if (l == 0) serial[r] = row->value;
             bool exact = kind->rotations && r == 0;
@@ -333,7 +422,7 @@ static void cells(const ModelKind *kind, const TrainData *data) {
             EXPECT(l == 0 || comm_rank(comm_world()) > 0 || off < (in_double() ? 1e-7 : 0.05), "%s %d x %d: %g, %g",
                    kind->name, layout[l][0], layout[l][1], row->value, serial[r]);
         }
-        EXPECT(l == 0 || !inside || found.n == 2, "%lld rows", (long long)found.n);
+        EXPECT(l == 0 || !inside || found.n == ROWS, "%lld rows", (long long)found.n);
         mem_free(found.row);
     }
     choice.common.curve = false;
@@ -384,6 +473,7 @@ int main(int argc, char **argv) {
     }
     stream_turns(&data);
     twirl(&data);
+    twirl_of_normals();
     mirror(&data);
     share(&data);
     rows(&data);

@@ -42,9 +42,10 @@ typedef struct MeasureContext {
     Arena arena;
 } MeasureContext;
 
+enum { MEASURE_HEADLINES = 2 };
 struct Measure {
     const char *name, *unit, *description;
-    const char *headline; /* element that a line of a cell shows; NULL: all of its output */
+    const char *headline[MEASURE_HEADLINES]; /* elements that a line of a cell shows; none: all of its output */
     const KeySpec *keys;  /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
     int n_keys;
 

@@ -36,7 +36,10 @@ static void append(char *text, size_t size, const char *piece) {
 static bool shown(const MeasureRow *row, int64_t last) {
     if (row->step != last || row->layer >= 0) return false;
     int m = find(row->measure);
-    return m < 0 || !measures[m]->headline || !strcmp(measures[m]->headline, row->element);
+    if (m < 0 || !measures[m]->headline[0]) return true;
+    for (int i = 0; i < MEASURE_HEADLINES && measures[m]->headline[i]; i++)
+        if (!strcmp(measures[m]->headline[i], row->element)) return true;
+    return false;
 }
 
 void study_measure_text(char *text, size_t size, const MeasureRow *rows, int64_t n) {

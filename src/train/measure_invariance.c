@@ -346,7 +346,7 @@ const Measure measure_invariance = {
     .unit = "1",
     .description =
         "effective invariance: of a probe of contacts on the last layer, and of the prediction (layer -1), by motion",
-    .headline = "so3",
+    .headline = {"so3"},
     .passes = passes,
     .layout = layout,
     .run = run};

@@ -214,7 +214,7 @@ const Measure measure_lie = {
     .description =
         "mean squared Lie derivative of the prediction under rotations about x, y, z; their sum over the mean "
         "square of the prediction (relative), and its error of steps",
-    .headline = "relative",
+    .headline = {"relative"},
     .passes = passes,
     .layout = layout,
     .run = run};

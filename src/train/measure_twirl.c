@@ -129,7 +129,7 @@ const Measure measure_twirl = {
     .unit = "1",
     .description =
         "loss over rotated samples, of the prediction averaged over them, their unbiased difference and its share",
-    .headline = "share",
+    .headline = {"share"},
     .passes = twirl_passes,
     .layout = layout,
     .run = run};
@@ -138,7 +138,7 @@ const Measure measure_mirror = {
     .name = "mirror",
     .unit = "1",
     .description = "twirl over a sample and its mirror image, and the loss of the images over that of the samples",
-    .headline = "share",
+    .headline = {"share"},
     .passes = mirror_passes,
     .layout = layout,
     .run = run};
