@@ -35,7 +35,7 @@ static void partitions(void) {
 }
 
 static SharingTask some_task(int k) {
-    SharingTask t = {.k = k, .lambda = 0.05, .mean = true};
+    SharingTask t = {.k = k, .penalty = {.lambda = 0.05, .entropy = 0.5, .mean = true}};
     Quadratic *q[2] = {&t.train, &t.validation};
     for (int set = 0; set < 2; set++)
         for (int m = 0; m < 3 * k; m++) {
@@ -75,6 +75,19 @@ static void gradients(void) {
         size = fmax(size, fabs(want));
     }
     EXPECT(worst < 1e-6 * size, "hypergradient is off by %g of %g", worst, size);
+}
+
+/* Rows that prefer nothing are drawn nowhere: not to a column of their own, nor to one that stands for no parameter. */
+static void no_favourite(void) {
+    enum { ROWS = 4, K = 5 };
+    const SharingPenalty penalty = {.lambda = 0.05, .entropy = 0.5, .mean = true};
+    double a[ROWS * K], da[ROWS * K] = {0}, spread = 0;
+    for (int i = 0; i < ROWS * K; i++) a[i] = 1.0 / K;
+    double value = sharing_penalty(da, a, ROWS, K, &penalty);
+    for (int i = 0; i < ROWS * K; i++) spread = fmax(spread, fabs(da[i] - da[0]));
+    EXPECT(spread < 1e-16, "slopes of columns differ by %g", spread);
+    double want = 0.05 * (K * sqrt(ROWS) / K / ROWS + 0.5 * log(K));
+    EXPECT(fabs(value / want - 1) < 1e-12, "penalty %g, want %g", value, want);
 }
 
 static void solvers(void) {
@@ -131,6 +144,7 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     partitions();
     gradients();
+    no_favourite();
     solvers();
     gaussian(1);
     gaussian(2);

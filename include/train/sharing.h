@@ -17,8 +17,16 @@ enum { SHARING_MOST = 16 };
 /** A from Z, both (k, k). */
 void sharing_softmax(double *a, const double *z, int k);
 
-/** R(A), and adds its gradient to da (k, k). `mean`: the first sum is divided by k, as above. */
-double sharing_penalty(double *da, const double *a, int k, double lambda, bool mean);
+/** How A is made to share. */
+typedef struct SharingPenalty {
+    double lambda;
+    double entropy; /* factor on the mean entropy of a row: a half, as above, or less while A may still be soft */
+    bool mean;      /* the sum over columns is divided by K */
+} SharingPenalty;
+
+/** R(A), and adds its gradient to da (rows, k). A column that stands for no parameter, such as one that is 0, has no row of
+ *  its own: where it had, it would be the only class with a member at first, and the cheapest to join. */
+double sharing_penalty(double *da, const double *a, int rows, int k, const SharingPenalty *penalty);
 
 /** dz from the gradient by A. */
 void sharing_softmax_backward(double *dz, const double *da, const double *a, int k);
@@ -47,8 +55,7 @@ void sharing_solve(double *v, const double *h, const double *b, int k, SharingSo
 typedef struct SharingTask {
     int k;
     Quadratic train, validation;
-    double lambda;
-    bool mean; /* see sharing_penalty */
+    SharingPenalty penalty;
 } SharingTask;
 
 /** psi*(A) and the objective, with its gradient by A where da is given. */
@@ -64,5 +71,5 @@ int sharing_learn(int *label, const SharingTask *task, uint64_t seed);
 void sharing_refit(double *theta, const SharingTask *task, const int *label, double train_weight,
                    double validation_weight);
 
-/** The partition whose refit on the training loss has the least validation loss, of all. */
+/** The partition with the least objective of all. */
 int sharing_brute_force(int *label, const SharingTask *task);

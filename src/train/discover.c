@@ -16,7 +16,8 @@ static int64_t samples_of(DiscoverKind kind, int set) {
 /* Strength of the penalty: of the released code for Gaussian means, where the sum over columns is no mean. */
 static SharingTask empty_task(const DiscoverOptions *o) {
     bool gaussian = o->kind == DISCOVER_GAUSSIAN;
-    return (SharingTask){.k = (int)o->parameters, .lambda = gaussian ? 0.01 : 0.05, .mean = !gaussian};
+    SharingPenalty penalty = {.lambda = gaussian ? 0.01 : 0.05, .entropy = 0.5, .mean = !gaussian};
+    return (SharingTask){.k = (int)o->parameters, .penalty = penalty};
 }
 
 static void add_gaussian(Quadratic *q, const double *theta, int k, uint64_t seed, uint64_t stream, int64_t n) {

@@ -3,18 +3,23 @@
  * moves down the hypergradient of validation loss and penalty by one step of Adam. Patterns:
  *     slots    the K rows that read which body a vertex is of; they are names, which batches permute, so that one class is right
  *     blocks   the 3x3 weights between each vector that is seen (position, velocity, normal, gravity) and each three channels:
- *              one partition of the 9, the same in all blocks, each with values of its own. A tenth parameter is 0 and stays
- *              so: what shares with it is 0 too. Rotations of vectors and channels mean two classes, the diagonal and what
- *              is 0 (Schur's lemma)
+ *              one partition of the 9, the same in all blocks, each with values of its own. A tenth column of A stands for 0:
+ *              what shares it is 0. Rotations of vectors and channels mean two classes, the diagonal and what is 0 (Schur's
+ *              lemma)
  *
  * [paper]: the two levels, the penalty, Neumann's series, its lengths. [ours]: both patterns; the response of psi alone is
  * followed, not that of all other parameters; products with the Hessian are central differences of gradients, on the batch of
- * the step; alpha is half the reciprocal of |H b| / |b|; Z starts near 0, since rows that start with a preference of their
- * own keep it, and moves faster than the paper's, which has 500 steps. The released code leaves alpha out in front of the
- * series, which is not copied.
+ * the step; alpha is half the reciprocal of |H b| / |b|; Z moves faster than the paper's, which has 500 steps. The released
+ * code leaves alpha out in front of the series, which is not copied.
  *
- * An outer step takes one gradient for validation, two for each term, two for the mixed derivative: the work of each step is
- * counted higher by their share. */
+ * [ours], so that one run finds what the penalty and the task say and not what rows happened to prefer: Z starts near 0; the
+ * gradient for validation is that of several batches; and the penalty's entropy counts in full after `shared.harden` outer
+ * steps only. Near even rows the sum over columns holds rows together, with a stiffness of sqrt(K)/2 against K/2 times the
+ * factor of the entropy that drives each its own way: below 1/sqrt(K) rows that the task does not tell apart become one
+ * before they become hard.
+ *
+ * An outer step takes `shared.batches` gradients for validation, two for each term, two for the mixed derivative: the work of
+ * each step is counted higher by their share. */
 #include "train/procedure.h"
 #include "train/sharing.h"
 
@@ -27,7 +32,7 @@ typedef enum Pattern { SLOTS, BLOCKS } Pattern;
 
 typedef struct Options {
     double lambda, rate;
-    int64_t every, terms;
+    int64_t every, terms, batches, harden;
     int pattern;
 } Options;
 
@@ -35,9 +40,13 @@ typedef struct Options {
 static const KeySpec keys[] = {
     {"shared.lambda", KEY_REAL, AT(lambda), "0.05", 0, 1e6, NULL, "1",
      "strength of the penalty that makes weights share"},
-    {"shared.rate", KEY_REAL, AT(rate), "0.1", 0, 10, NULL, "1", "learning rate of the sharing"},
+    {"shared.rate", KEY_REAL, AT(rate), "0.2", 0, 10, NULL, "1", "learning rate of the sharing"},
     {"shared.every", KEY_INT, AT(every), "250", 1, 1e9, NULL, "steps", "optimiser steps to one step of the sharing"},
     {"shared.terms", KEY_INT, AT(terms), "20", 1, 1000, NULL, "1", "terms of Neumann's series"},
+    {"shared.batches", KEY_INT, AT(batches), "8", 1, 1000, NULL, "batches",
+     "of the validation set, whose mean gradient a step of the sharing follows"},
+    {"shared.harden", KEY_INT, AT(harden), "50", 1, 1e9, NULL, "1",
+     "steps of the sharing until the penalty wants rows that are hard with all its strength"},
     {"shared.pattern", KEY_CHOICE, AT(pattern), "slots", 0, 0, "slots|blocks", "1",
      "weights that may share: of bodies' slots, or of 3x3 blocks between vectors and three channels"},
 };
@@ -47,7 +56,7 @@ enum { SIDE = SHARING_MOST * SHARING_MOST, BLOCK = 9 };
 enum { LABELS = CURVE_NUMBERS - 2 }; /* of parameters that the curve shows beside classes and entropy */
 
 typedef struct State {
-    int k, trained;                                    /* rows of A; of them not pinned at 0 */
+    int k, trained;                                    /* columns of A; rows of A that are learned, the rest stand for 0 */
     int copies;                                        /* of the pattern, each with values of its own */
     double z[SIDE], a[SIDE], mean[SIDE], square[SIDE]; /* A; moments of the gradient by Z */
     int64_t steps, outer, first; /* done; of them on Z; position of the first sample of the batch */
@@ -66,7 +75,7 @@ static Err check(const void *options, const TrainData *data) {
 
 static double work(const void *options) {
     const Options *o = options;
-    return 1 + (double)(1 + 2 * o->terms + 2) / (double)o->every;
+    return 1 + (double)(o->batches + 2 * o->terms + 2) / (double)o->every;
 }
 
 /* Hypergradients are taken on the batch of the step. */
@@ -186,16 +195,22 @@ static void after_gradient(ProcedureRun *run, Pass *pass) {
     put(grad, run, s->slope);
 }
 
-/* Gradient by psi at psi + step x of the loss of a range, on the samples of the last step; by A too, where da is given, added with
- * the factor `of`. */
-static void gradient(double *dpsi, double *da, double of, ProcedureRun *run, Pass *pass, SampleRange range,
-                     const double *x, double step) {
+/* Where in a range the gradient is taken: its samples from the last batch on, `ahead` batches further. */
+typedef struct Place {
+    SampleRange range;
+    int64_t ahead;
+} Place;
+static const Place of_training = {SAMPLES_TRAIN, 0};
+
+/* Gradient by psi at psi + step x of the loss of a batch; by A too, where da is given, added with the factor `of`. */
+static void gradient(double *dpsi, double *da, double of, ProcedureRun *run, Pass *pass, Place where, const double *x,
+                     double step) {
     State *s = run->state;
     SampleStream stream = run->stream;
-    stream.range = range;
+    stream.range = where.range;
     for (int i = 0; i < s->k * s->copies; i++) s->at[i] = s->psi[i] + (x ? step * x[i] : 0);
     share(weights_in(pass->model->theta, pass), run, s->at);
-    batch_fill(&pass->batch, run->data, &stream, s->first, s->count);
+    batch_fill(&pass->batch, run->data, &stream, s->first + where.ahead * s->samples, s->count);
     pass_gradient(pass, s->samples);
     const real *grad = weights_in(pass->model->grad, pass);
     gather(dpsi, run, grad);
@@ -217,8 +232,8 @@ static double difference(const State *s, const double *x) {
 static void hessian(double *y, ProcedureRun *run, Pass *pass, const double *x) {
     State *s = run->state;
     double h = difference(s, x);
-    gradient(s->above, NULL, 0, run, pass, SAMPLES_TRAIN, x, h);
-    gradient(s->below, NULL, 0, run, pass, SAMPLES_TRAIN, x, -h);
+    gradient(s->above, NULL, 0, run, pass, of_training, x, h);
+    gradient(s->below, NULL, 0, run, pass, of_training, x, -h);
     for (int i = 0; i < s->k * s->copies; i++) y[i] = h > 0 ? (s->above[i] - s->below[i]) / (2 * h) : 0;
 }
 
@@ -243,20 +258,43 @@ static void respond(ProcedureRun *run, Pass *pass) {
     }
 }
 
+/* slope = gradient of the validation loss by psi, and adds that by A to da: means over batches. */
+static void validation_gradient(double *da, ProcedureRun *run, Pass *pass) {
+    const Options *o = run->options;
+    State *s = run->state;
+    double each = 1 / (double)o->batches;
+    int n = s->k * s->copies;
+    memset(s->slope, 0, (size_t)n * sizeof *s->slope);
+    for (int64_t b = 0; b < o->batches; b++) {
+        gradient(s->above, da, each, run, pass, (Place){SAMPLES_VALIDATION, b}, NULL, 0);
+        for (int i = 0; i < n; i++) s->slope[i] += each * s->above[i];
+    }
+}
+
+/* Of this step of the sharing. */
+static SharingPenalty penalty_of(const ProcedureRun *run) {
+    static const double entropy = 0.5;
+    const Options *o = run->options;
+    const State *s = run->state;
+    double hard = fmin(1, (double)(s->outer + 1) / (double)o->harden);
+    return (SharingPenalty){.lambda = o->lambda, .entropy = entropy * hard, .mean = true};
+}
+
 /* One step of Adam on Z. */
 static void outer_step(ProcedureRun *run, Pass *pass) {
     static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
     const Options *o = run->options;
     State *s = run->state;
+    SharingPenalty penalty = penalty_of(run);
     double da[SIDE] = {0}, dz[SIDE];
-    gradient(s->slope, da, 1, run, pass, SAMPLES_VALIDATION, NULL, 0);
+    validation_gradient(da, run, pass);
     respond(run, pass);
     double h = difference(s, s->series);
     if (h > 0) {
-        gradient(s->above, da, -1 / (2 * h), run, pass, SAMPLES_TRAIN, s->series, h);
-        gradient(s->below, da, 1 / (2 * h), run, pass, SAMPLES_TRAIN, s->series, -h);
+        gradient(s->above, da, -1 / (2 * h), run, pass, of_training, s->series, h);
+        gradient(s->below, da, 1 / (2 * h), run, pass, of_training, s->series, -h);
     }
-    sharing_penalty(da, s->a, s->k, o->lambda, true);
+    sharing_penalty(da, s->a, s->trained, s->k, &penalty);
     sharing_softmax_backward(dz, da, s->a, s->k);
     s->outer++;
     for (int i = 0; i < s->k * s->k; i++) {

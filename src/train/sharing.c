@@ -17,15 +17,16 @@ void sharing_softmax(double *a, const double *z, int k) {
     }
 }
 
-double sharing_penalty(double *da, const double *a, int k, double lambda, bool mean) {
+double sharing_penalty(double *da, const double *a, int rows, int k, const SharingPenalty *penalty) {
     static const double tiny = 1e-300; /* of a logarithm that counts for nothing */
-    double columns = mean ? lambda / k : lambda, entropy = 0.5 * columns, sum = 0;
+    double columns = penalty->mean ? penalty->lambda / rows : penalty->lambda, entropy = penalty->entropy * columns;
+    double sum = 0;
     for (int c = 0; c < k; c++) {
         double square = 0;
-        for (int i = 0; i < k; i++) square += a[i * k + c] * a[i * k + c];
+        for (int i = 0; i < rows; i++) square += a[i * k + c] * a[i * k + c];
         double norm = sqrt(square);
         sum += columns * norm;
-        for (int i = 0; i < k; i++) {
+        for (int i = 0; i < rows; i++) {
             double p = a[i * k + c], logarithm = log(fmax(p, tiny));
             sum -= entropy * p * logarithm;
             if (norm > 0) da[i * k + c] += columns * p / norm;
@@ -203,7 +204,7 @@ double sharing_objective(double *da, double *psi, const SharingTask *t, const do
     solve_exact(psi, h, right, k);
     share(theta, a, psi, k);
     double value = quadratic_at(&t->validation, theta, k), unused[SHARING_MOST * SHARING_MOST] = {0};
-    if (!da) return value + sharing_penalty(unused, a, k, t->lambda, t->mean);
+    if (!da) return value + sharing_penalty(unused, a, k, k, &t->penalty);
     double train[SHARING_MOST], held[SHARING_MOST], v[SHARING_MOST], av[SHARING_MOST], sav[SHARING_MOST];
     residual(held, &t->validation, theta, k);
     residual(train, &t->train, theta, k);
@@ -213,7 +214,7 @@ double sharing_objective(double *da, double *psi, const SharingTask *t, const do
     times(sav, t->train.s, av, k);
     for (int i = 0; i < k; i++)
         for (int c = 0; c < k; c++) da[i * k + c] = (held[i] - sav[i]) * psi[c] - train[i] * v[c];
-    return value + sharing_penalty(da, a, k, t->lambda, t->mean);
+    return value + sharing_penalty(da, a, k, k, &t->penalty);
 }
 
 /* A of a partition; of no sharing where label is NULL. */
