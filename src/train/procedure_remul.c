@@ -86,13 +86,10 @@ static Err check(const void *options, const TrainData *data) {
     const Options *o = options;
     (void)data;
     TRY(check_weights(o));
-    if (o->anchor == LABEL) return ERR_NONE;
+    if (o->anchor == LABEL || o->penalty == GRADNORM) return ERR_NONE;
     if (o->objective == 0)
         return err_user("%s: remul.objective = 0: want it above 0 where remul.anchor = prediction: nothing else says "
                         "what is right",
-                        options_source());
-    if (o->penalty == GRADNORM)
-        return err_user("%s: remul.penalty = gradnorm: want constant where remul.anchor = prediction",
                         options_source());
     return ERR_NONE;
 }
@@ -195,28 +192,41 @@ static void before_gradient(ProcedureRun *run, Pass *pass) {
     pass->model->tap = s->stream;
 }
 
-/* x^T dout over tokens from .. to-1, divided by the weight that dout holds. */
-static void add_product(double *product, const State *s, const Pass *pass, int64_t from, int64_t to, double weight) {
-    int out = pass->shape.out_s;
+/* Adds factor x^T dout over tokens from .. to-1. */
+static void add_product(double *product, const State *s, const real *dout, int out, int64_t from, int64_t to,
+                        double factor) {
     const real *x = s->stream[s->taps - 1].s;
-    memset(product, 0, (size_t)(s->width * out) * sizeof *product);
     for (int64_t t = from; t < to; t++)
         for (int i = 0; i < s->width; i++)
             for (int j = 0; j < out; j++)
-                product[i * out + j] += (double)x[t * s->width + i] * (double)pass->dout.s[t * out + j] / weight;
+                product[i * out + j] += factor * (double)x[t * s->width + i] * (double)dout[t * out + j];
+}
+
+/* Gradients of both losses by the weights of linear_out, from that of the whole, in which each has its weight: moved views come
+ * from `boundary` on. What views as they are have to do with moved ones, where these are compared with predictions, is the
+ * moved ones'. */
+static void loss_products(const State *s, const Pass *pass, int64_t boundary) {
+    const Packed *seqs = &pass->batch.scenes.seqs;
+    const Anchors *anchored = pass->batch.anchors;
+    int out = pass->shape.out_s;
+    double objective = 1 / s->weight[OBJECTIVE], equivariance = 1 / s->weight[EQUIVARIANCE];
+    for (int k = 0; k < PARTS; k++) memset(s->product[k], 0, (size_t)(s->width * out) * sizeof *s->product[k]);
+    add_product(s->product[OBJECTIVE], s, pass->dout.s, out, 0, boundary, objective);
+    add_product(s->product[EQUIVARIANCE], s, pass->dout.s, out, boundary, seqs->start[seqs->n], equivariance);
+    if (!anchored) return;
+    add_product(s->product[OBJECTIVE], s, anchored->slope, out, 0, boundary, -objective);
+    add_product(s->product[EQUIVARIANCE], s, anchored->slope, out, 0, boundary, equivariance);
 }
 
 /* loss: sums of this step on this rank, and how many samples. */
 static void balance(ProcedureRun *run, const Pass *pass, int64_t boundary, const double sums[PARTS + 1]) {
     const Options *o = run->options;
     State *s = run->state;
-    const Packed *seqs = &pass->batch.scenes.seqs;
     const Comm *dp = pass->grid->dp;
     int size = s->width * pass->shape.out_s;
     double loss[PARTS], norm[PARTS] = {0}, all[PARTS + 1];
     memcpy(all, sums, sizeof all);
-    add_product(s->product[OBJECTIVE], s, pass, 0, boundary, s->weight[OBJECTIVE]);
-    add_product(s->product[EQUIVARIANCE], s, pass, boundary, seqs->start[seqs->n], s->weight[EQUIVARIANCE]);
+    loss_products(s, pass, boundary);
     comm_sum_f64(dp, all, PARTS + 1);
     for (int k = 0; k < PARTS; k++) {
         comm_sum_f64(dp, s->product[k], size);
