@@ -101,6 +101,59 @@ static void motions(const TrainData *data) {
     procgrid_free(&alone);
 }
 
+static double loss_of_widths(const TrainData *data, const char *text) {
+    enum { N = 4 };
+    OptionRoom room;
+    TrainJob job = augerino_job(data, &room, text);
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    Pass pass;
+    ProcedureRun run;
+    pass_init(&pass, job.kind, &job.shape, 7, N, data, &alone);
+    procedure_start(&run, job.procedure, &room, &samples, &pass);
+    procedure_fill(&run, &pass.batch, 0, N);
+    pass_predict(&pass, &pass.batch.scenes);
+    double loss = pass_loss(&pass) / N;
+    procedure_end(&run);
+    pass_free(&pass);
+    procgrid_free(&alone);
+    return loss;
+}
+
+/* The loss by widths, those of three generators at a time, by central differences: draws of motions come in. */
+static void widths(const TrainData *data) {
+    enum { N = 4, GROUPS = 3 };
+    static const char *const group[GROUPS] = {"rotations", "others", "shifts"};
+    static const int first[GROUPS + 1] = {0, 3, 9, 12};
+    static const double width[GROUPS] = {0.7, 0.3, 0.3};
+    const double h = REAL_EPSILON < 1e-10 ? 1e-5 : 1e-2, bound = REAL_EPSILON < 1e-10 ? 1e-6 : 2e-2;
+    OptionRoom room;
+    TrainJob job = augerino_job(data, &room, "");
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    double dw[12];
+    Pass pass;
+    ProcedureRun run;
+    pass_init(&pass, job.kind, &job.shape, 7, N, data, &alone);
+    procedure_start(&run, job.procedure, &room, &samples, &pass);
+    procedure_fill(&run, &pass.batch, 0, N);
+    job.procedure->before_gradient(&run, &pass);
+    pass_gradient(&pass, N);
+    augerino_gradient(dw, &run, &pass);
+    for (int g = 0; g < GROUPS; g++) {
+        double got = 0, loss[2];
+        for (int k = first[g]; k < first[g + 1]; k++) got += dw[k];
+        for (int side = 0; side < 2; side++) {
+            char text[64];
+            snprintf(text, sizeof text, "-augerino_%s %.17g", group[g], width[g] + (side ? -h : h));
+            loss[side] = loss_of_widths(data, text);
+        }
+        double want = (loss[0] - loss[1]) / (2 * h);
+        EXPECT(fabs(got / want - 1) < bound, "widths of %s: gradient %g, want %g", group[g], got, want);
+    }
+    procedure_end(&run);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
 static void penalty(void) {
     double width[12] = {3, 4}, dw[12];
     augerino_penalty(dw, width, 0.1, 10);
@@ -175,6 +228,7 @@ int main(int argc, char **argv) {
     TrainData data = fixture_data(dataset);
     exponential();
     motions(&data);
+    widths(&data);
     penalty();
     averages();
     cells(&data);

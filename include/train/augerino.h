@@ -1,7 +1,12 @@
-/** The reward for wide motions, of the procedure `augerino` (src/train/procedure_augerino.c). Not collective. */
+/** The learning of widths of the procedure `augerino` (src/train/procedure_augerino.c). */
 #pragma once
 
 #include "train/act.h"
+#include "train/procedure.h"
 
-/** dw = gradient of -lambda |w|; 0 where a width is at the cap or beyond, and where all are 0. */
+/** dw = gradient of -lambda |w|; 0 where a width is at the cap or beyond, and where all are 0. Not collective. */
 void augerino_penalty(double dw[MOTION_GENERATORS], const double width[MOTION_GENERATORS], double lambda, double cap);
+
+/** dw = gradient of the loss of the whole batch by the widths, after that of the model, for which the procedure has asked the
+ *  pass for the gradient by the scenes. The same on every rank; collective on dp. */
+void augerino_gradient(double dw[MOTION_GENERATORS], const ProcedureRun *run, const Pass *pass);

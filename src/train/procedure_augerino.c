@@ -105,8 +105,7 @@ static void before_gradient(ProcedureRun *run, Pass *pass) {
     pass->inputs = &s->inputs;
 }
 
-/* Of the loss of the whole batch by the widths. */
-static void width_gradient(double dw[MOTION_GENERATORS], const ProcedureRun *run, const Pass *pass) {
+void augerino_gradient(double dw[MOTION_GENERATORS], const ProcedureRun *run, const Pass *pass) {
     const State *s = run->state;
     memset(dw, 0, MOTION_GENERATORS * sizeof *dw);
     for (int q = 0; q < pass->batch.scenes.seqs.n; q++) {
@@ -135,7 +134,7 @@ static void after_gradient(ProcedureRun *run, Pass *pass) {
     const Options *o = run->options;
     State *s = run->state;
     double width[MOTION_GENERATORS], dw[MOTION_GENERATORS], penalty[MOTION_GENERATORS];
-    width_gradient(dw, run, pass);
+    augerino_gradient(dw, run, pass);
     pass->inputs = NULL;
     for (int k = 0; k < MOTION_GENERATORS; k++) width[k] = width_of(s->raw[k]);
     augerino_penalty(penalty, width, o->lambda, o->cap);
