@@ -23,6 +23,9 @@ $run input/augerino.yaml $short -data_path "$t/d.h5" >"$t/out" 2>&1 || fail "aug
 $run input/augerino.yaml $short -study_name withheld -data_path "$t/c.h5" -data_inputs none -data_frame canonical \
     -data_origin frame >"$t/out" 2>&1 || fail "augerino, withheld"
 $run input/approximate.yaml $short -data_path "$t/c.h5" >"$t/out" 2>&1 || fail "approximate"
+$run input/approximate.yaml $short -study_name tokens -study_arms gatr,gatr_approximate -gatr_fixed_place tokens \
+    -data_path "$t/c.h5" >"$t/out" 2>&1 || fail "approximate, tokens"
+$run input/shared.yaml $short -shared_every 2 -data_path "$t/d.h5" >"$t/out" 2>&1 || fail "shared"
 $run "$t/related.yaml" $short -shared_every 2 -data_path "$t/d.h5" >"$t/out" 2>&1 || fail "related"
 "${PYTHON:-/usr/bin/python3}" - "$t/runs" <<'P' || fail "records"
 import sys
@@ -56,12 +59,16 @@ names, value = numbers("augerino", "transformer_augerino")
 assert len(names) == 12 and names[2] == "rotation_z" and np.isfinite(value).all() and (value > 0).all(), (names, value)
 names, value = numbers("related", "transformer_shared")
 assert names[:3] == ["clusters", "entropy", "class_1"] and 1 <= value[0] <= 5, (names, value)
-c, _ = cells("approximate")
-fixed = sorted(c["fixed"][c["arm"] == b"gatr_approximate"])
-assert fixed == [0, 1, 2, 4, 8, 16], fixed
-# Without fixed inputs the arm is GATr: the same loss, bit for bit.
-loss = {(a, k): l for a, k, l in zip(c["arm"], c["fixed"], c["loss"])}
-assert loss[b"gatr", 0] == loss[b"gatr_approximate", 0] and loss[b"gatr", 0] != loss[b"gatr_approximate", 4], loss
+# Without fixed inputs the arm is GATr: the same loss, bit for bit. Tokens cost more than channels.
+flop = []
+for study in ("approximate", "tokens"):
+    c, _ = cells(study)
+    fixed = sorted(c["fixed"][c["arm"] == b"gatr_approximate"])
+    assert fixed == [0, 1, 2, 4, 8, 16], fixed
+    loss = {(a, k): l for a, k, l in zip(c["arm"], c["fixed"], c["loss"])}
+    assert loss[b"gatr", 0] == loss[b"gatr_approximate", 0] and loss[b"gatr", 0] != loss[b"gatr_approximate", 4], loss
+    flop.append({k: f for a, k, f in zip(c["arm"], c["fixed"], c["flop_executed"]) if a == b"gatr_approximate"})
+assert flop[0][0] == flop[1][0] and flop[1][16] > flop[0][16], flop
 c, _ = cells("related")
 assert len(set(c["arm"])) == 9 and np.isfinite(c["loss"]).all(), set(c["arm"])
 P
@@ -76,3 +83,5 @@ refused '4 weights: want one where remul.penalty' $run input/remul.yaml $short -
 refused 'remul.equivariance lists 1 twice' $run input/remul.yaml $short -data_path "$t/d.h5" -remul_equivariance 1,2,1
 refused 'gatr_fixed.kind = free there, direction here' $run input/approximate.yaml $short -data_path "$t/c.h5" \
     -gatr_fixed_kind direction
+refused 'gatr_fixed.place = channels there, tokens here' $run input/approximate.yaml $short -data_path "$t/c.h5" \
+    -gatr_fixed_place tokens

@@ -38,6 +38,7 @@ typedef struct ModelShape {
                                   gravity */
     int fixed;                 /* gatr_fixed: inputs that do not turn with the scene */
     FixedKind fixed_kind;
+    FixedPlace fixed_place;
     int increase; /* increase_hidden_channels of the attention */
     bool
         recompute; /* backward works out anew what forward found inside a block, of which only the stream at its start is
@@ -76,9 +77,9 @@ typedef struct ModelFlops {
     double attention; /* of them in attention: scores and weighted sums, which nominal leaves out */
 } ModelFlops;
 
-/** The same for sequences of any lengths T_s, without counting anew: token * sum T_s + square * sum T_s^2. */
+/** The same for n sequences of any lengths T_s, without counting anew: sequence * n + token * sum T_s + square * sum T_s^2. */
 typedef struct ModelWork {
-    ModelFlops token, square;
+    ModelFlops sequence, token, square;
 } ModelWork;
 
 /** A point on the residual stream, where what a model has worked out so far can be read. */
@@ -102,7 +103,7 @@ typedef struct ModelKind {
     Err (*check)(const ModelShape *shape, int tp);
     /** Appends every tensor of this rank's shard. */
     void (*params)(ParamTable *table, const ModelShape *shape);
-    /** Work by token and squared length; with input_gradient as model_backward would do with din. */
+    /** Work by sequence, token and squared length; with input_gradient as model_backward would do with din. */
     ModelWork (*work)(const ModelShape *shape, int tp, bool input_gradient);
 
     /** Private state beside the Model, and the buffers of the largest batch: called twice, to count and to place. */
@@ -130,9 +131,10 @@ const ModelKind *model_kind(const char *name); /* NULL when there is none of tha
 /** Work over a batch; exact. Not collective. */
 ModelFlops model_flops(const ModelWork *work, const Packed *seqs);
 
-/** The same where all that is known are the sums of lengths and of their squares; and these of a batch, added. Not collective. */
+/** The same where all that is known are the number of sequences and the sums of lengths and of their squares; and these of a
+ *  batch, added. Not collective. */
 typedef struct PackedLengths {
-    double tokens, squares;
+    double sequences, tokens, squares;
 } PackedLengths;
 ModelFlops model_flops_of(const ModelWork *work, PackedLengths lengths);
 void packed_lengths_add(PackedLengths *lengths, const Packed *seqs);

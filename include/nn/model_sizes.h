@@ -7,6 +7,9 @@
 /** What a fixed input of gatr_fixed is. */
 typedef enum FixedKind { FIXED_FREE, FIXED_DIRECTION, FIXED_PLANE } FixedKind;
 
+/** Where it stands: in channels of every token, or as tokens of its own. */
+typedef enum FixedPlace { FIXED_CHANNELS, FIXED_TOKENS } FixedPlace;
+
 typedef struct ModelSizes {
     IntList width;   /* hidden channels */
     IntList scalars; /* hidden scalar channels beside multivectors; empty: twice the width */
@@ -16,6 +19,7 @@ typedef struct ModelSizes {
     int64_t increase; /* factor on the channels inside the attention */
     IntList fixed;    /* fixed inputs; empty: none */
     int fixed_kind;   /* FixedKind */
+    int fixed_place;  /* FixedPlace */
 } ModelSizes;
 
 /* Keys that mean the same in every model with multivectors, and in every one with attention; `<model>.` goes before the name. */

@@ -15,6 +15,7 @@ const ModelKind *model_kind(const char *name) {
 }
 
 void packed_lengths_add(PackedLengths *lengths, const Packed *seqs) {
+    lengths->sequences += seqs->n;
     lengths->tokens += (double)seqs->start[seqs->n];
     for (int i = 0; i < seqs->n; i++) {
         double length = (double)(seqs->start[i + 1] - seqs->start[i]);
@@ -23,10 +24,15 @@ void packed_lengths_add(PackedLengths *lengths, const Packed *seqs) {
 }
 
 ModelFlops model_flops_of(const ModelWork *work, PackedLengths lengths) {
-    double tokens = lengths.tokens, squares = lengths.squares;
-    return (ModelFlops){.nominal = work->token.nominal * tokens + work->square.nominal * squares,
-                        .executed = work->token.executed * tokens + work->square.executed * squares,
-                        .attention = work->square.attention * squares};
+    const ModelFlops *of[] = {&work->sequence, &work->token, &work->square};
+    const double times[] = {lengths.sequences, lengths.tokens, lengths.squares};
+    ModelFlops sum = {0};
+    for (int i = 0; i < 3; i++) {
+        sum.nominal += of[i]->nominal * times[i];
+        sum.executed += of[i]->executed * times[i];
+        sum.attention += of[i]->attention * times[i];
+    }
+    return sum;
 }
 
 ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
