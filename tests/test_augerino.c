@@ -2,7 +2,7 @@
 // TEST single n=2
 /* Augerino: widths of 0 are the plain arm to the bit; the derivative of the exponential, of the loss by motions of a batch and
  * by widths; the penalty; widths that do not depend on ranks. */
-#include "fixture.h"
+#include "token_model.h"
 
 #include "train/augerino.h"
 #include "train/forecast.h"
@@ -191,6 +191,85 @@ static void cells(const TrainData *data) {
     }
 }
 
+/* ---- The mean over moved copies. ---- */
+
+enum { HELD_OUT = 6, COPIES = 3 };
+
+/* Loss of the mean over copies, from samples that are assembled under each motion, one at a time. */
+static double mean_of_copies(Pass *pass, const ProcedureRun *run, const TrainData *data) {
+    const SampleStream stream = {.range = SAMPLES_TEST};
+    const Motion as_it_is = motion_identity();
+    double total = 0, *mean = MEM_NEW(double, 3 * pass->batch.max_tokens);
+    for (int i = 0; i < HELD_OUT; i++) {
+        memset(mean, 0, (size_t)(3 * pass->batch.max_tokens) * sizeof *mean);
+        for (int m = 0; m < COPIES; m++) {
+            Motion g = augerino_motion(run, i, m), back = motion_inverse(&g);
+            batch_clear(&pass->batch, data);
+            batch_add(&pass->batch, data, &stream, i, &g, 1);
+            pass_predict(pass, &pass->batch.scenes);
+            for (int64_t t = 0; t < pass->batch.start[1]; t++) {
+                double x[3];
+                for (int k = 0; k < 3; k++) x[k] = (double)pass->prediction[3 * t + k];
+                act_vector(x, x, &back);
+                for (int k = 0; k < 3; k++) mean[3 * t + k] += x[k] / COPIES;
+            }
+        }
+        batch_clear(&pass->batch, data);
+        batch_add(&pass->batch, data, &stream, i, &as_it_is, 1);
+        for (int64_t k = 0; k < 3 * pass->batch.start[1]; k++) {
+            double error = mean[k] - (double)pass->batch.target[k];
+            total += error * error * (double)pass->batch.weight[0] / HELD_OUT;
+        }
+    }
+    mem_free(mean);
+    return total;
+}
+
+static MeasureSink copies_of(const TrainData *data, const ProcGrid *grid, const char *text, double *brute) {
+    static const int64_t copies = COPIES;
+    OptionRoom room;
+    TrainJob job = augerino_job(data, &room, text);
+    const MeasureChoice choice = {
+        .n = 1, .at = {{&measure_augerino, &copies}}, .common = {.samples = HELD_OUT, .motions = 2}};
+    Pass pass;
+    ProcedureRun run;
+    MeasureBench bench;
+    MeasureSink found = {0};
+    pass_init(&pass, job.kind, &job.shape, 7, HELD_OUT, data, grid);
+    procedure_start(&run, job.procedure, &room, &samples, &pass);
+    measure_start(&bench, &choice, &pass, INFINITY);
+    measure_run(&found, &bench, 1);
+    EXPECT(found.n == 0, "a model that augerino has not trained has %lld rows", (long long)found.n);
+    measure_procedure(&bench, &run);
+    measure_run(&found, &bench, 1);
+    if (brute) *brute = mean_of_copies(&pass, &run, data);
+    measure_end(&bench);
+    procedure_end(&run);
+    pass_free(&pass);
+    return found;
+}
+
+static void copies(const TrainData *data) {
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1), grid = procgrid_new(comm_world(), comm_size(comm_world()), 1);
+    const double bound = REAL_EPSILON < 1e-10 ? 1e-10 : 1e-4;
+    double brute;
+    MeasureSink found = copies_of(data, &alone, "", &brute), split = copies_of(data, &grid, "", NULL);
+    double averaged = row_of(&found, -1, "averaged")->value, single = row_of(&found, -1, "single")->value;
+    EXPECT(fabs(averaged / brute - 1) < bound, "mean over copies: loss %g, one by one %g", averaged, brute);
+    EXPECT(fabs(averaged / single - 1) > 1e-4, "loss of the mean %g, of one %g", averaged, single);
+    EXPECT(fabs(row_of(&split, -1, "averaged")->value / averaged - 1) < bound, "over dp");
+    mem_free(split.row);
+    mem_free(found.row);
+    found = copies_of(data, &alone, "-augerino_rotations 0 -augerino_shifts 0 -augerino_others 0", NULL);
+    averaged = row_of(&found, -1, "averaged")->value;
+    single = row_of(&found, -1, "single")->value;
+    EXPECT(fabs(averaged / single - 1) < bound, "widths of 0: loss of the mean %g, of one %g", averaged, single);
+    EXPECT(row_of(&found, -1, "asymmetry")->value < bound * bound, "widths of 0: spread");
+    mem_free(found.row);
+    procgrid_free(&grid);
+    procgrid_free(&alone);
+}
+
 /* f = W in two dimensions, averaged over turns by U(-w/2, w/2): the part that commutes with turns stays, the rest, which
  * turns twice as fast, falls to sin(w)/w of it. By Gauss-Legendre quadrature, exact here to rounding. */
 static void averages(void) {
@@ -230,6 +309,7 @@ int main(int argc, char **argv) {
     motions(&data);
     widths(&data);
     penalty();
+    copies(&data);
     averages();
     cells(&data);
     dataset_close(dataset);

@@ -70,7 +70,8 @@ static void planted(void *context, int64_t i, Trajectory *out) {
     const Planted *p = context;
     for (int t = 0; t < TOKENS; t++) {
         body[t] = t / POINTS;
-        for (int k = 0; k < 3; k++) vertex[3 * t + k] = (float)(0.1 * rng_normal(1, 1, (uint64_t)(3 * (t % POINTS) + k)));
+        for (int k = 0; k < 3; k++)
+            vertex[3 * t + k] = (float)(0.1 * rng_normal(1, 1, (uint64_t)(3 * (t % POINTS) + k)));
     }
     for (int f = 0; f < FRAMES; f++)
         for (int b = 0; b < BODIES; b++) {
@@ -331,8 +332,8 @@ static void electrostatics(int64_t steps) {
     learn(&l, &job, &data, steps);
     double unit = data.scale.step * data.scale.step / 3, linear = velocity_alone(&data);
     double error = unit * pass_evaluate(&l.pass, NULL, SAMPLES_TEST, data.test_samples);
-    printf("measured charges: squared error %.4f after %lld steps, %.4f of the velocity alone\n", error, (long long)steps,
-           linear);
+    printf("measured charges: squared error %.4f after %lld steps, %.4f of the velocity alone\n", error,
+           (long long)steps, linear);
     EXPECT(linear > 0.06 && linear < 0.11, "velocity alone: %g", linear);
     EXPECT(error < 0.5 * linear, "ClofNet: %g", error);
     learner_end(&l);

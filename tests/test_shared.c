@@ -86,9 +86,10 @@ static void plant_zero(ProcedureRun *run, int i) {
 static void blocks(const TrainData *data) {
     static const OptimSettings settings = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .max_grad_norm = 1};
     OptionRoom room;
-    TrainJob job = shared_job(
-        data, &room, "-shared_pattern blocks -shared_every 1 -shared_lambda 0.02 -shared_rate 0.3 -shared_terms 1 "
-              "-shared_batches 1 -shared_harden 1");
+    TrainJob job =
+        shared_job(data, &room,
+                   "-shared_pattern blocks -shared_every 1 -shared_lambda 0.02 -shared_rate 0.3 -shared_terms 1 "
+                   "-shared_batches 1 -shared_harden 1");
     ProcGrid alone = procgrid_new(comm_self(), 1, 1);
     SampleStream stream = {SAMPLES_TRAIN, job.dataset, job.seed};
     Pass pass;

@@ -33,12 +33,13 @@ typedef struct MeasureSink {
 typedef struct MeasureContext {
     const Measure *measure;
     const MeasureOptions *common;
-    const void *options; /* the struct that its keys fill; NULL where it has none */
-    Pass *pass;          /* the model; batch, inputs and outputs are free to be used */
-    SampleStream stream; /* of test samples */
-    int64_t samples;     /* how many of them */
-    int64_t step;        /* optimiser steps done */
-    void *state;         /* its own, placed by layout */
+    const void *options;                  /* the struct that its keys fill; NULL where it has none */
+    Pass *pass;                           /* the model; batch, inputs and outputs are free to be used */
+    const struct ProcedureRun *procedure; /* that trains it, with what it has learned; NULL: none */
+    SampleStream stream;                  /* of test samples */
+    int64_t samples;                      /* how many of them */
+    int64_t step;                         /* optimiser steps done */
+    void *state;                          /* its own, placed by layout */
     Arena arena;
 } MeasureContext;
 
@@ -46,7 +47,7 @@ enum { MEASURE_HEADLINES = 2 };
 struct Measure {
     const char *name, *unit, *description;
     const char *headline[MEASURE_HEADLINES]; /* elements that a line of a cell shows; none: all of its output */
-    const KeySpec *keys;  /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
+    const KeySpec *keys;                     /* `NAME.*`; the struct they fill has at most OPTION_ROOM bytes */
     int n_keys;
 
     /** Forward passes for each sample, for forecasts of time. */
@@ -61,7 +62,7 @@ struct Measure {
 };
 
 extern const Measure measure_equivariance, measure_twirl, measure_mirror, measure_lie, measure_correlation,
-    measure_invariance, measure_gates;
+    measure_invariance, measure_gates, measure_augerino;
 extern const Measure *const measures[]; /* every one of them: src/train/measure.c */
 extern const int n_measures;
 
@@ -83,6 +84,7 @@ typedef struct MeasureBench {
     MeasureContext at[MEASURE_CHOICE];
 } MeasureBench;
 void measure_start(MeasureBench *bench, const MeasureChoice *choice, Pass *pass, double trained);
+void measure_procedure(MeasureBench *bench, const struct ProcedureRun *procedure); /* must outlive it */
 void measure_end(MeasureBench *bench);
 
 /** Runs them all after `step` optimiser steps. Collective on the cell. */

@@ -20,7 +20,7 @@ const KeySpec measure_keys[] = {
 const int n_measure_keys = sizeof measure_keys / sizeof *measure_keys;
 
 const Measure *const measures[] = {&measure_equivariance, &measure_twirl,      &measure_mirror, &measure_lie,
-                                   &measure_correlation,  &measure_invariance, &measure_gates};
+                                   &measure_correlation,  &measure_invariance, &measure_gates,  &measure_augerino};
 const int n_measures = sizeof measures / sizeof *measures;
 
 /* ---- The chosen ones, at work. ---- */
@@ -59,6 +59,10 @@ void measure_start(MeasureBench *bench, const MeasureChoice *choice, Pass *pass,
         c->arena = arena_new(context_bytes(c));
         if (c->measure->layout) c->measure->layout(c, &c->arena);
     }
+}
+
+void measure_procedure(MeasureBench *bench, const struct ProcedureRun *procedure) {
+    for (int i = 0; i < bench->n; i++) bench->at[i].procedure = procedure;
 }
 
 void measure_end(MeasureBench *bench) {

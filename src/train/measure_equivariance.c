@@ -130,8 +130,9 @@ static void run(MeasureSink *sink, MeasureContext *c) {
 const Measure measure_equivariance = {
     .name = "equivariance",
     .unit = "1",
-    .description = "mean of |f(gx) - g f(x)| / |f(x)| over rotations (so3) and mirror images (mirror); of rotations its "
-                   "numerator (error), that of the mean over rotations (averaged), and error over rms |f(x)| (relative)",
+    .description =
+        "mean of |f(gx) - g f(x)| / |f(x)| over rotations (so3) and mirror images (mirror); of rotations its "
+        "numerator (error), that of the mean over rotations (averaged), and error over rms |f(x)| (relative)",
     .headline = {"so3", "mirror"},
     .passes = passes,
     .layout = layout,

@@ -18,8 +18,9 @@ static const char *const element_name[ELEMENTS] = {"on", "off", "delta"};
 typedef struct State {
     real *on;                /* (tokens, 3) F(x, t) */
     double *value[ELEMENTS]; /* (samples) */
-    double fall[3], down[3]; /* sums: of predicted accelerations in free flight; of the direction of gravity over samples */
-    int64_t flying;          /* samples with vertices in free flight */
+    double fall[3],
+        down[3];    /* sums: of predicted accelerations in free flight; of the direction of gravity over samples */
+    int64_t flying; /* samples with vertices in free flight */
 } State;
 
 static int passes(const MeasureOptions *common, const void *options) {
@@ -114,13 +115,12 @@ static void run(MeasureSink *sink, MeasureContext *c) {
     fall_row(sink, c);
 }
 
-const Measure measure_gates = {
-    .name = "gates",
-    .unit = "1",
-    .description =
-        "loss with fixed inputs (on) and without (off), the mean change of a displacement by them (delta), and the cosine "
-        "of predicted free fall with gravity (fall)",
-    .headline = {"delta"},
-    .passes = passes,
-    .layout = layout,
-    .run = run};
+const Measure measure_gates = {.name = "gates",
+                               .unit = "1",
+                               .description = "loss with fixed inputs (on) and without (off), the mean change of a "
+                                              "displacement by them (delta), and the cosine "
+                                              "of predicted free fall with gravity (fall)",
+                               .headline = {"delta"},
+                               .passes = passes,
+                               .layout = layout,
+                               .run = run};

@@ -1,4 +1,5 @@
-/* How much of a model's loss is due to imperfect symmetry: `twirl` under rotations, `mirror` under mirror images. With M
+/* How much of a model's loss is due to imperfect symmetry: `twirl` under rotations, `mirror` under mirror images, `augerino` under
+ * the motions whose widths that procedure has learned. With M
  * motions g_m of a sample and fbar = (1/M) sum_m g_m^-1 f(g_m x), its prediction made symmetric by averaging
  * ("twirled"), exactly
  *     (1/M) sum_m |f(g_m x) - g_m y|^2  =  |fbar - y|^2  +  (1/M) sum_m |g_m^-1 f(g_m x) - fbar|^2
@@ -9,36 +10,59 @@
  *                  are drawn, so that it has the same mean for every M. 0 for a model that is equivariant
  *     share        asymmetry over views, means over the samples
  *     ratio        of `mirror` alone: loss over mirrored samples over that over samples as they are
+ *     single       of `augerino` alone: the loss of samples as they are
  * twirl draws measure.motions rotations of each sample. mirror has the two motions of a group: none, and the reflection
  * at a plane along gravity, another one for each sample. So gravity stays where it is, and a fault under rotations that
- * tilt a scene is none of it.
+ * tilt a scene is none of it. augerino draws augerino.copies of each sample, whose mean prediction is the paper's (Benton et
+ * al. 2020, arXiv 2010.11882); its motions need not be rotations, so `views` is then |g^-1 f(g x) - y|^2. A model that was
+ * trained otherwise has no rows of it.
  * What averaging takes away at the end is not all that a lack of symmetry costs: capacity and steps were spent on
  * learning it. */
+#include "train/augerino.h"
 #include "train/measure.h"
 
 #include <string.h>
 
-enum { VIEWS, AVERAGED, ASYMMETRY, SHARE, RATIO, STILL = RATIO, ELEMENTS };
-static const char *const element_name[ELEMENTS] = {"views", "averaged", "asymmetry", "share", "ratio"};
+enum { VIEWS, AVERAGED, ASYMMETRY, SHARE, STILL, ELEMENTS };
+static const char *const element_name[STILL] = {"views", "averaged", "asymmetry", "share"};
+
+typedef struct Options {
+    int64_t copies;
+} Options;
+
+static const KeySpec learned_keys[] = {
+    {"augerino.copies", KEY_INT, offsetof(Options, copies), "4", 2, 1 << 16, NULL, "motions",
+     "motions over whose predictions the measurement augerino takes the mean"},
+};
 
 typedef struct State {
     MovedScenes moved;
     Motion *motion;          /* (sequences) */
     double *mean;            /* (tokens, 3) of the predictions so far, turned back */
-    double *value[ELEMENTS]; /* (samples); STILL: loss under the first motion */
+    double *value[ELEMENTS]; /* (samples); STILL: loss of the sample as it is */
 } State;
 
 static bool mirrors(const MeasureContext *c) {
     return c->measure == &measure_mirror;
 }
 
+static bool learned(const MeasureContext *c) {
+    return c->measure == &measure_augerino;
+}
+
 static int motions(const MeasureContext *c) {
-    return mirrors(c) ? 2 : (int)c->common->motions;
+    if (mirrors(c)) return 2;
+    return (int)(learned(c) ? ((const Options *)c->options)->copies : c->common->motions);
 }
 
 static int twirl_passes(const MeasureOptions *common, const void *options) {
     (void)options;
     return (int)common->motions;
+}
+
+static int learned_passes(const MeasureOptions *common, const void *options) {
+    (void)common;
+    return 1 + (int)((const Options *)options)->copies;
 }
 
 static int mirror_passes(const MeasureOptions *common, const void *options) {
@@ -61,6 +85,7 @@ static void layout(MeasureContext *c, Arena *arena) {
 /* Motion m of sequence q of the batch, which is sample i. */
 static Motion motion_of(const MeasureContext *c, int q, int64_t i, int64_t m) {
     double vertical[3];
+    if (learned(c)) return augerino_motion(c->procedure, i, m);
     if (!mirrors(c)) return measure_rotation(c, i, m);
     if (m == 0) return motion_identity();
     measure_vertical(vertical, &c->pass->batch.scenes, q);
@@ -85,7 +110,7 @@ static void add_view(MeasureContext *c, int q, int64_t i, int64_t m) {
             views += error * error;
         }
     }
-    if (m == 0) s->value[STILL][i] = views * (double)b->weight[q];
+    if (m == 0 && mirrors(c)) s->value[STILL][i] = views * (double)b->weight[q];
     s->value[VIEWS][i] += views * weight;
     s->value[ASYMMETRY][i] += spread * weight;
 }
@@ -93,6 +118,11 @@ static void add_view(MeasureContext *c, int q, int64_t i, int64_t m) {
 static void measure_chunk(MeasureContext *c, const MeasureChunk *chunk) {
     State *s = c->state;
     const Batch *b = &c->pass->batch;
+    if (learned(c)) {
+        pass_predict(c->pass, &b->scenes);
+        pass_loss(c->pass);
+        memcpy(s->value[STILL] + chunk->first, c->pass->error, (size_t)chunk->n * sizeof *s->value[STILL]);
+    }
     memset(s->mean, 0, (size_t)(3 * b->start[chunk->n]) * sizeof *s->mean);
     for (int64_t m = 0; m < motions(c); m++) {
         for (int q = 0; q < chunk->n; q++) s->motion[q] = motion_of(c, q, chunk->first + q, m);
@@ -109,6 +139,7 @@ static void measure_chunk(MeasureContext *c, const MeasureChunk *chunk) {
 
 static void run(MeasureSink *sink, MeasureContext *c) {
     State *s = c->state;
+    if (learned(c) && (!c->procedure || c->procedure->procedure != &procedure_augerino)) return;
     double m = motions(c), unbiased = mirrors(c) ? 1 : m / (m - 1);
     for (int e = 0; e < ELEMENTS; e++) memset(s->value[e], 0, (size_t)c->samples * sizeof *s->value[e]);
     for (MeasureChunk chunk = {0}; measure_next(&chunk, c);) measure_chunk(c, &chunk);
@@ -117,11 +148,12 @@ static void run(MeasureSink *sink, MeasureContext *c) {
     for (int64_t i = 0; i < c->samples; i++) s->value[ASYMMETRY][i] *= unbiased;
     measure_ratio(s->value[SHARE], s->value[ASYMMETRY], s->value[VIEWS], c->samples);
     for (int e = 0; e <= SHARE; e++) measure_row(sink, c, -1, element_name[e], s->value[e]);
+    if (learned(c)) measure_row(sink, c, -1, "single", s->value[STILL]);
     if (!mirrors(c)) return;
-    double *mirrored = s->value[AVERAGED]; /* told already */
+    double *mirrored = s->value[AVERAGED], *ratio = s->value[SHARE]; /* told already */
     for (int64_t i = 0; i < c->samples; i++) mirrored[i] = 2 * s->value[VIEWS][i] - s->value[STILL][i];
-    measure_ratio(s->value[RATIO], mirrored, s->value[STILL], c->samples);
-    measure_row(sink, c, -1, element_name[RATIO], s->value[RATIO]);
+    measure_ratio(ratio, mirrored, s->value[STILL], c->samples);
+    measure_row(sink, c, -1, "ratio", ratio);
 }
 
 const Measure measure_twirl = {
@@ -140,5 +172,17 @@ const Measure measure_mirror = {
     .description = "twirl over a sample and its mirror image, and the loss of the images over that of the samples",
     .headline = {"share"},
     .passes = mirror_passes,
+    .layout = layout,
+    .run = run};
+
+const Measure measure_augerino = {
+    .name = "augerino",
+    .unit = "1",
+    .description =
+        "twirl over motions of the widths that augerino has learned, and the loss of samples as they are (single)",
+    .headline = {"averaged", "single"},
+    .keys = learned_keys,
+    .n_keys = sizeof learned_keys / sizeof *learned_keys,
+    .passes = learned_passes,
     .layout = layout,
     .run = run};

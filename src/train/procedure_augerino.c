@@ -9,7 +9,8 @@
  *
  * The gradient by w comes from that by the scenes, minus that of the targets (pass_field, motion_exp_gradient): one more
  * product of the model's backward pass, and two exponentials of 4x4 matrices a sample. Shifts act about the mean vertex, and
- * count in the unit of positions. */
+ * count in the unit of positions. The paper's prediction, a mean over moved copies, is the measurement `augerino`
+ * (measure_twirl.c); losses of tables are those of the single one. */
 #include "train/augerino.h"
 #include "train/procedure.h"
 
@@ -87,6 +88,17 @@ static double drawn(const ProcedureRun *run, int64_t position, int generator) {
 static void element_of(double element[MOTION_GENERATORS], const ProcedureRun *run, int64_t position) {
     const State *s = run->state;
     for (int k = 0; k < MOTION_GENERATORS; k++) element[k] = drawn(run, position, k) * width_of(s->raw[k]);
+}
+
+Motion augerino_motion(const ProcedureRun *run, int64_t sample, int64_t m) {
+    const State *s = run->state;
+    double element[MOTION_GENERATORS];
+    uint64_t stream = rng_stream("augerino test", (uint64_t)sample);
+    for (int k = 0; k < MOTION_GENERATORS; k++) {
+        double z = rng_uniform(run->stream.seed, stream, (uint64_t)(MOTION_GENERATORS * m + k)) - 0.5;
+        element[k] = z * width_of(s->raw[k]);
+    }
+    return motion_exp(element, 1);
 }
 
 static void fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {

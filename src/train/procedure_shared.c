@@ -56,8 +56,8 @@ enum { SIDE = SHARING_MOST * SHARING_MOST, BLOCK = 9 };
 enum { LABELS = CURVE_NUMBERS - 2 }; /* of parameters that the curve shows beside classes and entropy */
 
 typedef struct State {
-    int k, trained;                                    /* columns of A; rows of A that are learned, the rest stand for 0 */
-    int copies;                                        /* of the pattern, each with values of its own */
+    int k, trained; /* columns of A; rows of A that are learned, the rest stand for 0 */
+    int copies;     /* of the pattern, each with values of its own */
     double z[SIDE], a[SIDE], mean[SIDE], square[SIDE]; /* A; moments of the gradient by Z */
     int64_t steps, outer, first; /* done; of them on Z; position of the first sample of the batch */
     int count;                   /* samples of it, on this rank and on all */

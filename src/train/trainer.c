@@ -165,6 +165,7 @@ static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *op
     procedure_start(&t->procedure, job->procedure, job->procedure_options, &stream, &t->pass);
     t->work = job->kind->work(&job->shape, comm_size(grid->tp), job->procedure->input_gradient);
     measure_start(&t->measures, job->measures, &t->pass, train_passes(job, options));
+    measure_procedure(&t->measures, &t->procedure);
     t->optim = optim_new(&t->pass.model->table, grid, job->sharded);
     t->spent.energy = energy_open();
 }
