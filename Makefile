@@ -134,7 +134,7 @@ test: ## install, build, run every test in both precisions
 check: tests ## build and run every test in this precision; installs nothing
 	$(Q)tests/run.sh $(B)
 
-check-related: build ## train what the related systems claim, check and print it (docs/related.md): minutes
+check-related: build $(B)/tests/test_learned ## train what the related systems claim, check and print it (docs/related.md): minutes
 	$(Q)RANKS=$(RANKS) tests/check_related.sh $(B)
 
 check-aarch64: ## cross-compile la, nn and their tests for AArch64 and run them by qemu: minutes, and 100 MB to fetch

@@ -7,7 +7,9 @@ OUTPUT = -1  # layer: the model's output
 # What a table has room for: element of a measure -> head of its column.  All of a measure that is not named here.
 HEADLINES = {"equivariance": {"so3": "rotation error", "mirror": "mirror error"}, "twirl": {"share": "twirl share"},
              "mirror": {"share": "mirror share"}, "lie": {"relative": "Lie derivative, relative"},
-             "correlation": {"so3": "correlation of the output"}, "invariance": {"so3": "effective invariance"}}
+             "correlation": {"so3": "correlation of the output"}, "invariance": {"so3": "effective invariance"},
+             "gates": {"delta": "change by fixed inputs"},
+             "augerino": {"averaged": "loss of the mean over copies"}}
 
 
 def headlines(found):

@@ -77,6 +77,10 @@ across = max(width["rotation_x"], width["rotation_y"])
 bound(width["rotation_z"] > np.log(2) > 2 * across,
       f"withheld: about the vertical {width['rotation_z']:.3f}, across {across:.3f}, both started at {np.log(2):.3f}")
 
+averaged, single = measured(read("augerino"), "augerino", "averaged"), measured(read("augerino"), "augerino", "single")
+print(f"     loss of the single prediction {np.mean(list(single.values())):.4f}, of the mean over copies "
+      f"{np.mean(list(averaged.values())):.4f}, full inputs, on the samples measured")
+
 print("b. loss by number of fixed inputs, floor and gravity withheld, mean over seeds")
 r = read("approximate")
 cells = r["cells"]
@@ -84,10 +88,28 @@ loss = {k: cells["loss"][(cells["arm"] == b"gatr_approximate") & (cells["fixed"]
 gatr = cells["loss"][cells["arm"] == b"gatr"].mean()
 transformer = cells["loss"][cells["arm"] == b"transformer"].mean()
 print(f"     gatr {gatr:.4f}, transformer {transformer:.4f}, " + ", ".join(f"k = {k}: {v:.4f}" for k, v in loss.items()))
-for element in ("on", "off", "delta"):
+for element in ("on", "off", "delta", "fall"):
     gates = measured(r, "gates", element)
     mean = {k: np.mean([v for c, v in gates.items() if cells["fixed"][c] == k]) for k in (1, 2, 4, 8, 16)}
     print(f"     {element:>5}: " + ", ".join(f"k = {k}: {v:.4f}" for k, v in mean.items()))
+for study, what in (("vertical", "one direction"), ("tokens", "four tokens")):
+    fall = list(measured(read(study), "gates", "fall").values())
+    mean = read(study)["cells"]["loss"].mean()
+    print(f"     {what}: loss {mean:.4f}, cosine of free fall with gravity " + ", ".join(f"{v:.4f}" for v in fall))
+    bound(min(fall) > 0.99, f"{what}: free fall is along gravity, want a cosine above 0.99")
 bound(loss[0] == gatr, "k = 0 is GATr, bit for bit")
 bound(min(loss[k] for k in (2, 4, 8, 16)) < 0.9 * gatr, "fixed inputs take a tenth of the loss at least")
+
+print("f. classes that share weights, by seed")
+for study in ("shared", "shared-blocks"):
+    r = read(study)
+    names, value = numbers(r, b"transformer_shared")
+    mine = r["cells"]["arm"] == b"transformer_shared"
+    for row, loss in zip(value, r["cells"]["loss"][mine]):
+        labels = [int(v) for v, n in zip(row, names) if n.startswith("class_") and np.isfinite(v)]
+        found = " ".join("0" if v < 0 else "abcdefghijklmnop"[v] for v in labels)
+        print(f"     {study}: {row[0]:g} classes ({found}), entropy {row[1]:.2f}, loss {loss:.4f}")
+    if study == "shared":
+        print(f"     transformer: loss {r['cells']['loss'][~mine].mean():.4f}, shared {r['cells']['loss'][mine].mean():.4f}")
+        bound(np.median(value[:, 0]) == 1, f"names of bodies: {np.sum(value[:, 0] == 1)} of {len(value)} seeds find one class")
 sys.exit(bool(wrong))
