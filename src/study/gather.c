@@ -187,6 +187,18 @@ static void complete(Found *found, const Grid *grid, const StudyOptions *options
     found->provenance = provenance_study(found->program, options);
 }
 
+/* By as many ranks as have work: each of HDF5's many collective calls waits for all of them. Collective on the world. */
+static Err write_results(const char *path, const Found *found) {
+    const int cells_a_rank = 1000;
+    const Comm *world = comm_world();
+    int64_t cells = found->all.cells;
+    comm_bcast(world, &cells, sizeof cells, 0);
+    Comm *writers = comm_split(world, comm_rank(world) <= cells / cells_a_rank ? 0 : -1);
+    Err err = writers ? results_gather(path, &found->all, found->provenance, writers) : ERR_NONE;
+    comm_free(writers);
+    return comm_agree(world, err);
+}
+
 Err gather_results(Grid *grid, const StudyOptions *options) {
     const Comm *world = comm_world();
     bool root = comm_rank(world) == 0;
@@ -198,7 +210,7 @@ Err gather_results(Grid *grid, const StudyOptions *options) {
         char path[1024];
         share_text(&found.provenance, world);
         gather_path(path, sizeof path, options);
-        err = results_gather(path, &found.all, found.provenance, world);
+        err = write_results(path, &found);
         char more[64] = "";
         if (found.strangers) snprintf(more, sizeof more, ", %d of them not of this study file", found.strangers);
         if (!err.code)
