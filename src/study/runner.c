@@ -101,7 +101,7 @@ typedef struct Run {
     double polled; /* when other blocks were last asked whether they stop */
     bool stopping; /* the answer */
     double before; /* s that pass before cells begin, each time */
-    double least;  /* s to the first checkpoint of the quickest cell that this rank was too late for */
+    double least;  /* s from then to the first checkpoint of the quickest cell that this rank was too late for */
     Outlook outlook;
     Tally tally;
 } Run;
@@ -324,7 +324,7 @@ static int64_t next_cell(Run *run, const Queue *queue) {
             return -1;
         }
         counter_add(run->counters, LATE, 1);
-        run->least = fmin(run->least, need);
+        run->least = fmin(run->least, timer_now() - run->start + need);
     }
 }
 
