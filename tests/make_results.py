@@ -88,7 +88,8 @@ def measure(cells):
         turned = ROTATION[cell["arm"]] * (cell["parameters"] / SIZES[0]) ** -0.2
         for measure, element, value in (
                 ("twirl", "share", turned ** 2), ("mirror", "share", 0.2), ("lie", "relative", turned ** 2),
-                                        ("correlation", "so3", 1 - turned ** 2 / 2), ("invariance", "so3", 1 - turned / 4)):
+                                        ("correlation", "so3", 1 - turned ** 2 / 2), ("invariance", "so3", 1 - turned / 4),
+                                        ("gates", "delta", turned / 2)):
             rows.append(dict(cell=i, step=cell["steps"], measure=measure, layer=-1, element=element, value=value,
                              se=0.05 * value, samples=64))
     return rows

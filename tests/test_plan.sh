@@ -31,6 +31,7 @@ gatr:
   width: [2, 4]
   depth: [1, 1]
   heads: [2, 2]
+  lr: [2e-3]                # low, so that rounding does not grow in 400 steps
 train:
   batch: 8
   evaluations: 2

@@ -131,7 +131,7 @@ fit() { # ARGUMENT ...
         fail "equiscale fit: $(cat "$work/log")"
 }
 
-every="allocation correlation equivariance invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview procedure residuals symmetry"
+every="allocation correlation equivariance gates invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview procedure residuals symmetry"
 
 # A whole study, with its fit.
 make_results full
