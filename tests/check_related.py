@@ -92,11 +92,17 @@ for element in ("on", "off", "delta", "fall"):
     gates = measured(r, "gates", element)
     mean = {k: np.mean([v for c, v in gates.items() if cells["fixed"][c] == k]) for k in (1, 2, 4, 8, 16)}
     print(f"     {element:>5}: " + ", ".join(f"k = {k}: {v:.4f}" for k, v in mean.items()))
-for study, what in (("vertical", "one direction"), ("tokens", "four tokens")):
-    fall = list(measured(read(study), "gates", "fall").values())
-    mean = read(study)["cells"]["loss"].mean()
-    print(f"     {what}: loss {mean:.4f}, cosine of free fall with gravity " + ", ".join(f"{v:.4f}" for v in fall))
-    bound(min(fall) > 0.99, f"{what}: free fall is along gravity, want a cosine above 0.99")
+fell = []
+for study, what in (("approximate", "channels"), ("vertical", "one direction"), ("tokens", "four tokens")):
+    r = read(study)
+    on, off, fall = (measured(r, "gates", element) for element in ("on", "off", "fall"))
+    for c, cosine in fall.items():
+        knows = on[c] < 0.8 * off[c]  # which way is down
+        fell += [cosine] if knows else []
+        print(f"     {what}, k = {r['cells']['fixed'][c]}: loss {r['cells']['loss'][c]:.4f}, gates on {on[c] / off[c]:.2f} of off, "
+              f"fall {cosine:.4f}")
+bound(len(fell) > 0 and min(fell) > 0.99,
+      f"{len(fell)} runs to which gates make a fifth: free fall is along gravity, want a cosine above 0.99")
 bound(loss[0] == gatr, "k = 0 is GATr, bit for bit")
 bound(min(loss[k] for k in (2, 4, 8, 16)) < 0.9 * gatr, "fixed inputs take a tenth of the loss at least")
 
