@@ -43,11 +43,24 @@ static inline Dataset *fixture_dataset(char **argv) {
     return dataset;
 }
 
-static inline TrainData fixture_data(Dataset *dataset) {
+/** What `make` says, as a file in the test's folder, opened. Collective. */
+static inline Dataset *fixture_made(const char *name, const DatasetPlan *plan, DatasetMake *make, void *context) {
+    Dataset *dataset;
+    Err err = dataset_create(test_file(name), plan, make, context, comm_world());
+    if (!err.code) err = dataset_open(&dataset, test_file(name), comm_world(), INT64_MAX);
+    CHECK(!err.code, "%s", err.text);
+    return dataset;
+}
+
+static inline TrainData fixture_cut(Dataset *dataset, const TrainDataPlan *plan) {
     TrainData data;
-    Err err = train_data_init(&data, dataset, &fixture_plan);
+    Err err = train_data_init(&data, dataset, plan);
     CHECK(!err.code, "%s", err.text);
     return data;
+}
+
+static inline TrainData fixture_data(Dataset *dataset) {
+    return fixture_cut(dataset, &fixture_plan);
 }
 
 static inline TrainJob fixture_job(const ModelKind *kind, const Procedure *procedure, const TrainData *data,

@@ -106,11 +106,8 @@ static double apart(const ModelKind *kind, const TrainData *here, const TrainDat
 
 static TrainData data_of(Dataset *dataset, bool off_centre) {
     TrainDataPlan plan = fixture_plan;
-    TrainData data;
     plan.off_centre = off_centre;
-    Err err = train_data_init(&data, dataset, &plan);
-    CHECK(!err.code, "%s", err.text);
-    return data;
+    return fixture_cut(dataset, &plan);
 }
 
 static void shifts(Dataset *dataset) {
@@ -119,10 +116,7 @@ static void shifts(Dataset *dataset) {
                               .frame_time = dataset_frame_time(dataset),
                               .motion = true,
                               .settings = ""};
-    Dataset *moved;
-    Err err = dataset_create(test_file("elsewhere.h5"), &plan, elsewhere, dataset, comm_world());
-    if (!err.code) err = dataset_open(&moved, test_file("elsewhere.h5"), comm_world(), INT64_MAX);
-    CHECK(!err.code, "%s", err.text);
+    Dataset *moved = fixture_made("elsewhere.h5", &plan, elsewhere, dataset);
     for (int off = 0; off < 2; off++) {
         TrainData here = data_of(dataset, off), there = data_of(moved, off);
         there.scale = here.scale; /* but for rounding it is */

@@ -38,21 +38,6 @@ static void learner_end(Learner *l) {
     procgrid_free(&l->alone);
 }
 
-static Dataset *made(const char *name, const DatasetPlan *plan, DatasetMake *make, void *context) {
-    Dataset *dataset;
-    Err err = dataset_create(test_file(name), plan, make, context, comm_world());
-    if (!err.code) err = dataset_open(&dataset, test_file(name), comm_world(), INT64_MAX);
-    CHECK(!err.code, "%s", err.text);
-    return dataset;
-}
-
-static TrainData cut(Dataset *dataset, const TrainDataPlan *plan) {
-    TrainData data;
-    Err err = train_data_init(&data, dataset, plan);
-    CHECK(!err.code, "%s", err.text);
-    return data;
-}
-
 /* ---- Sharing: which of four bodies fall is the same in every scene, and their slots alone tell. ---- */
 
 enum { BODIES = 4, POINTS = 2, TOKENS = BODIES * POINTS, FRAMES = 3 };
@@ -118,8 +103,8 @@ static void sharing_of_slots(void) {
     kind.embed = embed_in_order;
     OptionRoom room = fixture_keys(&procedure_shared, "-shared_pattern slots -shared_every 10");
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        Dataset *dataset = made(c ? (c > 1 ? "all.h5" : "two.h5") : "one.h5", &plan, planted, &cases[c]);
-        TrainData data = cut(dataset, &ranges);
+        Dataset *dataset = fixture_made(c ? (c > 1 ? "all.h5" : "two.h5") : "one.h5", &plan, planted, &cases[c]);
+        TrainData data = fixture_cut(dataset, &ranges);
         TrainJob job = fixture_job(&kind, &procedure_shared, &data, 1e-2);
         job.dataset = ranges.train_max;
         job.procedure_options = &room;
@@ -188,8 +173,8 @@ static void vertical(void) {
                                   .no_floor = true,
                                   .no_gravity = true,
                                   .off_centre = true};
-    Dataset *dataset = made("falling.h5", &plan, falling, NULL);
-    TrainData data = cut(dataset, &ranges);
+    Dataset *dataset = fixture_made("falling.h5", &plan, falling, NULL);
+    TrainData data = fixture_cut(dataset, &ranges);
     OptionRoom half = fixture_keys(&procedure_gated, "-gated_off 0.5");
     TrainJob job = fixture_job(&gatr_fixed_kind, &procedure_gated, &data, 1e-2);
     job.procedure_options = &half;
@@ -324,8 +309,8 @@ static void electrostatics(int64_t steps) {
     const DatasetPlan plan = {.trajectories = 2200, .frames = MOMENTS, .frame_time = 1, .motion = true, .settings = ""};
     const TrainDataPlan ranges = {
         .test = 190, .validation = 10, .train_max = 2000, .instant = true, .no_floor = true, .no_gravity = true};
-    Dataset *dataset = made("charges.h5", &plan, charges, NULL);
-    TrainData data = cut(dataset, &ranges);
+    Dataset *dataset = fixture_made("charges.h5", &plan, charges, NULL);
+    TrainData data = fixture_cut(dataset, &ranges);
     TrainJob job = fixture_job(&clofnet_kind, &procedure_plain, &data, 5e-3);
     job.dataset = ranges.train_max;
     Learner l;

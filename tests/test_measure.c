@@ -336,12 +336,8 @@ static void twirl_of_normals(void) {
     const TrainDataPlan cut = {.test = CLOUDS_TEST, .validation = 3, .train_max = 3};
     static const int draws[] = {2, 3, 5, 16};
     double square = 0, trace = token_weight[0] + token_weight[4] + token_weight[8];
-    Dataset *dataset;
-    TrainData data;
-    Err err = dataset_create(test_file("clouds.h5"), &plan, cloud, NULL, comm_world());
-    if (!err.code) err = dataset_open(&dataset, test_file("clouds.h5"), comm_world(), INT64_MAX);
-    if (!err.code) err = train_data_init(&data, dataset, &cut);
-    CHECK(!err.code, "%s", err.text);
+    Dataset *dataset = fixture_made("clouds.h5", &plan, cloud, NULL);
+    TrainData data = fixture_cut(dataset, &cut);
     EXPECT(fabs(data.scale.step - 1) + fabs(data.scale.deviation - 1) < 1e-6, "positions are in units of a step");
     ProcGrid alone = procgrid_new(comm_self(), 1, 1);
     token_map = token_linear;

@@ -52,12 +52,9 @@ static double generators_of(const double w[9]) {
 
 static void linear(void) {
     const DatasetPlan plan = {.trajectories = 4, .frames = 4, .frame_time = 1, .settings = ""};
-    Dataset *dataset;
-    TrainData data;
-    Err err = dataset_create(test_file("octahedra.h5"), &plan, octahedron, NULL, comm_world());
-    if (!err.code) err = dataset_open(&dataset, test_file("octahedra.h5"), comm_world(), INT64_MAX);
-    if (!err.code) err = train_data_init(&data, dataset, &(TrainDataPlan){.test = 1, .validation = 1, .train_max = 1});
-    CHECK(!err.code, "%s", err.text);
+    const TrainDataPlan ranges = {.test = 1, .validation = 1, .train_max = 1};
+    Dataset *dataset = fixture_made("octahedra.h5", &plan, octahedron, NULL);
+    TrainData data = fixture_cut(dataset, &ranges);
     ProcGrid alone = procgrid_new(comm_self(), 1, 1);
     token_map = token_linear;
     MeasureSink found = measured(&measure_lie, &token_kind, 2, 2, &data, &alone);

@@ -31,8 +31,15 @@ static void identities(const TrainData *data) {
     EXPECT(!fixture_same_theta(&moved, &plain, data), "the augmented arm is not the plain one");
 }
 
-/* Loss of the first batch. */
-static double first_loss(const TrainData *data, const char *text) {
+/* Of the first batch. */
+typedef struct First {
+    double loss, number[CURVE_NUMBERS]; /* what the procedure says after it */
+    real *gradient;                     /* (n) by the weights of linear_out; first_free */
+    int64_t n;
+} First;
+
+static First first_batch(const TrainData *data, const char *text) {
+    First f;
     OptionRoom room;
     TrainJob job = remul_job(data, &room, text);
     ProcGrid alone = procgrid_new(comm_self(), 1, 1);
@@ -42,11 +49,26 @@ static double first_loss(const TrainData *data, const char *text) {
     pass_init(&pass, job.kind, &job.shape, 7, 4 * procedure_views(&procedure_remul, &room), data, &alone);
     procedure_start(&run, &procedure_remul, &room, &stream, &pass);
     procedure_fill(&run, &pass.batch, 0, 4);
-    double loss = procedure_gradient(&run, &pass, 4);
+    f.loss = procedure_gradient(&run, &pass, 4);
+    procedure_numbers(&run, f.number);
+    const Param *last = param_find(&pass.model->table, "linear_out.weight");
+    f.n = last->count;
+    f.gradient = MEM_NEW(real, f.n);
+    memcpy(f.gradient, pass.model->grad + last->offset, (size_t)f.n * sizeof *f.gradient);
     procedure_end(&run);
     pass_free(&pass);
     procgrid_free(&alone);
-    return loss;
+    return f;
+}
+
+static void first_free(First *f) {
+    mem_free(f->gradient);
+}
+
+static double first_loss(const TrainData *data, const char *text) {
+    First f = first_batch(data, text);
+    first_free(&f);
+    return f.loss;
 }
 
 /* The loss is alpha L_obj + beta L_equi, L_equi a mean over motions; every group has its own. */
@@ -194,56 +216,33 @@ static void refusals(void) {
     EXPECT(procedure_remul.check(&free, NULL).code == EXIT_USER, "predictions that nothing holds are refused");
 }
 
-/* After one batch: the gradient by the weights of linear_out, and what the procedure says. mem_free the gradient. */
-static real *last_layer(int64_t *n, double number[CURVE_NUMBERS], const TrainData *data, const char *text) {
-    OptionRoom room;
-    TrainJob job = remul_job(data, &room, text);
-    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
-    SampleStream stream = {SAMPLES_TRAIN, FIXTURE_TRAIN, 5};
-    Pass pass;
-    ProcedureRun run;
-    pass_init(&pass, job.kind, &job.shape, 7, 4 * procedure_views(&procedure_remul, &room), data, &alone);
-    procedure_start(&run, &procedure_remul, &room, &stream, &pass);
-    procedure_fill(&run, &pass.batch, 0, 4);
-    procedure_gradient(&run, &pass, 4);
-    procedure_numbers(&run, number);
-    const Param *last = param_find(&pass.model->table, "linear_out.weight");
-    real *gradient = MEM_NEW(real, last->count);
-    memcpy(gradient, pass.model->grad + last->offset, (size_t)last->count * sizeof *gradient);
-    *n = last->count;
-    procedure_end(&run);
-    pass_free(&pass);
-    procgrid_free(&alone);
-    return gradient;
-}
-
 /* GradNorm's first step from the gradients of both losses, each taken by itself, whatever moved views are compared with: that of
  * the second is what it adds to the whole. */
 static void first_balance(const TrainData *data, const char *anchor) {
     static const double rate = 0.025;
     char text[2][160];
-    double number[CURVE_NUMBERS], norm[2] = {0}, want[2];
-    int64_t n;
+    double norm[2] = {0}, want[2];
     snprintf(text[0], sizeof text[0], "-remul_anchor %s", anchor);
     snprintf(text[1], sizeof text[1], "-remul_anchor %s -remul_penalty gradnorm -remul_rate %g", anchor, rate);
-    real *objective = last_layer(&n, number, data, "-remul_equivariance 0"),
-         *both = last_layer(&n, number, data, text[0]);
-    for (int64_t i = 0; i < n; i++) {
-        double first = (double)objective[i], second = (double)both[i] - first;
+    First objective = first_batch(data, "-remul_equivariance 0"), both = first_batch(data, text[0]),
+          balanced = first_batch(data, text[1]);
+    const double *number = balanced.number;
+    for (int64_t i = 0; i < both.n; i++) {
+        double first = (double)objective.gradient[i], second = (double)both.gradient[i] - first;
         norm[0] += first * first;
         norm[1] += second * second;
     }
     for (int k = 0; k < 2; k++) norm[k] = sqrt(norm[k]);
     for (int k = 0; k < 2; k++) want[k] = 1 + (norm[k] < norm[1 - k] ? rate : -rate) * norm[k];
-    mem_free(last_layer(&n, number, data, text[1]));
     for (int k = 0; k < 2; k++) {
         double weight = 2 * want[k] / (want[0] + want[1]), bound = REAL_EPSILON < 1e-10 ? 1e-12 : 1e-5;
         EXPECT(fabs(number[2 + k] - weight) < bound, "%s: weight %d is %.9g, want %.9g", anchor, k, number[2 + k],
                weight);
     }
     EXPECT(fabs(number[2] - 1) > 1e-4, "%s: weights move: %g", anchor, number[2]);
-    mem_free(objective);
-    mem_free(both);
+    first_free(&objective);
+    first_free(&both);
+    first_free(&balanced);
 }
 
 /* Two tasks with gradients c1 g, c2 g whose losses fall alike: w1 c1 = w2 c2, w1 + w2 = 2. */

@@ -26,13 +26,8 @@ static Dataset *copy_of(Dataset *dataset, const char *name, DatasetMake *make, b
                         .frame_time = dataset_frame_time(dataset),
                         .motion = motion,
                         .settings = ""};
-    Dataset *copy;
     source = dataset;
-    Err err = dataset_create(test_file(name), &plan, make, NULL, comm_world());
-    CHECK(!err.code, "%s", err.text);
-    err = dataset_open(&copy, test_file(name), comm_world(), INT64_MAX);
-    CHECK(!err.code, "%s", err.text);
-    return copy;
+    return fixture_made(name, &plan, make, NULL);
 }
 
 /* ---- Velocities. ---- */
