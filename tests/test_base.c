@@ -1,4 +1,4 @@
-// TEST n=1,2,3
+// TEST n=1,2,3,5
 /* Arena, random numbers, communicators, queue. */
 #include "base/rng.h"
 #include "check.h"
@@ -108,11 +108,65 @@ static void ranks(void) {
     counters_free(queue);
 }
 
+/* Number i of rank r: whole, so that sums are exact in any order. */
+static real number(int r, int64_t i) {
+    return (real)((i * 7 + r * 13) % 1000);
+}
+
+/* What ranks of one node sum and gather through memory that they share, of all lengths around its pieces, while a sum in flight
+ * waits for its turn. */
+static void near_ranks(void) {
+    enum { MOST = 300000 };
+    Comm *near = comm_split(comm_world(), 0);
+    comm_near(near);
+    int n = comm_size(near), me = comm_rank(near);
+    real *x = MEM_NEW(real, MOST), *all = MEM_NEW(real, (int64_t)n * MOST), *flying = MEM_NEW(real, MOST);
+    const int64_t lengths[] = {0, 1, 1000, 16384, 32768, 65535, 65536, 65537, MOST};
+    int64_t wrong[4] = {0};
+    for (int k = 0; k < (int)(sizeof lengths / sizeof *lengths); k++) {
+        int64_t length = lengths[k], counts[8] = {0};
+        for (int64_t i = 0; i < length; i++) x[i] = flying[i] = number(me, i);
+        CommRequest request = comm_sum_real_start(near, flying, length);
+        comm_gather_real(near, all, x, length);
+        for (int r = 0; r < n; r++)
+            for (int64_t i = 0; i < length; i++) wrong[0] += all[r * length + i] != number(r, i);
+        comm_sum_real(near, x, length);
+        comm_wait(&request);
+        for (int64_t i = 0; i < length; i++) {
+            real sum = 0;
+            for (int r = 0; r < n; r++) sum += number(r, i);
+            wrong[1] += x[i] != sum;
+            wrong[2] += flying[i] != sum;
+        }
+        int64_t first = 0, total = 0;
+        for (int r = 0; r < n; r++) { /* parts of unequal length, the first one empty */
+            counts[r] = length * r / n;
+            if (r < me) first += counts[r];
+            total += counts[r];
+        }
+        for (int64_t i = 0; i < total; i++) all[i] = number(me, i);
+        comm_reduce_scatter_real(near, x, all, counts);
+        for (int64_t i = 0; i < counts[me]; i++) {
+            real sum = 0;
+            for (int r = 0; r < n; r++) sum += number(r, first + i);
+            wrong[3] += x[i] != sum;
+        }
+    }
+    EXPECT(!wrong[0] && !wrong[1] && !wrong[2] && !wrong[3],
+           "%lld gathered, %lld summed, %lld in flight, %lld scattered wrong", (long long)wrong[0], (long long)wrong[1],
+           (long long)wrong[2], (long long)wrong[3]);
+    mem_free(x);
+    mem_free(all);
+    mem_free(flying);
+    comm_free(near);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     arena();
     grow();
     rng();
     ranks();
+    near_ranks();
     return test_end();
 }

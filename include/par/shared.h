@@ -7,8 +7,9 @@
 typedef struct Shared Shared;
 
 /** NULL where this rank is alone on its node, or where the node's folder of shared memory (/dev/shm) has no room for
- *  it, which is said once: each rank then needs memory of its own. Collective; an unequal `bytes` is a bug. */
-Shared *shared_new(const Comm *comm, int64_t bytes);
+ *  it, which is said once: each rank then needs memory of its own. what: what it is for and what is done without it, for
+ *  that line. Collective; an unequal `bytes` is a bug. */
+Shared *shared_new(const Comm *comm, int64_t bytes, const char *what);
 void shared_free(Shared *shared); /* collective on the ranks of the node; NULL does nothing */
 
 /** The memory, 64-byte aligned, and how many ranks have it. Not collective. */

@@ -1,5 +1,6 @@
-/* The collectives that training waits for, on all ranks of the job: the sum of gradients over dp, the sums within tensor-parallel
- * layers (the same call, smaller), the bcast of a cell, and agreement. GB/s: bytes of one rank over the time. */
+/* The collectives that training waits for, on all ranks of the job: the sum of gradients over dp and the sums within tensor-parallel
+ * layers, by messages and as a cell makes them (par/comm.h, comm_near), and the bcast of a cell. GB/s: bytes of one rank over
+ * the time. */
 #include "bench.h"
 
 #include "base/arena.h"
@@ -11,6 +12,12 @@
 enum { SMALLEST = 8, LARGEST = 1 << 24, STEP = 8 }; /* bytes; each size is STEP times the one before */
 
 typedef void Collective(real *x, int64_t n);
+
+static Comm *near; /* the world as the ranks of a cell are */
+
+static void near_sum(real *x, int64_t n) {
+    comm_sum_real(near, x, n);
+}
 
 static void sum(real *x, int64_t n) {
     comm_sum_real(comm_world(), x, n);
@@ -52,10 +59,10 @@ static void row(Json *json, const char *name, int64_t bytes, double seconds) {
 }
 
 /* Whether a sum of ones is the number of ranks everywhere. */
-static bool sums(real *x, int64_t n) {
+static bool sums(Collective *call, real *x, int64_t n) {
     bool right = true;
     for (int64_t i = 0; i < n; i++) x[i] = 1;
-    sum(x, n);
+    call(x, n);
     for (int64_t i = 0; i < n; i++) right = right && x[i] == (real)comm_size(comm_world());
     return comm_all(comm_world(), right);
 }
@@ -64,8 +71,10 @@ Err bench_messages(const BenchOptions *o, int *code) {
     static const struct {
         const char *name;
         Collective *call;
-    } kind[] = {{"sum", sum}, {"bcast", bcast}};
+    } kind[] = {{"sum", sum}, {"near sum", near_sum}, {"bcast", bcast}};
     real *x = MEM_NEW(real, LARGEST / sizeof(real));
+    near = comm_split(comm_world(), 0);
+    comm_near(near);
     Peak peak = peak_new();
     double top = 0, ranks = comm_size(comm_world());
     for (int i = 0; i < o->repeat; i++) top = fmax(top, peak_measure(&peak, o));
@@ -75,10 +84,12 @@ Err bench_messages(const BenchOptions *o, int *code) {
     for (int k = 0; k < (int)(sizeof kind / sizeof *kind); k++)
         for (int64_t bytes = SMALLEST; bytes <= LARGEST; bytes *= STEP)
             row(json, kind[k].name, bytes, time_one(o, kind[k].call, x, bytes / (int64_t)sizeof *x));
-    const BenchCheck check = {"a sum of ones is the number of ranks", sums(x, LARGEST / sizeof *x)};
+    const BenchCheck check = {"a sum of ones is the number of ranks",
+                              sums(sum, x, LARGEST / sizeof *x) && sums(near_sum, x, LARGEST / sizeof *x)};
     const BenchMerit merit = {
         .what = "messages", .gflops = ranks * top, .peak = ranks * top, .joules = NAN, .checks = 1, .check = &check};
     peak_free(&peak);
+    comm_free(near);
     mem_free(x);
     return bench_end(json, o, &merit, code);
 }

@@ -426,8 +426,7 @@ static void block_backward(Model *m, const Block *b, bool input_gradient) {
     real *parts = s->dmixed.at;
     if (s->mix_parts) {
         parts = s->mix_parts;
-        size_t bytes = (size_t)(field_rows(s->mixed, s->mixed_s) * tiles_columns(&s->tiles)) * sizeof(real);
-        comm_allgather(m->tp, parts, NULL, s->dmixed.at, bytes);
+        comm_gather_real(m->tp, parts, s->dmixed.at, field_rows(s->mixed, s->mixed_s) * tiles_columns(&s->tiles));
     }
     Rows dnorm = s->dnorm;
     s->dnorm.mv = s->hidden; /* no reinserted channels here */

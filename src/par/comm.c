@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "par/comm_mpi.h"
+#include "exchange.h"
 #include "par/watch.h"
 #include "watch_ranks.h"
 
@@ -21,6 +22,7 @@
 struct Comm {
     MPI_Comm mpi;
     int rank, size;
+    Exchange *exchange; /* NULL: everything goes through MPI */
 };
 
 static Comm world, self;
@@ -179,8 +181,13 @@ Comm *comm_split_node(const Comm *comm) {
     return c;
 }
 
+void comm_near(Comm *comm) {
+    comm->exchange = exchange_new(comm);
+}
+
 void comm_free(Comm *comm) {
     if (!comm) return;
+    exchange_free(comm->exchange);
     MPI_CALL(MPI_Comm_free(&comm->mpi));
     mem_free(comm);
 }
@@ -216,7 +223,10 @@ static void reduce(const Comm *comm, void *x, int64_t n, MPI_Datatype type, MPI_
 }
 
 void comm_sum_real(const Comm *comm, real *x, int64_t n) {
-    reduce(comm, x, n, MPI_REAL_TYPE, MPI_SUM);
+    if (comm->exchange)
+        exchange_sum(comm->exchange, x, n);
+    else
+        reduce(comm, x, n, MPI_REAL_TYPE, MPI_SUM);
 }
 
 void comm_sum_f64(const Comm *comm, double *x, int64_t n) {
@@ -259,10 +269,21 @@ void comm_reduce_scatter_real(const Comm *comm, real *out, const real *x, const 
         memcpy(out, x, (size_t)counts[0] * sizeof *x);
         return;
     }
+    if (comm->exchange) {
+        exchange_reduce_scatter(comm->exchange, out, x, counts);
+        return;
+    }
     int *n = MEM_NEW(int, comm->size);
     for (int r = 0; r < comm->size; r++) n[r] = checked_int(counts[r]);
     MPI_CALL(MPI_Reduce_scatter(x, out, n, MPI_REAL_TYPE, MPI_SUM, comm->mpi));
     mem_free(n);
+}
+
+void comm_gather_real(const Comm *comm, real *all, const real *mine, int64_t n) {
+    if (comm->exchange)
+        exchange_gather(comm->exchange, all, mine, n);
+    else
+        MPI_CALL(MPI_Allgather(mine, checked_int(n), MPI_REAL_TYPE, all, checked_int(n), MPI_REAL_TYPE, comm->mpi));
 }
 
 void comm_join_real(const Comm *comm, real *x, const int64_t *first) {
@@ -293,8 +314,8 @@ size_t comm_allgather(const Comm *comm, void *all, size_t *counts, const void *m
 }
 
 CommRequest comm_sum_real_start(const Comm *comm, real *x, int64_t n) {
-    CommRequest r = {NULL};
-    if (comm->size == 1 || n == 0) return r;
+    CommRequest r = {.comm = comm, .x = x, .n = n};
+    if (comm->size == 1 || n == 0 || comm->exchange) return r;
     MPI_Request q;
     MPI_CALL(MPI_Iallreduce(MPI_IN_PLACE, x, checked_int(n), MPI_REAL_TYPE, MPI_SUM, comm->mpi, &q));
     memcpy(&r.handle, &q, sizeof q);
@@ -303,6 +324,8 @@ CommRequest comm_sum_real_start(const Comm *comm, real *x, int64_t n) {
 
 void comm_wait(CommRequest *request) {
     _Static_assert(sizeof(MPI_Request) <= sizeof request->handle, "a request fits a pointer");
+    if (request->comm && request->comm->exchange) comm_sum_real(request->comm, request->x, request->n);
+    request->comm = NULL;
     if (!request->handle) return;
     MPI_Request q;
     memcpy(&q, &request->handle, sizeof q);
@@ -320,7 +343,10 @@ Err comm_agree(const Comm *comm, Err err) {
 
 ProcGrid procgrid_new(const Comm *cell, int dp, int tp) {
     CHECK(dp * tp == cell->size, "a %d x %d grid on %d ranks", dp, tp, cell->size);
-    return (ProcGrid){.cell = cell, .dp = comm_split(cell, cell->rank % tp), .tp = comm_split(cell, cell->rank / tp)};
+    ProcGrid grid = {.cell = cell, .dp = comm_split(cell, cell->rank % tp), .tp = comm_split(cell, cell->rank / tp)};
+    comm_near(grid.dp);
+    comm_near(grid.tp);
+    return grid;
 }
 
 void procgrid_free(ProcGrid *grid) {

@@ -16,20 +16,19 @@ enum { ALIGNMENT = 64 };
 
 /* Whether the folder in which MPI libraries keep what processes share has so much left. A file in it that is longer than
  * there is room ends the process that touches it, so it is asked before. */
-static bool has_room(int64_t bytes) {
+static bool has_room(int64_t bytes, const char *what) {
     struct statvfs fs;
     if (statvfs("/dev/shm", &fs)) return true; /* the library has another place */
     double left = (double)fs.f_bavail * (double)fs.f_frsize;
     if (left > (double)bytes) return true;
-    log_event("/dev/shm: %.0f MiB left, %.0f MiB wanted for the dataset: each rank holds it by itself", left / 1048576,
-              (double)bytes / 1048576);
+    log_event("/dev/shm: %.1f MiB left, %.1f MiB wanted for %s", left / 1048576, (double)bytes / 1048576, what);
     return false;
 }
 
-Shared *shared_new(const Comm *comm, int64_t bytes) {
+Shared *shared_new(const Comm *comm, int64_t bytes, const char *what) {
     Comm *node = comm_split_node(comm);
     bool leader = comm_rank(node) == 0, room = comm_size(node) > 1;
-    if (room) room = comm_all(node, !leader || has_room(bytes + ALIGNMENT));
+    if (room) room = comm_all(node, !leader || has_room(bytes + ALIGNMENT, what));
     if (!room) {
         comm_free(node);
         return NULL;

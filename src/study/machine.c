@@ -65,6 +65,7 @@ static void measure_links(Machine *m, const Comm *all, int my_node) {
     real *x = MEM_NEW(real, SUM_WORDS);
     const double none[2] = {0};
     Comm *node = comm_split(all, my_node);
+    comm_near(node); /* as procgrid_new does */
     double seconds[2] = {0}, within[2];
     if (comm_size(node) > 1) {
         seconds[0] = time_sums(node, x, 1, SMALL_SUMS);
