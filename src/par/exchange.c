@@ -30,8 +30,9 @@ struct Exchange {
 Exchange *exchange_new(const Comm *comm) {
     int size = comm_size(comm);
     if (size < 2 || size > MOST_RANKS) return NULL;
-    int64_t counters = size * (int64_t)sizeof(Counter), places = 2 * size * (int64_t)(PIECE * sizeof(real));
-    Shared *shared = shared_new(comm, counters + places, "sums of a few ranks: they are sent as messages");
+    int64_t numbers = 2 * size * (int64_t)PIECE, bytes = numbers * (int64_t)sizeof(real);
+    Shared *shared =
+        shared_new(comm, bytes + size * (int64_t)sizeof(Counter), "sums of a few ranks: they are sent as messages");
     if (!shared) return NULL;
     if (shared_ranks(shared) < size) {
         shared_free(shared);
@@ -39,8 +40,9 @@ Exchange *exchange_new(const Comm *comm) {
     }
     Exchange *e = MEM_NEW(Exchange, 1);
     *e = (Exchange){.shared = shared, .mpi = comm_mpi(comm), .rank = comm_rank(comm), .size = size};
-    e->counter = shared_at(shared);
-    e->place = (real *)((char *)shared_at(shared) + counters);
+    e->place = shared_at(shared);
+    void *behind = e->place + numbers;
+    e->counter = behind;
     atomic_init(&e->counter[e->rank].written, 0);
     shared_ready(shared);
     return e;
