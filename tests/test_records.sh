@@ -80,6 +80,31 @@ run -study_name small -transformer_width 8,256 -run_memory 8 >"$here/log" 2>&1 |
 grep -q 'has no result: refused: needs .* MiB on each' "$here/log" || fail "memory: $(cat "$here/log")"
 "$eq" status "$here/study.yaml" -study_name small -transformer_width 8,256 -run_memory 8 | grep -q '^refused' || fail "memory: status"
 
+# Cells of a step share the waits for the disk: of 24 records few are synced each by itself, and none is left unsynced.
+cat >"$here/syncs.c" <<'END'
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int told(const char *name, int fd) {
+    char link[64], path[4096] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    FILE *log = fopen(getenv("SYNCS"), "a");
+    if (readlink(link, path, sizeof path - 1) > 0) fprintf(log, "%s %s\n", name, path);
+    fclose(log);
+    return ((int (*)(int))dlsym(RTLD_NEXT, name))(fd);
+}
+int fsync(int fd) { return told("fsync", fd); }
+int syncfs(int fd) { return told("syncfs", fd); }
+END
+${CC:-gcc} -D_GNU_SOURCE -O1 -shared -fPIC "$here/syncs.c" -o "$here/syncs.so" -ldl || fail "syncs.c"
+SYNCS=$here/syncs OMPI_MCA_ess_singleton_isolated=1 LD_PRELOAD=$here/syncs.so run -study_name many -study_arms transformer \
+    -study_steps 1,2 -study_seeds 1,2,3,4,5,6 >"$here/log" 2>&1 || fail "many: $(cat "$here/log")"
+[ "$(find "$here/runs/many/cells" -name '*.h5' | wc -l)" = 24 ] || fail "many: $(cat "$here/log")"
+alone=$(grep -c 'fsync .*/cells/.*h5.tmp' "$here/syncs")
+[ "$alone" -lt 12 ] || fail "$alone of 24 records of a step or two are synced each by itself"
+grep '/many/cells' "$here/syncs" | tail -n 1 | grep -q '^syncfs .*/cells$' || fail "syncs: $(tail -n 3 "$here/syncs")"
+
 # Weights by the reference's names.
 "$python" - "$here/runs/s/weights" <<'END' || fail "weights"
 import pathlib, sys, h5py

@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "check.h"
 #include "damage.h"
+#include "io/commit.h"
 #include "io/results.h"
 
 #include <dirent.h>
@@ -74,14 +75,15 @@ static void cells(void) {
     snprintf(name, sizeof name, "cell-%d.h5", comm_rank(comm_world()));
     for (int n = 0; n < 6; n += 5) { /* the second replaces the first; the first has no curve */
         Results one = example(n);
-        Err err = results_write_cell(test_file(name), &one, provenance);
+        Err err = results_write_cell(test_file(name), &one, provenance, true);
         EXPECT(!err.code, "%s", err.text);
         reads(test_file(name), &one);
         results_free(&one);
     }
 }
 
-/* Records of one kind: the second is made from the first without HDF5, and is the file that HDF5 would have made. */
+/* Records of one kind: the second is made from the first without HDF5, here without a wait for the disk, and is the file that
+ * HDF5 would have made. */
 static void alike(void) {
     char name[2][32];
     for (int i = 0; i < 2; i++) snprintf(name[i], sizeof name[i], "alike%d-%d.h5", i, comm_rank(comm_world()));
@@ -92,9 +94,9 @@ static void alike(void) {
     strcpy(other.measure[0].element, "mirror");
     results_forget();
     size_t live = mem_live();
-    Err err = results_write_cell(test_file(name[0]), &one, provenance);
+    Err err = results_write_cell(test_file(name[0]), &one, provenance, true);
     EXPECT(!err.code && mem_live() > live, "%s", err.text);
-    err = results_write_cell(test_file(name[0]), &other, provenance);
+    err = results_write_cell(test_file(name[0]), &other, provenance, false);
     EXPECT(!err.code, "%s", err.text);
     reads(test_file(name[0]), &other);
     results_forget();
@@ -102,7 +104,7 @@ static void alike(void) {
     reads(test_file(name[0]), &other);
     reads(test_file(name[0]), &other);
     results_forget();
-    err = results_write_cell(test_file(name[1]), &other, provenance);
+    err = results_write_cell(test_file(name[1]), &other, provenance, true);
     EXPECT(!err.code, "%s", err.text);
     size_t p, q;
     char *a = test_read(test_file(name[0]), &p), *b = test_read(test_file(name[1]), &q);
@@ -165,9 +167,10 @@ static void full_disk(const Comm *w) {
     setrlimit(RLIMIT_FSIZE, &small);
     err = results_gather(test_file("full.h5"), &all, provenance, w);
     EXPECT(err.code == EXIT_RESUME && strstr(err.text, "full.h5"), "%d %s", err.code, err.text);
-    err = results_write_cell(test_file(name), &all, provenance);
+    err = results_write_cell(test_file(name), &all, provenance, true);
     EXPECT(err.code == EXIT_RESUME && strstr(err.text, name), "%d %s", err.code, err.text);
-    err = results_write_cell(test_file("no/such.h5"), &all, provenance);
+    EXPECT(!commit_flush(test_file(".")).code && commit_flush(test_file("no/such")).code == EXIT_USER, "flush");
+    err = results_write_cell(test_file("no/such.h5"), &all, provenance, true);
     EXPECT(err.code == EXIT_USER && strstr(err.text, "no/such.h5"), "%d %s", err.code, err.text);
     setrlimit(RLIMIT_FSIZE, &usual);
     comm_barrier(w);
@@ -220,7 +223,7 @@ static void appended(const Comm *w) {
 /* What is damaged: the record of a cell, which its seal protects, or a file without a seal, which HDF5 gets to see. */
 static void make_good(const Results *r, bool sealed) {
     const char *path = test_file("good.h5");
-    Err err = sealed ? results_write_cell(path, r, provenance) : results_gather(path, r, provenance, comm_self());
+    Err err = sealed ? results_write_cell(path, r, provenance, true) : results_gather(path, r, provenance, comm_self());
     EXPECT(!err.code, "%s", err.text);
 }
 

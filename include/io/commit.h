@@ -1,5 +1,6 @@
 /** Files that appear whole or not at all: written under a temporary name in the same folder, synced, then given their
- *  name in one atomic step, and the folder synced. What a killed writer leaves behind is `NAME.tmp.*` only.
+ *  name in one atomic step, and the folder synced. What a killed writer leaves behind is `NAME.tmp.*` only. Small files may
+ *  share their syncs (commit_leave, commit_flush).
  *
  *  Not collective: one rank calls these. Errors name the path, and bytes that found no room; commit_error has their code. */
 #pragma once
@@ -30,6 +31,14 @@ Err commit_rename(const char *temp, const char *path, bool replace);
 
 /** The same, replacing, of a file that commit_write has synced: one wait for the disk less. */
 Err commit_place(const char *temp, const char *path);
+
+/** Writes all of `bytes` under `temp` and names it `path`, replacing, without waiting for the disk: every process has it
+ *  whole from now on, the disk after the next commit_flush. On any error `temp` is removed. */
+Err commit_leave(const char *temp, const char *path, const void *data, size_t bytes);
+
+/** Waits until the disk has what was left on the file system of `folder`, by whomever: one wait for many files. Before
+ *  Linux 5.8 it does not learn what the disk could not write. */
+Err commit_flush(const char *folder);
 
 /** Extends the existing file `path` to at least `bytes`, zeros, so that later writes cannot find the disk full; where
  *  the file system cannot reserve room, that much must be free at least. */

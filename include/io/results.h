@@ -88,8 +88,8 @@ typedef struct Results {
 } Results;
 
 /** A cell's own file, sealed with its digest (io/h5.h) and committed whole: temporary name, fsync, rename, fsync of the
- *  folder. Not collective. */
-Err results_write_cell(const char *path, const Results *one, const char *provenance);
+ *  folder. wait: until the disk has it; else a commit_flush of the folder waits for many. Not collective. */
+Err results_write_cell(const char *path, const Results *one, const char *provenance, bool wait);
 
 /** Reads either kind of file with the serial driver; one without a seal in a child process first (h5_rehearse). Not
  *  collective. results_free gives back the arrays. */

@@ -70,7 +70,7 @@ static Err fail(int fd, const char *path, const char *what) {
     return err;
 }
 
-static Err write_all(int fd, const char *temp, const void *data, size_t bytes) {
+static Err write_all(int fd, const char *temp, const void *data, size_t bytes, bool sync) {
     char what[64];
     snprintf(what, sizeof what, "%zu bytes cannot be written", bytes);
     for (size_t at = 0; at < bytes;) {
@@ -79,16 +79,20 @@ static Err write_all(int fd, const char *temp, const void *data, size_t bytes) {
         if (n <= 0) return fail(fd, temp, what);
         at += (size_t)n;
     }
-    if (fsync(fd)) return fail(fd, temp, what);
+    if (sync && fsync(fd)) return fail(fd, temp, what);
     return close(fd) ? fail(-1, temp, what) : ERR_NONE;
 }
 
-Err commit_write(const char *temp, const void *data, size_t bytes) {
+static Err write_new(const char *temp, const void *data, size_t bytes, bool sync) {
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return fail(fd, temp, "cannot be created");
-    Err err = write_all(fd, temp, data, bytes);
+    Err err = write_all(fd, temp, data, bytes, sync);
     if (err.code) unlink(temp);
     return err;
+}
+
+Err commit_write(const char *temp, const void *data, size_t bytes) {
+    return write_new(temp, data, bytes, true);
 }
 
 static void folder_of(char folder[COMMIT_PATH], const char *path) {
@@ -106,10 +110,8 @@ static Err sync_path(const char *path, int flags) {
     return ERR_NONE;
 }
 
-/* Names what could be synced; err: whether it could. */
+/* Names what could be synced; err: whether it could. The folder is not synced. */
 static Err give_name(Err err, const char *temp, const char *path, bool replace) {
-    char folder[COMMIT_PATH];
-    folder_of(folder, path);
     if (!err.code && replace && rename(temp, path)) err = commit_error(path, "cannot be renamed into place");
     if (!err.code && !replace) {
         /* link fails where the name exists; a file system without links has rename only. */
@@ -121,15 +123,36 @@ static Err give_name(Err err, const char *temp, const char *path, bool replace) 
         }
     }
     if (err.code || !replace) unlink(temp);
-    return err.code ? err : sync_path(folder, O_DIRECTORY);
+    return err;
+}
+
+static Err sync_folder_of(const char *path) {
+    char folder[COMMIT_PATH];
+    folder_of(folder, path);
+    return sync_path(folder, O_DIRECTORY);
 }
 
 Err commit_rename(const char *temp, const char *path, bool replace) {
-    return give_name(sync_path(temp, 0), temp, path, replace);
+    TRY(give_name(sync_path(temp, 0), temp, path, replace));
+    return sync_folder_of(path);
 }
 
 Err commit_place(const char *temp, const char *path) {
+    TRY(give_name(ERR_NONE, temp, path, true));
+    return sync_folder_of(path);
+}
+
+Err commit_leave(const char *temp, const char *path, const void *data, size_t bytes) {
+    TRY(write_new(temp, data, bytes, false));
     return give_name(ERR_NONE, temp, path, true);
+}
+
+Err commit_flush(const char *folder) {
+    int fd = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    if (fd < 0) return fail(fd, folder, "cannot be opened");
+    if (syncfs(fd)) return fail(fd, folder, "its file system cannot be synced");
+    close(fd);
+    return ERR_NONE;
 }
 
 Err commit_reserve(const char *path, long long bytes) {

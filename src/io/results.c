@@ -394,17 +394,21 @@ static Err write_first(const char *temp, const Results *one, const char *provena
     return ERR_NONE; /* a file that cannot be read back is no template, and whoever reads it will say why */
 }
 
-Err results_write_cell(const char *path, const Results *one, const char *provenance) {
+Err results_write_cell(const char *path, const Results *one, const char *provenance, bool wait) {
     char temp[COMMIT_PATH];
+    size_t bytes;
     TRY(commit_name(temp, path));
-    bool known;
-    Err err = template_write(&known, temp, one, provenance);
-    if (!known) err = write_first(temp, one, provenance);
-    if (err.code) {
-        unlink(temp);
+    char *image = template_image(&bytes, one, provenance);
+    if (image && !wait) {
+        Err err = commit_leave(temp, path, image, bytes);
+        mem_free(image);
         return err;
     }
-    return commit_place(temp, path);
+    Err err = image ? commit_write(temp, image, bytes) : write_first(temp, one, provenance);
+    mem_free(image);
+    if (!err.code) return commit_place(temp, path);
+    unlink(temp);
+    return err;
 }
 
 /* What a file holds is what it was made from, bit for bit. */

@@ -1,7 +1,6 @@
 #include "results_template.h"
 
 #include "base/arena.h"
-#include "io/commit.h"
 #include "io/h5.h"
 #include "results_table.h"
 
@@ -62,17 +61,15 @@ static const Template *template_of(const Results *one, const char *provenance) {
     return NULL;
 }
 
-Err template_write(bool *known, const char *temp, const Results *one, const char *provenance) {
+char *template_image(size_t *bytes, const Results *one, const char *provenance) {
     const Template *t = template_of(one, provenance);
-    *known = t != NULL;
-    if (!t) return ERR_NONE;
+    if (!t) return NULL;
     char *image = mem_alloc(t->bytes);
     memcpy(image, t->image, t->bytes);
     copy_columns(t, image, one, false);
     h5_seal(image, t->bytes);
-    Err err = commit_write(temp, image, t->bytes);
-    mem_free(image);
-    return err;
+    *bytes = t->bytes;
+    return image;
 }
 
 /* ---- Reading. ---- */

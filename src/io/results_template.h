@@ -5,14 +5,14 @@
  * is what HDF5 would have written, bit for bit; what is read has every byte but its values in common with a file that HDF5
  * has read.
  *
- * Not collective; each process has its own. Errors: those of writing a file; whatever is not known goes the other way.
+ * Not collective; each process has its own. Errors: none; whatever is not known goes the other way.
  * Cost: one pass over the record. */
 #pragma once
 
 #include "io/results.h"
 
-/* The record into the file `temp`, synced; known = false: there is no template of its kind, and nothing was done. */
-Err template_write(bool *known, const char *temp, const Results *one, const char *provenance);
+/* The file that holds the record, to be given back; NULL: there is no template of its kind. */
+char *template_image(size_t *bytes, const Results *one, const char *provenance);
 
 /* What a record holds; false: it is of no known kind, or damaged, and nothing was done. */
 bool template_read(Results *out, const char *path);

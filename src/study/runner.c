@@ -4,74 +4,24 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/timer.h"
-#include "infer/fit_options.h"
 #include "io/checkpoint.h"
+#include "io/commit.h"
 #include "par/watch.h"
 #include "study/claim.h"
 #include "study/gather.h"
 #include "study/identity.h"
 #include "study/measure.h"
-#include "study/open.h"
 #include "study/provenance.h"
 #include "study/space.h"
 #include "study/weights.h"
+#include "folders.h"
 #include "outlook.h"
 #include "tally.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- Folders. ---- */
-
-/* A folder that is there and can be written, cleared of what dead runs left. */
-static Err make_folder(const char *path) {
-    if (mkdir(path, 0777) && errno != EEXIST) return commit_error(path, "cannot be made");
-    struct stat st;
-    if (stat(path, &st)) return commit_error(path, "cannot be looked at");
-    if (!S_ISDIR(st.st_mode)) return err_user("%s: not a folder: want study.folder to be one", path);
-    if (access(path, R_OK | W_OK | X_OK)) return commit_error(path, "cannot be written");
-    commit_sweep(path, NULL);
-    return ERR_NONE;
-}
-
-/* runs, runs/NAME and what is in it, by the root. Collective. */
-static Err make_folders(const StudyOptions *o) {
-    static const char *const inside[] = {"", "/cells", "/weights"};
-    char path[1024];
-    Err err = ERR_NONE;
-    if (comm_rank(comm_world()) == 0) {
-        if (mkdir(o->folder, 0777) && errno != EEXIST) err = commit_error(o->folder, "cannot be made");
-        for (int i = 0; i < (o->keep_weights ? 3 : 2) && !err.code; i++) {
-            snprintf(path, sizeof path, "%s/%s%s", o->folder, o->name, inside[i]);
-            err = make_folder(path);
-        }
-    }
-    return comm_agree(comm_world(), err);
-}
-
-/* runs/NAME/used.yaml: every key that `run` reads with its value, a study file that says the same as file and command line
- * did together. Collective. */
-static Err write_used(const StudyOptions *o) {
-    FitOptions fit;
-    KeyTable tables[STUDY_TABLES + 1];
-    TRY(options_read(&fit, fit_keys, study_fit_keys()));
-    int n = study_key_tables(tables, o);
-    tables[n++] = (KeyTable){fit_keys, study_fit_keys(), &fit};
-    Err err = ERR_NONE;
-    if (comm_rank(comm_world()) == 0) {
-        char path[1024], temp[COMMIT_PATH], *yaml = options_yaml(tables, n);
-        snprintf(path, sizeof path, "%s/%s/used.yaml", o->folder, o->name);
-        err = commit_name(temp, path);
-        if (!err.code) err = commit_write(temp, yaml, strlen(yaml));
-        if (!err.code) err = commit_place(temp, path);
-        mem_free(yaml);
-    }
-    return comm_agree(comm_world(), err);
-}
 
 /* ---- How far the study is. ---- */
 
@@ -95,13 +45,14 @@ typedef struct Run {
     int n_todo;
     double start;
     const char *provenance;
-    bool leads;    /* this rank is the first of its block */
-    int current;   /* index of the cell at work */
-    double shown;  /* when the live line was last drawn */
-    double polled; /* when other blocks were last asked whether they stop */
-    bool stopping; /* the answer */
-    double before; /* s that pass before cells begin, each time */
-    double least;  /* s from then to the first checkpoint of the quickest cell that this rank was too late for */
+    bool leads;      /* this rank is the first of its block */
+    int current;     /* index of the cell at work */
+    double shown;    /* when the live line was last drawn */
+    double polled;   /* when other blocks were last asked whether they stop */
+    bool stopping;   /* the answer */
+    double before;   /* s that pass before cells begin, each time */
+    double unsynced; /* when the oldest record was left that may not be on the disk; 0: there is none */
+    double least;    /* s from then to the first checkpoint of the quickest cell that this rank was too late for */
     Outlook outlook;
     Tally tally;
 } Run;
@@ -170,10 +121,24 @@ static void report(Run *run, const Cell *cell, double wall) {
 
 /* ---- Cells. ---- */
 
+/* Records of cells that took less than SHARED_SYNC s do not each wait for the disk, which would be longer than their
+ * training: they share one wait, before a longer cell is begun, at the end of a queue, or once the oldest is that old. */
+#define SHARED_SYNC 1.0
+
+/* Waits for the disk where the oldest record was left `age` seconds ago. On the leader. */
+static Err sync_records(Run *run, double age) {
+    char folder[COMMIT_PATH];
+    if (!run->unsynced || timer_now() - run->unsynced < age) return ERR_NONE;
+    run->unsynced = 0;
+    snprintf(folder, sizeof folder, "%s/%s/cells", run->options->folder, run->options->name);
+    return commit_flush(folder);
+}
+
 /* Takes the cell, unless another run is at it or has finished it since the scan. On the leader. */
 static Err claim_cell(bool *taken, Claim *claim, Run *run, const Cell *cell) {
     char mark[COMMIT_PATH], path[COMMIT_PATH];
     bool done;
+    TRY(sync_records(run, cell->seconds < SHARED_SYNC ? SHARED_SYNC : 0));
     cell_path(mark, sizeof mark, run->options, cell, "running");
     cell_path(path, sizeof path, run->options, cell, "h5");
     TRY(claim_take(taken, claim, mark, cell->deaths == 0));
@@ -199,7 +164,9 @@ static Err commit_cell(Run *run, Cell *cell, CurvePoint *curve, const MeasureSin
     snprintf(one.study, sizeof one.study, "%.31s", run->options->name);
     study_measure_text(cell->measured, sizeof cell->measured, one.measure, one.measures);
     cell_path(path, sizeof path, run->options, cell, "h5");
-    TRY(results_write_cell(path, &one, run->provenance));
+    bool wait = cell->record.seconds >= SHARED_SYNC;
+    TRY(results_write_cell(path, &one, run->provenance, wait));
+    if (!wait && !run->unsynced) run->unsynced = timer_now();
     cell_path(path, sizeof path, run->options, cell, "checkpoint");
     checkpoint_remove(path);
     return ERR_NONE;
@@ -338,7 +305,8 @@ static Err work(Run *run, const Queue *queue, Crew *crew) {
         err = run_cell(run, (int)next, crew);
     }
     dismiss_team(crew);
-    return err;
+    Err synced = comm_agree(crew->block, run->leads ? sync_records(run, 0) : ERR_NONE);
+    return err.code ? err : synced;
 }
 
 /* Whether queues of smaller blocks hold anything. */
@@ -407,7 +375,7 @@ static Err set_aside(Cell *cell, const Run *run) {
     Results one = {.cells = 1, .cell = r};
     snprintf(one.study, sizeof one.study, "%.31s", run->options->name);
     cell_path(path, sizeof path, run->options, cell, "h5");
-    Err err = results_write_cell(path, &one, provenance);
+    Err err = results_write_cell(path, &one, provenance, true);
     mem_free(provenance);
     if (!err.code) log_line("%s is set aside: %s; remove %s to try it again", r->id, cell->note, path);
     cell_path(path, sizeof path, run->options, cell, "running");
@@ -545,9 +513,9 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, co
     const Comm *world = comm_world();
     int queues = plan->blocks.queues;
     TRY(gather_check(grid, options));
-    TRY(make_folders(options));
+    TRY(folders_make(options));
     TRY(space_check(grid, options, plan));
-    TRY(write_used(options));
+    TRY(folders_write_used(options));
     Run run = {.grid = grid, .options = options, .data = data, .plan = plan, .least = INFINITY};
     char *provenance = provenance_text(options, world);
     run.provenance = provenance;

@@ -1,7 +1,7 @@
 /* For LD_PRELOAD: the n-th call that touches a file of one folder goes wrong.
  *
  *   FAULT_FOLDER=DIR   calls on paths that contain this are counted, from 1 in each process: open, fopen, write, pwrite,
- *                      pwritev, fallocate, fsync, fdatasync, close, fclose, rename, link, mkdir
+ *                      pwritev, fallocate, fsync, fdatasync, syncfs, close, fclose, rename, link, mkdir
  *   FAULT_AT=N         the call that goes wrong
  *   FAULT_HOW=EIO      it fails with that error; likewise ENOSPC
  *             FULL     it and all later ones fail with ENOSPC, but for close: a disk that stays full
@@ -129,6 +129,7 @@ PWRITEV(pwritev64)
         return REAL(int, name, int)(fd);                                                                               \
     }
 ON_FD(fsync)
+ON_FD(syncfs)
 ON_FD(fdatasync)
 
 /* The descriptor is gone whatever close says. */
