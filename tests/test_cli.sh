@@ -37,7 +37,17 @@ done
 for command in $("$eq" help | sed -nE '/^Commands/,/^$/s/^  ([a-z]+) .*/\1/p'); do
     "$eq" help "$command" | grep -q "^Usage: equiscale $command" || fail "help $command"
 done
-grep -q '^  train.batch .*samples' <("$eq" keys train.batch) || fail "keys of one key"
+for key in train.batch train_batch -train_batch; do
+    for command in keys help; do
+        grep -q '^  train.batch .*samples' <("$eq" $command $key) || fail "$command $key"
+    done
+done
+for words in "plan tiny.yaml -train_batch -h" "help plan train.batch" "plan tiny.yaml --train.batch --help"; do
+    # shellcheck disable=SC2086
+    [ "$("$eq" $words | grep -c '^  -train_batch .*samples')" = "$("$eq" $words | wc -l)" ] || fail "$words"
+done
+grep -q -- '-run_say' <("$eq" help run) || fail "run does not list run.say"
+grep -q -- '-run_say' <("$eq" help status) && fail "status lists run.say, which it ignores"
 [ "$("$eq" keys train | wc -l)" = "$("$eq" keys | grep -c '^  train\.')" ] || fail "keys of a section"
 "$eq" keys -json keys.json >out || fail "keys -json"
 
@@ -64,7 +74,8 @@ cmp -s runs/tiny/used.yaml again.yaml || fail "used.yaml of used.yaml"
 
 # Files for programs.
 one plan tiny.yaml -json plan.json >out || fail "plan -json"
-one status again.yaml -json - >status.json || fail "status -json -"
+one status again.yaml -json=- >status.json || fail "status -json=-"
+one status again.yaml -json - | cmp - status.json || fail "-json - and -json=- differ"
 one export runs/tiny/results.h5 -csv tables >out || fail "export"
 "$python" - <<'END' || fail "files for programs"
 import csv, json, h5py

@@ -20,6 +20,7 @@ refuse 2 'want a study file' run
 refuse 2 'nowhere.yaml: No such file.*want a readable study file' run "$here/nowhere.yaml"
 study 's/batch: 4/batch: 4, batsh: 5/'
 refuse 2 'bad.yaml:[0-9]+: unknown key train.batsh .value 5.: .*nearest is train.batch' run "$here/bad.yaml"
+refuse 1 'bad.yaml:[0-9]+: unknown key train.batsh .value 5.: .*nearest is train.batch' generate "$here/bad.yaml"
 study 's/batch: 4/batch: four/'
 refuse 2 'bad.yaml:[0-9]+: train.batch = four: want a whole number in \[1,' run "$here/bad.yaml"
 study 's/batch: 4/batch: 0/'
@@ -58,6 +59,17 @@ refuse 1 'command line: train.batch = -3: want' run "$here/good.yaml" -train_bat
 refuse 1 'command line: this command does not use key fit.e' status "$here/good.yaml" -fit.e zero
 refuse 1 'command line: this command does not use key design_e' run "$here/good.yaml" -design_e 1
 refuse 1 'command line: this command does not use key train_batch' generate "$here/good.yaml" --train_batch=3
+refuse 1 'command line: this command does not use key train.batch' export "$here/runs/e/results.h5" -csv "$here/csv" -train.batch 3
+refuse 1 'command line: this command does not use key design.e' fit "$here/runs/e/results.h5" -design.e 1
+refuse 1 'command line: this command does not use key train_batch' keys -json "$here/keys.json" -train_batch 3
+for key in run_say=5 run_watchdog=5 run_limit=5 run_checkpoint=5 study_fit=false study_keep_weights=all; do
+    refuse 1 'command line: key (run|study)\.[a-z_]+ has no effect: this command trains nothing' plan "$here/good.yaml" -$key
+    refuse 1 'command line: key (run|study)\.[a-z_]+ has no effect: this command trains nothing' status "$here/good.yaml" -$key
+done
+for key in gatr_lr=1 gatr_width=2 transformer_remul.lr=1 remul_samples=2 clofnet_optimum=1; do
+    refuse 1 'command line: key [a-z_]+\.[a-z]+ has no effect: want an arm in study.arms' run "$here/good.yaml" -$key
+done
+refuse 1 'command line: key augerino.copies has no effect: want its measurement' run "$here/good.yaml" -augerino_copies 2
 study 's/^data:/study_name: f\n&/'
 refuse 1 'bad.yaml:5: key study_name appears twice: want it once .line 1 has study.name' run "$here/bad.yaml"
 study '$a ---\nstudy: {name: g}'
@@ -65,6 +77,7 @@ refuse 1 'bad.yaml:[0-9]+: a second document' run "$here/bad.yaml"
 study 's/fit: false/fit: maybe/'
 refuse 1 'bad.yaml:[0-9]+: study.fit = maybe: want true or false' plan "$here/bad.yaml"
 refuse 1 'help frob: want a command' help frob
+refuse 1 'help status train.batsh: want a key that .equiscale status -h. lists' help status train.batsh
 refuse 1 'want a results file' export
 refuse 1 'key csv is missing' export "$here/runs/e/results.h5"
 refuse 1 'good.yaml' export "$here/good.yaml" -csv "$here/csv"

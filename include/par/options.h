@@ -85,8 +85,14 @@ Err options_read(void *out, const KeySpec *specs, int n);
 Err options_ignore(const KeySpec *specs, int n);
 
 /** An error when the file or the command line holds a key that no options_read asked for: it says where, and names the
- *  nearest key that was asked for. Call after the last options_read. */
+ *  nearest key of a table that was read or ignored. Call after the last options_read. */
 Err options_unknown(void);
+
+/** An error when the command line gives a key that was read and has no effect, for that reason. */
+Err options_refuse(const char *key, const char *reason);
+
+/** Whether a word names a key or its section, with dots or underscores, and with or without dashes before it. */
+bool options_named(const char *key, const char *word);
 
 /** The key of the tables that takes the fewest changed letters to come to. Not collective. */
 const char *options_nearest(const char *key, const KeyTable *tables, int n);

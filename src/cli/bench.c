@@ -57,7 +57,7 @@ Err cmd_bench(int argc, char **argv, int *code) {
         return err_user("equiscale bench %s: want step, kernels, messages, scaling, io or study", name);
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(&o, bench_keys, n_bench_keys));
-    TRY(options_unknown());
+    TRY(command_refuse_study());
     int size = comm_size(comm_world());
     if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);
     TRY(bench_json_check(&o));

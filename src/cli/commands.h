@@ -26,6 +26,7 @@ typedef struct Command {
     int uses;
     const KeySpec *own; /* keys of its own */
     int n_own;
+    const char *const *idle; /* keys of those groups that do nothing here, up to a NULL; NULL: there are none */
 } Command;
 
 extern const Command commands[];
@@ -46,9 +47,19 @@ Err cmd_verify(int argc, char **argv, int *code);
 /** NULL when there is none of that name. */
 const Command *command_find(const char *name);
 
+/** Refuses a key of the command line that does nothing in the command of that name. Call after options_load. */
+Err command_refuse_idle(const char *name);
+
+/** options_unknown for a command that reads no study: a key of studies that it has not read is told from one that nobody
+ *  knows. */
+Err command_refuse_study(void);
+
 /** Usage of one command with its keys, or the list of all where command is NULL. Needs no MPI, as cmd_help and a cmd_keys
  *  without study file do, so that it works where programs may not start it. */
 void help_print(const Command *command);
+
+/** What `word`, a key or a section in any spelling, means in a command, NULL: in a study file. False: there is none. */
+bool help_print_key(const Command *command, const char *word);
 
 /** Whether keys was given a study file, whose values it then tells. */
 bool keys_of_file(int argc, char **argv);

@@ -80,7 +80,7 @@ Err cmd_discover(int argc, char **argv, int *code) {
     if (kind < 0) return err_user("equiscale discover: want gaussian or sum");
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(&o, discover_keys, DISCOVER_KEYS));
-    TRY(options_unknown());
+    TRY(command_refuse_study());
     o.kind = (DiscoverKind)kind;
     if (o.rank > o.parameters)
         return err_user("rank = %lld: want at most parameters = %lld", (long long)o.rank, (long long)o.parameters);

@@ -26,7 +26,7 @@ Err cmd_export(int argc, char **argv, int *code) {
         return err_user("equiscale export: want a results file, such as runs/quick/results.h5");
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(folder, export_keys, EXPORT_KEYS));
-    TRY(options_unknown());
+    TRY(command_refuse_study());
     Err err = comm_rank(comm_world()) == 0 ? export_csv(argv[1], folder) : ERR_NONE;
     return comm_agree(comm_world(), err);
 }

@@ -62,7 +62,7 @@ static Err fit_arguments(const char **file, int files, int argc, char **argv) {
     FitOptions options;
     TRY(options_load(NULL, argc, argv));
     TRY(options_read(&options, fit_keys, n_fit_keys));
-    TRY(options_unknown());
+    TRY(command_refuse_study());
     if (!files)
         return err_user("equiscale fit: want results.h5 or CSV files, with -key value pairs before or after them");
     return fit_files(files, file, &options);

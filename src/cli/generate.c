@@ -10,8 +10,7 @@ Err cmd_generate(int argc, char **argv, int *code) {
     TRY(file ? study_load(argc, argv) : options_load(NULL, argc, argv));
     DataOptions options;
     TRY(options_read(&options, data_keys, n_data_keys));
-    TRY(study_options_ignore());
-    TRY(options_unknown());
+    TRY(command_refuse_study());
     TRY(data_check(&options));
     return data_generate(&options, comm_world());
 }

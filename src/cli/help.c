@@ -78,13 +78,28 @@ static int groups_of(KeyTable groups[GROUPS], const Command *command) {
     return n;
 }
 
+/* Every table that a study file may fill. */
+static int study_groups(KeyTable groups[GROUPS], const StudyOptions *study, const FitOptions *fit,
+                        const DesignOptions *design) {
+    int n = study_key_tables(groups, study);
+    groups[n++] = (KeyTable){fit_keys, study_fit_keys(), fit};
+    groups[n++] = (KeyTable){design_keys, n_design_keys, design};
+    return n;
+}
+
+static bool is_idle(const Command *command, const char *key) {
+    const char *const *idle = command->idle;
+    while (idle && *idle && strcmp(*idle, key)) idle++;
+    return idle && *idle;
+}
+
 void help_print(const Command *command) {
     if (!command) {
         log_text("Usage: equiscale COMMAND [FILE] [-key value ...]\n\nCommands:");
         for (int i = 0; i < n_commands; i++) log_text("  %-10s%s", commands[i].name, commands[i].does);
         log_text(
             "\nOptions:\n"
-            "  -h, --help  usage and keys of a command: equiscale run -h\n"
+            "  -h, --help  usage and keys of a command: equiscale run -h; of a key: equiscale help train.batch\n"
             "  --version   version, commit, compiler\n"
             "  -quiet      nothing on standard output; errors are still told\n"
             "\nKeys: -train_batch 8, --train_batch 8, -train.batch 8 and -train_batch=8 are `train: {batch: 8}` of "
@@ -98,39 +113,45 @@ void help_print(const Command *command) {
     log_text("Usage: equiscale %s %s\n\n%s", command->name, command->arguments, command->does);
     if (n) log_text("\nKeys:");
     for (int g = 0; g < n; g++)
-        for (int k = 0; k < groups[g].n; k++) print_key(&groups[g].specs[k], true);
+        for (int k = 0; k < groups[g].n; k++)
+            if (!is_idle(command, groups[g].specs[k].key)) print_key(&groups[g].specs[k], true);
+}
+
+bool help_print_key(const Command *command, const char *word) {
+    KeyTable groups[GROUPS];
+    int n = command ? groups_of(groups, command) : study_groups(groups, NULL, NULL, NULL);
+    bool found = false;
+    for (int g = 0; g < n; g++)
+        for (int k = 0; k < groups[g].n; k++) {
+            if (!options_named(groups[g].specs[k].key, word)) continue;
+            print_key(&groups[g].specs[k], command != NULL);
+            found = true;
+        }
+    return found;
 }
 
 Err cmd_help(int argc, char **argv, int *code) {
     (void)code;
     const Command *command = argc > 1 ? command_find(argv[1]) : NULL;
-    if (argc > 1 && !command) return err_user("equiscale help %s: want a command of `equiscale help`", argv[1]);
+    if (argc > 1 && !command) {
+        if (help_print_key(NULL, argv[1])) return ERR_NONE;
+        return err_user("equiscale help %s: want a command of `equiscale help`, or a key of `equiscale keys`", argv[1]);
+    }
+    if (argc > 2) {
+        if (help_print_key(command, argv[2])) return ERR_NONE;
+        return err_user("equiscale help %s %s: want a key that `equiscale %s -h` lists", argv[1], argv[2], argv[1]);
+    }
     help_print(command);
     return ERR_NONE;
 }
 
 /* ---- keys: all, a section, one, or those of a study with its values. ---- */
 
-/* Every table that a study file may fill. */
-static int study_groups(KeyTable groups[GROUPS], const StudyOptions *study, const FitOptions *fit,
-                        const DesignOptions *design) {
-    int n = study_key_tables(groups, study);
-    groups[n++] = (KeyTable){fit_keys, study_fit_keys(), fit};
-    groups[n++] = (KeyTable){design_keys, n_design_keys, design};
-    return n;
-}
-
-/* Whether the key is the one asked for, or of that section. */
-static bool wanted(const char *key, const char *want) {
-    size_t n = strlen(want);
-    return !strncmp(key, want, n) && (key[n] == 0 || key[n] == '.');
-}
-
 static int count_wanted(const char *want) {
     KeyTable groups[GROUPS];
     int n = study_groups(groups, NULL, NULL, NULL), count = 0;
     for (int g = 0; g < n; g++)
-        for (int k = 0; k < groups[g].n; k++) count += wanted(groups[g].specs[k].key, want);
+        for (int k = 0; k < groups[g].n; k++) count += options_named(groups[g].specs[k].key, want);
     return count;
 }
 
@@ -153,7 +174,7 @@ static Err print_keys(const KeyTable *groups, int n, const char *want, const cha
     for (int g = 0; g < n; g++)
         for (int k = 0; k < groups[g].n; k++) {
             const KeySpec *s = &groups[g].specs[k];
-            if (*want && !wanted(s->key, want)) continue;
+            if (*want && !options_named(s->key, want)) continue;
             if (groups[g].filled)
                 print_value(s, groups[g].filled);
             else
@@ -180,10 +201,10 @@ Err cmd_keys(int argc, char **argv, int *code) {
         int n = study_groups(groups, &study, &fit, &design);
         return print_keys(groups, n, "", json);
     }
-    bool named = argc > 1 && argv[1][0] != '-';
+    bool named = argc > 1 && (argv[1][0] != '-' || count_wanted(argv[1]));
     TRY(options_load(NULL, argc - named, argv + named));
     TRY(options_read(json, keys_keys, KEYS_KEYS));
-    TRY(options_unknown());
+    TRY(command_refuse_study());
     int n = study_groups(groups, NULL, NULL, NULL);
     if (named && !count_wanted(argv[1]))
         return err_user("equiscale keys %s: want a key or a section that `equiscale keys` lists, or a study file; the "

@@ -5,23 +5,30 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "bench.h"
+#include "infer/design.h"
+#include "infer/fit_options.h"
 #include "la/gemm.h"
 #include "par/comm.h"
+#include "study/open.h"
 #include "study/provenance.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* What decides only how cells are trained and what is done with them then. */
+static const char *const training[] = {"run.checkpoint", "run.limit",          "run.say", "run.watchdog",
+                                       "study.fit",      "study.keep_weights", NULL};
+
 const Command commands[] = {
     {"plan", cmd_plan, "STUDY.yaml [-key value ...]",
      "every cell: N, D, FLOP, memory, layout, expected time, here or on a machine that is described",
-     USES_STUDY | USES_DATA | USES_DESIGN, plan_keys, PLAN_KEYS},
+     USES_STUDY | USES_DATA | USES_DESIGN, plan_keys, PLAN_KEYS, training},
     {"run", cmd_run, "STUDY.yaml [-key value ...]",
      "make the data if absent, train what is left, gather, fit; safe to repeat",
      USES_STUDY | USES_DATA | USES_FIT | TAKES_RANKS, run_keys, RUN_KEYS},
     {"status", cmd_status, "STUDY.yaml [-key value ...]", "what has become of every cell", USES_STUDY | USES_DATA,
-     plan_keys, STATUS_KEYS},
+     plan_keys, STATUS_KEYS, training},
     {"generate", cmd_generate, "[STUDY.yaml] [-data_KEY value ...]",
      "simulate the trajectories of a study into data.path", USES_DATA | TAKES_RANKS, NULL, 0},
     {"fit", cmd_fit, "FILE... [-key value ...]",
@@ -37,7 +44,7 @@ const Command commands[] = {
     {"keys", cmd_keys, "[KEY | SECTION | STUDY.yaml] [-key value ...]",
      "keys of a study file: meaning, unit, range, default; of a study: values and where they come from", 0, keys_keys,
      KEYS_KEYS},
-    {"help", cmd_help, "[COMMAND]", "this list, or what a command takes", 0, NULL, 0},
+    {"help", cmd_help, "[COMMAND | KEY]", "this list, what a command takes, or what a key means", 0, NULL, 0},
 };
 const int n_commands = sizeof commands / sizeof *commands;
 
@@ -47,10 +54,30 @@ const Command *command_find(const char *name) {
     return NULL;
 }
 
-/* What may stand anywhere on the command line; `-json -` makes standard output the file. */
+Err command_refuse_idle(const char *name) {
+    const char *const *idle = command_find(name)->idle;
+    for (int i = 0; idle && idle[i]; i++) TRY(options_refuse(idle[i], "this command trains nothing"));
+    return ERR_NONE;
+}
+
+Err command_refuse_study(void) {
+    TRY(study_options_ignore());
+    TRY(options_ignore(fit_keys, study_fit_keys()));
+    TRY(options_ignore(design_keys, n_design_keys));
+    return options_unknown();
+}
+
+/* What may stand anywhere on the command line. */
 typedef struct Switches {
     bool help, version, quiet;
+    const char *key; /* that stands before -h, without a value: -train_batch -h; NULL: none */
 } Switches;
+
+/* `-json -` and `-json=-` make standard output the file, and nothing else may be said there. */
+static bool is_json_output(const char *before, const char *word) {
+    if (!strcmp(word, "-json=-") || !strcmp(word, "--json=-")) return true;
+    return (!strcmp(before, "-json") || !strcmp(before, "--json")) && !strcmp(word, "-");
+}
 
 /* Takes the switches out of the arguments. */
 static Switches switches_take(int *argc, char **argv) {
@@ -61,8 +88,8 @@ static Switches switches_take(int *argc, char **argv) {
         bool help = !strcmp(word, "-h") || !strcmp(word, "-help") || !strcmp(word, "--help");
         bool version = !strcmp(word, "-version") || !strcmp(word, "--version");
         bool quiet = !strcmp(word, "-quiet") || !strcmp(word, "--quiet");
-        if (i > 0 && (!strcmp(argv[i - 1], "-json") || !strcmp(argv[i - 1], "--json")) && !strcmp(word, "-"))
-            s.quiet = true;
+        if (i > 0 && is_json_output(argv[i - 1], word)) s.quiet = true;
+        if (help && kept > 2 && argv[kept - 1][0] == '-') s.key = argv[kept - 1];
         s.help |= help;
         s.version |= version;
         s.quiet |= quiet;
@@ -97,7 +124,8 @@ static Err dispatch(int argc, char **argv, Switches s, int *code) {
         return ERR_NONE;
     }
     if (argc > 1 && !command) return err_user("equiscale: unknown command %s: want one of `equiscale help`", argv[1]);
-    if (s.help || !command) help_print(command);
+    bool of_key = s.help && s.key && help_print_key(command, s.key);
+    if ((s.help && !of_key) || !command) help_print(command);
     if (s.help) return ERR_NONE;
     if (!command) return err_user("equiscale: want a command of the list above");
     if (command->uses & TAKES_RANKS && comm_size(comm_world()) == 1 && comm_launched() > 1)

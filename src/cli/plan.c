@@ -87,6 +87,7 @@ Err cmd_plan(int argc, char **argv, int *code) {
     Study s;
     StudyPlan p;
     TRY(study_load(argc, argv));
+    TRY(command_refuse_idle(argv[0]));
     TRY(options_read(&options, plan_keys, PLAN_KEYS));
     TRY(options_read(&design, design_keys, n_design_keys));
     if (*options.machine && !options.ranks)

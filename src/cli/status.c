@@ -38,6 +38,7 @@ Err cmd_status(int argc, char **argv, int *code) {
     int count[CELL_STATES] = {0};
     char json[OPTION_TEXT];
     TRY(study_load(argc, argv));
+    TRY(command_refuse_idle(argv[0]));
     TRY(options_read(json, plan_keys, STATUS_KEYS));
     TRY(study_open(&s, false));
     Err err = grid_scan(&s.grid, &s.options, comm_world(), false);

@@ -38,10 +38,22 @@ static int n_asked;
 
 /* ---- What was given. ---- */
 
+/* `.` and `_` are one letter. */
+static bool letter_same(char a, char b) {
+    return a == b || (strchr("._", a) && strchr("._", b));
+}
+
 bool entry_same(const char *a, const char *b) {
     for (; *a && *b; a++, b++)
-        if (*a != *b && !(strchr("._", *a) && strchr("._", *b))) return false;
+        if (!letter_same(*a, *b)) return false;
     return *a == *b;
+}
+
+bool options_named(const char *key, const char *word) {
+    const char *name = word + strspn(word, "-");
+    size_t n = 0;
+    while (name[n] && key[n] && letter_same(name[n], key[n])) n++;
+    return n && !name[n] && (!key[n] || key[n] == '.');
 }
 
 static const char *keep(const char *text) {
@@ -158,8 +170,7 @@ static int distance(const char *a, const char *b) {
         int diagonal = row[0];
         row[0] = i;
         for (int j = 1; j <= columns; j++) {
-            char x[2] = {a[i - 1], 0}, y[2] = {b[j - 1], 0};
-            int change = diagonal + !entry_same(x, y);
+            int change = diagonal + !letter_same(a[i - 1], b[j - 1]);
             diagonal = row[j];
             row[j] = least(change, least(row[j], row[j - 1]) + 1);
         }
@@ -177,6 +188,12 @@ const char *options_nearest(const char *key, const KeyTable *tables, int n) {
             least_far = least(far, least_far);
         }
     return best;
+}
+
+Err options_refuse(const char *key, const char *reason) {
+    const Entry *last = find(key, false, USE_NONE);
+    if (!last || last->line) return ERR_NONE;
+    return err_user("command line: key %s has no effect: %s", key, reason);
 }
 
 Err options_unknown(void) {
@@ -222,6 +239,7 @@ Err options_read(void *out, const KeySpec *specs, int n) {
 }
 
 Err options_ignore(const KeySpec *specs, int n) {
+    remember(specs, n);
     static WordList any; /* the largest of all kinds */
     for (int i = 0; i < n; i++) TRY(read_one(&any, &specs[i], USE_IGNORED));
     return ERR_NONE;

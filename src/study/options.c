@@ -81,6 +81,11 @@ enum { SIZE_KEYS = 9, ARM_KEYS = 8, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + AR
 static KeySpec made[MADE_KEYS];
 static char names[MADE_KEYS][64], arm_names[512], measure_names[512];
 static int n_made;
+/* Whom a made key serves; neither: every study. */
+static struct {
+    const ModelKind *kind;
+    const Arm *arm;
+} serves[MADE_KEYS];
 
 static void make_key(const char *owner, const char *key, KeyType type, size_t offset, const char *fallback, double lo,
                      double hi, const char *choices, const char *unit, const char *help) {
@@ -108,12 +113,14 @@ static void make_keys(void) {
               model_kinds[k]->name);
         for (int i = 0; i < model_kinds[k]->n_size_keys; i++) {
             const KeySpec *size = &model_kinds[k]->size_keys[i];
+            serves[n_made].kind = model_kinds[k];
             make_key(model_kinds[k]->name, size->key, size->type, at + size->offset, size->fallback, size->lo, size->hi,
                      size->choices, size->unit, size->help);
         }
     }
     for (int a = 0; a < n_arms; a++) {
         size_t at = offsetof(StudyOptions, rates) + (size_t)a * sizeof(RateOptions);
+        for (int i = 0; i < ARM_KEYS; i++) serves[n_made + i].arm = &arms[a];
         make_key(arms[a].name, "lr", KEY_REALS, at + offsetof(RateOptions, lr), arms[a].lr, 1e-12, 1e12, NULL, "1",
                  "peak learning rate at N = 1e5; several are swept");
         make_key(arms[a].name, "lr_exponent", KEY_REAL, at + offsetof(RateOptions, lr_exponent), arms[a].lr_exponent,
@@ -306,6 +313,45 @@ static Err check_together(const StudyOptions *o) {
     return check_twice(o);
 }
 
+/* Whether an arm of the study is this one, or has this model or this procedure; NULL: which nothing has. */
+static bool has_arm(const StudyOptions *o, const Arm *arm, const ModelKind *kind, const Procedure *procedure) {
+    bool found = false;
+    for (int i = 0; i < o->arms.n; i++) {
+        const Arm *a = arm_find(o->arms.at[i]);
+        found |= a == arm || a->kind == kind || a->procedure == procedure;
+    }
+    return found;
+}
+
+static bool has_measure(const StudyOptions *o, const Measure *measure) {
+    bool found = false;
+    for (int i = 0; i < o->chosen.n; i++) found |= o->chosen.at[i].measure == measure;
+    return found;
+}
+
+static Err refuse_all(const KeySpec *specs, int n, const char *reason) {
+    for (int k = 0; k < n; k++) TRY(options_refuse(specs[k].key, reason));
+    return ERR_NONE;
+}
+
+/* A file may keep keys of arms and measurements that are not in the study; who gives one on the command line expects
+ * something of it. */
+static Err check_effects(const StudyOptions *o) {
+    const char *no_arm = "want an arm in study.arms that uses it";
+    for (int i = 0; i < n_made; i++) {
+        bool served = (!serves[i].arm && !serves[i].kind) || has_arm(o, serves[i].arm, serves[i].kind, NULL);
+        if (!served) TRY(options_refuse(made[i].key, no_arm));
+    }
+    for (int p = 0; p < n_procedures; p++) {
+        const Procedure *procedure = procedures[p];
+        if (!has_arm(o, NULL, NULL, procedure)) TRY(refuse_all(procedure->keys, procedure->n_keys, no_arm));
+    }
+    for (int m = 0; m < n_measures; m++)
+        if (!has_measure(o, measures[m]))
+            TRY(refuse_all(measures[m]->keys, measures[m]->n_keys, "want its measurement in study.measures"));
+    return ERR_NONE;
+}
+
 Err study_options_read(StudyOptions *out) {
     Part parts[STUDY_TABLES];
     int n = parts_of(parts);
@@ -316,6 +362,7 @@ Err study_options_read(StudyOptions *out) {
     if (out->dp && !out->tp) out->tp = 1;
     if (out->tp && !out->dp) out->dp = 1;
     TRY(study_measures(out));
+    TRY(check_effects(out));
     return check_together(out);
 }
 
