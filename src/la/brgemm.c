@@ -39,6 +39,33 @@ static inline int64_t next_piece(Cut *cut) {
     return cut->size + (cut->longer-- > 0);
 }
 
+/* The register tiles of a product of m rows and n columns, one after the other. */
+typedef struct Walk {
+    int64_t i, rows, j, vecs,
+        last; /* of this tile: first row, rows; first column, vectors, columns in the last vector */
+    int64_t m, n;
+    Cut down, along;
+} Walk;
+
+static inline Walk walk_over(int64_t m, int64_t n) {
+    return (Walk){.m = n > 0 ? m : 0, .n = n, .j = n, .down = cut_evenly(m, ROWS)};
+}
+
+static inline bool next_tile(Walk *w) {
+    w->j += w->vecs * LANES;
+    if (w->j >= w->n) {
+        w->i += w->rows;
+        if (w->i == w->m) return false;
+        w->rows = next_piece(&w->down);
+        w->along = cut_evenly((w->n + LANES - 1) / LANES, widest[w->rows - 1]);
+        w->j = 0;
+    }
+    w->vecs = next_piece(&w->along);
+    int64_t left = w->n - w->j - (w->vecs - 1) * LANES;
+    w->last = left < LANES ? left : LANES;
+    return true;
+}
+
 /* The vectors of a row of a tile; of the last one the lanes of `mask`. Whole vectors are stored whole: the next product may
  * load them while they are on their way to the cache, which it may not where there is a mask. */
 INLINE void store_row(real *c, const Vec *v, int vecs, Mask mask) {
@@ -127,17 +154,9 @@ EACH_TILE(TILE)
     static Tile *const tiles[ROWS][VECS] = {EACH_TILE(ENTRY)};
 
 void brgemm(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias, real beta) {
-    int64_t vectors = (n + LANES - 1) / LANES, k = 0;
-    Cut down = cut_evenly(m, ROWS);
-    for (int64_t i = 0, rows; i < m; i += rows) {
-        rows = next_piece(&down);
-        Cut along = cut_evenly(vectors, widest[rows - 1]);
-        for (int64_t j = 0, vecs; j < vectors; j += vecs) {
-            vecs = next_piece(&along);
-            int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
-            tiles[rows - 1][vecs - 1](c + i * ldc + j * LANES, ldc, last, terms, n_terms, i, j * LANES, bias, beta);
-        }
-    }
+    int64_t k = 0;
+    for (Walk w = walk_over(m, n); next_tile(&w);)
+        tiles[w.rows - 1][w.vecs - 1](c + w.i * ldc + w.j, ldc, w.last, terms, n_terms, w.i, w.j, bias, beta);
     for (int t = 0; t < n_terms; t++) k += terms[t].k;
     flops_add(2 * m * n * k);
 }
@@ -247,17 +266,8 @@ EACH_TILE(ROWS_TILE)
 
 void brgemm_rows(real *const *c, real *const *a, int64_t m, int64_t first, const real *b, int64_t ldb, int64_t n,
                  int64_t k, real beta) {
-    int64_t vectors = (n + LANES - 1) / LANES;
-    Cut down = cut_evenly(m, ROWS);
-    for (int64_t i = 0, rows; i < m; i += rows) {
-        rows = next_piece(&down);
-        Cut along = cut_evenly(vectors, widest[rows - 1]);
-        for (int64_t j = 0, vecs; j < vectors; j += vecs) {
-            vecs = next_piece(&along);
-            int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
-            rows_tiles[rows - 1][vecs - 1](c + i, a + i, first, j * LANES, last, b + j * LANES, ldb, k, beta);
-        }
-    }
+    for (Walk w = walk_over(m, n); next_tile(&w);)
+        rows_tiles[w.rows - 1][w.vecs - 1](c + w.i, a + w.i, first, w.j, w.last, b + w.j, ldb, k, beta);
     flops_add(2 * m * n * k);
 }
 
@@ -290,17 +300,8 @@ EACH_TILE(OUTER_TILE)
 
 void brgemm_outer(real *c, int64_t ldc, int64_t m, int64_t n, real *const *a, real *const *b, int64_t first,
                   int64_t k) {
-    int64_t vectors = (n + LANES - 1) / LANES;
-    Cut down = cut_evenly(m, ROWS);
-    for (int64_t i = 0, rows; i < m; i += rows) {
-        rows = next_piece(&down);
-        Cut along = cut_evenly(vectors, widest[rows - 1]);
-        for (int64_t j = 0, vecs; j < vectors; j += vecs) {
-            vecs = next_piece(&along);
-            int64_t end = (j + vecs) * LANES, last = end > n ? n - (end - LANES) : LANES;
-            outer_tiles[rows - 1][vecs - 1](c + i * ldc + j * LANES, ldc, last, a, first + i, b, first + j * LANES, k);
-        }
-    }
+    for (Walk w = walk_over(m, n); next_tile(&w);)
+        outer_tiles[w.rows - 1][w.vecs - 1](c + w.i * ldc + w.j, ldc, w.last, a, first + w.i, b, first + w.j, k);
     flops_add(2 * m * n * k);
 }
 
