@@ -15,67 +15,50 @@ static const double dual_sign[PGA] = {1, -1, 1, -1, 1, 1, -1, 1, 1, -1, 1, -1, 1
 
 #define EACH(i) for (int i = 0; i < PGA; i++)
 
-/* One vector of products at a time. Planes are often a multiple of 4096 bytes apart and share a set of the first-level
- * cache, so each is touched once: x, y and dout are copied to the stack, from where they are operands in memory, while
- * 16 sums stay in registers. The barrier keeps the compiler from loading the operands into registers too, and spilling.
- */
-#if defined(__GNUC__)
-#define BARRIER __asm__ volatile("" : : "r"(x), "r"(y), "r"(d) : "memory");
-#else
-#define BARRIER
-#endif
+/* One vector of products at a time, a product of halves after the other (pga_terms.h): eight sums, and eight components of each
+ * factor, stay in registers. */
+#define X_TAKE(i) x[i] = vec_load(x0 + at + (i)*plane);
+#define Y_TAKE(i) y[i] = vec_load(y0 + at + (i)*plane);
+#define D_TAKE(i) d[i] = scale * vec_load(dout + at + (i)*out_plane);
+#define CLEAR(i) sum[i] = (Vec){0};
+#define OUT_PUT(i) vec_store(out + at + (i)*out_plane, scale * sum[i]);
+#define DX_PUT(i) vec_store(dx + at + (i)*plane, sum[i]);
+#define DY_PUT(i) vec_store(dy + at + (i)*plane, sum[i]);
+#define DOT(i) dot += sum[i] * vec_load(dout + at + (i)*out_plane);
+#define OUT_PLUS(o, l, r) sum[o] = vec_fma(x[l], y[r], sum[o]);
+#define OUT_MINUS(o, l, r) sum[o] = vec_fnma(x[l], y[r], sum[o]);
+#define DX_PLUS(o, l, r) sum[l] = vec_fma(d[o], y[r], sum[l]);
+#define DX_MINUS(o, l, r) sum[l] = vec_fnma(d[o], y[r], sum[l]);
+#define DY_PLUS(o, l, r) sum[r] = vec_fma(d[o], x[l], sum[r]);
+#define DY_MINUS(o, l, r) sum[r] = vec_fnma(d[o], x[l], sum[r]);
 
-#define OUT_BEGIN(o)                                                                                                   \
-    {                                                                                                                  \
-        Vec sum = {0};
-#define OUT_PLUS(l, r) sum = vec_fma(a[l], y[r], sum);
-#define OUT_MINUS(l, r) sum = vec_fnma(a[l], y[r], sum);
-#define OUT_END(o)                                                                                                     \
-    vec_store(out + (o)*out_plane, scale * sum);                                                                       \
-    BARRIER                                                                                                            \
-    }
-#define DOT_END(o)                                                                                                     \
-    dot += sum * d[o];                                                                                                 \
-    BARRIER                                                                                                            \
-    }
-#define DX_PLUS(l, r) a[l] = vec_fma(d0, y[r], a[l]);
-#define DX_MINUS(l, r) a[l] = vec_fnma(d0, y[r], a[l]);
-#define DY_PLUS(l, r) a[r] = vec_fma(d0, x[l], a[r]);
-#define DY_MINUS(l, r) a[r] = vec_fnma(d0, x[l], a[r]);
-#define D_BEGIN(o)                                                                                                     \
-    {                                                                                                                  \
-        Vec d0 = scale * d[o];
-#define D_END(o)                                                                                                       \
-    BARRIER                                                                                                            \
-    }
-
-#define LOAD(to, from, stride) EACH(i) to[i] = vec_load((from) + i * (stride))
-
-/* The terms of both products are written once; `scale` multiplies the outputs. */
-#define FORWARD(TERMS, at)                                                                                             \
+/* CLOSED, OPEN: the halves. Each of the sums goes to PUT. */
+#define FORWARD(PRODUCT, CLOSED, OPEN, PUT)                                                                            \
     do {                                                                                                               \
-        Vec a[PGA], x[1], y[PGA], d[1];                                                                                \
-        real *out = out0 + (at);                                                                                       \
-        LOAD(y, y0 + (at), plane);                                                                                     \
-        LOAD(a, x0 + (at), plane);                                                                                     \
-        BARRIER                                                                                                        \
-        TERMS(OUT_BEGIN, OUT_PLUS, OUT_MINUS, OUT_END)                                                                 \
-    } while (0)
-#define BACKWARD(TERMS, at)                                                                                            \
-    do {                                                                                                               \
-        EACH(i) a[i] = (Vec){0};                                                                                       \
-        TERMS(D_BEGIN, DX_PLUS, DX_MINUS, D_END)                                                                       \
-        EACH(i) vec_store(dx + (at) + i * plane, a[i]);                                                                \
-        EACH(i) a[i] = (Vec){0};                                                                                       \
-        TERMS(D_BEGIN, DY_PLUS, DY_MINUS, D_END)                                                                       \
-        EACH(i) vec_store(dy + (at) + i * plane, a[i]);                                                                \
+        Vec x[PGA], y[PGA], sum[PGA];                                                                                  \
+        CLOSED(CLEAR)                                                                                                  \
+        CLOSED(X_TAKE) CLOSED(Y_TAKE) PRODUCT##_CC(OUT_PLUS, OUT_MINUS) CLOSED(PUT) OPEN(CLEAR) OPEN(Y_TAKE)           \
+            PRODUCT##_CO(OUT_PLUS, OUT_MINUS) OPEN(X_TAKE) PRODUCT##_OC(OUT_PLUS, OUT_MINUS) OPEN(PUT)                 \
     } while (0)
 
-void pga_geometric(real *out0, int64_t out_plane, const real *x0, const real *y0, int64_t plane, int64_t rows,
+/* The gradient of the open half comes last: it needs the least. */
+#define BACKWARD(PRODUCT, CLOSED, OPEN)                                                                                \
+    do {                                                                                                               \
+        Vec x[PGA], y[PGA], d[PGA], sum[PGA];                                                                          \
+        CLOSED(CLEAR)                                                                                                  \
+        CLOSED(D_TAKE) CLOSED(Y_TAKE) PRODUCT##_CC(DX_PLUS, DX_MINUS) OPEN(D_TAKE) OPEN(Y_TAKE)                        \
+            PRODUCT##_CO(DX_PLUS, DX_MINUS) CLOSED(DX_PUT) OPEN(CLEAR) PRODUCT##_OC(DX_PLUS, DX_MINUS) OPEN(DX_PUT)    \
+                CLOSED(CLEAR) CLOSED(D_TAKE) CLOSED(X_TAKE) PRODUCT##_CC(DY_PLUS, DY_MINUS) OPEN(D_TAKE) OPEN(X_TAKE)  \
+                    PRODUCT##_OC(DY_PLUS, DY_MINUS) CLOSED(DY_PUT) OPEN(CLEAR) PRODUCT##_CO(DY_PLUS, DY_MINUS)         \
+                        OPEN(DY_PUT)                                                                                   \
+    } while (0)
+
+void pga_geometric(real *out, int64_t out_plane, const real *x0, const real *y0, int64_t plane, int64_t rows,
                    int64_t ld, int64_t n) {
     const real scale = 1;
     for (int64_t row = 0; row < rows; row++)
-        for (int64_t t = row * ld; t < row * ld + n; t += LANES) FORWARD(PGA_GEOMETRIC, t);
+        for (int64_t at = row * ld; at < row * ld + n; at += LANES)
+            FORWARD(PGA_GEOMETRIC, PGA_WITHOUT_E0, PGA_WITH_E0, OUT_PUT);
     flops_add(PGA_GEOMETRIC_FLOPS * rows * n);
 }
 
@@ -83,46 +66,45 @@ void pga_geometric_backward(real *dx, real *dy, const real *dout, int64_t out_pl
                             int64_t plane, int64_t rows, int64_t ld, int64_t n) {
     const real scale = 1;
     for (int64_t row = 0; row < rows; row++)
-        for (int64_t t = row * ld; t < row * ld + n; t += LANES) {
-            Vec a[PGA], x[PGA], y[PGA], d[PGA];
-            LOAD(x, x0 + t, plane);
-            LOAD(y, y0 + t, plane);
-            LOAD(d, dout + t, out_plane);
-            BARRIER
-            BACKWARD(PGA_GEOMETRIC, t);
-        }
+        for (int64_t at = row * ld; at < row * ld + n; at += LANES)
+            BACKWARD(PGA_GEOMETRIC, PGA_WITHOUT_E0, PGA_WITH_E0);
     flops_add(2 * PGA_GEOMETRIC_FLOPS * rows * n);
 }
 
-void pga_join(real *out0, int64_t out_plane, const real *x0, const real *y0, int64_t plane, const real *reference,
+void pga_join(real *out, int64_t out_plane, const real *x0, const real *y0, int64_t plane, const real *reference,
               int64_t rows, int64_t ld, int64_t n) {
     for (int64_t row = 0; row < rows; row++)
         for (int64_t t = 0; t < n; t += LANES) {
+            int64_t at = row * ld + t;
             Vec scale = vec_load(reference + t);
-            FORWARD(PGA_JOIN, row * ld + t);
+            FORWARD(PGA_JOIN, PGA_WITH_E0, PGA_WITHOUT_E0, OUT_PUT);
+        }
+    flops_add(PGA_JOIN_FLOPS * rows * n);
+}
+
+/* Adds the gradient of the join's reference. */
+static void reference_backward(real *dreference, const real *dout, int64_t out_plane, const real *x0, const real *y0,
+                               int64_t plane, int64_t rows, int64_t ld, int64_t n) {
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t t = 0; t < n; t += LANES) {
+            int64_t at = row * ld + t;
+            Vec dot = vec_load(dreference + t);
+            FORWARD(PGA_JOIN, PGA_WITH_E0, PGA_WITHOUT_E0, DOT);
+            vec_store(dreference + t, dot);
         }
     flops_add(PGA_JOIN_FLOPS * rows * n);
 }
 
 void pga_join_backward(real *dx, real *dy, real *dreference, const real *dout, int64_t out_plane, const real *x0,
                        const real *y0, int64_t plane, const real *reference, int64_t rows, int64_t ld, int64_t n) {
+    if (dreference) reference_backward(dreference, dout, out_plane, x0, y0, plane, rows, ld, n);
     for (int64_t row = 0; row < rows; row++)
         for (int64_t t = 0; t < n; t += LANES) {
             int64_t at = row * ld + t;
-            Vec scale = vec_load(reference + t), a[PGA], x[PGA], y[PGA], d[PGA];
-            LOAD(x, x0 + at, plane);
-            LOAD(y, y0 + at, plane);
-            LOAD(d, dout + at, out_plane);
-            BARRIER
-            if (dreference) {
-                Vec dot = vec_load(dreference + t);
-                EACH(i) a[i] = x[i];
-                PGA_JOIN(OUT_BEGIN, OUT_PLUS, OUT_MINUS, DOT_END)
-                vec_store(dreference + t, dot);
-            }
-            BACKWARD(PGA_JOIN, at);
+            Vec scale = vec_load(reference + t);
+            BACKWARD(PGA_JOIN, PGA_WITH_E0, PGA_WITHOUT_E0);
         }
-    flops_add((dreference ? 3 : 2) * PGA_JOIN_FLOPS * rows * n);
+    flops_add(2 * PGA_JOIN_FLOPS * rows * n);
 }
 
 /* Sign of the product of two blades: every basis vector of b passes the later ones of a. */
