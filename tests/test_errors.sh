@@ -35,6 +35,8 @@ study 's/width: \[8\]/width: [[8]]/'
 refuse 1 'bad.yaml:[0-9]+: a list inside a list' run "$here/bad.yaml"
 study 's/transformer\]/transfomer]/'
 refuse 1 'study.arms = transfomer: want one of transformer|transformer_augmented|transformer_canonical|gatr' run "$here/bad.yaml"
+study 's/name: e/name: "e\\nf"/'
+refuse 1 'study.name = e.f: want a plain word' plan "$here/bad.yaml"
 study 's/arms: \[transformer\], //'
 refuse 1 'key study.arms is missing' run "$here/bad.yaml"
 study 's/depth: \[1\]/depth: [1, 2]/'

@@ -15,9 +15,24 @@ refuse 2 'folder: a folder: want a readable study file' run "$here/folder"
 refuse 1 'pipe: a pipe or a device: want a readable study file' plan "$here/pipe"
 refuse 1 'folder: a folder: want an HDF5 file' plan "$here/good.yaml" -data_path "$here/folder"
 refuse 2 'pipe: a pipe or a device: want an HDF5 file' plan "$here/good.yaml" -data_path "$here/pipe"
+ln -s nowhere "$here/link.h5"
+refuse 2 'link.h5: a link that leads nowhere: want a file, or another data.path' run "$here/good.yaml" -data_path "$here/link.h5"
+refuse 1 'data.path is empty: want a file' plan "$here/good.yaml" -data_path ''
 refuse 1 'folder: a folder: want a readable table' fit "$here/folder"
+refuse 1 '/dev/zero:1: a NUL byte: want text' fit /dev/zero
 refuse 1 'pipe: a pipe that nobody writes to: want a readable table' fit "$here/pipe"
 refuse 1 'pipe.h5: a pipe or a device: want an HDF5 file' export "$here/pipe.h5" -csv "$here/csv"
+
+# What would be replaced is no file; what cannot be printed is told.
+refuse 1 'pipe: exists and is not a file: want the name of one' fit "$results" -json "$here/pipe"
+[ -p "$here/pipe" ] || { echo "FAILED: the pipe is gone"; bad=1; }
+mkdir -p "$here/runs/m/cells"
+mkfifo "$here/runs/m/cells/transformer-w8x1h2-t2-n4-r1.running"
+refuse 1 'r1.running: not a file: want it removed' run "$here/good.yaml" -study_name m
+for command in status plan; do
+    launch 1 $command "$here/good.yaml" >/dev/full 2>"$here/err"
+    [ $? = 75 ] && grep -q '^standard output: cannot be written' "$here/err" || { echo "FAILED: $command: $(cat "$here/err")"; bad=1; }
+done
 
 # Study files. What is nested 100,000 deep or named a million times would take minutes to build.
 repeat() { "$python" -c 'import sys; print(sys.argv[1] * int(sys.argv[2]))' "$@"; }

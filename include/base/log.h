@@ -11,6 +11,9 @@ void log_init(bool is_root);
 /** Nothing on standard output from here on. */
 void log_quiet(void);
 
+/** Whether something that was to be printed could not be: a full disk behind standard output. */
+bool log_lost(void);
+
 /** `[   12.3] text`, to standard output, at once. */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

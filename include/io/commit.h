@@ -12,7 +12,8 @@
 
 enum { COMMIT_PATH = 4096 };
 
-/** The temporary name of `path`, different in every process. */
+/** The temporary name of `path`, different in every process. Refused where `path` is something other than a file, a device say:
+ *  it would be replaced. */
 Err commit_name(char temp[COMMIT_PATH], const char *path);
 
 /** Whether there is something of that name. Only "no such file" says no: what may not be looked at is an error. */

@@ -38,6 +38,10 @@ void log_quiet(void) {
     quiet = true;
 }
 
+bool log_lost(void) {
+    return fflush(stdout) != 0 || ferror(stdout);
+}
+
 /* One write a line, so that lines of different ranks do not mix. The root's live line is erased first; other ranks speak
  * while cells are trained, when it may stand there. */
 static void print(bool timed, const char *end, const char *fmt, va_list ap) {

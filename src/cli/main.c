@@ -135,6 +135,15 @@ static Err dispatch(int argc, char **argv, Switches s, int *code) {
     return command->run(argc - 1, argv + 1, code);
 }
 
+/* The answer of a command must not be lost; for those that share work out the output is a log beside what they make. */
+static Err check_output(int argc, char **argv) {
+    const Command *command = argc > 1 ? command_find(argv[1]) : NULL;
+    if ((command && command->uses & TAKES_RANKS) || !log_lost()) return ERR_NONE;
+    Err err = err_user("standard output: cannot be written: want it on a disk that has room");
+    err.code = EXIT_RESUME;
+    return err;
+}
+
 int main(int argc, char **argv) {
     Switches switches = switches_take(&argc, argv);
     bool mpi = needs_mpi(argc, argv, switches), first = !other_rank();
@@ -149,6 +158,7 @@ int main(int argc, char **argv) {
     }
     if (switches.quiet) log_quiet();
     Err err = mpi || first ? dispatch(argc, argv, switches, &code) : ERR_NONE;
+    if (!err.code) err = check_output(argc, argv);
     if (err.code && first) fprintf(stderr, "%s\n", err.text);
     stop_patient(true); /* launchers end the others when one is done: that must not change the exit code */
     if (mpi) comm_stop();

@@ -17,7 +17,7 @@
 
 Err commit_error(const char *path, const char *what) {
     bool users = errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOENT || errno == ENOTDIR ||
-                 errno == ENAMETOOLONG;
+                 errno == EISDIR || errno == ELOOP || errno == ENAMETOOLONG;
     Err err = err_user("%s: %s: %s", path, what, strerror(errno));
     if (!users) err.code = EXIT_RESUME;
     return err;
@@ -59,6 +59,9 @@ int commit_sweep(const char *folder, const char *name) {
 
 Err commit_name(char temp[COMMIT_PATH], const char *path) {
     char host[64] = "";
+    struct stat st;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode))
+        return err_user("%s: exists and is not a file: want the name of one", path);
     gethostname(host, sizeof host - 1);
     int n = snprintf(temp, COMMIT_PATH, "%s" TEMP_MARK "%s.%ld", path, host, (long)getpid());
     return n < COMMIT_PATH - 32 ? ERR_NONE : err_user("%.80s...: want a shorter path", path);

@@ -38,16 +38,18 @@ static Err read_text(Csv *csv) {
     gzFile file = gzdopen(descriptor, "rb");
     CHECK(file, "no memory to unpack %s", csv->path);
     size_t size = 0;
-    int got = 0;
+    int got;
+    bool text = true; /* no NUL byte so far: nothing else need be read to refuse it */
     do {
-        csv->bytes += (size_t)got;
         if (csv->bytes + 1 >= size) {
             size = 2 * size + FIRST_BYTES;
             csv->text = mem_grow(csv->text, size);
         }
         size_t room = size - csv->bytes - 1;
         got = gzread(file, csv->text + csv->bytes, (unsigned)(room < BLOCK ? room : BLOCK));
-    } while (got > 0 && csv->bytes <= TEXT_BYTES);
+        if (got > 0) text = !memchr(csv->text + csv->bytes, 0, (size_t)got);
+        if (got > 0) csv->bytes += (size_t)got;
+    } while (got > 0 && text && csv->bytes <= TEXT_BYTES);
     csv->text[csv->bytes] = 0;
     /* A gzip file that was cut short reads as a shorter text; only the state tells. */
     int state;

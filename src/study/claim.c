@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,28 +23,30 @@ enum { BEAT = 10, STALE = 120 };
 #define MARK_FORMAT                                                                                                    \
     "host = %-63s\npid = %-12lld\nstarted = %-12lld\nheartbeat = %-12lld\nattempts = %-8lld\ndeaths = %-8lld\n"
 #define MARK_SCAN "host = %63s pid = %lld started = %lld heartbeat = %lld attempts = %lld deaths = %lld crash = %lld"
-enum { MARK_BYTES = 512 };
+enum { MARK_BYTES = 512, MOST = 1000000 }; /* bytes of a mark; attempts that nobody makes */
 
 static void host_name(char name[64]) {
     memset(name, 0, 64);
     gethostname(name, 63);
 }
 
-/* Returns false where the file holds no mark. */
+/* Returns false, and zeros, where the file holds no mark, or numbers that no run has written. */
 static bool read_mark(Mark *mark, int fd) {
     char text[MARK_BYTES + 1] = "";
     long long n[6] = {0};
     *mark = (Mark){0};
     if (pread(fd, text, MARK_BYTES, 0) <= 0) return false;
     int read = sscanf(text, MARK_SCAN, mark->host, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5]);
-    if (read < 6) return false;
     mark->pid = n[0];
     mark->started = n[1];
     mark->heartbeat = n[2];
     mark->attempts = n[3];
     mark->deaths = n[4];
     mark->crash = n[5];
-    return true;
+    bool possible = mark->attempts >= 0 && mark->attempts < MOST && mark->deaths >= 0 && mark->deaths < MOST;
+    if (read >= 6 && possible && mark->heartbeat >= 0) return true;
+    *mark = (Mark){0};
+    return false;
 }
 
 static bool write_mark(const Mark *m, int fd) {
@@ -57,7 +60,7 @@ static bool write_mark(const Mark *m, int fd) {
 static bool beats_elsewhere(const Mark *mark) {
     char here[64];
     host_name(here);
-    return strcmp(here, mark->host) != 0 && (int64_t)time(NULL) - mark->heartbeat < STALE;
+    return strcmp(here, mark->host) != 0 && imaxabs((int64_t)time(NULL) - mark->heartbeat) < STALE;
 }
 
 /* Some file systems have no locks: then the process is asked for. */
@@ -68,7 +71,7 @@ static bool lock(int fd, const Mark *mark) {
 }
 
 ClaimState claim_look(Mark *mark, const char *path) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* it may be a pipe */
     if (fd < 0) return CLAIM_NONE;
     bool there = read_mark(mark, fd), held = !lock(fd, mark) || (there && beats_elsewhere(mark));
     close(fd);
@@ -115,6 +118,11 @@ static void hold(Claim *claim) {
 
 /* ---- Taking and giving back. ---- */
 
+static bool is_file(int fd) {
+    struct stat st;
+    return !fstat(fd, &st) && S_ISREG(st.st_mode);
+}
+
 /* Whether the open file is still the one of that name: who held it may have removed it meanwhile. */
 static bool same_file(int fd, const char *path) {
     struct stat open_file, named;
@@ -127,8 +135,12 @@ Err claim_take(bool *taken, Claim *claim, const char *path, bool progress) {
     *taken = false;
     *claim = (Claim){.fd = -1};
     for (;;) {
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
         if (fd < 0) return commit_error(path, "cannot be made");
+        if (!is_file(fd)) {
+            close(fd);
+            return err_user("%s: not a file: want it removed", path);
+        }
         bool there = read_mark(&left, fd);
         if (!lock(fd, &left) || (there && beats_elsewhere(&left))) {
             close(fd);

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static SceneOptions scene_options(const DataOptions *o) {
@@ -80,11 +81,19 @@ static Err check_file(const DataOptions *o) {
     return err;
 }
 
-/* Whether there is a file, which must then be of these options. Collective. */
+/* Whether there is a file, which must then be of these options. On one rank. */
+static Err look_for_file(bool *there, const DataOptions *o) {
+    struct stat link;
+    TRY(commit_exists(there, o->path));
+    if (*there) return check_file(o);
+    if (lstat(o->path, &link)) return ERR_NONE;
+    return err_user("%s: a link that leads nowhere: want a file, or another data.path", o->path);
+}
+
+/* The same. Collective. */
 static Err find_file(bool *there, const DataOptions *o, const Comm *comm) {
     *there = false;
-    Err err = comm_rank(comm) == 0 ? commit_exists(there, o->path) : ERR_NONE;
-    if (*there && !err.code) err = check_file(o);
+    Err err = comm_rank(comm) == 0 ? look_for_file(there, o) : ERR_NONE;
     comm_bcast(comm, there, sizeof *there, 0);
     return comm_agree(comm, err);
 }

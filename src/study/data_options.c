@@ -42,6 +42,7 @@ const KeySpec data_keys[] = {
 const int n_data_keys = sizeof data_keys / sizeof *data_keys;
 
 Err data_check(const DataOptions *o) {
+    if (!*o->path) return err_user("data.path is empty: want a file of trajectories, which may be absent");
     if (WORLD_RATE % o->frame_rate)
         return err_user("data.frame_rate = %lld: want a divisor of %d", (long long)o->frame_rate, WORLD_RATE);
     if (o->bodies_min > o->bodies_max)

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "study/measure.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -288,9 +289,16 @@ static Err check_seeds(const StudyOptions *o, const char *whose, const IntList *
     return err_user("%s: %s.budget_seeds: want one entry, or one for each of study.budgets", options_source(), whose);
 }
 
+/* The name of a folder, and a word in lines of the log. */
+static bool is_plain(const char *name) {
+    for (const char *c = name; *c; c++)
+        if (*c == '/' || iscntrl((unsigned char)*c)) return false;
+    return *name && *name != '.' && strlen(name) < RESULTS_NAME;
+}
+
 static Err check_together(const StudyOptions *o) {
     TRY(data_check(&o->data));
-    if (strchr(o->name, '/') || !*o->name || o->name[0] == '.' || strlen(o->name) >= RESULTS_NAME)
+    if (!is_plain(o->name))
         return err_user("%s: study.name = %s: want a plain word of at most %d letters", options_source(), o->name,
                         RESULTS_NAME - 1);
     if (!o->arms.n) return err_user("%s: study.arms: want at least one of %s", options_source(), arm_names);
