@@ -196,8 +196,8 @@ $(foreach f,$(wildcard src/fit/*_sum.c),$(eval FLAGS_$(f:%.c=%) := -ffast-math))
 # Parsers are fuzzed, not products, whose unrolled kernels take clang a quarter of an hour with all checks in them.
 FLAGS_src/la/brgemm = $(if $(filter fuzz,$(MODE)),-fno-sanitize=all)
 FLAGS_src/nn/attention_narrow = $(FLAGS_src/la/brgemm)
-# It names what only clang may name in files with coverage.
-FLAGS_tests/fuzz/counters = -fno-sanitize=all
+# It names what only clang may name in files with coverage, and runs after every input.
+FLAGS_tests/fuzz/counters = -fno-sanitize=all -O2
 # The commit is compiled into one object only, so that a new commit rebuilds little.
 FLAGS_src/study/provenance = -DEQ_VERSION='"$(VERSION)"' -DEQ_COMMIT='"$(COMMIT)"' -DEQ_FLAGS='"$(strip $(OPT_$(MODE)) $(CFLAGS))"'
 $(B)/obj/src/study/provenance.o: $(B)/commit

@@ -5,8 +5,6 @@
 #include "base/arena.h"
 #include "io/checkpoint.h"
 
-#include <xxhash.h>
-
 /* What training takes of a checkpoint, with one of its tensors. */
 Err fuzz_read(const char *path) {
     enum { NUMBERS = 2 };
@@ -26,19 +24,11 @@ Err fuzz_read(const char *path) {
     return err;
 }
 
-static void seal(uint8_t *data, size_t bytes) {
-    enum { SEAL_BYTES = 512 };
-    if (bytes < SEAL_BYTES) return;
-    memset(data, 0, SEAL_BYTES);
-    snprintf((char *)data, SEAL_BYTES, "equiscale: HDF5 from byte 512 on, of which XXH3 is %016llx\n",
-             (unsigned long long)XXH3_64bits(data + SEAL_BYTES, bytes - SEAL_BYTES));
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     fuzz_answer(fuzz_read(fuzz_file(data, bytes)));
     uint8_t *sealed = mem_alloc(bytes + 1);
     memcpy(sealed, data, bytes);
-    seal(sealed, bytes);
+    if (bytes >= H5_SEAL_BYTES) h5_seal(sealed, bytes);
     const char *path = fuzz_file(sealed, bytes);
     mem_free(sealed);
     fuzz_answer(fuzz_child(path));

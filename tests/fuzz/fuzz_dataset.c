@@ -10,9 +10,10 @@ static Err open_and_read(const char *path) {
     TRY(dataset_open(&dataset, path, comm_self(), 0));
     for (int64_t i = 0; i < dataset_size(dataset); i++) {
         const Trajectory *t = dataset_get(dataset, i);
-        fuzz_want(t->bodies >= 1 && t->bodies <= DATASET_BODIES, "%d bodies", t->bodies);
+        reader_want(t->bodies >= 1 && t->bodies <= DATASET_BODIES, "%d bodies", t->bodies);
         for (int64_t v = 0; v < t->vertices; v++)
-            fuzz_want(t->vertex_body[v] >= 0 && t->vertex_body[v] < t->bodies, "vertex of body %d", t->vertex_body[v]);
+            reader_want(t->vertex_body[v] >= 0 && t->vertex_body[v] < t->bodies, "vertex of body %d",
+                        t->vertex_body[v]);
     }
     dataset_close(dataset);
     return ERR_NONE;

@@ -7,10 +7,10 @@ Err fuzz_read(const char *path) {
     Results results;
     TRY(results_read(&results, path));
     for (int64_t i = 0; i < results.cells; i++)
-        fuzz_want(memchr(results.cell[i].id, 0, RESULTS_ID), "the name of cell %lld has no end", (long long)i);
+        reader_want(memchr(results.cell[i].id, 0, RESULTS_ID), "the name of cell %lld has no end", (long long)i);
     for (int64_t i = 0; i < results.points; i++)
-        fuzz_want(results.curve[i].cell >= 0 && results.curve[i].cell < results.cells, "a point of cell %lld",
-                  (long long)results.curve[i].cell);
+        reader_want(results.curve[i].cell >= 0 && results.curve[i].cell < results.cells, "a point of cell %lld",
+                    (long long)results.curve[i].cell);
     results_free(&results);
     return ERR_NONE;
 }
