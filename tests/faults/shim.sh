@@ -2,19 +2,23 @@
 # Every call on a file goes wrong once: a small study is run with the n-th one failing, for n = 1, 2, 3, ... until a run is
 # left untouched. Wanted: exit code 0, 2 or 75 with at most one line, or the kill that was asked for (75 where it hit a child
 # process); never a signal of its own, never a hang; and afterwards, undisturbed, the numbers to the last bit.
-# shim.sh BUILD_DIR SECONDS [STRIDE]
-# STRIDE: every so manieth call only.
+# shim.sh BUILD_DIR SECONDS [STRIDE [HOW...]]
+# STRIDE: every so manieth call only. HOW: what goes wrong (shim.c); default: each kind.
 set -u
-build=$1 seconds=$2 stride=${3:-1}
+build=$1 seconds=$2 stride=${3:-1} hows=${*:4}
 . tests/faults/lib.sh
-export OMPI_MCA_ess_singleton_isolated=1 # one rank alone starts no daemon; under srun they would all be alone
+# One rank alone starts no daemon (under srun they would all be alone), and asks for no network.
+export OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_pml=ob1 OMPI_MCA_btl=self
 trap 'rm -rf "$here"' EXIT
-end=$((SECONDS + seconds))
 ${CC:-gcc} -std=c11 -D_GNU_SOURCE -O1 -shared -fPIC tests/faults/shim.c -o "$here/shim.so" -ldl || exit 1
+workers=$(nproc)
+# What a worker finds wrong is told of at once, and makes the script fail.
+fail() { echo "FAILED: $*" | tee -a "$here/failed"; }
 
 study_file "$here/whole" 2,3
 timeout 300 "$build/equiscale" run "$here/whole/s.yaml" >"$here/log" 2>&1 || { cat "$here/log"; exit 1; }
 wanted=$(digest "$here/whole")
+end=$((SECONDS + seconds))
 
 one() { # HOW N: 1 where the run was left untouched
     local at=$here/$1-$2 code
@@ -26,27 +30,45 @@ one() { # HOW N: 1 where the run was left untouched
             "$build/equiscale" run "$at/s.yaml" >"$at.out" 2>"$at.err"
         code=$?
     } 2>/dev/null
-    [ -s "$at.log" ] || return 1
-    points=$((points + 1))
+    [ -s "$at.log" ] || { rm -rf "$at"*; return 1; }
+    echo $code >>"$here/$1.codes"
     case $1-$code in
-    KILL-75 | KILL-137 | [EFS]*-0 | [EFS]*-2 | [EFS]*-75) codes[$code]=$((${codes[$code]:-0} + 1)) ;;
+    KILL-75 | KILL-137 | [EFS]*-0 | [EFS]*-2 | [EFS]*-75) ;;
     *) fail "$1 at $(cat "$at.log"): exit code $code: $(tail -n 1 "$at.err")" ;;
     esac
     # MPI-IO speaks for itself too.
     [ "$(grep -vc '^mca_' "$at.err")" -le 1 ] || [ $code = 137 ] || fail "$1 at $(cat "$at.log"): $(cat "$at.err")"
-    finish "$at" || echo "  after $1 at $(cat "$at.log")"
-    rm -rf "$at"*
+    again "$at" || echo "  after $1 at $(cat "$at.log")"
+    [ ! -e "$at/runs/s/results.h5" ] || mv "$at/runs/s/results.h5" "$here/$1/$2.h5"
+    rm -rf "$at" "$at".*
 }
 
-for how in KILL EIO ENOSPC FULL SHORT; do
-    points=0 n=1 codes=()
+work() { # HOW FIRST: this one and each so manieth after it
+    local n=$2
     while [ $SECONDS -lt $end ]; do
-        one $how $n || break
-        n=$((n + stride))
+        one "$1" "$n" || return 0
+        n=$((n + stride * workers))
     done
-    [ $SECONDS -lt $end ] && whole="to the last" || whole="until the time was over"
-    summary=
-    for code in "${!codes[@]}"; do summary="$summary, exit code $code ${codes[$code]} times"; done
-    echo "measured $how: $points calls, 1 to $n by $stride, $whole$summary"
+    touch "$here/$1.late"
+}
+
+# The results of all points of one kind, in one process: they are many.
+compare() { # HOW
+    local file digits
+    for file in "$here/$1"/*.h5; do
+        read -r digits
+        [ "$digits" = "$wanted" ] || fail "$1 at call $(basename "$file" .h5): other numbers than undisturbed"
+    done < <("$python" tests/digest.py "$here/$1"/*.h5)
+}
+
+for how in ${hows:-KILL EIO ENOSPC FULL SHORT}; do
+    mkdir "$here/$how"
+    : >"$here/$how.codes"
+    for worker in $(seq 0 $((workers - 1))); do work "$how" $((1 + worker * stride)) & done
+    wait
+    [ ! -s "$here/$how.codes" ] || compare "$how"
+    [ -e "$here/$how.late" ] && whole="until the time was over" || whole="to the last"
+    echo "measured $how: $(wc -l <"$here/$how.codes") calls, each $stride, $whole;" \
+        "exit code and how often: $(sort -n "$here/$how.codes" | uniq -c | awk '{ printf "%s%s %s", s, $2, $1; s = ", " }')"
 done
-exit $bad
+[ ! -e "$here/failed" ]
