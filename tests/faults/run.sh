@@ -13,7 +13,7 @@ part() { # SHARE COMMAND...: with that many hundredths of the time
 part 5 bash tests/test_hostile.sh "$build"
 part 1 bash tests/faults/space.sh "$build"
 part 44 bash tests/faults/shim.sh "$build" LIMIT
-part 25 bash tests/faults/kills.sh "$build" LIMIT 220
+part 25 bash tests/faults/kills.sh "$build" LIMIT 240
 part 5 bash tests/faults/limit.sh "$build"
 part 20 bash tests/test_slurm.sh "$build" all
 [ $bad = 0 ] && echo "faults: none was lost"
