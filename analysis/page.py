@@ -35,7 +35,7 @@ th, td { padding: 0.2rem 0.35rem; text-align: right; vertical-align: baseline; f
 th { border-bottom: 1.5px solid var(--grey); } td { border-bottom: 1px solid var(--line); }
 th small, td small { color: var(--grey); font-weight: normal; font-size: 0.88em; }
 td { white-space: nowrap; } td.text { white-space: normal; } td.text, th.text { text-align: left; }
-tr.bad td { background: var(--bad); } td sup { line-height: 0; } td .below { display: block; }
+tr.bad { background: var(--bad); } td sup { line-height: 0; } td .below { display: block; }
 i[class^=dot] { display: inline-block; width: 0.7em; height: 0.7em; border-radius: 50%; margin-right: 0.4em;
         print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 pre { background: var(--soft); padding: 0.6rem; font-size: 0.8rem; white-space: pre-wrap; }
