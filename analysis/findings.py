@@ -6,9 +6,13 @@ No sentence is typed that a number can decide.  Exit codes: 0 done, 2 the user m
 import sys
 from pathlib import Path
 
-import numpy as np
+try:
+    import numpy as np
 
-from data import Unusable, interval, number, read_study
+    from data import Unusable, interval, number, read_study
+except ModuleNotFoundError as missing:
+    print(f"{sys.executable}: no module {missing.name}: want a Python with h5py (Debian: python3-h5py)", file=sys.stderr)
+    sys.exit(2)
 
 METHODS = "law", "isoFLOP", "surrogate"
 

@@ -17,6 +17,32 @@ $make info >"$here/info" 2>&1
 grep -q '^compiler .*, by /' "$here/info" || fail "make info: $(cat "$here/info")"
 MPIEXEC="mpiexec --oversubscribe" jobs/local.sh 3 true || fail "options in MPIEXEC"
 
+# A value of config.mk stands, with a command on the command line as before it; where there is one, nothing is installed.
+mkdir "$here/site"
+ln -s "$PWD"/[!b.]* "$here/site/"
+variables="MPICC MPIEXEC PKGS MPI_PKG BLIS_CFLAGS BLIS_LIBS SCALAPACK_LIBS XSMM XSMM_LIBS ARCH CFLAGS LDFLAGS PYTHON PREFIX
+    PRECISION PKG_CONFIG"
+for v in $variables; do echo "$v = site-$v" >>"$here/site/config.mk"; done
+for v in $variables; do
+    grep -qx "$v = site-$v" <(make -s --no-print-directory -C "$here/site" "print-$v" 2>/dev/null) || fail "config.mk's $v"
+done
+(cd "$here/site" && MULTIARCH=nowhere jobs/deps.sh test) || fail "make deps with a config.mk"
+# Without one and without sudo an ordinary user is told what is missing; where nothing is, nothing is asked for.
+mkdir "$here/path"
+for program in bash gcc apt-get; do ln -s "$(command -v $program || echo /bin/true)" "$here/path/"; done
+printf '#!/bin/bash\necho 1000\n' >"$here/path/id"
+chmod +x "$here/path/id"
+PATH=$here/path MULTIARCH=nowhere bash jobs/deps.sh 2>"$here/err"
+[ $? = 2 ] && grep -q 'no sudo is here .*libblis-serial-dev' "$here/err" || fail "deps without sudo: $(cat "$here/err")"
+
+# Libraries under other names.
+mkdir "$here/pc"
+for p in PETSc hdf5 hdf5-mpich mpich; do printf 'Name: %s\nDescription:\nVersion: 1\n' $p >"$here/pc/$p.pc"; done
+grep -qE '= +PETSc hdf5-mpich ode' <(PKG_CONFIG_LIBDIR=$here/pc $make print-PKGS) || fail "PETSc.pc, hdf5-mpich.pc"
+grep -qE '= mpich PETSc' <(PKG_CONFIG_LIBDIR=$here/pc $make MPICC=gcc print-PKGS) || fail "a compiler that is no wrapper"
+rm "$here/pc/hdf5-mpich.pc"
+grep -qE ' PETSc hdf5 ode' <(PKG_CONFIG_LIBDIR=$here/pc $make print-PKGS) || fail "hdf5.pc"
+
 # PETSc with complex or single-precision scalars is refused when compiling; 64-bit indices are as good as others.
 petsc_with() { # FLAG FILE...
     # shellcheck disable=SC2046  # a list of flags
@@ -40,6 +66,14 @@ first=$(stamp B="$here/y" "$here/y/flags")
 stamped=commit
 first=$(stamp B="$here/y" COMMIT=a "$here/y/commit")
 [ "$(stamp B="$here/y" COMMIT=b "$here/y/commit")" != "$first" ] || fail "another commit, the same stamp"
+
+# A file names the compiler that it was compiled by.
+if command -v clang >/dev/null; then
+    OMPI_CC=clang MPICH_CC=clang $make B="$here/clang" "$here/clang/obj/src/study/provenance.o" >"$here/log" 2>&1
+    grep -qi 'clang' "$here/clang/obj/src/study/provenance.o" || fail "no clang in provenance: $(tail -n 1 "$here/log")"
+else
+    echo "skipped: no clang"
+fi
 
 # Installed into a path with a space, within DESTDIR, and used from elsewhere.
 $make install DESTDIR="$here/stage" PREFIX="/opt/a b" >"$here/log" || fail "make install: $(cat "$here/log")"
@@ -82,7 +116,30 @@ else
     echo "skipped: no qemu-x86_64, or no program for AVX"
 fi
 
-# Recipes are read by their own languages.
+# What is cited is what is here.
+grep -qx "version: $(cat VERSION)" CITATION.cff || fail "CITATION.cff has another version"
+grep -q "^## $(cat VERSION)" CHANGELOG.md || fail "CHANGELOG.md has no such version"
+
+# Scripts name the module that an interpreter lacks: none has any without its site's packages.
+for script in $(grep -l '^#!' analysis/*.py analysis/peers/*.py); do
+    [ "$(head -n 1 "$script")" = "#!/usr/bin/env python3" ] || fail "$script: $(head -n 1 "$script")"
+    "${PYTHON:-/usr/bin/python3}" -S "$script" x 2>"$here/err"
+    [ "$(wc -l <"$here/err")" = 1 ] && grep -q 'no module .* (Debian: python3-' "$here/err" || fail "$script: $(tail -n 1 "$here/err")"
+done
+
+# Recipes are read by their own languages; EasyBuild's writes a config.mk that make reads.
+easyconfig=packages/easybuild/equiscale-$(cat VERSION)-foss-2023a.eb
+"${PYTHON:-/usr/bin/python3}" - "$easyconfig" >"$here/before" <<'END' || fail "$easyconfig"
+import sys
+recipe = {}
+exec(open(sys.argv[1]).read(), recipe)
+assert {"easyblock", "name", "version", "homepage", "description", "toolchain", "moduleclass"} <= recipe.keys(), recipe.keys()
+print(recipe["prebuildopts"] + "true")
+END
+mkdir "$here/eb"
+(cd "$here/eb" && bash "$here/before")
+EBROOTBLIS=/x make -s -f "$here/eb/config.mk" --eval 'p:;@echo $(BLIS_CFLAGS) $(BLIS_LIBS)' p |
+    grep -qx -- '-I/x/include/blis -L/x/lib -lblis' || fail "EasyBuild's config.mk"
 for recipe in packages/spack/packages/*/package.py jobs/reframe/*.py; do
     "${PYTHON:-/usr/bin/python3}" -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$recipe" || fail "$recipe"
 done
