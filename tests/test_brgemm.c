@@ -7,7 +7,7 @@
 #include "la/flops.h"
 #include "la/simd.h"
 
-enum { TERMS = 3, MOST = 65, ROW = 80 };
+enum { TERMS = 3, PLANES = 2, MOST = 65, ROW = 80, PLANE = MOST * ROW };
 static const real untouched = 77;
 static const int64_t sizes[] = {1, 2, 3, 5, 6, 7, 17, 65}; /* every height of a tile */
 enum { SIZES = sizeof sizes / sizeof *sizes };
@@ -32,10 +32,10 @@ static double difference(const real *c, const real *want, int64_t m, int64_t n, 
 }
 
 static void compare(int64_t m, int64_t n, int64_t k, bool turned, real beta) {
-    real *a = random_array(TERMS * MOST * MOST, 1), *b = random_array(TERMS * MOST * ROW + LANES, 2),
-         *bias = random_array(MOST, 3), *c = MEM_NEW(real, MOST * ROW), *want = MEM_NEW(real, MOST * ROW);
-    for (int64_t i = 0; i < MOST * ROW; i++) c[i] = want[i] = i % ROW < n ? (real)0.5 : untouched;
-    for (int64_t i = 0; i < TERMS * MOST * ROW; i++)
+    real *a = random_array(TERMS * MOST * MOST, 1), *b = random_array(TERMS * PLANES * PLANE + LANES, 2),
+         *bias = random_array(MOST, 3), *c = MEM_NEW(real, PLANES * PLANE), *want = MEM_NEW(real, PLANES * PLANE);
+    for (int64_t i = 0; i < PLANES * PLANE; i++) c[i] = want[i] = i % ROW < n ? (real)0.5 : untouched;
+    for (int64_t i = 0; i < TERMS * PLANES * PLANE; i++)
         if (i % ROW >= n) b[i] = (real)NAN;
     BrTerm terms[TERMS];
     for (int t = 0; t < TERMS; t++)
@@ -43,14 +43,16 @@ static void compare(int64_t m, int64_t n, int64_t k, bool turned, real beta) {
                             .a = a + t * MOST * MOST,
                             .row = turned ? 1 : MOST,
                             .col = turned ? MOST : 1,
-                            .b = b + t * MOST * ROW,
+                            .b = b + t * PLANES * PLANE,
                             .ldb = ROW,
-                            .k = t == 2 ? 1 : k};
+                            .k = t == 2 ? 1 : k,
+                            .stride = PLANE};
+    const real *start = beta != 0 ? NULL : bias;
     int64_t before = flops_counted();
-    brgemm(c, ROW, m, n, terms, TERMS, beta != 0 ? NULL : bias, beta);
-    EXPECT(flops_counted() - before == 2 * m * n * (2 * k + 1), "count");
-    brgemm_ref(want, ROW, m, n, terms, TERMS, beta != 0 ? NULL : bias, beta);
-    double error = difference(c, want, m, n, ROW);
+    brgemm(c, ROW, PLANE, PLANES, m, n, terms, TERMS, start, beta);
+    EXPECT(flops_counted() - before == 2 * m * n * (2 * k + 1) * PLANES, "count");
+    brgemm_ref(want, ROW, PLANE, PLANES, m, n, terms, TERMS, start, beta);
+    double error = difference(c, want, PLANES * MOST, n, ROW);
     EXPECT(error < 200 * REAL_EPSILON, "%lld %lld %lld: %g", (long long)m, (long long)n, (long long)k, error);
     mem_free(a), mem_free(b), mem_free(bias), mem_free(c), mem_free(want);
 }

@@ -17,7 +17,7 @@ typedef struct EquiLinear {
     int in_mv, in_s, out_mv, out_s;           /* channels of this rank */
     int64_t weight, basis;                    /* first element, and elements between basis maps */
     int64_t s2mv, mv_bias, mv2s, s_bias, s2s; /* first elements of the other tensors; -1: absent */
-    unsigned planes;                          /* output components that anyone reads, as bits; the others are left */
+    unsigned planes; /* output components that anyone reads, as bits, whole groups of equi_linear.c */
 } EquiLinear;
 
 /** How the tensors of a map are cut. Scalar inputs may be whole on every rank while multivector inputs are split: then

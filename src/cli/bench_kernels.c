@@ -86,8 +86,8 @@ static void run_join_backward(const Kernel *k) {
 /* One plane of an equivariant map: its own grade and e0 times another. */
 static void run_brgemm(const Kernel *k) {
     int64_t ld = vec_padded(k->n);
-    BrTerm terms[2] = {{1, k->y, k->m, 1, k->x, ld, k->m}, {1, k->y, k->m, 1, k->x + k->m * ld, ld, k->m}};
-    brgemm(k->z, ld, k->m, k->n, terms, 2, NULL, 0);
+    BrTerm terms[2] = {{1, k->y, k->m, 1, k->x, ld, k->m, 0}, {1, k->y, k->m, 1, k->x + k->m * ld, ld, k->m, 0}};
+    brgemm(k->z, ld, 0, 1, k->m, k->n, terms, 2, NULL, 0);
 }
 
 enum { MOST = 96 };

@@ -81,9 +81,9 @@ INLINE Vec load_column(const real *c, int j, int vecs, Mask mask) {
     return j < vecs - 1 ? vec_load(c + j * LANES) : vec_load_masked(c + j * LANES, mask);
 }
 
-/* `last`: lanes of the last vector that are stored. */
-INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const BrTerm *terms, int n_terms, int64_t i0,
-                 int64_t j0, const real *bias, real beta) {
+/* One plane. `last`: lanes of the last vector that are stored. */
+INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, int plane, const BrTerm *terms, int n_terms,
+                 int64_t i0, int64_t j0, const real *bias, real beta) {
     Vec acc[ROWS][VECS];
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = (Vec){0};
     real scale = 1;
@@ -94,7 +94,7 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const B
             if (t) UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) acc[i][j] *= ratio;
             scale = x->scale;
         }
-        const real *a = x->a + i0 * x->row, *b = x->b + j0;
+        const real *a = x->a + i0 * x->row, *b = x->b + plane * x->stride + j0;
         int64_t row = x->row, col = x->col, ldb = x->ldb;
         for (int64_t k = 0; k < x->k; k++, a += col, b += ldb) {
             Vec v[VECS];
@@ -120,12 +120,13 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, const B
 }
 
 #define TILE(rows, vecs)                                                                                               \
-    static __attribute__((noinline)) void tile_##rows##_##vecs(real *c, int64_t ldc, int64_t last,                     \
-                                                               const BrTerm *terms, int n_terms, int64_t i0,           \
-                                                               int64_t j0, const real *bias, real beta) {              \
-        tile(rows, vecs, c, ldc, last, terms, n_terms, i0, j0, bias, beta);                                            \
+    static __attribute__((noinline)) void tile_##rows##_##vecs(real *c, int64_t ldc, int64_t stride_c, int planes,     \
+                                                               int64_t last, const BrTerm *terms, int n_terms,         \
+                                                               int64_t i0, int64_t j0, const real *bias, real beta) {  \
+        for (int p = 0; p < planes; p++, c += stride_c)                                                                \
+            tile(rows, vecs, c, ldc, last, p, terms, n_terms, i0, j0, bias, beta);                                     \
     }
-typedef void Tile(real *, int64_t, int64_t, const BrTerm *, int, int64_t, int64_t, const real *, real);
+typedef void Tile(real *, int64_t, int64_t, int, int64_t, const BrTerm *, int, int64_t, int64_t, const real *, real);
 
 /* FOR(rows, vecs) for all tiles: as in `widest`. */
 #define UP_TO_3(FOR, rows) FOR(rows, 1) FOR(rows, 2) FOR(rows, 3)
@@ -153,12 +154,14 @@ EACH_TILE(TILE)
 #define ENTRY(rows, vecs) [rows - 1][vecs - 1] = tile_##rows##_##vecs,
     static Tile *const tiles[ROWS][VECS] = {EACH_TILE(ENTRY)};
 
-void brgemm(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias, real beta) {
+void brgemm(real *c, int64_t ldc, int64_t stride_c, int planes, int64_t m, int64_t n, const BrTerm *terms, int n_terms,
+            const real *bias, real beta) {
     int64_t k = 0;
     for (Walk w = walk_over(m, n); next_tile(&w);)
-        tiles[w.rows - 1][w.vecs - 1](c + w.i * ldc + w.j, ldc, w.last, terms, n_terms, w.i, w.j, bias, beta);
+        tiles[w.rows - 1][w.vecs - 1](c + w.i * ldc + w.j, ldc, stride_c, planes, w.last, terms, n_terms, w.i, w.j,
+                                      bias, beta);
     for (int t = 0; t < n_terms; t++) k += terms[t].k;
-    flops_add(2 * m * n * k);
+    flops_add(2 * m * n * k * planes);
 }
 
 /* ahead: fetch the next rows of B, which come from far when they are met for the first time. */
@@ -305,16 +308,18 @@ void brgemm_outer(real *c, int64_t ldc, int64_t m, int64_t n, real *const *a, re
     flops_add(2 * m * n * k);
 }
 
-void brgemm_ref(real *c, int64_t ldc, int64_t m, int64_t n, const BrTerm *terms, int n_terms, const real *bias,
-                real beta) {
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) {
-            double sum = (bias ? (double)bias[i] : 0) + (beta != 0 ? (double)c[i * ldc + j] : 0);
-            for (const BrTerm *x = terms; x < terms + n_terms; x++)
-                for (int64_t k = 0; k < x->k; k++)
-                    sum += (double)x->scale * (double)x->a[i * x->row + k * x->col] * (double)x->b[k * x->ldb + j];
-            c[i * ldc + j] = (real)sum;
-        }
+void brgemm_ref(real *c, int64_t ldc, int64_t stride_c, int planes, int64_t m, int64_t n, const BrTerm *terms,
+                int n_terms, const real *bias, real beta) {
+    for (int p = 0; p < planes; p++, c += stride_c)
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) {
+                double sum = (bias ? (double)bias[i] : 0) + (beta != 0 ? (double)c[i * ldc + j] : 0);
+                for (const BrTerm *x = terms; x < terms + n_terms; x++)
+                    for (int64_t k = 0; k < x->k; k++)
+                        sum += (double)x->scale * (double)x->a[i * x->row + k * x->col] *
+                               (double)x->b[p * x->stride + k * x->ldb + j];
+                c[i * ldc + j] = (real)sum;
+            }
 }
 
 void brgemm_nt_ref(real *c, int64_t ldc, int64_t m, int64_t k, int64_t n, real scale, const real *a, int64_t lda,

@@ -37,8 +37,10 @@ static const double dual_sign[PGA] = {1, -1, 1, -1, 1, 1, -1, 1, 1, -1, 1, -1, 1
     do {                                                                                                               \
         Vec x[PGA], y[PGA], sum[PGA];                                                                                  \
         CLOSED(CLEAR)                                                                                                  \
-        CLOSED(X_TAKE) CLOSED(Y_TAKE) PRODUCT##_CC(OUT_PLUS, OUT_MINUS) CLOSED(PUT) OPEN(CLEAR) OPEN(Y_TAKE)           \
-            PRODUCT##_CO(OUT_PLUS, OUT_MINUS) OPEN(X_TAKE) PRODUCT##_OC(OUT_PLUS, OUT_MINUS) OPEN(PUT)                 \
+        CLOSED(X_TAKE)                                                                                                 \
+        CLOSED(Y_TAKE)                                                                                                 \
+        PRODUCT##_CC(OUT_PLUS, OUT_MINUS) CLOSED(PUT) OPEN(CLEAR) OPEN(Y_TAKE) PRODUCT##_CO(OUT_PLUS, OUT_MINUS)       \
+            OPEN(X_TAKE) PRODUCT##_OC(OUT_PLUS, OUT_MINUS) OPEN(PUT)                                                   \
     } while (0)
 
 /* The gradient of the open half comes last: it needs the least. */
@@ -46,11 +48,12 @@ static const double dual_sign[PGA] = {1, -1, 1, -1, 1, 1, -1, 1, 1, -1, 1, -1, 1
     do {                                                                                                               \
         Vec x[PGA], y[PGA], d[PGA], sum[PGA];                                                                          \
         CLOSED(CLEAR)                                                                                                  \
-        CLOSED(D_TAKE) CLOSED(Y_TAKE) PRODUCT##_CC(DX_PLUS, DX_MINUS) OPEN(D_TAKE) OPEN(Y_TAKE)                        \
-            PRODUCT##_CO(DX_PLUS, DX_MINUS) CLOSED(DX_PUT) OPEN(CLEAR) PRODUCT##_OC(DX_PLUS, DX_MINUS) OPEN(DX_PUT)    \
-                CLOSED(CLEAR) CLOSED(D_TAKE) CLOSED(X_TAKE) PRODUCT##_CC(DY_PLUS, DY_MINUS) OPEN(D_TAKE) OPEN(X_TAKE)  \
-                    PRODUCT##_OC(DY_PLUS, DY_MINUS) CLOSED(DY_PUT) OPEN(CLEAR) PRODUCT##_CO(DY_PLUS, DY_MINUS)         \
-                        OPEN(DY_PUT)                                                                                   \
+        CLOSED(D_TAKE)                                                                                                 \
+        CLOSED(Y_TAKE)                                                                                                 \
+        PRODUCT##_CC(DX_PLUS, DX_MINUS) OPEN(D_TAKE) OPEN(Y_TAKE) PRODUCT##_CO(DX_PLUS, DX_MINUS) CLOSED(DX_PUT)       \
+            OPEN(CLEAR) PRODUCT##_OC(DX_PLUS, DX_MINUS) OPEN(DX_PUT) CLOSED(CLEAR) CLOSED(D_TAKE) CLOSED(X_TAKE)       \
+                PRODUCT##_CC(DY_PLUS, DY_MINUS) OPEN(D_TAKE) OPEN(X_TAKE) PRODUCT##_OC(DY_PLUS, DY_MINUS)              \
+                    CLOSED(DY_PUT) OPEN(CLEAR) PRODUCT##_CO(DY_PLUS, DY_MINUS) OPEN(DY_PUT)                            \
     } while (0)
 
 void pga_geometric(real *out, int64_t out_plane, const real *x0, const real *y0, int64_t plane, int64_t rows,

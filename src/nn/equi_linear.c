@@ -16,11 +16,13 @@ static const struct Basis {
     {15, 15, 1, 1}, {1, 0, 1, 1}, {5, 2, 3, 1.73205080756887729353}, {11, 8, 3, 1.73205080756887729353},
     {15, 14, 1, 1}};
 
-/* The basis maps that write component p: its grade, and what e0 carries there. */
-static const int grade[PGA] = {0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4};
-static const int lift_into[PGA] = {-1, 5, -1, -1, -1, 6, 6, 6, -1, -1, -1, 7, 7, 7, -1, 8};
-/* The basis map by which e0 carries component p away. */
-static const int lift_from[PGA] = {5, -1, 6, 6, 6, -1, -1, -1, 7, 7, 7, -1, -1, -1, 8, -1};
+/* Components that take part in the same basis maps, and so in the same products of channel matrices: that of their grade, that
+ * by which e0 carries others here, and that by which it carries these away; -1: none. */
+enum { GROUPS = 8 };
+static const struct Group {
+    int first, planes, grade, into, away;
+} groups[GROUPS] = {{0, 1, 0, -1, 5}, {1, 1, 1, 5, -1},  {2, 3, 1, -1, 6},  {5, 3, 2, 6, -1},
+                    {8, 3, 2, -1, 7}, {11, 3, 3, 7, -1}, {14, 1, 3, -1, 8}, {15, 1, 4, 8, -1}};
 
 EquiLinear equi_linear_params(ParamTable *table, int block, const EquiAxes *axes, EquiInit init, const char *name) {
     const int storage[3] = {2, 0, 1};
@@ -86,27 +88,29 @@ static const real *tensor(const real *theta, int64_t offset) {
 void equi_linear_forward(Field out, const EquiLinear *map, const real *theta, Field in, Columns at, real beta) {
     const real *weight = theta + map->weight, *s2mv = tensor(theta, map->s2mv), *mv2s = tensor(theta, map->mv2s),
                *s2s = tensor(theta, map->s2s);
-    for (int p = 0; p < PGA; p++) {
-        if (!(map->planes >> p & 1)) continue;
+    for (const struct Group *g = groups; g < groups + GROUPS; g++) {
+        if (!(map->planes >> g->first & 1)) continue;
         BrTerm terms[2];
         int n = 0;
         for (int i = 0; i < 2; i++) {
-            int a = i ? lift_into[p] : grade[p];
+            int a = i ? g->into : g->grade;
             if (a < 0) continue;
-            int from = bases[a].in + p - bases[a].out;
+            int from = bases[a].in + g->first - bases[a].out;
             terms[n++] = (BrTerm){.scale = (real)(1 / bases[a].norm),
                                   .a = weight + a * map->basis,
                                   .row = map->in_mv,
                                   .col = 1,
                                   .b = in.mv + from * in.plane,
                                   .ldb = at.ld,
-                                  .k = map->in_mv};
+                                  .k = map->in_mv,
+                                  .stride = in.plane};
         }
-        if (p == 0 && s2mv)
+        bool scalars = g->first == 0;
+        if (scalars && s2mv)
             terms[n++] =
                 (BrTerm){.scale = 1, .a = s2mv, .row = map->in_s, .col = 1, .b = in.s, .ldb = at.ld, .k = map->in_s};
-        brgemm(out.mv + p * out.plane, at.ld, map->out_mv, at.n, terms, n, p ? NULL : tensor(theta, map->mv_bias),
-               beta);
+        brgemm(out.mv + g->first * out.plane, at.ld, out.plane, g->planes, map->out_mv, at.n, terms, n,
+               scalars ? tensor(theta, map->mv_bias) : NULL, beta);
     }
     if (!map->out_s) return;
     BrTerm terms[2];
@@ -117,37 +121,40 @@ void equi_linear_forward(Field out, const EquiLinear *map, const real *theta, Fi
     if (s2s)
         terms[n++] =
             (BrTerm){.scale = 1, .a = s2s, .row = map->in_s, .col = 1, .b = in.s, .ldb = at.ld, .k = map->in_s};
-    brgemm(out.s, at.ld, map->out_s, at.n, terms, n, tensor(theta, map->s_bias), beta);
+    brgemm(out.s, at.ld, 0, 1, map->out_s, at.n, terms, n, tensor(theta, map->s_bias), beta);
 }
 
 /* Input channels first .. first+m of every map that has so many. */
 static void backward_mv(Field din, int first, int m, const EquiLinear *maps, const Field *dout, int n_maps,
                         const real *theta, Columns at, real beta) {
-    for (int p = 0; p < PGA; p++) {
+    for (const struct Group *g = groups; g < groups + GROUPS; g++) {
         BrTerm terms[3 * MAX_MAPS];
         int n = 0;
         for (int i = 0; i < 3; i++)
             for (const EquiLinear *map = maps; map < maps + n_maps; map++) {
                 if (map->in_mv < first + m) continue;
                 Field d = dout[map - maps];
-                BrTerm term = {.scale = 1, .row = 1, .col = map->in_mv, .ldb = at.ld, .k = map->out_mv};
+                BrTerm term = {
+                    .scale = 1, .row = 1, .col = map->in_mv, .ldb = at.ld, .k = map->out_mv, .stride = d.plane};
                 if (i < 2) {
-                    int a = i ? lift_from[p] : grade[p];
+                    int a = i ? g->away : g->grade;
                     if (a < 0) continue;
-                    int to = bases[a].out + p - bases[a].in;
+                    int to = bases[a].out + g->first - bases[a].in;
                     if (!(map->planes >> to & 1)) continue;
                     term.scale = (real)(1 / bases[a].norm);
                     term.a = theta + map->weight + a * map->basis + first;
                     term.b = d.mv + to * d.plane;
                 } else {
-                    if (p || map->mv2s < 0) continue;
+                    if (g->first || map->mv2s < 0) continue;
                     term.a = theta + map->mv2s + first;
                     term.b = d.s;
                     term.k = map->out_s;
                 }
                 terms[n++] = term;
             }
-        if (n || beta == 0) brgemm(din.mv + p * din.plane + first * at.ld, at.ld, m, at.n, terms, n, NULL, beta);
+        if (n || beta == 0)
+            brgemm(din.mv + g->first * din.plane + first * at.ld, at.ld, din.plane, g->planes, m, at.n, terms, n, NULL,
+                   beta);
     }
 }
 
@@ -175,7 +182,7 @@ void equi_linear_backward_s(real *ds, const EquiLinear *maps, const Field *dout,
         term.a = tensor(theta, map->s2s), term.b = dout[i].s, term.k = map->out_s;
         if (term.a) terms[n++] = term;
     }
-    if (n || beta == 0) brgemm(ds, at.ld, maps[0].in_s, at.n, terms, n, NULL, beta);
+    if (n || beta == 0) brgemm(ds, at.ld, 0, 1, maps[0].in_s, at.n, terms, n, NULL, beta);
 }
 
 static void row_sums(real *sums, const real *x, int64_t rows, Columns at) {
@@ -210,8 +217,8 @@ void equi_linear_backward_weight(real *grad, const EquiLinear *map, Field dout, 
 
 int64_t equi_linear_flops(const EquiLinear *map) {
     int64_t products = 0, in_mv = map->in_mv, in_s = map->in_s;
-    for (int p = 0; p < PGA; p++)
-        if (map->planes >> p & 1) products += 1 + (lift_into[p] >= 0);
+    for (const struct Group *g = groups; g < groups + GROUPS; g++)
+        if (map->planes >> g->first & 1) products += g->planes * (g->into < 0 ? 1 : 2);
     int64_t n = products * map->out_mv * in_mv;
     if (map->s2mv >= 0) n += map->out_mv * in_s;
     if (map->mv2s >= 0) n += map->out_s * in_mv;

@@ -39,20 +39,24 @@ int64_t tiles_columns(const Tiles *tiles) {
     return last->first + last->at.ld;
 }
 
+/* Channels by token, as tensors have them, to tokens by channel, and back: a few channels, many tokens. */
+static void turn_in(real *x, const real *tensor, int channels, const Columns *at) {
+    for (int c = 0; c < channels; c++, x += at->ld)
+        for (int64_t i = 0; i < at->n; i++) x[i] = tensor[i * channels + c];
+}
+
+static void turn_out(real *tensor, const real *x, int channels, const Columns *at) {
+    for (int c = 0; c < channels; c++, x += at->ld)
+        for (int64_t i = 0; i < at->n; i++) tensor[i * channels + c] = x[i];
+}
+
 void tile_from_tensors(Field x, Tensors from, int mv, int s, const Tile *t, int64_t tokens) {
-    for (int p = 0; p < PGA; p++)
-        for (int64_t i = 0; i < t->at.n; i++)
-            for (int c = 0; c < mv; c++)
-                x.mv[p * x.plane + c * t->at.ld + i] = from.mv[(p * tokens + t->token + i) * mv + c];
-    for (int64_t i = 0; i < t->at.n; i++)
-        for (int c = 0; c < s; c++) x.s[c * t->at.ld + i] = from.s[(t->token + i) * s + c];
+    for (int p = 0; p < PGA; p++) turn_in(x.mv + p * x.plane, from.mv + (p * tokens + t->token) * mv, mv, &t->at);
+    turn_in(x.s, from.s + t->token * s, s, &t->at);
 }
 
 void tile_to_tensors(Tensors to, Field x, int mv, int s, const Tile *t, int64_t tokens) {
     for (int p = 0; to.mv && p < PGA; p++)
-        for (int64_t i = 0; i < t->at.n; i++)
-            for (int c = 0; c < mv; c++)
-                to.mv[(p * tokens + t->token + i) * mv + c] = x.mv[p * x.plane + c * t->at.ld + i];
-    for (int64_t i = 0; to.s && i < t->at.n; i++)
-        for (int c = 0; c < s; c++) to.s[(t->token + i) * s + c] = x.s[c * t->at.ld + i];
+        turn_out(to.mv + (p * tokens + t->token) * mv, x.mv + p * x.plane, mv, &t->at);
+    if (to.s) turn_out(to.s + t->token * s, x.s, s, &t->at);
 }
