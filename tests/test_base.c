@@ -29,6 +29,18 @@ static void rng(void) {
     }
     EXPECT(fabs(mean - 0.5) < 0.01 && fabs(var - 1) < 0.04 && low > 0, "mean %g variance %g", mean, var);
     EXPECT(rng_uniform(1, 2, 3) == rng_uniform(1, 2, 3) && rng_uniform(1, 2, 3) != rng_uniform(2, 2, 3), "keyed");
+    enum { MANY = 37 };
+    const uint64_t at = (1ull << 32) - 5; /* elements that outgrow 32 bits on the way */
+    uint64_t first[MANY], second[MANY];
+    int wrong = 0;
+    rng_blocks(first, second, MANY, 7, 2, at);
+    for (uint64_t i = 0; i < MANY; i++) {
+        bool same = rng_unit(first[i]) == rng_uniform(7, 2, at + i);
+        double normal = sqrt(-2 * log(rng_unit(first[i]))) * cos(2 * M_PI * rng_unit(second[i]));
+        same &= rng_scaled(first[i], 1000) == rng_below(7, 2, at + i, 1000);
+        wrong += !same || fabs(normal - rng_normal(7, 2, at + i)) > 1e-12;
+    }
+    EXPECT(wrong == 0, "%d of %d blocks differ from those drawn one by one", wrong, MANY);
     double r[9];
     rng_rotation(r, 1, 1, 5);
     double det =
@@ -48,10 +60,10 @@ static void rng(void) {
     int together[] = {1, 2, 4, 5, 16, 17, 64, 65, RNG_PERMUTED_TOGETHER};
     int32_t to[RNG_PERMUTED_TOGETHER];
     for (size_t k = 0; k < sizeof together / sizeof *together; k++) {
-        int n = together[k], wrong = 0;
+        int n = together[k], elsewhere = 0;
         rng_permute(to, n, n, 3, 4);
-        for (int i = 0; i < n; i++) wrong += to[i] != rng_permuted(i, n, 3, 4);
-        EXPECT(wrong == 0, "%d of %d numbers permuted together land elsewhere", wrong, n);
+        for (int i = 0; i < n; i++) elsewhere += to[i] != rng_permuted(i, n, 3, 4);
+        EXPECT(elsewhere == 0, "%d of %d numbers permuted together land elsewhere", elsewhere, n);
     }
 }
 

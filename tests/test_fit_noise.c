@@ -1,6 +1,7 @@
 // TEST n=2
 /* What runs of a group share: its variance is found without bias whichever objective was minimised, and where there is
  * nothing it is seldom claimed. */
+#include "base/arena.h"
 #include "base/rng.h"
 #include "check.h"
 #include "fit/law.h"
@@ -55,8 +56,50 @@ static void find(double *within, double *between, double *claimed, Objective obj
     *claimed = sum[2];
 }
 
+/* Rows that are drawn many at once have the noise that the definition gives each. */
+static void drawn_together(void) {
+    Table t = table_of(1, 0);
+    for (int k = 0; k < 10; k++) /* more rows than are drawn together */
+        for (int64_t i = 0; i < SIZES * LENGTHS; i++) {
+            Point p = t.at[i];
+            p.loss *= exp(noise * rng_normal(99, (uint64_t)k, (uint64_t)i));
+            table_add(&t, p);
+        }
+    LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
+    LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_HUBER, .delta = 1e-3};
+    LawProblem p = law_problem(&rows, 1, &spec);
+    LawFit fit;
+    law_fit(&fit, &p, LAW_STARTS_FEW, comm_self());
+    Noise residuals = noise_of(&p, &fit, 0, false);
+    double *z = MEM_NEW(double, 2 * rows.n);
+    const uint64_t seed = 5;
+    const int64_t resample = 3;
+    noise_draw(z, z + rows.n, &residuals, &rows, seed, resample, 0);
+    uint64_t rows_of = rng_stream("bootstrap", (uint64_t)resample);
+    uint64_t own = rng_stream("smoothing", (uint64_t)(resample * TABLE_ARMS));
+    double worst = 0;
+    for (int64_t i = 0; i < rows.n; i++) {
+        int64_t element = i;
+        int64_t from = rng_below(seed, rows_of, (uint64_t)element, rows.n);
+        while (!residuals.drawn[from]) {
+            element += rows.n;
+            from = rng_below(seed, rows_of, (uint64_t)element, rows.n);
+        }
+        double smooth = residuals.width * rng_normal(seed, own, (uint64_t)i);
+        double want = residuals.fitted[i] + residuals.shrink * (residuals.unit[from] + smooth);
+        worst = fmax(worst, fabs(z[i] - want));
+        worst = fmax(worst, fabs(log(z[rows.n + i]) - want));
+    }
+    EXPECT(rows.n > 500 && worst < 1e-12, "%lld rows: log losses differ by %g", (long long)rows.n, worst);
+    mem_free(z);
+    noise_free(&residuals);
+    law_rows_free(&rows);
+    table_free(&t);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
+    drawn_together();
     const Objective objective[] = {OBJECTIVE_HUBER, OBJECTIVE_LOG};
     double within, between, claimed;
     for (int k = 0; k < 2; k++) {

@@ -19,6 +19,21 @@ double rng_normal(uint64_t seed, uint64_t stream, uint64_t element);
 /** Uniform integer in [0, n), n >= 1. */
 int64_t rng_below(uint64_t seed, uint64_t stream, uint64_t element, int64_t n);
 
+/** The blocks of elements element .. element + n - 1, in halves of 64 bits: many at once, which vectorises. rng_unit makes of
+ *  the first what rng_uniform gives, rng_scaled what rng_below gives. */
+void rng_blocks(uint64_t *restrict first, uint64_t *restrict second, int64_t n, uint64_t seed, uint64_t stream,
+                uint64_t element);
+
+/** 64 random bits as a number of the open interval (0, 1). */
+static inline double rng_unit(uint64_t bits) {
+    return ((double)(bits >> 11) + 0.5) * 0x1p-53;
+}
+
+/** 64 random bits as an integer in [0, n). */
+static inline int64_t rng_scaled(uint64_t bits, int64_t n) {
+    return (int64_t)((unsigned __int128)bits * (uint64_t)n >> 64);
+}
+
 /** Uniform rotation matrix (row-major 3x3), from a uniform unit quaternion; uses elements 4*element .. 4*element+3. */
 void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element);
 

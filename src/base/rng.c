@@ -18,26 +18,32 @@ static void draw(uint64_t out[2], uint64_t seed, uint64_t stream, uint64_t eleme
     out[1] = (uint64_t)r.v[3] << 32 | r.v[2];
 }
 
-static double unit(uint64_t bits) {
-    return ((double)(bits >> 11) + 0.5) * 0x1p-53;
-}
-
 double rng_uniform(uint64_t seed, uint64_t stream, uint64_t element) {
     uint64_t r[2];
     draw(r, seed, stream, element);
-    return unit(r[0]);
+    return rng_unit(r[0]);
 }
 
 double rng_normal(uint64_t seed, uint64_t stream, uint64_t element) {
     uint64_t r[2];
     draw(r, seed, stream, element);
-    return sqrt(-2 * log(unit(r[0]))) * cos(2 * M_PI * unit(r[1]));
+    return sqrt(-2 * log(rng_unit(r[0]))) * cos(2 * M_PI * rng_unit(r[1]));
+}
+
+void rng_blocks(uint64_t *restrict first, uint64_t *restrict second, int64_t n, uint64_t seed, uint64_t stream,
+                uint64_t element) {
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t r[2];
+        draw(r, seed, stream, element + (uint64_t)i);
+        first[i] = r[0];
+        second[i] = r[1];
+    }
 }
 
 int64_t rng_below(uint64_t seed, uint64_t stream, uint64_t element, int64_t n) {
     uint64_t r[2];
     draw(r, seed, stream, element);
-    return (int64_t)((unsigned __int128)r[0] * (uint64_t)n >> 64);
+    return rng_scaled(r[0], n);
 }
 
 void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element) {

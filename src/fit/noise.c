@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "math/stats.h"
+#include "noise_sum.h"
 
 #include <math.h>
 #include <string.h>
@@ -355,25 +356,50 @@ static double drawn_between(const GroupEffect *e, uint64_t seed, uint64_t stream
     return sqrt(fmax(e->square * e->dof / chi2 - e->within, 0) / e->growth);
 }
 
+/* Rows whose noise is drawn together: their random numbers stay in the first-level cache. */
+enum { TOGETHER = 256 };
+
+typedef struct Draws {
+    uint64_t first[TOGETHER], second[TOGETHER];
+    int64_t from[TOGETHER];  /* whose residual a row takes */
+    double normal[TOGETHER]; /* that smooths it */
+} Draws;
+
+/* Of rows at .. at + n - 1. A residual that is not among the drawn is drawn again, at elements that no row has. */
+static void draw_rows(Draws *d, const Noise *noise, int64_t at, int64_t n, uint64_t seed, uint64_t rows_of,
+                      uint64_t own) {
+    rng_blocks(d->first, d->second, n, seed, rows_of, (uint64_t)at);
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t element = (uint64_t)(at + i);
+        d->from[i] = rng_scaled(d->first[i], noise->n);
+        while (!noise->drawn[d->from[i]]) {
+            element += (uint64_t)noise->n;
+            d->from[i] = rng_below(seed, rows_of, element, noise->n);
+        }
+    }
+    rng_blocks(d->first, d->second, n, seed, own, (uint64_t)at);
+    noise_normals(d->normal, d->first, d->second, n);
+}
+
 void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows, uint64_t seed, int64_t resample,
                 int arm) {
-    uint64_t rows_of = rng_stream("bootstrap", (uint64_t)resample),
-             own = rng_stream("smoothing", (uint64_t)(resample * TABLE_ARMS + arm)),
-             of_group = rng_stream("groups", (uint64_t)(resample * TABLE_ARMS + arm));
-    double between =
-        drawn_between(&noise->effect, seed, rng_stream("groups' scale", (uint64_t)(resample * TABLE_ARMS + arm)));
-    for (int64_t i = 0; i < noise->n; i++) {
-        int64_t from;
-        uint64_t element = (uint64_t)i;
-        do {
-            from = rng_below(seed, rows_of, element, noise->n);
-            element += (uint64_t)noise->n;
-        } while (!noise->drawn[from]);
-        double r = noise->unit[from] + noise->width * rng_normal(seed, own, (uint64_t)i);
-        double shared = between > 0 ? between * rng_normal(seed, of_group, (uint64_t)rows->group[i]) : 0;
-        z[i] = noise->fitted[i] + (noise->shrink * noise->scale[i] * r + shared) / sqrt(rows->k.w[i]);
-        if (loss) loss[i] = exp(z[i]);
+    uint64_t rows_of = rng_stream("bootstrap", (uint64_t)resample);
+    uint64_t of_arm = (uint64_t)(resample * TABLE_ARMS + arm);
+    uint64_t own = rng_stream("smoothing", of_arm);
+    uint64_t of_group = rng_stream("groups", of_arm);
+    double between = drawn_between(&noise->effect, seed, rng_stream("groups' scale", of_arm));
+    Draws d;
+    for (int64_t at = 0; at < noise->n; at += TOGETHER) {
+        int64_t n = noise->n - at < TOGETHER ? noise->n - at : TOGETHER;
+        draw_rows(&d, noise, at, n, seed, rows_of, own);
+        for (int64_t k = 0; k < n; k++) {
+            int64_t i = at + k;
+            double r = noise->unit[d.from[k]] + noise->width * d.normal[k];
+            double shared = between > 0 ? between * rng_normal(seed, of_group, (uint64_t)rows->group[i]) : 0;
+            z[i] = noise->fitted[i] + (noise->shrink * noise->scale[i] * r + shared) / sqrt(rows->k.w[i]);
+        }
     }
+    for (int64_t i = 0; loss && i < noise->n; i++) loss[i] = exp(z[i]);
 }
 
 double noise_uneven(const LawProblem *p, const LawFit *fit, int arm) {
