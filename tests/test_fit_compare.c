@@ -134,7 +134,7 @@ static double rise(const LawProblem *problem, const LawFit *fit, int v, double a
     memcpy(x, fit->x, sizeof x);
     p.lo[v] = p.hi[v] = x[v] = at;
     Minimiser *solver = minimiser_new(p.n, true);
-    double f = law_refine(x, &p, solver);
+    double f = law_refine(x, &p, law_zone(&p, NULL), solver);
     minimiser_free(solver);
     return f - fit->objective;
 }
@@ -263,7 +263,7 @@ static void many_rows(void) {
             double x[LAW_VARIABLES];
             memcpy(x, fit.x, sizeof x);
             w[i] = 0;
-            law_refine(x, &p, solver);
+            law_refine(x, &p, law_zone(&p, NULL), solver);
             w[i] = 1;
             Law law = law_of(&p, x, 0);
             cost_exponents(&a, &b, &law, &cost);

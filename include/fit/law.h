@@ -84,9 +84,14 @@ typedef enum LawStarts { LAW_STARTS_GRID, LAW_STARTS_FEW } LawStarts;
  *  their separate minima; with LAW_STARTS_FEW from those alone. Collective. Cost: about 0.6 ms a start for 240 rows. */
 void law_fit(LawFit *fit, const LawProblem *problem, LawStarts starts, const Comm *comm);
 
-/** From one start, on this rank. Not collective. `solver` has problem->n variables and a Hessian. */
+/** The Huber zone in which a descent from near a minimum begins: ten times delta, or delta itself where the fit `near`
+ *  has so many rows that the minimum of other noise is nearer than that (NULL: nothing is known of the noise). */
+double law_zone(const LawProblem *problem, const LawFit *near);
+
+/** From one start, on this rank, through Huber zones from `zone` down. Not collective. `solver` has problem->n variables
+ *  and a Hessian. Returns the objective. */
 struct Minimiser;
-double law_refine(double *x, const LawProblem *problem, struct Minimiser *solver);
+double law_refine(double *x, const LawProblem *problem, double zone, struct Minimiser *solver);
 
 /** The best of variable projection from 25 pairs of exponents, or 5 of a law of one axis (0.1 to 2, the same for all arms). law (arms). Returns
  *  the objective. Starts spread over the ranks; collective. */

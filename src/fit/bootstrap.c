@@ -57,6 +57,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
         }
     }
     Minimiser *solver = minimiser_new(p.n, true);
+    double zone = law_zone(problem, fit);
     bool on_loss = p.spec.objective == OBJECTIVE_LOSS;
     for (int64_t b = comm_rank(comm); b < resamples; b += comm_size(comm)) {
         double x[LAW_VARIABLES];
@@ -68,7 +69,7 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
             else
                 noise_draw(column[m][0], on_loss ? column[m][1] : NULL, &noise[m], p.source[m], seed, b, m);
         }
-        law_refine(x, &p, solver);
+        law_refine(x, &p, zone, solver);
         for (int m = 0; m < p.arms; m++) out.law[b * p.arms + m] = law_of(&p, x, m);
     }
     minimiser_free(solver);

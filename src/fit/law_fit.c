@@ -132,10 +132,21 @@ static MinOutcome descend(double *x, const LawProblem *problem, Minimiser *solve
     return out;
 }
 
-double law_refine(double *x, const LawProblem *problem, Minimiser *solver) {
-    double widest = problem->spec.objective == OBJECTIVE_HUBER ? 10 * problem->spec.delta : 0;
+double law_zone(const LawProblem *problem, const LawFit *near) {
+    const LawSpec *spec = &problem->spec;
+    if (spec->objective != OBJECTIVE_HUBER) return 0;
+    const double wide = 10 * spec->delta;
+    if (!near) return wide;
+    /* The mean residual, as if all were beyond delta, and how far the law goes when they are drawn anew. */
+    double residual = near->objective / (spec->delta * problem->sum_weight) + 0.5 * spec->delta;
+    double moves = residual * sqrt((double)problem->n / (double)problem->n_rows);
+    const double much = 0.25; /* of the zone */
+    return moves < much * spec->delta ? spec->delta : wide;
+}
+
+double law_refine(double *x, const LawProblem *problem, double zone, Minimiser *solver) {
     minimiser_renew(solver);
-    return refine(x, problem, solver, widest, false).f;
+    return refine(x, problem, solver, zone, false).f;
 }
 
 /* ---- Starts. ---- */

@@ -215,6 +215,7 @@ static void influences(Certificate *out, const LawProblem *problem, const LawFit
     pulls(ranked, problem, fit, arm, cost);
     qsort(ranked, (size_t)n, sizeof *ranked, descending);
     double a0 = exponent_of(&fit->law[arm], cost);
+    double zone = law_zone(problem, fit);
     Minimiser *solver = minimiser_new(p.n, true);
     for (int64_t k = comm_rank(comm); k < tried; k += comm_size(comm)) {
         int64_t i = ranked[k].row;
@@ -222,7 +223,7 @@ static void influences(Certificate *out, const LawProblem *problem, const LawFit
         double x[LAW_VARIABLES], kept = w[i];
         memcpy(x, fit->x, sizeof x);
         w[i] = 0;
-        law_refine(x, &p, solver);
+        law_refine(x, &p, zone, solver);
         w[i] = kept;
         Law law = law_of(&p, x, arm);
         double a = exponent_of(&law, cost);
@@ -257,7 +258,7 @@ static void refit(Certificate *out, const char *what, const LawProblem *p, const
                   int64_t rows, Minimiser *solver) {
     double x[LAW_VARIABLES];
     memcpy(x, fit->x, sizeof x);
-    law_refine(x, p, solver);
+    law_refine(x, p, law_zone(p, NULL), solver);
     Law law = law_of(p, x, arm);
     add_law(out, what, &law, cost, rows);
 }

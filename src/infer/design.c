@@ -223,7 +223,7 @@ Err design_arm(DesignResult *out, DesignDraws draws, const DesignArm *arm, const
         LawProblem problem = law_problem(&some, 1, &spec);
         double x[LAW_VARIABLES];
         memcpy(x, x0, sizeof x);
-        law_refine(x, &problem, solver);
+        law_refine(x, &problem, law_zone(&problem, NULL), solver);
         Law fit = law_of(&problem, x, 0);
         v[COLUMN_ALPHA * n + s] = fit.alpha;
         v[COLUMN_BETA * n + s] = fit.beta;

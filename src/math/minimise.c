@@ -16,11 +16,17 @@ struct Minimiser {
     Mat h; /* NULL: BLMVM */
     MinFunction *function;
     void *context;
-    double *scratch; /* (n) a gradient nobody asked for */
-    /* With a Hessian: the last point that was looked at and its Hessian. TAO asks for it after the value, and nearly every
-     * point is kept, while both together cost hardly more than the value. */
-    double *at, *curve; /* (n), (n, n) */
+    /* The last point that was looked at, with its value, gradient and Hessian (NULL: BLMVM). TAO asks for the Hessian after
+     * the value, and nearly every point is kept, while both together cost hardly more than the value. */
+    double *at, *slope, *curve; /* (n), (n), (n, n) */
+    double f;
 };
+
+static void look(Minimiser *m, const double *x) {
+    if (!memcmp(m->at, x, (size_t)m->n * sizeof *x)) return;
+    memcpy(m->at, x, (size_t)m->n * sizeof *x);
+    m->f = m->function(m->context, x, m->slope, m->curve);
+}
 
 static PetscErrorCode value(Tao tao, Vec xv, PetscReal *f, Vec gv, void *ctx) {
     (void)tao;
@@ -29,9 +35,9 @@ static PetscErrorCode value(Tao tao, Vec xv, PetscReal *f, Vec gv, void *ctx) {
     double *g;
     VecGetArrayRead(xv, &x);
     VecGetArray(gv, &g);
-    *f = m->function(m->context, x, g, m->curve);
-    if (m->h) memcpy(m->at, x, (size_t)m->n * sizeof *x);
-    if (!isfinite(*f)) *f = PETSC_INFINITY;
+    look(m, x);
+    *f = isfinite(m->f) ? m->f : PETSC_INFINITY;
+    memcpy(g, m->slope, (size_t)m->n * sizeof *g);
     VecRestoreArray(gv, &g);
     VecRestoreArrayRead(xv, &x);
     return 0;
@@ -44,7 +50,7 @@ static PetscErrorCode hessian(Tao tao, Vec xv, Mat h, Mat p, void *ctx) {
     double *hx;
     VecGetArrayRead(xv, &x);
     MatDenseGetArray(h, &hx);
-    if (memcmp(m->at, x, (size_t)m->n * sizeof *x) != 0) m->function(m->context, x, m->scratch, m->curve);
+    look(m, x);
     memcpy(hx, m->curve, (size_t)(m->n * m->n) * sizeof *hx);
     MatDenseRestoreArray(h, &hx);
     VecRestoreArrayRead(xv, &x);
@@ -70,9 +76,9 @@ void minimiser_renew(Minimiser *m) {
 Minimiser *minimiser_new(int n, bool with_hessian) {
     Minimiser *m = MEM_NEW(Minimiser, 1);
     m->n = n;
-    m->scratch = MEM_NEW(double, n);
-    m->at = MEM_NEW(double, n + n * n);
-    m->curve = with_hessian ? m->at + n : NULL;
+    m->at = MEM_NEW(double, 2 * n + n * n);
+    m->slope = m->at + n;
+    m->curve = with_hessian ? m->slope + n : NULL;
     PETSC_CALL(VecCreateSeq(PETSC_COMM_SELF, n, &m->x));
     PETSC_CALL(VecDuplicate(m->x, &m->lo));
     PETSC_CALL(VecDuplicate(m->x, &m->hi));
@@ -92,7 +98,6 @@ void minimiser_free(Minimiser *m) {
     VecDestroy(&m->x);
     VecDestroy(&m->lo);
     VecDestroy(&m->hi);
-    mem_free(m->scratch);
     mem_free(m->at);
     mem_free(m);
 }
@@ -145,8 +150,9 @@ MinOutcome minimise(Minimiser *m, double *x, const double *lo, const double *hi,
     TaoConvergedReason reason;
     PETSC_CALL(TaoGetIterationNumber(m->tao, &iterations));
     PETSC_CALL(TaoGetConvergedReason(m->tao, &reason));
-    out.f = function(context, x, m->scratch, NULL);
-    out.gradient = projected(x, m->scratch, lo, hi, m->n);
+    look(m, x);
+    out.f = m->f;
+    out.gradient = projected(x, m->slope, lo, hi, m->n);
     out.iterations = (int)iterations;
     out.converged = (reason > 0 && !stuck) || out.gradient <= tolerance;
     if (stuck) minimiser_renew(m);
