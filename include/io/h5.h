@@ -53,7 +53,7 @@ Err h5_open(H5File *file, const char *path);
 /** A serial file with a seal: its first 512 bytes (HDF5's user block) are a line of text with the digest (XXH3) of all
  *  that follows. Other readers of HDF5 pass over it. It is the program's own: columns in one piece, without checksums,
  *  which the seal makes needless, and without attributes. h5_check_seal tells whether a file has a seal, and refuses one
- *  that is not that of what follows; h5_open_sealed hands nothing to HDF5 that has none. Cost: one reading. Not
+ *  that is not that of what follows, and a file that has lost its seal; h5_open_sealed hands nothing to HDF5 that has none. Cost: one reading. Not
  *  collective. */
 Err h5_create_sealed(H5File *file, const char *path);
 Err h5_check_seal(bool *sealed, const char *path);

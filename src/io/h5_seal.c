@@ -42,6 +42,13 @@ static int digest_rest(uint64_t *digest, int fd) {
     return n < 0 ? -1 : 0;
 }
 
+/* Whether HDF5 begins where it does behind a seal; from there on an open file is read. */
+static bool follows_seal(int fd) {
+    static const char signature[] = "\211HDF\r\n\032\n";
+    char start[sizeof signature - 1];
+    return read(fd, start, sizeof start) == sizeof start && !memcmp(start, signature, sizeof start);
+}
+
 Err h5_check_seal(bool *sealed, const char *path) {
     char want[H5_SEAL_BYTES], found[H5_SEAL_BYTES];
     uint64_t digest = 0;
@@ -50,7 +57,9 @@ Err h5_check_seal(bool *sealed, const char *path) {
     if (fd < 0) return err_user("%s: cannot be opened: %s", path, strerror(errno));
     *sealed = read(fd, found, H5_SEAL_BYTES) == H5_SEAL_BYTES && !memcmp(found, SEAL, SEAL_WORD);
     int rc = *sealed ? digest_rest(&digest, fd) : 0;
+    bool lost = !*sealed && follows_seal(fd);
     close(fd);
+    if (lost) return err_user("%s: damaged: its seal is gone", path);
     if (!*sealed) return ERR_NONE;
     seal_text(want, digest);
     if (!rc && !memcmp(want, found, H5_SEAL_BYTES)) return ERR_NONE;
