@@ -221,7 +221,7 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/counters.o $(GUARD) $(B
 
 info: ## what was found, where, which version
 	$(Q)PKG_CONFIG='$(PKG_CONFIG)' MPICC='$(MPICC)' PKGS='$(PKGS)' BLIS='$(BLIS_CFLAGS) $(BLIS_LIBS)' \
-	    SCALAPACK='$(SCALAPACK_LIBS)' XSMM='$(XSMM) $(XSMM_LIBS)' ARCH='$(ARCH)' BUILD='$(B)' \
+	    SCALAPACK='$(SCALAPACK_LIBS)' XSMM='$(XSMM)' LIBS='$(LIBS_ALL)' FLAGS='$(CFLAGS_ALL)' ARCH='$(ARCH)' BUILD='$(B)' \
 	    VERSION='$(VERSION) ($(COMMIT))' jobs/info.sh
 
 # ---- Installing: nothing outside DESTDIR and PREFIX is touched. ----

@@ -14,8 +14,14 @@ make -n 2>/dev/null | grep -qE 'deps.sh|study.sh' && fail "make alone installs o
 grep -q 'does not know nonesuch' <($make PKGS="nonesuch" B="$here/x" build 2>&1) || fail "a package that is missing"
 grep -q 'no compiler nonesuch' <($make MPICC="nonesuch" B="$here/x" build 2>&1) || fail "a compiler that is missing"
 $make info >"$here/info" 2>&1
-grep -q '^compiler .*, by /' "$here/info" || fail "make info: $(cat "$here/info")"
+for found in 'compiler .*, by /' 'mpiexec .* /' 'BLIS +/.*libblis' 'ScaLAPACK +/.*libscalapack' 'LAPACK +/' 'libcsv +[0-9.]+, /' \
+    'Random123 +/' 'ode +[0-9.]+, /' 'python .*h5py [0-9]'; do
+    grep -qE "^$found" "$here/info" || fail "make info has no $found: $(cat "$here/info")"
+done
 MPIEXEC="mpiexec --oversubscribe" jobs/local.sh 3 true || fail "options in MPIEXEC"
+
+$make XSMM=no BLIS_LIBS=-lnoblis info >"$here/info" 2>&1
+grep -qE '^libxsmm +left out' "$here/info" && grep -qE '^BLIS +not found' "$here/info" || fail "make info: $(cat "$here/info")"
 
 # A value of config.mk stands, with a command on the command line as before it; where there is one, nothing is installed.
 mkdir "$here/site"
