@@ -74,6 +74,22 @@ make_from unfinished.csv '4s/$/\n,,running\n3e6,1e9,inf\n3e6,1e9,\n-,-,N\/A\n3e6
 same "$folder/unfinished.csv"
 said 'left out: 8 rows, no usable loss'
 said '"running", 2 times'
+awk -F, '{ print } NR > 1 && NR <= 21 { print $1 "," $2 ",state" substr("abcdefghijklmnopqrstuvwxyz", NR, 1) " of host " NR }' \
+    "$folder/plain.csv" >"$folder/words.csv"
+same "$folder/words.csv" -json "$folder/words.json"
+said '"stateb of host #", 1 time; .*"statem of host #", 1 time; other words, 8 times'
+[ "$(grep -c '"word": "state[b-u] of host #"' "$folder/words.json")" = 20 ] || complain "words are missing in the JSON file"
+awk -F, -v OFS=, 'NR > 1 { $1 /= 1e9; $2 /= 1e9 } { print }' "$folder/plain.csv" >"$folder/billions.csv"
+fit "$folder/billions.csv"
+said 'note: N is below 1 in 30 rows: not in parameters\?'
+awk -F, 'NR == 1 { print "N,D,C,loss"; next } { d = $2; c = 6 * $1 * $2; n = $1
+    if (NR % 3 == 0) d = "-"; if (NR % 5 == 1) c = ""; if (NR % 7 == 4 && d != "-" && c) n = "N/A"
+    if (d == "-" && c == "") c = 6 * $1 * $2
+    printf "%s,%s,%s,%s\n", n, d, c, $3 }' CONVFMT=%.17g OFMT=%.17g "$folder/plain.csv" >"$folder/gaps.csv"
+same "$folder/gaps.csv"
+said 'note: D in 10 rows of arm gaps from its own C = 6 N\^1 D\^1'
+sed '3s/.*/-,,6e15,3/' "$folder/gaps.csv" >"$folder/lone.csv"
+refuse 'lone.csv:3: N = -: want a positive number' "$folder/lone.csv"
 same -fit_extrapolate "$folder/plain.csv" -fit_e free
 
 # ---- Doubt: few rows, runs that share an error, a column that is no compute, two columns of one meaning. ----
@@ -215,6 +231,11 @@ for row, arm in zip(rows, first["arms"]):
 tex = (folder / "t.tex").read_text()
 a = first["arms"][0]
 assert "\\begin{tabular}{l" in tex and "$%.3f\\ [%.3f,\\,%.3f]$" % (a["alpha"], *a["interval"]["alpha"]) in tex, tex
+for arm in first["arms"]:
+    for k in "E", "A", "B":
+        four = [("%#.4g" % x).rstrip(".") for x in (arm[k], *arm["interval"][k])]
+        cell = "$%s\\ [%s,\\,%s]$" % tuple(four)
+        assert cell in tex, (cell, tex)
 assert tex.count("\\\\") == 3 and "e+" not in tex.split("tabular")[1], tex
 PY
 refuse 'want no files beside it' "$folder/plain.csv" -again "$folder/f.json"

@@ -37,11 +37,11 @@ typedef struct Point {
     bool final;
 } Point;
 
-enum { TABLE_WORDS = 8, TABLE_WORD = 16 };
+enum { TABLE_WORDS = 64, TABLE_WORD = 32 };
 
 /** What stood where a loss was wanted, and in how many rows. */
 typedef struct LossWord {
-    char word[TABLE_WORD]; /* as in the file, longer ones cut; "blank" for nothing */
+    char word[TABLE_WORD]; /* as in the file, numbers within it as #, longer ones cut; "blank" for nothing */
     int64_t rows;
 } LossWord;
 

@@ -358,42 +358,66 @@ static Err truth(bool *yes, const Mapping *m, int holds, bool fallback) {
     return ERR_NONE;
 }
 
-/* Words for a loss that does not exist have no digits or begin with letters (step 300); spreadsheets and compilers write
+/* Words for a number that does not exist have no digits or begin with letters (step 300); spreadsheets and compilers write
  * errors with #. */
-static bool says_no_loss(const char *text, NumberMark mark) {
+static bool says_nothing(const char *text, NumberMark mark) {
     double x;
-    if (number_read(&x, text, mark)) return x == 0;
     char *end;
+    if (number_read(&x, text, mark)) return false;
     bool infinite = isinf(strtod(text, &end)) && !*end;
     bool word = isalpha((unsigned char)text[0]) && isalpha((unsigned char)text[1]);
     return infinite || word || strchr(text, '#') || !strpbrk(text, "0123456789");
 }
 
+static bool says_no_loss(const char *text, NumberMark mark) {
+    double x;
+    if (number_read(&x, text, mark)) return x == 0;
+    return says_nothing(text, mark);
+}
+
+/* Numbers within a text become #, so that step 300 and step 400 are one word. */
+static void word_of(char word[TABLE_WORD], const char *text) {
+    size_t n = 0;
+    bool numbers = strpbrk(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL;
+    for (const char *c = *text ? text : "blank"; *c && n < TABLE_WORD - 1; c++) {
+        bool digit = numbers && isdigit((unsigned char)*c);
+        if (digit && n && word[n - 1] == '#') continue;
+        word[n++] = digit ? '#' : *c;
+    }
+    word[n] = 0;
+}
+
 static void count_word(LeftOut *out, const char *text) {
-    if (!*text) text = "blank";
+    char word[TABLE_WORD];
+    word_of(word, text);
     out->loss++;
     for (int i = 0; i < TABLE_WORDS; i++) {
         LossWord *w = &out->word[i];
-        if (!w->rows) snprintf(w->word, sizeof w->word, "%s", i < TABLE_WORDS - 1 ? text : "other words");
-        bool counts = i == TABLE_WORDS - 1 || !strncmp(w->word, text, TABLE_WORD - 1);
-        if (!counts) continue;
+        bool last = i == TABLE_WORDS - 1;
+        if (!w->rows) snprintf(w->word, sizeof w->word, "%s", last ? "other words" : word);
+        if (!last && strcmp(w->word, word)) continue;
         w->rows++;
         return;
     }
 }
 
-/* C, N and D; NaN where the cost law is to give them. */
+/* C, N and D; NaN where the cost law is to give them: of a column that is missing, or of a field that says nothing beside
+ * the two others. */
 static Err read_sizes(Point *p, const Mapping *m) {
-    double *const value[] = {[HOLDS_N] = &p->n, [HOLDS_D] = &p->d};
-    for (int holds = HOLDS_N; holds <= HOLDS_D; holds++) {
-        *value[holds] = NAN;
-        if (m->at[holds] >= 0) TRY(number(value[holds], m, holds, true));
+    double *const value[] = {&p->n, &p->d, &p->c[CURRENCY_NOMINAL]};
+    const int holds[] = {HOLDS_N, HOLDS_D, HOLDS_C};
+    int said = 0;
+    for (int k = 0; k < 3; k++) said += m->at[holds[k]] >= 0 && !says_nothing(field(m, holds[k]), m->mark);
+    for (int k = 0; k < 3; k++) {
+        *value[k] = NAN;
+        if (m->at[holds[k]] < 0) continue;
+        if (said == 2 && says_nothing(field(m, holds[k]), m->mark)) continue;
+        TRY(number(value[k], m, holds[k], true));
     }
-    for (int c = 0; c < CURRENCIES; c++) {
+    p->c[CURRENCY_NOMINAL] *= m->unit;
+    for (int c = CURRENCY_NOMINAL + 1; c < CURRENCIES; c++) {
         p->c[c] = NAN;
-        if (m->at[HOLDS_C + c] < 0) continue;
-        TRY(number(&p->c[c], m, HOLDS_C + c, true));
-        if (c == CURRENCY_NOMINAL) p->c[c] *= m->unit;
+        if (m->at[HOLDS_C + c] >= 0) TRY(number(&p->c[c], m, HOLDS_C + c, true));
     }
     return ERR_NONE;
 }

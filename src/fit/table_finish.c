@@ -109,6 +109,20 @@ static void judge_compute(Table *table, bool named) {
     }
 }
 
+/* No model has less than one parameter: N or D are counted in millions, say, and with them N*, D* and 6 N D. */
+static void note_units(Table *table) {
+    int64_t small[2] = {0}; /* rows whose N, D is below 1 */
+    for (int64_t i = 0; i < table->n; i++) {
+        small[0] += table->at[i].n < 1;
+        small[1] += table->at[i].d < 1;
+    }
+    for (int k = 0; k < 2; k++)
+        if (small[k])
+            table_note(table, NULL,
+                       "%s is below 1 in %lld row%s: not in %s? N*, D* and compute then are in units of the columns",
+                       k ? "D" : "N", (long long)small[k], small[k] == 1 ? "" : "s", k ? "samples" : "parameters");
+}
+
 /* Each arm by its own cost law where it has one; the others alike. */
 static void fill_table(Table *table, const TableOptions *options) {
     bool given = options->cost[0] > 0;
@@ -290,6 +304,7 @@ Err table_finish(Table *table, const TableOptions *options) {
     const char *c = options->columns.c[CURRENCY_NOMINAL];
     if (options->axes == LAW_OF_N_AND_D) judge_compute(table, c && *c);
     fill_table(table, options);
+    note_units(table);
     bool *stays = MEM_NEW(bool, table->n + 1);
     const Point **row = MEM_NEW(const Point *, table->n + 1);
     apply_range(table, &options->filter, stays);

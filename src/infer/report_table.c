@@ -10,7 +10,7 @@
 
 /* A number with its interval, and how it is written. */
 typedef struct Entry {
-    const char *name, *latex, *format;
+    const char *name, *latex, *format; /* format: of LaTeX, with all digits that count, zeros too */
     double value;
     Interval interval;
 } Entry;
@@ -23,12 +23,12 @@ static void entries_of(Entry entry[ENTRIES], const Analysis *a, const ArmFit *ar
     const Interval none = {NAN, NAN};
     const CurrencyFit *c = a->reference_currency < 0 ? NULL : &arm->currency[a->reference_currency];
     for (int k = 0; k < COEFS; k++)
-        entry[k] = (Entry){coef_name[k], latex[k], k < COEF_ALPHA ? "%.4g" : "%.3f", arm->value[k], arm->interval[k]};
+        entry[k] = (Entry){coef_name[k], latex[k], k < COEF_ALPHA ? "%#.4g" : "%.3f", arm->value[k], arm->interval[k]};
     entry[COEFS] = (Entry){"gamma", "$\\gamma$", "%.3f", c ? c->gamma : NAN, c ? c->gamma_interval : none};
     const BudgetFit *b = &arm->reference;
-    entry[COEFS + 1] = (Entry){"N_at_reference", "$N^*$", "%.3g", b->at.n, b->n};
-    entry[COEFS + 2] = (Entry){"D_at_reference", "$D^*$", "%.3g", b->at.d, b->d};
-    entry[COEFS + 3] = (Entry){"loss_at_reference", "$L^*$", "%.4g", b->at.loss, b->loss};
+    entry[COEFS + 1] = (Entry){"N_at_reference", "$N^*$", "%#.3g", b->at.n, b->n};
+    entry[COEFS + 2] = (Entry){"D_at_reference", "$D^*$", "%#.3g", b->at.d, b->d};
+    entry[COEFS + 3] = (Entry){"loss_at_reference", "$L^*$", "%#.4g", b->at.loss, b->loss};
 }
 
 /* A field between quotes where a reader wants them. */
@@ -91,13 +91,15 @@ static void latex_text(FILE *f, const char *text) {
     }
 }
 
-/* 1.3e+09 as 1.3 \times 10^{9}. */
+/* 1.30e+09 as 1.30 \times 10^{9}, and no dot after a whole number. */
 static void latex_number(FILE *f, const char *format, double x) {
     char text[48];
     snprintf(text, sizeof text, format, x);
     char *e = strchr(text, 'e');
     if (!e) {
-        fputs(text, f);
+        size_t n = strlen(text);
+        if (text[n - 1] == '.') text[n - 1] = 0;
+        fputs(x == 0 ? "0" : text, f);
         return;
     }
     *e = 0;

@@ -14,6 +14,7 @@
 
 enum {
     PAGE = 40,   /* lines that a terminal shows at a glance */
+    WORDS = 12,  /* in place of a loss */
     NOTES = 5,   /* of what was assumed or looks odd */
     REASONS = 3, /* why there is no multiplier */
     ANSWERS = 4, /* lines beside the answer to a question */
@@ -52,6 +53,25 @@ static void told_rest(Page *page, int64_t rest, const char *thing) {
 
 /* ---- What was fitted. ---- */
 
+/* What stood in place of a loss, in one line. */
+static void print_words(Page *page) {
+    const LeftOut *out = &page->a->table->left_out;
+    char words[TABLE_WORDS * (TABLE_WORD + 32)] = "";
+    size_t used = 0;
+    int64_t rest = 0;
+    for (int i = 0; i < TABLE_WORDS && out->word[i].rows; i++) {
+        const LossWord *w = &out->word[i];
+        if (i < shown_of(page, TABLE_WORDS, WORDS))
+            used += (size_t)snprintf(words + used, sizeof words - used, "%s\"%s\", %s", i ? "; " : "", w->word,
+                                     piece_count(w->rows, "time").text);
+        else
+            rest += w->rows;
+    }
+    if (!*words) return;
+    line(page, "    in place of the loss: %s%s", words,
+         rest ? piece("; other words, %.0f times (-fit_details, -json FILE)", (double)rest).text : "");
+}
+
 static void print_left_out(Page *page) {
     const LeftOut *out = &page->a->table->left_out;
     const struct {
@@ -65,14 +85,9 @@ static void print_left_out(Page *page) {
                   {out->role, "cell not of the grid"},
                   {out->dataset, "cell on a smaller training set"},
                   {out->best, "another row of the same arm, N and D has less loss"}};
-    char words[TABLE_WORDS * (TABLE_WORD + 32)] = "";
-    size_t used = 0;
     for (int i = 0; i < (int)(sizeof reason / sizeof *reason); i++)
         if (reason[i].n) line(page, "  left out: %s, %s", piece_count(reason[i].n, "row").text, reason[i].why);
-    for (int i = 0; i < TABLE_WORDS && out->word[i].rows; i++)
-        used += (size_t)snprintf(words + used, sizeof words - used, "%s\"%s\", %s", i ? "; " : "", out->word[i].word,
-                                 piece_count(out->word[i].rows, "time").text);
-    if (*words) line(page, "    in place of the loss: %s", words);
+    print_words(page);
 }
 
 static void print_notes(Page *page) {
