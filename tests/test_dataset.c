@@ -7,6 +7,9 @@
 #include "io/dataset.h"
 #include "reader.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 enum { T = 1300, FRAMES = 500, FEW = 3 }; /* blocks of 524 trajectories: two whole ones and a part */
 
 /* Small numbers of everything, different from trajectory to trajectory. */
@@ -97,6 +100,57 @@ static void round_trip(const Comm *w) {
         EXPECT(bad == 0, "%d trajectories differ", bad);
         dataset_close(d);
     }
+}
+
+/* In place of the system's: the ranges of a file that were asked for ahead of use. */
+static struct {
+    int n;
+    int64_t at[16], bytes[16];
+} wanted;
+
+int posix_fadvise(int fd, off_t at, off_t bytes, int advice) {
+    if (fd < 0 || advice != POSIX_FADV_WILLNEED || wanted.n == 16) return EINVAL;
+    wanted.at[wanted.n] = at;
+    wanted.bytes[wanted.n++] = bytes;
+    return 0;
+}
+
+/* What is expected of a file on the disk are the bytes of that trajectory, each column's, of which several may be in chunks of
+ * their own; what is in memory is not asked for. */
+static void ahead(const Comm *w) {
+    enum { I = 700, FLOATS = 3 + 4 + 3 + 3 }; /* of a body and frame */
+    for (int mode = 0; mode < 2; mode++) {
+        Dataset *d;
+        Err err = dataset_open(&d, test_file("all.h5"), w, mode ? 0 : (int64_t)1 << 30);
+        EXPECT(!err.code && dataset_in_memory(d) == !mode, "%s", err.text);
+        if (err.code) return;
+        wanted.n = 0;
+        dataset_expect(d, I, 3);
+        EXPECT((wanted.n > 0) == mode, "%d ranges", wanted.n);
+        EXPECT(dataset_read_seconds(d) == 0, "%g s", dataset_read_seconds(d));
+        dataset_get(d, I);
+        double once = dataset_read_seconds(d);
+        EXPECT((once > 0) == mode, "%g s", once);
+        EXPECT(dataset_get(d, I) && dataset_read_seconds(d) == once, "what is there is not read again");
+        dataset_close(d);
+    }
+    Trajectory x = {0};
+    make(NULL, I, &x);
+    size_t size;
+    char *file = test_read(test_file("all.h5"), &size);
+    int64_t bytes = 0, frames = x.bodies * FRAMES, seen = 0;
+    for (int k = 0; k < wanted.n; k++) {
+        bytes += wanted.bytes[k];
+        int64_t rows = wanted.bytes[k] / (3 * (int64_t)sizeof(float));
+        const float *position = (const float *)(file + wanted.at[k]); /* the first ranges are of positions */
+        for (int64_t r = 0; r < rows && seen < frames; r++, seen++)
+            EXPECT(!memcmp(position + 3 * r, x.pose + 7 * (seen % FRAMES * x.bodies + seen / FRAMES),
+                           3 * sizeof *position),
+                   "position %lld", (long long)seen);
+    }
+    int64_t want = frames * (FLOATS * (int64_t)sizeof(float) + 1) + x.vertices * (3 * (int64_t)sizeof(float) + 4);
+    EXPECT(bytes == want, "%lld bytes, want %lld", (long long)bytes, (long long)want);
+    mem_free(file);
 }
 
 static void refused(const Comm *w, const char *path, const char *text) {
@@ -201,6 +255,9 @@ static void others(const Comm *w) {
     if (!err.code) {
         const float *v = dataset_get(d, 2)->motion + (3 * 3 + 1) * 6; /* frame 3, body 1 */
         EXPECT(v[1] == (4 * 4 + 3) * 3 + 1 && v[4] == -v[1] && !dataset_get(d, 2)->contact, "%g %g", v[1], v[4]);
+        wanted.n = 0;
+        dataset_expect(d, 2, 1);
+        EXPECT(wanted.n == 0, "%d ranges of columns of other types than memory's", wanted.n);
         dataset_close(d);
     }
     /* The example in docs/dataset.md. */
@@ -373,6 +430,7 @@ int main(int argc, char **argv) {
     const Comm *w = comm_world();
     test_folder_new();
     round_trip(w);
+    ahead(w);
     others(w);
     stated(w);
     if (comm_size(w) < 3) identity(w);

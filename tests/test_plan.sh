@@ -74,6 +74,17 @@ r = json.load(open(sys.argv[1]))
 assert r["ranks"] == 3 and r["cells"] == 12 and 0 <= r["idle_share"] < 1, r
 assert abs(1 - r["rank_seconds"] / (3 * r["seconds"]) - r["idle_share"]) < 1e-9, r
 assert r["planned_seconds"] > 0 and r["planned_rank_seconds"] <= 3 * r["planned_seconds"] * (1 + 1e-9), r
+assert r["reading_share"] == 0, r
+END
+# Data that are larger than the memory for them: the same bits, and the share of time that went into reading.
+eq 2 run "$here/s.yaml" -study_name disk -layout_dp 1 -study_data_memory 0 >"$here/log" 2>&1 || fail "disk: $(tail -n 3 "$here/log")"
+grep -q 's.h5 does not fit into study.data_memory: waits for it took [0-9.]* % of the time of cells' "$here/log" ||
+    fail "disk: $(tail -n 3 "$here/log")"
+"$python" - "$here/runs/disk" "$here/runs/fixed" <<'END' || fail "disk: run.json, losses"
+import json, sys, h5py
+assert 0 < json.load(open(sys.argv[1] + "/run.json"))["reading_share"] < 1
+disk, memory = (h5py.File(folder + "/results.h5") for folder in sys.argv[1:])
+assert (disk["cells/loss"][:] == memory["cells/loss"][:]).all()
 END
 # The word is the default, the last that is given counts, and used.yaml has it.
 (cat "$here/s.yaml"; echo 'layout: auto') >"$here/word.yaml"

@@ -66,12 +66,17 @@ void dataset_digest_text(char text[DATASET_DIGEST], uint64_t digest);
  *  mem_free the text. Not collective. */
 Err dataset_settings(char **settings, int64_t *trajectories, const char *path);
 
-/** Trajectory i; valid until the next call when read on demand; ends the job when it is not what it was when the file
+/** Whether all of it is in memory; and the seconds that this rank has waited for trajectories read on demand. */
+bool dataset_in_memory(const Dataset *dataset);
+double dataset_read_seconds(const Dataset *dataset);
+
+/** Trajectory i; valid until another is asked for when read on demand; ends the job when it is not what it was when the file
  *  was opened. Not collective. */
 const Trajectory *dataset_get(Dataset *dataset, int64_t i);
 
 /** Says that trajectory i will be asked for soon, for its frames `frame` and the next: what is in memory is fetched into
- *  the caches meanwhile. Changes nothing, waits for nothing. Not collective. */
+ *  the caches meanwhile; what is on the disk into memory that the ranks of the node share, where no filter packs it and
+ *  its types are those of the schema. Changes nothing, waits for nothing. Not collective. */
 void dataset_expect(const Dataset *dataset, int64_t i, int frame);
 
 /** Writes a new file from trajectories that `make` produces, each rank its own contiguous range in ascending order;

@@ -90,6 +90,13 @@ Err h5_column_open(H5Data *data, H5File *file, const H5Column *column);
 /** Where in a file that was read the values of a column stand, as they would in memory, all rows one after the other; false:
  *  they do not, being in chunks or of another type than the column's own. */
 bool h5_place(int64_t *place, const H5Data *data);
+/** The same of a column in chunks that no filter packs, with or without checksums, which HDF5 alone looks at: piece k has rows k * rows and on, of which it may have more room
+ *  than the column has rows. A column in one piece has one. false: HDF5 is needed to read it. mem_free `at`. */
+typedef struct H5Pieces {
+    int64_t rows; /* of a piece */
+    int64_t *at;  /* (pieces) byte of the file */
+} H5Pieces;
+bool h5_pieces(H5Pieces *pieces, const H5Data *data);
 /** The error of a file without that column. */
 Err h5_missing(const H5File *file, const H5Column *column);
 void h5_column_close(H5Data *data);

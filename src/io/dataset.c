@@ -1,7 +1,9 @@
 #include "io/dataset.h"
 
 #include "base/arena.h"
-#include "dataset_table.h"
+#include "base/timer.h"
+#include "dataset_check.h"
+#include "dataset_stream.h"
 #include "io/commit.h"
 #include "par/shared.h"
 
@@ -32,61 +34,13 @@ struct Dataset {
     float *scratch; /* poses and velocities of as many bodies as are read at once, as the file has them */
     uint8_t *scratch_contact;
     Trajectory *list;
+    Stream stream;  /* of what is read on demand */
+    int64_t loaded; /* the trajectory that was read last on demand; -1: none */
+    double seconds; /* that reading on demand has taken */
 };
 
 static bool streamed(int c) {
     return dataset_schema[c].column.shape[0] == FRAMES || dataset_schema[c].level == VERTEX;
-}
-
-static double number_at(const void *data, H5Type type, int64_t i) {
-    switch (type) {
-    case H5_U8: return ((const uint8_t *)data)[i];
-    case H5_I32: return ((const int32_t *)data)[i];
-    case H5_F32: return (double)((const float *)data)[i];
-    default: return ((const double *)data)[i];
-    }
-}
-
-static Err check_range(const Table *t, int c, const void *data, int64_t first, int64_t rows) {
-    const H5Column *col = &t->column[c];
-    int64_t width = 1;
-    for (int i = 0; i < 2 && col->shape[i]; i++) width *= col->shape[i];
-    for (int64_t i = 0; i < rows * width; i++) {
-        double x = number_at(data, col->type, i);
-        if (!(x >= dataset_schema[c].lo && x <= dataset_schema[c].hi))
-            return err_user("%s: %s: row %lld holds %g: want numbers in [%g, %g]", t->file.path, col->name,
-                            (long long)(first + i / width), x, dataset_schema[c].lo, dataset_schema[c].hi);
-    }
-    return ERR_NONE;
-}
-
-static Err check_unit(const Table *t, int c, const float *data, int64_t first, int64_t n, int width, int64_t per_row) {
-    for (int64_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (int j = 0; j < width; j++) sum += (double)data[i * width + j] * (double)data[i * width + j];
-        if (fabs(sum - 1) > 1e-3)
-            return err_user("%s: %s: row %lld has length %g: want unit length", t->file.path, t->column[c].name,
-                            (long long)(first + i / per_row), sqrt(sum));
-    }
-    return ERR_NONE;
-}
-
-static Err check_frames(const Dataset *d) {
-    const double *r = d->at[ROTATION];
-    const float *g = d->at[GRAVITY];
-    for (int64_t i = 0; i < d->size; i++, r += 9, g += 3) {
-        for (int a = 0; a < 3; a++)
-            for (int b = 0; b < 3; b++) {
-                double dot = r[3 * a] * r[3 * b] + r[3 * a + 1] * r[3 * b + 1] + r[3 * a + 2] * r[3 * b + 2];
-                if (fabs(dot - (a == b)) > 1e-6)
-                    return err_user("%s: %s: row %lld is not orthogonal: want a rotation or reflection", d->path,
-                                    dataset_schema[ROTATION].column.name, (long long)i);
-            }
-        if (g[0] == 0 && g[1] == 0 && g[2] == 0)
-            return err_user("%s: %s: row %lld is zero: want a direction of gravity", d->path,
-                            dataset_schema[GRAVITY].column.name, (long long)i);
-    }
-    return check_unit(&d->table, FLOOR_NORMAL, d->at[FLOOR_NORMAL], 0, d->size, 3, 1);
 }
 
 static Err read_header(Dataset *d) {
@@ -139,7 +93,7 @@ static Err read_tables(Dataset *d) {
         if (streamed(c)) continue;
         d->at[c] = mem_alloc((size_t)t->data[c].rows * h5_row_bytes(&t->column[c]));
         TRY(h5_read(&t->data[c], d->at[c], 0, t->data[c].rows));
-        TRY(check_range(t, c, d->at[c], 0, t->data[c].rows));
+        TRY(dataset_check_range(t, c, d->at[c], 0, t->data[c].rows));
     }
     for (int level = BODY; level < LEVELS; level++) {
         int c = level == BODY ? BODIES : VERTICES;
@@ -156,7 +110,7 @@ static Err read_tables(Dataset *d) {
         if (b > d->max_bodies) d->max_bodies = b;
         if (v > d->max_vertices) d->max_vertices = v;
     }
-    return check_frames(d);
+    return dataset_check_frames(t, d->at[ROTATION], d->at[GRAVITY], d->at[FLOOR_NORMAL], d->size);
 }
 
 /* The end of a run of trajectories that are read together: one, or more while they are small. */
@@ -170,16 +124,6 @@ static int64_t run_end(const Dataset *d, int64_t i) {
 static int64_t run_bodies(const Dataset *d) {
     int64_t most = (1 << 17) / d->frames;
     return most > d->max_bodies ? most : d->max_bodies;
-}
-
-static Err check_owners(const Dataset *d, int64_t i, const int32_t *owner) {
-    int64_t vertices = d->first[VERTEX][i + 1] - d->first[VERTEX][i],
-            bodies = d->first[BODY][i + 1] - d->first[BODY][i];
-    bool good = owner[0] == 0 && owner[vertices - 1] == bodies - 1;
-    for (int64_t v = 1; v < vertices && good; v++) good = owner[v] == owner[v - 1] || owner[v] == owner[v - 1] + 1;
-    if (good) return ERR_NONE;
-    return err_user("%s: %s: trajectory %lld: want 0 to %lld, ascending, each at least once", d->path,
-                    dataset_schema[VERTEX_BODY].column.name, (long long)i, (long long)bodies - 1);
 }
 
 /* Where trajectories are loaded to: all of them, or those that are looked at. */
@@ -246,11 +190,6 @@ static bool body_moves(const float *position, const float *quaternion, int frame
     return memcmp(position, position + 3, 3 * rest) || memcmp(quaternion, quaternion + 4, 4 * rest);
 }
 
-static Err read_checked(Table *t, int c, void *to, int64_t first, int64_t rows) {
-    TRY(h5_read(&t->data[c], to, first, rows));
-    return check_range(t, c, to, first, rows);
-}
-
 /* Elements of `size` bytes, one per body and frame, from bodies to frames: at byte `first` of rows of `row` bytes. */
 static void reorder(void *to, const void *from, int64_t bodies, int frames, size_t size, size_t row, size_t first) {
     const char *in = from;
@@ -271,35 +210,60 @@ static void reorder_all(Place to, const Streams *s, int64_t bodies, int frames) 
     if (to.contact) reorder(to.contact, s->contact, bodies, frames, 1, 1, 0);
 }
 
-/* Reads and checks trajectories i .. end-1: what has frames reordered from bodies to frames, vertices, their owners;
- * digest receives that of each. */
-static Err load(Dataset *d, int64_t i, int64_t end, Place to, uint64_t *digest) {
+/* Rows of a streamed column, and where they go. */
+typedef struct Piece {
+    int column;
+    void *at;
+    int64_t first, rows;
+} Piece;
+enum { PIECES = 7 };
+
+/* Those of trajectories i .. end-1, but of columns that the file lacks; returns how many. */
+static int pieces_of(Piece piece[PIECES], const Dataset *d, int64_t i, int64_t end, const Streams *s, Place to) {
+    const int64_t *body = d->first[BODY], *vertex = d->first[VERTEX];
+    int64_t bodies = body[end] - body[i], vertices = vertex[end] - vertex[i];
+    const Piece all[PIECES] = {
+        {POSITION, s->position, body[i], bodies},    {QUATERNION, s->quaternion, body[i], bodies},
+        {VELOCITY, s->velocity, body[i], bodies},    {SPIN, s->spin, body[i], bodies},
+        {CONTACT, s->contact, body[i], bodies},      {VERTEX_POSITION, to.vertex, vertex[i], vertices},
+        {VERTEX_BODY, to.owner, vertex[i], vertices}};
+    int n = 0;
+    for (int k = 0; k < PIECES; k++)
+        if (all[k].at) piece[n++] = all[k];
+    return n;
+}
+
+/* check: by HDF5, which looks at checksums, and whether it is in range. */
+static Err read_piece(Dataset *d, const Piece *p, bool check) {
     Table *t = &d->table;
-    int64_t b0 = d->first[BODY][i], bodies = d->first[BODY][end] - b0;
-    int64_t v0 = d->first[VERTEX][i], vertices = d->first[VERTEX][end] - v0;
-    Streams s = streams_at(d, bodies);
-    TRY(read_checked(t, POSITION, s.position, b0, bodies));
-    TRY(read_checked(t, QUATERNION, s.quaternion, b0, bodies));
-    TRY(check_unit(t, QUATERNION, s.quaternion, b0, bodies * d->frames, 4, d->frames));
-    if (s.velocity) TRY(read_checked(t, VELOCITY, s.velocity, b0, bodies));
-    if (s.spin) TRY(read_checked(t, SPIN, s.spin, b0, bodies));
-    if (s.contact) TRY(read_checked(t, CONTACT, s.contact, b0, bodies));
-    TRY(read_checked(t, VERTEX_POSITION, to.vertex, v0, vertices));
-    TRY(read_checked(t, VERTEX_BODY, to.owner, v0, vertices));
+    if (!check) return stream_read(&d->stream, t, p->column, p->at, p->first, p->rows);
+    TRY(h5_read(&t->data[p->column], p->at, p->first, p->rows));
+    TRY(dataset_check_range(t, p->column, p->at, p->first, p->rows));
+    if (p->column != QUATERNION) return ERR_NONE;
+    return dataset_check_unit(t, QUATERNION, p->at, p->first, p->rows * d->frames, 4, d->frames);
+}
+
+/* Reads trajectories i .. end-1: what has frames reordered from bodies to frames, vertices, their owners; digest receives that
+ * of each. check: they were not read before; else their digests tell what has changed since. */
+static Err load(Dataset *d, int64_t i, int64_t end, Place to, uint64_t *digest, bool check) {
+    Streams s = streams_at(d, d->first[BODY][end] - d->first[BODY][i]);
+    Piece piece[PIECES];
+    int n = pieces_of(piece, d, i, end, &s, to);
+    for (int k = 0; k < n; k++) TRY(read_piece(d, &piece[k], check));
     for (; i < end; i++) {
-        int64_t n = d->first[BODY][i + 1] - d->first[BODY][i], all = n * d->frames;
-        int64_t v = d->first[VERTEX][i + 1] - d->first[VERTEX][i];
+        int64_t bodies = d->first[BODY][i + 1] - d->first[BODY][i], all = bodies * d->frames;
+        int64_t vertices = d->first[VERTEX][i + 1] - d->first[VERTEX][i];
         *digest++ = digest_of(d, i, &s, to.vertex, to.owner);
-        for (int64_t b = 0; b < n && !d->moves; b++)
+        for (int64_t b = 0; b < bodies && !d->moves; b++)
             d->moves = body_moves(s.position + 3 * b * d->frames, s.quaternion + 4 * b * d->frames, d->frames);
-        reorder_all(to, &s, n, d->frames);
-        s = streams_after(s, n, d->frames);
-        TRY(check_owners(d, i, to.owner));
+        reorder_all(to, &s, bodies, d->frames);
+        s = streams_after(s, bodies, d->frames);
+        if (check) TRY(dataset_check_owners(&d->table, i, to.owner, vertices, bodies));
         to.pose += 7 * all;
         if (to.motion) to.motion += 6 * all;
         if (to.contact) to.contact += all;
-        to.vertex += 3 * v;
-        to.owner += v;
+        to.vertex += 3 * vertices;
+        to.owner += vertices;
     }
     return ERR_NONE;
 }
@@ -422,7 +386,7 @@ static Err read_motion(Dataset *d, const Comm *comm, bool brief) {
         if (end > to) end = to;
         if (brief && i > from && end < to) continue;
         int64_t b = d->whole ? d->first[BODY][i] : 0, v = d->whole ? d->first[VERTEX][i] : 0;
-        TRY(load(d, i, end, place_at(d, b, v), d->digest + i));
+        TRY(load(d, i, end, place_at(d, b, v), d->digest + i, true));
     }
     for (int64_t i = 0; d->whole && i < d->size; i++) {
         int64_t b = d->first[BODY][i], v = d->first[VERTEX][i];
@@ -484,6 +448,8 @@ static Err rehearsal(void *context) {
 Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t memory) {
     Dataset *d = MEM_NEW(Dataset, 1);
     *dataset = NULL;
+    d->stream.fd = -1;
+    d->loaded = -1;
     Err err = strlen(path) < sizeof d->path ? ERR_NONE : err_user("%.80s...: want a shorter path", path);
     if (!err.code) {
         memcpy(d->path, path, strlen(path));
@@ -493,6 +459,7 @@ Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t 
     if (!err.code) err = open_checked(d, comm, memory);
     if (!err.code) share_content(d);
     if (!err.code) err = check_content(d, comm);
+    if (!err.code && !d->whole) d->stream = stream_open(&d->table, d->path);
     if (err.code || d->whole) {
         table_close(&d->table);
         h5_close(&d->table.file);
@@ -510,6 +477,7 @@ Err dataset_open(Dataset **dataset, const char *path, const Comm *comm, int64_t 
 
 void dataset_close(Dataset *d) {
     if (!d) return;
+    stream_close(&d->stream);
     table_close(&d->table);
     h5_close(&d->table.file);
     for (int c = 0; c < COLUMNS; c++) mem_free(d->at[c]);
@@ -553,6 +521,14 @@ int64_t dataset_max_vertices(const Dataset *d) {
     return d->max_vertices;
 }
 
+bool dataset_in_memory(const Dataset *d) {
+    return d->whole;
+}
+
+double dataset_read_seconds(const Dataset *d) {
+    return d->seconds;
+}
+
 uint64_t dataset_digest(const Dataset *d, int64_t n) {
     CHECK(n >= 0 && n <= d->size, "%lld trajectories of %lld", (long long)n, (long long)d->size);
     return table_combine(d->digest, n, d->frames, d->frame_time);
@@ -570,8 +546,7 @@ static void fetch(const void *first, size_t bytes) {
     __builtin_prefetch(p + bytes - 1);
 }
 
-void dataset_expect(const Dataset *d, int64_t i, int frame) {
-    if (!d->whole) return;
+static void expect_in_memory(const Dataset *d, int64_t i, int frame) {
     int64_t b = d->first[BODY][i], bodies = d->first[BODY][i + 1] - b;
     int64_t v = d->first[VERTEX][i], vertices = d->first[VERTEX][i + 1] - v;
     Place here = place_at(d, b, v);
@@ -586,13 +561,28 @@ void dataset_expect(const Dataset *d, int64_t i, int frame) {
     fetch(at[RESTITUTION] + b, (size_t)bodies * sizeof **at);
 }
 
+void dataset_expect(const Dataset *d, int64_t i, int frame) {
+    if (d->whole) {
+        expect_in_memory(d, i, frame);
+        return;
+    }
+    Streams s = streams_at(d, d->first[BODY][i + 1] - d->first[BODY][i]);
+    Piece piece[PIECES];
+    int n = pieces_of(piece, d, i, i + 1, &s, place_at(d, 0, 0));
+    for (int k = 0; k < n; k++) stream_expect(&d->stream, &d->table, piece[k].column, piece[k].first, piece[k].rows);
+}
+
 const Trajectory *dataset_get(Dataset *d, int64_t i) {
     CHECK(i >= 0 && i < d->size, "trajectory %lld of %lld", (long long)i, (long long)d->size);
     if (d->whole) return &d->list[i];
-    uint64_t digest;
-    Err err = load(d, i, i + 1, place_at(d, 0, 0), &digest);
+    if (i == d->loaded) return d->list;
+    double begin = timer_now();
+    uint64_t digest = 0;
+    Err err = load(d, i, i + 1, place_at(d, 0, 0), &digest, false);
     CHECK(!err.code, "%s", err.text);
     CHECK(digest == d->digest[i], "%s: trajectory %lld has changed while in use", d->path, (long long)i);
     describe(d, d->list, i, place_at(d, 0, 0));
+    d->loaded = i;
+    d->seconds += timer_now() - begin;
     return d->list;
 }

@@ -405,19 +405,85 @@ static Err check_column(H5Data *data) {
     return err_user("%s: %s: want the shape (%s)", data->file->path, c->name, shape);
 }
 
-bool h5_place(int64_t *place, const H5Data *data) {
-    hid_t stored = (hid_t)H5_CALL(H5Dget_type(data->id)), create = (hid_t)H5_CALL(H5Dget_create_plist(data->id));
+/* Whether values are of the type in the file that they have in memory. */
+static bool as_in_memory(const H5Data *data) {
+    hid_t stored = (hid_t)H5_CALL(H5Dget_type(data->id));
     hid_t native = type_of(data->column, false), ours = type_of(data->column, true);
-    bool same = H5Tequal(stored, ours) > 0 && H5Tequal(ours, native) > 0 && H5Pget_layout(create) == H5D_CONTIGUOUS;
-    haddr_t at = same ? H5Dget_offset(data->id) : HADDR_UNDEF;
-    hsize_t bytes = (hsize_t)data->rows * h5_row_bytes(data->column);
+    bool same = H5Tequal(stored, ours) > 0 && H5Tequal(ours, native) > 0;
     H5_CALL(H5Tclose(ours));
     H5_CALL(H5Tclose(native));
-    H5_CALL(H5Pclose(create));
     H5_CALL(H5Tclose(stored));
+    return same;
+}
+
+bool h5_place(int64_t *place, const H5Data *data) {
+    hid_t create = (hid_t)H5_CALL(H5Dget_create_plist(data->id));
+    bool same = as_in_memory(data) && H5Pget_layout(create) == H5D_CONTIGUOUS;
+    haddr_t at = same ? H5Dget_offset(data->id) : HADDR_UNDEF;
+    hsize_t bytes = (hsize_t)data->rows * h5_row_bytes(data->column);
+    H5_CALL(H5Pclose(create));
     *place = data->rows ? (int64_t)at : 0;
     if (!data->rows) return same;
     return at != HADDR_UNDEF && H5Dget_storage_size(data->id) == bytes;
+}
+
+/* Bytes that a filter adds behind the values of a chunk, which stand in it as they are; -1: it packs them. */
+static int64_t behind_values(hid_t create) {
+    enum { CHECKSUM = 4 };
+    int filters = H5Pget_nfilters(create);
+    if (filters == 0) return 0;
+    unsigned flags;
+    size_t values = 0;
+    H5Z_filter_t filter = H5Pget_filter2(create, 0, &flags, &values, NULL, 0, NULL, NULL);
+    return filters == 1 && filter == H5Z_FILTER_FLETCHER32 ? CHECKSUM : -1;
+}
+
+/* Of a column in chunks: rows of one, which has whole rows; 0: it has not. */
+static int64_t chunk_rows(const H5Data *data, hid_t create) {
+    hsize_t chunk[H5S_MAX_RANK], dims[3];
+    int rank = dims_of(dims, data->column, 0);
+    if (H5Pget_layout(create) != H5D_CHUNKED || H5Pget_chunk(create, H5S_MAX_RANK, chunk) != rank) return 0;
+    for (int i = 1; i < rank; i++)
+        if (chunk[i] != dims[i]) return 0;
+    return (int64_t)chunk[0];
+}
+
+/* Whether addresses count from the start of the file. */
+static bool from_start(const H5File *file) {
+    hid_t create = (hid_t)H5_CALL(H5Fget_create_plist(file->id));
+    hsize_t block = 1;
+    H5_CALL(H5Pget_userblock(create, &block));
+    H5_CALL(H5Pclose(create));
+    return block == 0;
+}
+
+bool h5_pieces(H5Pieces *pieces, const H5Data *data) {
+    int64_t whole;
+    *pieces = (H5Pieces){0};
+    if (!data->rows || !as_in_memory(data) || !from_start(data->file)) return false;
+    if (h5_place(&whole, data)) {
+        *pieces = (H5Pieces){data->rows, MEM_NEW(int64_t, 1)};
+        pieces->at[0] = whole;
+        return true;
+    }
+    hid_t create = (hid_t)H5_CALL(H5Dget_create_plist(data->id));
+    int64_t rows = chunk_rows(data, create), n = rows ? (data->rows + rows - 1) / rows : 0,
+            more = behind_values(create);
+    H5_CALL(H5Pclose(create));
+    bool found = n > 0 && more >= 0;
+    *pieces = (H5Pieces){rows, MEM_NEW(int64_t, n + 1)};
+    for (int64_t k = 0; k < n && found; k++) {
+        const hsize_t first[3] = {(hsize_t)(k * rows)};
+        haddr_t at = HADDR_UNDEF;
+        hsize_t bytes = 0;
+        found = h5_tried(H5Dget_chunk_info_by_coord(data->id, first, NULL, &at, &bytes)) >= 0 && at != HADDR_UNDEF &&
+                bytes == (hsize_t)rows * h5_row_bytes(data->column) + (hsize_t)more;
+        pieces->at[k] = (int64_t)at;
+    }
+    if (found) return true;
+    mem_free(pieces->at);
+    *pieces = (H5Pieces){0};
+    return false;
 }
 
 Err h5_missing(const H5File *file, const H5Column *column) {

@@ -244,7 +244,7 @@ static Err run_cell(Run *run, int index, Crew *crew) {
     Cell *cell = &run->grid->cell[index];
     Claim claim;
     bool taken = false;
-    double start = timer_now();
+    double start = timer_now(), read = dataset_read_seconds(run->data->dataset);
     run->current = index;
     Err err = run->leads ? claim_cell(&taken, &claim, run, cell) : ERR_NONE;
     TRY(comm_agree(crew->block, err));
@@ -266,6 +266,7 @@ static Err run_cell(Run *run, int index, Crew *crew) {
     if (crew->team) {
         run->tally.last = timer_now();
         run->tally.seconds += run->tally.last - start;
+        run->tally.reading += dataset_read_seconds(run->data->dataset) - read;
         run->tally.cells += run->leads;
     }
     return comm_agree(crew->block, err);

@@ -10,6 +10,7 @@ typedef struct Sum {
     int ranks;
     int64_t cells;
     double seconds, rank_seconds, idle;
+    double reading; /* share of rank_seconds */
 } Sum;
 
 static Sum sum_of(const Tally *t, double start) {
@@ -17,9 +18,12 @@ static Sum sum_of(const Tally *t, double start) {
     Sum s = {.ranks = comm_size(world), .cells = t->cells, .rank_seconds = t->seconds};
     if (t->last > start) s.seconds = t->last - start;
     comm_sum_i64(world, &s.cells, 1);
+    double waits = t->reading;
     comm_sum_f64(world, &s.rank_seconds, 1);
+    comm_sum_f64(world, &waits, 1);
     comm_max_f64(world, &s.seconds, 1);
     if (s.seconds > 0) s.idle = 1 - s.rank_seconds / (s.ranks * s.seconds);
+    if (s.rank_seconds > 0) s.reading = waits / s.rank_seconds;
     return s;
 }
 
@@ -32,6 +36,7 @@ static Err write_run(const Sum *s, const StudyOptions *o, const StudyPlan *plan,
     json_put_number(json, "seconds", s->seconds);
     json_put_number(json, "rank_seconds", s->rank_seconds);
     json_put_number(json, "idle_share", s->idle);
+    json_put_number(json, "reading_share", s->reading);
     if (whole) {
         json_put_number(json, "planned_seconds", plan->schedule.makespan);
         json_put_number(json, "planned_rank_seconds", plan->schedule.busy);
@@ -48,5 +53,8 @@ Err tally_tell(const Tally *tally, double start, const StudyOptions *o, const St
     if (!s.cells) return ERR_NONE;
     log_line("%lld cells in %.1f s on %d ranks, which were without a cell for %.1f %% of that", (long long)s.cells,
              s.seconds, s.ranks, 100 * s.idle);
+    if (s.reading > 0)
+        log_line("%s does not fit into study.data_memory: waits for it took %.1f %% of the time of cells", o->data.path,
+                 100 * s.reading);
     return comm_agree(world, comm_rank(world) == 0 ? write_run(&s, o, plan, whole) : ERR_NONE);
 }

@@ -8,10 +8,12 @@
 typedef struct Tally {
     int64_t cells;  /* that it led: every cell is one rank's */
     double seconds; /* in them: from taking a cell to giving it back, training, evaluation and record */
+    double reading; /* of these in waits for data that are read from the disk as they are used (io/dataset.h) */
     double last;    /* when it gave back its last one (base/timer.h) */
 } Tally;
 
-/* Says how long the run took and what share of it ranks were without a cell, from `start` until the last cell of all ends, and
- * writes that and what was planned into runs/NAME/run.json; nothing where no rank had a cell. whole: the run trained all cells
- * of its plan, so that the two compare. Errors: the file cannot be written. Collective on the world. */
+/* Says how long the run took, what share of it ranks were without a cell, from `start` until the last cell of all ends, and
+ * what share of their time in cells they waited for data; writes that and what was planned into runs/NAME/run.json; nothing
+ * where no rank had a cell. whole: the run trained all cells of its plan, so that the two compare. Errors: the file cannot be
+ * written. Collective on the world. */
 Err tally_tell(const Tally *tally, double start, const StudyOptions *options, const StudyPlan *plan, bool whole);

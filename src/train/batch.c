@@ -243,8 +243,13 @@ static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, cons
  * come from memory, and waiting for them took most of the time of making a batch. */
 static void look_ahead(const TrainData *d, const SampleStream *s, int64_t position) {
     enum { AHEAD = 4 }; /* samples: as long as making that many takes, and few enough to stay in the nearest cache */
-    int64_t trajectory, frame;
-    locate(&trajectory, &frame, d, s, position + AHEAD);
+    enum { DISK_AHEAD = 64 }; /* the same of a disk, which works on many requests at once */
+    int64_t trajectory, frame, ahead = AHEAD;
+    if (!dataset_in_memory(d->dataset)) {
+        int64_t step = s->step ? s->step : 1;
+        ahead = (DISK_AHEAD + step - 1) / step * step;
+    }
+    locate(&trajectory, &frame, d, s, position + ahead);
     dataset_expect(d->dataset, trajectory, (int)frame);
 }
 

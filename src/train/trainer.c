@@ -151,7 +151,7 @@ typedef struct Trainer {
 static void trainer_init(Trainer *t, const TrainJob *job, const TrainOptions *options, const TrainData *data,
                          const ProcGrid *grid) {
     int dp = comm_size(grid->dp);
-    SampleStream stream = {SAMPLES_TRAIN, job->dataset, job->seed};
+    SampleStream stream = {SAMPLES_TRAIN, job->dataset, job->seed, options->batch};
     t->job = job;
     t->options = options;
     t->views = procedure_views(job->procedure, job->procedure_options);
