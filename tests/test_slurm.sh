@@ -59,6 +59,7 @@ scancel_case() { # it stays cancelled, and goes on when it is sent off again
     lab_wait 120 trained "$1" 1 || fail "scancel: no cell"
     scancel "$job"
     lab_wait 90 nothing_left || fail "scancel: $(squeue)"
+    ! grep -q '^Submitted batch job' "$1/log" || fail "scancel: another job followed"
     submit "$1" --time=10 >/dev/null
     ended "$1" 300
 }
@@ -85,6 +86,7 @@ requeue_case() { # REQUEUES times, at random times after the first cell; not lef
         lab_wait 60 waits "$job" && scontrol update JobId="$job" StartTime=now
     done
     ended "$1" 600
+    ! grep -q '^Submitted batch job' "$1/log" || fail "requeue: another job followed beside it"
     echo "measured $(scontrol show job "$job" | grep -oE 'Restarts=[0-9]*') after $n requeues asked for"
 }
 
