@@ -32,7 +32,7 @@ ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 \
 $run kernels -model transformer -width 16 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 14 "kernel size flop bytes memory_gbytes" || bad=1
 $run messages -repeat 1 -json "$out" </dev/null || bad=1
-${PYTHON:-/usr/bin/python3} -c "$check" "$out" 16 "collective bytes us gbytes" || bad=1
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 24 "collective bytes us gbytes" || bad=1
 $run scaling -model transformer,gatr -width 8 -depth 1 -heads 4 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 12 "model way ranks batch tokens step_ms efficiency rate_gflops" || bad=1
 folder=$(mktemp -d)

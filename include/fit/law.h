@@ -93,8 +93,8 @@ double law_zone(const LawProblem *problem, const LawFit *near);
 struct Minimiser;
 double law_refine(double *x, const LawProblem *problem, double zone, struct Minimiser *solver);
 
-/** The best of variable projection from 25 pairs of exponents, or 5 of a law of one axis (0.1 to 2, the same for all arms). law (arms). Returns
- *  the objective. Starts spread over the ranks; collective. */
+/** The best of variable projection from 25 pairs of exponents, or 5 of a law of one axis (0.1 to 2, the same for all arms).
+ *  law (arms). Returns the objective. Starts spread over the ranks; collective. */
 double law_varpro(Law *law, const LawProblem *problem, const Comm *comm);
 
 /** Condition number of J'J (J: of the residuals, diagonal scaled to 1) at x; infinite if singular. */

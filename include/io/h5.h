@@ -53,8 +53,8 @@ Err h5_open(H5File *file, const char *path);
 /** A serial file with a seal: its first 512 bytes (HDF5's user block) are a line of text with the digest (XXH3) of all
  *  that follows. Other readers of HDF5 pass over it. It is the program's own: columns in one piece, without checksums,
  *  which the seal makes needless, and without attributes. h5_check_seal tells whether a file has a seal, and refuses one
- *  that is not that of what follows, and a file that has lost its seal; h5_open_sealed hands nothing to HDF5 that has none. Cost: one reading. Not
- *  collective. */
+ *  that is not that of what follows, and a file that has lost its seal; h5_open_sealed hands nothing to HDF5 that has none.
+ *  Cost: one reading. Not collective. */
 Err h5_create_sealed(H5File *file, const char *path);
 Err h5_check_seal(bool *sealed, const char *path);
 Err h5_open_sealed(H5File *file, const char *path);
@@ -90,8 +90,9 @@ Err h5_column_open(H5Data *data, H5File *file, const H5Column *column);
 /** Where in a file that was read the values of a column stand, as they would in memory, all rows one after the other; false:
  *  they do not, being in chunks or of another type than the column's own. */
 bool h5_place(int64_t *place, const H5Data *data);
-/** The same of a column in chunks that no filter packs, with or without checksums, which HDF5 alone looks at: piece k has rows k * rows and on, of which it may have more room
- *  than the column has rows. A column in one piece has one. false: HDF5 is needed to read it. mem_free `at`. */
+/** The same of a column in chunks that no filter packs, with or without checksums, which HDF5 alone looks at: piece k has rows
+ *  k * rows and on, with room for more of them than the column has. A column in one piece has one. false: HDF5 is needed to
+ *  read it. mem_free `at`. */
 typedef struct H5Pieces {
     int64_t rows; /* of a piece */
     int64_t *at;  /* (pieces) byte of the file */

@@ -116,5 +116,6 @@ void results_bcast(Results *results, const Comm *comm);
 Err results_gather(const char *path, const Results *all, const char *provenance, const Comm *comm);
 
 /** FOLDER/cells.csv, curves.csv and measures.csv: a line of column names, then one per row, numbers with every digit,
- *  nan for what is not a number; a column with several per row becomes NAME_0, NAME_1, ... Makes the folder; replaces such files. Not collective. */
+ *  nan for what is not a number; a column with several per row becomes NAME_0, NAME_1, ... Makes the folder; replaces such
+ *  files. Not collective. */
 Err results_csv(const char *folder, const Results *results);

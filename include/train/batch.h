@@ -66,7 +66,7 @@ typedef struct SampleStream {
     int64_t trajectories; /* size of the training set; the other ranges are fixed */
     uint64_t seed;
     int64_t
-        step; /* positions from a sample to one that the same rank wants in the next step; 0: the next position is its too */
+        step; /* positions from a sample to that which the rank wants in the next step; 0: it wants the next one too */
 } SampleStream;
 
 /** Distinct samples of the stream's range: positions 0 .. n-1 meet each once. */

@@ -1,6 +1,6 @@
-/* The collectives that training waits for, on all ranks of the job: the sum of gradients over dp and the sums within tensor-parallel
- * layers, by messages and as a cell makes them (par/comm.h, comm_near), and the bcast of a cell. GB/s: bytes of one rank over
- * the time. */
+/* The collectives that training waits for, on all ranks of the job: the sum of gradients over dp and the sums within
+ * tensor-parallel layers, by messages and as a cell makes them (par/comm.h, comm_near), and the bcast of a cell. GB/s: bytes
+ * of one rank over the time. */
 #include "bench.h"
 
 #include "base/arena.h"
