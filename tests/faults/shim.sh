@@ -37,7 +37,7 @@ one() { # HOW N: 1 where the run was left untouched
     *) fail "$1 at $(cat "$at.log"): exit code $code: $(tail -n 1 "$at.err")" ;;
     esac
     # MPI-IO speaks for itself too.
-    [ "$(grep -vc '^mca_' "$at.err")" -le 1 ] || [ $code = 137 ] || fail "$1 at $(cat "$at.log"): $(cat "$at.err")"
+    [ "$(grep -vc -E '^(\[[^]]*\] )?mca_' "$at.err")" -le 1 ] || [ $code = 137 ] || fail "$1 at $(cat "$at.log"): $(cat "$at.err")"
     again "$at" || echo "  after $1 at $(cat "$at.log")"
     [ ! -e "$at/runs/s/results.h5" ] || mv "$at/runs/s/results.h5" "$here/$1/$2.h5"
     rm -rf "$at" "$at".*
