@@ -46,7 +46,7 @@ Comm *comm_split_node(const Comm *comm); /* those on the same node */
 void comm_free(Comm *comm);
 
 /** From here on real numbers are summed and gathered through memory that the ranks share, where these are few and all on one
- *  node. Two ranks sum in less than half the time that messages take (docs/performance.md). */
+ *  node, and otherwise by messages as before. docs/performance.md has what it gains. */
 void comm_near(Comm *comm);
 
 /** This rank, from 0, and the number of ranks. Not collective. */

@@ -3,8 +3,8 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "par/comm_mpi.h"
-#include "exchange.h"
 #include "par/watch.h"
+#include "exchange.h"
 #include "watch_ranks.h"
 
 #include <limits.h>

@@ -19,9 +19,12 @@ enum { ALIGNMENT = 64 };
 static bool has_room(int64_t bytes, const char *what) {
     struct statvfs fs;
     if (statvfs("/dev/shm", &fs)) return true; /* the library has another place */
+    static const char *said;                   /* every cell on several ranks asks */
     double left = (double)fs.f_bavail * (double)fs.f_frsize;
     if (left > (double)bytes) return true;
-    log_event("/dev/shm: %.1f MiB left, %.1f MiB wanted for %s", left / 1048576, (double)bytes / 1048576, what);
+    if (said != what)
+        log_event("/dev/shm: %.1f MiB left, %.1f MiB wanted for %s", left / 1048576, (double)bytes / 1048576, what);
+    said = what;
     return false;
 }
 
