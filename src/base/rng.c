@@ -69,9 +69,12 @@ static int half_bits(int64_t n) {
     return half;
 }
 
+/* The element of the stream that a round draws for a right half, of ROUND_BITS bits for the round. */
+enum { ROUND_BITS = 3 };
+
 static uint64_t round_draw(uint64_t right, uint64_t round, uint64_t seed, uint64_t stream) {
     uint64_t r[2];
-    draw(r, seed, stream, right << 3 | round);
+    draw(r, seed, stream, right << ROUND_BITS | round);
     return r[0];
 }
 
@@ -92,18 +95,16 @@ int64_t rng_permuted(int64_t i, int64_t n, uint64_t seed, uint64_t stream) {
 
 void rng_permute(int32_t *out, int count, int n, uint64_t seed, uint64_t stream) {
     enum { MOST_HALVES = 16 }; /* 2^half for n = RNG_PERMUTED_TOGETHER */
-    uint32_t drawn[FEISTEL_ROUNDS][MOST_HALVES];
+    uint64_t drawn[MOST_HALVES << ROUND_BITS], unused[MOST_HALVES << ROUND_BITS];
     int half = half_bits(n);
     uint32_t mask = (1u << half) - 1;
-    for (uint32_t round = 0; round < FEISTEL_ROUNDS; round++)
-        for (uint32_t right = 0; right <= mask; right++)
-            drawn[round][right] = (uint32_t)round_draw(right, round, seed, stream) & mask;
+    rng_blocks(drawn, unused, (int64_t)1 << (half + ROUND_BITS), seed, stream, 0);
     for (int i = 0; i < count; i++) {
         uint32_t x = (uint32_t)i;
         do {
             uint32_t left = x >> half, right = x & mask;
-            for (int round = 0; round < FEISTEL_ROUNDS; round++) {
-                uint32_t next = left ^ drawn[round][right];
+            for (uint32_t round = 0; round < FEISTEL_ROUNDS; round++) {
+                uint32_t next = left ^ ((uint32_t)drawn[right << ROUND_BITS | round] & mask);
                 left = right;
                 right = next;
             }

@@ -26,6 +26,28 @@ static void pose_apply(double out[3], const Pose *p, const float v[3]) {
     for (int i = 0; i < 3; i++) out[i] = p->r[3 * i] * v[0] + p->r[3 * i + 1] * v[1] + p->r[3 * i + 2] * v[2] + p->t[i];
 }
 
+/* A vector of space and a spare number, and a pose as columns: the sums of pose_apply, in its order, side by side. */
+typedef double Vertex __attribute__((vector_size(4 * sizeof(double))));
+typedef real Rounded __attribute__((vector_size(4 * sizeof(real))));
+typedef struct Columns {
+    Vertex r[3], t;
+} Columns;
+
+static inline Columns columns_of(const Pose *p) {
+    return (Columns){.r = {{p->r[0], p->r[3], p->r[6]}, {p->r[1], p->r[4], p->r[7]}, {p->r[2], p->r[5], p->r[8]}},
+                     .t = {p->t[0], p->t[1], p->t[2]}};
+}
+
+static inline Vertex vertex_at(const Columns *p, const float v[3]) {
+    return p->r[0] * (double)v[0] + p->r[1] * (double)v[1] + p->r[2] * (double)v[2] + p->t;
+}
+
+/* Three numbers, and one that the next vertex overwrites. */
+static inline void vertex_put(real *at, Vertex x) {
+    Rounded rounded = __builtin_convertvector(x, Rounded);
+    memcpy(at, &rounded, sizeof rounded);
+}
+
 /* What a frame's time does to a vertex at this moment's velocities, or did since the frame before: linear in the vertex
  * as a pose is, but of a vector. */
 static Pose rate_at(const TrainData *d, const Trajectory *tr, int64_t frame, int body, const Pose *now) {
@@ -54,12 +76,14 @@ static void poses_at(Pose *poses, const Trajectory *tr, int64_t frame) {
 }
 
 static void mean_vertex(double mean[3], const Trajectory *tr, const Pose *poses) {
-    mean[0] = mean[1] = mean[2] = 0;
-    for (int64_t v = 0; v < tr->vertices; v++) {
-        double x[3];
-        pose_apply(x, &poses[tr->vertex_body[v]], tr->vertex + 3 * v);
-        for (int i = 0; i < 3; i++) mean[i] += x[i] / (double)tr->vertices;
+    Vertex sum = {0};
+    for (int64_t v = 0; v < tr->vertices;) {
+        int body = tr->vertex_body[v];
+        Columns pose = columns_of(&poses[body]);
+        for (; v < tr->vertices && tr->vertex_body[v] == body; v++)
+            sum += vertex_at(&pose, tr->vertex + 3 * v) / (double)tr->vertices;
     }
+    for (int i = 0; i < 3; i++) mean[i] = sum[i];
 }
 
 /* log mass, friction, restitution, log radius of each body */
@@ -200,9 +224,10 @@ void batch_layout(Batch *b, const TrainData *data, int max_sequences, Arena *are
     b->max_sequences = max_sequences;
     b->max_tokens = max_sequences * dataset_max_vertices(data->dataset);
     b->start = ARENA_TAKE(arena, int64_t, max_sequences + 1);
-    b->position = ARENA_TAKE(arena, real, 3 * b->max_tokens);
-    b->velocity = ARENA_TAKE(arena, real, 3 * b->max_tokens);
-    b->displacement = ARENA_TAKE(arena, real, 3 * b->max_tokens);
+    /* Vertices are put down in fours. */
+    b->position = ARENA_TAKE(arena, real, 3 * b->max_tokens + 1);
+    b->velocity = ARENA_TAKE(arena, real, 3 * b->max_tokens + 1);
+    b->displacement = ARENA_TAKE(arena, real, 3 * b->max_tokens + 1);
     b->body = ARENA_TAKE(arena, real, SCENE_BODY * b->max_tokens);
     b->slot = ARENA_TAKE(arena, int32_t, b->max_tokens);
     b->floor = ARENA_TAKE(arena, real, 4 * max_sequences);
@@ -298,16 +323,12 @@ static void add_vertices(Batch *b, const TrainData *d, const SampleStream *s, in
         show_pose(&next, motion, mean);
         for (int j = 0; j < SCENE_BODY; j++)
             params[j] = (real)((raw[body][j] - d->scale.body_mean[j]) / d->scale.body_sd[j]);
+        Columns to_rate = columns_of(&rate), to_now = columns_of(&now), to_next = columns_of(&next);
         for (; v < tr->vertices && tr->vertex_body[v] == body; v++) {
-            double x[3], y[3], z[3];
-            pose_apply(x, &rate, tr->vertex + 3 * v);
-            pose_apply(y, &now, tr->vertex + 3 * v);
-            pose_apply(z, &next, tr->vertex + 3 * v);
-            for (int i = 0; i < 3; i++) {
-                b->position[3 * (at + v) + i] = (real)y[i];
-                b->velocity[3 * (at + v) + i] = (real)x[i];
-                b->displacement[3 * (at + v) + i] = (real)(z[i] - y[i]);
-            }
+            Vertex y = vertex_at(&to_now, tr->vertex + 3 * v), z = vertex_at(&to_next, tr->vertex + 3 * v);
+            vertex_put(b->velocity + 3 * (at + v), vertex_at(&to_rate, tr->vertex + 3 * v));
+            vertex_put(b->position + 3 * (at + v), y);
+            vertex_put(b->displacement + 3 * (at + v), z - y);
             b->slot[at + v] = slot[body];
             for (int j = 0; j < SCENE_BODY; j++) b->body[SCENE_BODY * (at + v) + j] = params[j];
         }
