@@ -1,6 +1,6 @@
 // TEST n=1
 /* Attention against plain loops; adjoint and central differences of its backward pass; shared and own keys; both
- * layouts; heads of every width up to 16. */
+ * layouts; heads of every width up to 16, narrow ones against products too. */
 #include "base/rng.h"
 #include "check.h"
 #include "la/flops.h"
@@ -48,7 +48,7 @@ static void check(int kv_heads, int dq, int dv, bool head_major) {
          move = case_new(kv_heads, dq, dv, head_major, 30);
     AttentionState state;
     Arena arena = arena_new(1 << 20);
-    attention_layout(&state, &x.shape, start[seqs.n], 65, &arena);
+    attention_layout(&state, &x.shape, start[seqs.n], seqs.n, 65, &arena);
 
     real *cotangent = g.buf[0], *ref = move.buf[0];
     int64_t before = flops_counted();
@@ -81,12 +81,54 @@ static void check(int kv_heads, int dq, int dv, bool head_major) {
     case_free(&x), case_free(&g), case_free(&move);
 }
 
+/* Narrow heads against the same heads by products, which is what the other layout is given: outputs and every gradient. Logits are
+ * near 0, far from it, or so far that their exponentials have no room. */
+static void compare(int width, double size) {
+    Case narrow = case_new(HEADS, width, width, false, 10), plain = case_new(HEADS, width, width, true, 10);
+    Case dnarrow = case_new(HEADS, width, width, false, 20), dplain = case_new(HEADS, width, width, true, 20);
+    Case *pair[2][2] = {{&narrow, &plain}, {&dnarrow, &dplain}};
+    AttentionState state;
+    Arena arena = arena_new(1 << 20);
+    attention_layout(&state, &narrow.shape, start[seqs.n], seqs.n, 65, &arena);
+    for (int64_t j = 0; j < narrow.n[1]; j++) narrow.buf[1][j] *= (real)size;
+    for (int side = 0; side < 2; side++) /* the same numbers, head by head */
+        for (int i = 0; i < PARTS; i++)
+            for (int64_t j = 0; j < narrow.n[i]; j++) {
+                HeadView from = pair[side][0]->view[i], to = pair[side][1]->view[i];
+                int64_t t = j / (HEADS * width), h = j / width % HEADS, c = j % width;
+                to.at[t * to.token + h * to.head + c] = from.at[t * from.token + h * from.head + c];
+            }
+    for (int layout = 0; layout < 2; layout++) {
+        HeadView *x = pair[0][layout]->view, *d = pair[1][layout]->view;
+        attention_forward(x[0], x[1], x[2], x[3], &seqs, &narrow.shape, &state);
+        attention_backward(d[1], d[2], d[3], d[0], x[0], x[1], x[2], x[3], &seqs, &narrow.shape, &state);
+    }
+    for (int i = 0; i < PARTS; i++) {
+        double worst = 0, largest = 0;
+        for (int64_t j = 0; j < narrow.n[i]; j++) {
+            HeadView a = i ? dnarrow.view[i] : narrow.view[i], b = i ? dplain.view[i] : plain.view[i];
+            int64_t t = j / (HEADS * width), h = j / width % HEADS, c = j % width;
+            double x = (double)a.at[t * a.token + h * a.head + c], y = (double)b.at[t * b.token + h * b.head + c];
+            worst = fmax(worst, isfinite(x) ? fabs(x - y) : INFINITY);
+            largest = fmax(largest, fabs(y));
+        }
+        /* An error of a logit, which grows with it, is one of its weight. */
+        EXPECT(worst < 100 * (1 + size) * (double)REAL_EPSILON * (1 + largest),
+               "%d features, size %g, part %d: %g of %g", width, size, i, worst, largest);
+    }
+    arena_free(&arena);
+    case_free(&narrow), case_free(&plain), case_free(&dnarrow), case_free(&dplain);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     for (int layout = 0; layout < 2; layout++) {
         check(HEADS, 5, 7, layout);
         check(1, 5, 7, layout);
     }
-    for (int width = 1; width <= 16; width++) check(HEADS, width, width, false); /* narrow ones and others */
+    for (int width = 1; width <= 16; width++) {
+        check(HEADS, width, width, false); /* narrow ones and others */
+        for (double size = 1e-3; size < 1e5; size *= 100) compare(width, size);
+    }
     return test_end();
 }

@@ -30,8 +30,8 @@ typedef struct AttentionState {
 } AttentionState;
 
 /** Takes memory for the softmax weights of the largest batch and scratch. */
-void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int64_t max_length,
-                      Arena *arena);
+void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int max_sequences,
+                      int64_t max_length, Arena *arena);
 void attention_forward(HeadView out, HeadView q, HeadView k, HeadView v, const Packed *seqs,
                        const AttentionShape *shape, AttentionState *state);
 /** Writes dq, dk, dv (dk, dv summed over the heads that share them). */

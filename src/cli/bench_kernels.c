@@ -112,8 +112,14 @@ static void add_product(List *list, const char *name, void (*run)(const Kernel *
     add(list, name, run, m, n, k, 2.0 * (double)m * (double)n * (double)k, (double)(m * k + k * n + m * n));
 }
 
-/* The kernels of one transformer layer, forward and backward. */
-static void add_layer(List *list, const BenchOptions *o, int64_t width) {
+/* Attention on `width` channels. */
+static AttentionShape attention_of(const BenchOptions *o, int64_t width) {
+    int heads = (int)o->heads, head = (int)(width / heads);
+    return (AttentionShape){.heads = heads, .kv_heads = heads, .dq = head, .dv = head, .scale = (real)0.1};
+}
+
+/* The kernels of one transformer layer, forward and backward; the state of its attention. */
+static void add_layer(List *list, const BenchOptions *o, int64_t width, AttentionState *state) {
     int64_t t = o->batch * o->tokens, wide[] = {3 * width, 2 * width};
     for (int i = 0; i < 2; i++) {
         add_product(list, "gemm nn", run_nn, t, wide[i], width);
@@ -125,7 +131,8 @@ static void add_layer(List *list, const BenchOptions *o, int64_t width) {
     add(list, "gelu tanh", run_gelu_tanh, t, 2 * width, 0, 0, 3 * 2 * e);
     add(list, "layer norm", run_norm, t, width, 0, 0, 3 * e);
     add(list, "layer norm backward", run_norm_backward, t, width, 0, 0, 4 * e);
-    list->base.shape.dq = list->base.shape.dv = (int)(width / o->heads);
+    list->base.shape = attention_of(o, width);
+    list->base.state = state;
     double square = (double)(o->heads * o->batch * o->tokens * o->tokens);
     double flop = (double)attention_flops(list->base.seqs, &list->base.shape);
     add(list, "attention", run_attention, t, width, 0, flop / 3, 4 * e + square);
@@ -217,9 +224,10 @@ static void print(Json *json, const Kernel *k, double seconds, double peak, doub
 }
 
 Err bench_kernels(const BenchOptions *o, int *code) {
-    static const int64_t widths[] = {64, 128, 256};
-    int n_widths = o->model.n ? 1 : 3;
-    int64_t t = o->batch * o->tokens, widest = o->model.n ? o->width : widths[2],
+    enum { LAYERS = 3 };
+    const int64_t widths[LAYERS] = {o->model.n ? o->width : 64, 128, 256};
+    int n_widths = o->model.n ? 1 : LAYERS;
+    int64_t t = o->batch * o->tokens, widest = widths[n_widths - 1],
             n = 2 * PGA * (t + LANES) * (o->model.n ? widest : 16); /* two multivectors a channel */
     if (n < 4 * t * widest) n = 4 * t * widest;
     int64_t stream_n = 1 << 24, most = n > 3 * stream_n ? n : 3 * stream_n;
@@ -230,20 +238,19 @@ Err bench_kernels(const BenchOptions *o, int *code) {
     for (int64_t i = 0; i <= o->batch; i++) start[i] = i * o->tokens;
     Packed one = {.n = 1, .start = start};
     Packed seqs = {.n = (int)o->batch, .start = start};
-    AttentionState state;
-    int head = (int)(widest / o->heads); /* channels of one, at most */
-    AttentionShape shape = {
-        .heads = (int)o->heads, .kv_heads = (int)o->heads, .dq = head, .dv = head, .scale = (real)0.1};
+    AttentionState state[LAYERS];
+    AttentionShape shape[LAYERS];
     Arena count = arena_count();
-    attention_layout(&state, &shape, t, o->tokens, &count);
+    for (int i = 0; i < n_widths; i++) {
+        shape[i] = attention_of(o, widths[i]);
+        attention_layout(&state[i], &shape[i], t, (int)o->batch, o->tokens, &count);
+    }
     Arena arena = arena_new(count.peak);
-    attention_layout(&state, &shape, t, o->tokens, &arena);
+    for (int i = 0; i < n_widths; i++) attention_layout(&state[i], &shape[i], t, (int)o->batch, o->tokens, &arena);
 
-    List list = {
-        .one = &one,
-        .base = {.x = memory, .y = memory + n, .z = memory + 2 * n, .seqs = &seqs, .shape = shape, .state = &state}};
+    List list = {.one = &one, .base = {.x = memory, .y = memory + n, .z = memory + 2 * n, .seqs = &seqs}};
     bool algebra = !o->model.n || !strcmp(o->model.at[0], "gatr"), layers = !o->model.n || !algebra;
-    for (int i = 0; i < n_widths && layers; i++) add_layer(&list, o, o->model.n ? o->width : widths[i]);
+    for (int i = 0; i < n_widths && layers; i++) add_layer(&list, o, widths[i], &state[i]);
     for (int i = 0; i < (o->model.n ? 1 : 2) && algebra; i++) add_algebra(&list, o, o->model.n ? o->width : 8 << i);
     if (!o->model.n) add_narrow(&list, o);
     Peak peak = peak_new();

@@ -9,10 +9,12 @@
 enum { MAX_VECS = 6 }; /* vectors of a row of logits kept in registers */
 
 /* Rows of weights are padded to whole vectors: a store of part of a vector would hold up loads of the row behind it. */
-void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int64_t max_length,
-                      Arena *arena) {
-    state->weight = ARENA_TAKE(arena, real, shape->heads * max_tokens * vec_padded(max_length));
-    state->work = ARENA_TAKE(arena, real, max_length * vec_padded(max_length));
+void attention_layout(AttentionState *state, const AttentionShape *shape, int64_t max_tokens, int max_sequences,
+                      int64_t max_length, Arena *arena) {
+    int64_t columns = max_tokens + (int64_t)max_sequences * (LANES - 1), row = vec_padded(max_length);
+    int64_t weights = shape->heads * max_tokens * row + attention_narrow_rows(shape) * columns;
+    state->weight = ARENA_TAKE(arena, real, weights);
+    state->work = ARENA_TAKE(arena, real, max_length * row);
     state->turned = ARENA_TAKE(arena, real, attention_narrow_work(shape, max_length));
 }
 
@@ -90,7 +92,7 @@ void attention_forward(HeadView out, HeadView q, HeadView k, HeadView v, const P
         int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = vec_padded(T);
         if (narrow) {
             attention_narrow_forward(out, q, k, v, first, T, shape, w, state->turned);
-            w += shape->heads * T * ld;
+            w += attention_narrow_weights(shape, T);
             continue;
         }
         for (int h = 0; h < shape->heads; h++) {
@@ -113,7 +115,7 @@ void attention_backward(HeadView dq, HeadView dk, HeadView dv, HeadView dout, He
         int64_t first = seqs->start[i], T = seqs->start[i + 1] - first, ld = vec_padded(T);
         if (narrow) {
             attention_narrow_backward(dq, dk, dv, dout, q, k, v, first, T, shape, w, dw, state->turned);
-            w += shape->heads * T * ld;
+            w += attention_narrow_weights(shape, T);
             continue;
         }
         for (int h = 0; h < shape->heads; h++) {

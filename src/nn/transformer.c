@@ -130,7 +130,7 @@ static Activations activations_layout(const Model *m, const Sizes *z, const Atte
                      .rstd2 = ARENA_TAKE(arena, real, n),
                      .slope = ARENA_TAKE(arena, real, n * z->hidden),
                      .act = ARENA_TAKE(arena, real, n * z->hidden)};
-    attention_layout(&a.attention, shape, m->max_tokens, m->max_length, arena);
+    attention_layout(&a.attention, shape, m->max_tokens, m->max_sequences, m->max_length, arena);
     return a;
 }
 
