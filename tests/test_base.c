@@ -57,6 +57,16 @@ static void rng(void) {
         EXPECT(seen == ~0ull >> (64 - sizes[k]), "a permutation of %lld", (long long)sizes[k]);
         EXPECT(sizes[k] < 50 || fixed < 8, "%llu fixed points", (unsigned long long)fixed);
     }
+    const int64_t of[] = {1, 3, 63, 64, 100, 4097, (int64_t)1 << 40};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        int64_t n = of[k], run[RNG_RUN], begin = n > 1000 ? n / 3 : 0;
+        int count = n - begin < RNG_RUN ? (int)(n - begin) : RNG_RUN, elsewhere = 0;
+        for (int length = count > 9 ? 9 : count; length <= count; length += count > 9 ? count - 9 : 1) {
+            rng_permuted_run(run, begin, length, n, 3, 4);
+            for (int i = 0; i < length; i++) elsewhere += run[i] != rng_permuted(begin + i, n, 3, 4);
+        }
+        EXPECT(elsewhere == 0, "%d of a run of %lld land elsewhere", elsewhere, (long long)n);
+    }
     int together[] = {1, 2, 4, 5, 16, 17, 64, 65, RNG_PERMUTED_TOGETHER};
     int32_t to[RNG_PERMUTED_TOGETHER];
     for (size_t k = 0; k < sizeof together / sizeof *together; k++) {

@@ -41,6 +41,11 @@ void rng_rotation(double r[9], uint64_t seed, uint64_t stream, uint64_t element)
  *  it lands below n (Black and Rogaway 2002). Nothing is stored; about 1 to 4 walks a call. */
 int64_t rng_permuted(int64_t i, int64_t n, uint64_t seed, uint64_t stream);
 
+/** out[i] = rng_permuted(first + i, n, seed, stream) for every i < count <= RNG_RUN: several walk side by side, which takes a
+ *  quarter of the time a number. */
+enum { RNG_RUN = 64 };
+void rng_permuted_run(int64_t *out, int64_t first, int count, int64_t n, uint64_t seed, uint64_t stream);
+
 /** out[i] = rng_permuted(i, n, seed, stream) for every i < count <= n, n at most RNG_PERMUTED_TOGETHER: the few draws that
  *  all of them share are made once. */
 enum { RNG_PERMUTED_TOGETHER = 256 };

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/rng.h"
 #include "io/dataset.h"
 #include "nn/model.h"
 #include "train/act.h"
@@ -85,6 +86,14 @@ typedef struct Anchors {
     real *slope; /* (tokens, 3) scratch: of those losses by what the model says of the views compared with */
 } Anchors;
 
+/** Where samples of a stream stand, in runs of positions: draws are made for a run at once. */
+typedef struct SampleOrder {
+    int64_t samples; /* of the stream; 0: nothing is here */
+    uint64_t seed;
+    int64_t run; /* positions run * RNG_RUN .. + RNG_RUN - 1 */
+    int64_t at[RNG_RUN];
+} SampleOrder;
+
 /** Sequences, each a view of a sample. One sample may stand in a batch in several views. */
 typedef struct Batch {
     SceneBatch scenes;
@@ -98,7 +107,8 @@ typedef struct Batch {
     real *position, *velocity, *body, *floor, *gravity, *world, *displacement, *token_weight;
     int32_t *slot;
     int64_t max_tokens;
-    int max_sequences; /* that fit */
+    int max_sequences;    /* that fit */
+    SampleOrder order[2]; /* of even and odd runs */
 } Batch;
 
 /** Buffers for up to max_sequences sequences. Called twice, to count and to place. */

@@ -2,6 +2,7 @@
 
 #include <Random123/philox.h>
 #include <math.h>
+#include <string.h>
 
 uint64_t rng_stream(const char *purpose, uint64_t index) {
     uint64_t h = 14695981039346656037u;
@@ -18,6 +19,27 @@ static void draw(uint64_t out[2], uint64_t seed, uint64_t stream, uint64_t eleme
     out[1] = (uint64_t)r.v[3] << 32 | r.v[2];
 }
 
+/* The same of some elements side by side: Philox-4x32-10 with numbers of 32 bits in lanes of 64. */
+typedef uint64_t Words __attribute__((vector_size(64)));
+enum { WORDS = sizeof(Words) / sizeof(uint64_t), PHILOX_ROUNDS = 10 };
+
+static inline void draw_words(Words *first, Words *second, uint64_t seed, uint64_t stream, Words element) {
+    const uint64_t low = 0xffffffffu, multiplier[2] = {PHILOX_M4x32_0, PHILOX_M4x32_1};
+    uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    Words c0 = element & low, c1 = element >> 32, c2 = (Words){0} + (stream & low), c3 = (Words){0} + (stream >> 32);
+    for (int round = 0; round < PHILOX_ROUNDS; round++) {
+        Words p = c0 * multiplier[0], q = c2 * multiplier[1];
+        c0 = (q >> 32) ^ c1 ^ key[0];
+        c1 = q & low;
+        c2 = (p >> 32) ^ c3 ^ key[1];
+        c3 = p & low;
+        key[0] += PHILOX_W32_0;
+        key[1] += PHILOX_W32_1;
+    }
+    *first = c1 << 32 | c0;
+    *second = c3 << 32 | c2;
+}
+
 double rng_uniform(uint64_t seed, uint64_t stream, uint64_t element) {
     uint64_t r[2];
     draw(r, seed, stream, element);
@@ -32,7 +54,15 @@ double rng_normal(uint64_t seed, uint64_t stream, uint64_t element) {
 
 void rng_blocks(uint64_t *restrict first, uint64_t *restrict second, int64_t n, uint64_t seed, uint64_t stream,
                 uint64_t element) {
-    for (int64_t i = 0; i < n; i++) {
+    int64_t i = 0;
+    for (; i + WORDS <= n; i += WORDS) {
+        const Words numbers = {0, 1, 2, 3, 4, 5, 6, 7};
+        Words a, b;
+        draw_words(&a, &b, seed, stream, numbers + (element + (uint64_t)i));
+        memcpy(first + i, &a, sizeof a);
+        memcpy(second + i, &b, sizeof b);
+    }
+    for (; i < n; i++) {
         uint64_t r[2];
         draw(r, seed, stream, element + (uint64_t)i);
         first[i] = r[0];
@@ -91,6 +121,47 @@ int64_t rng_permuted(int64_t i, int64_t n, uint64_t seed, uint64_t stream) {
         x = left << half | right;
     } while (x >= (uint64_t)n);
     return (int64_t)x;
+}
+
+/* One walk of several numbers through the network. */
+static inline Words walk(Words x, int half, uint64_t seed, uint64_t stream) {
+    const uint64_t mask = ((uint64_t)1 << half) - 1;
+    Words left = x >> (uint64_t)half, right = x & mask;
+    for (uint64_t round = 0; round < FEISTEL_ROUNDS; round++) {
+        Words drawn, unused;
+        draw_words(&drawn, &unused, seed, stream, right << ROUND_BITS | round);
+        Words next = left ^ (drawn & mask);
+        left = right;
+        right = next;
+    }
+    return left << (uint64_t)half | right;
+}
+
+void rng_permuted_run(int64_t *out, int64_t first, int count, int64_t n, uint64_t seed, uint64_t stream) {
+    uint64_t x[RNG_RUN + WORDS] = {0}; /* those that walk on, and whose they are */
+    int whose[RNG_RUN], left = count, half = half_bits(n);
+    for (int i = 0; i < count; i++) {
+        x[i] = (uint64_t)(first + i);
+        whose[i] = i;
+    }
+    while (left > 0) {
+        int on = 0;
+        for (int i = 0; i < left; i += WORDS) {
+            Words some;
+            memcpy(&some, x + i, sizeof some);
+            some = walk(some, half, seed, stream);
+            memcpy(x + i, &some, sizeof some);
+        }
+        for (int i = 0; i < left; i++) {
+            if (x[i] < (uint64_t)n) {
+                out[whose[i]] = (int64_t)x[i];
+                continue;
+            }
+            x[on] = x[i];
+            whose[on++] = whose[i];
+        }
+        left = on;
+    }
 }
 
 void rng_permute(int32_t *out, int count, int n, uint64_t seed, uint64_t stream) {

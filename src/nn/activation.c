@@ -1,5 +1,6 @@
 #include "nn/activation.h"
 
+#include "column_sums.h"
 #include "la/vmath.h"
 
 #include <math.h>
@@ -77,13 +78,7 @@ void gelu_bias(real *y, real *slope, const real *x, const real *bias, int64_t ro
 }
 
 void gelu_bias_backward(real *dy, real *dbias, const real *slope, int64_t rows, int64_t n) {
-    for (int64_t r = 0; r < rows; r++)
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) {
-            real d = dy[r * n + i] * slope[r * n + i];
-            dy[r * n + i] = d;
-            dbias[i] += d;
-        }
+    column_sums(dbias, dy, slope, n, rows, n);
 }
 
 void gelu_ref(double *y, double *slope, double x) {

@@ -1,6 +1,8 @@
 #include "nn/linear.h"
 
+#include "column_sums.h"
 #include "la/gemm.h"
+#include "la/simd.h"
 #include "nn/activation.h"
 
 #include <math.h>
@@ -45,7 +47,25 @@ static int64_t run_rows(int64_t left, int64_t width) {
     return rows < left ? rows : left;
 }
 
+/* Rows that stand one behind the other, so many at a time that they fill whole vectors. */
+enum { REPEATED = 4 * LANES };
+
+static void add_repeated(real *y, const real *bias, int64_t rows, int64_t n, int64_t period) {
+    real repeated[REPEATED];
+    int64_t i = 0, all = rows * n;
+    for (int64_t first = 0; first < period; first += n) memcpy(repeated + first, bias, (size_t)n * sizeof *bias);
+    for (; i + period <= all; i += period)
+        for (int64_t j = 0; j < period; j += LANES) vec_store(y + i + j, vec_load(y + i + j) + vec_load(repeated + j));
+    for (int64_t j = 0; i + j < all; j++) y[i + j] += repeated[j];
+}
+
 static void add_bias(real *y, int64_t ldy, const real *bias, int64_t rows, int64_t n) {
+    int64_t period = n;
+    while (period % LANES) period += n;
+    if (ldy == n && period <= REPEATED) {
+        add_repeated(y, bias, rows, n, period);
+        return;
+    }
     for (int64_t t = 0; t < rows; t++)
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) y[t * ldy + i] += bias[i];
@@ -93,7 +113,5 @@ void linear_backward_weight(real *grad, const real *dy, int64_t ldy, const real 
 }
 
 void linear_column_sums(real *db, const real *dy, int64_t ldy, int64_t tokens, int64_t n) {
-    for (int64_t t = 0; t < tokens; t++)
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) db[i] += dy[t * ldy + i];
+    column_sums(db, (real *)dy, NULL, ldy, tokens, n); /* without slopes dy is only read */
 }

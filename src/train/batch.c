@@ -1,7 +1,5 @@
 #include "train/batch.h"
 
-#include "base/rng.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -255,18 +253,45 @@ static int64_t start_of(const TrainData *d, SampleRange range) {
     return starts[range];
 }
 
+static uint64_t order_stream(int64_t epoch) {
+    return rng_stream("order", (uint64_t)epoch);
+}
+
+/* Where sample i of a range lies. */
+static void place(int64_t *trajectory, int64_t *frame, const TrainData *d, const SampleStream *s, int64_t i) {
+    int64_t frames = frames_of(d);
+    *trajectory = start_of(d, s->range) + i / frames;
+    *frame = 1 + i % frames;
+}
+
 /* Where the sample at `position` of a stream lies. */
 static void locate(int64_t *trajectory, int64_t *frame, const TrainData *d, const SampleStream *s, int64_t position) {
-    int64_t frames = frames_of(d), first = start_of(d, s->range);
-    int64_t samples = batch_samples(d, s), epoch = position / samples;
-    int64_t i = rng_permuted(position % samples, samples, s->seed, rng_stream("order", (uint64_t)epoch));
-    *trajectory = first + i / frames;
-    *frame = 1 + i % frames;
+    int64_t samples = batch_samples(d, s);
+    place(trajectory, frame, d, s,
+          rng_permuted(position % samples, samples, s->seed, order_stream(position / samples)));
+}
+
+static void order_run(SampleOrder *order, const SampleStream *s, int64_t samples, int64_t run) {
+    *order = (SampleOrder){.samples = samples, .seed = s->seed, .run = run};
+    for (int done = 0, n; done < RNG_RUN; done += n) {
+        int64_t position = run * RNG_RUN + done, left = samples - position % samples; /* of the epoch */
+        n = left < RNG_RUN - done ? (int)left : RNG_RUN - done;
+        rng_permuted_run(order->at + done, position % samples, n, samples, s->seed, order_stream(position / samples));
+    }
+}
+
+/* The same, with what is at hand of the stream's order. */
+static void locate_near(int64_t *trajectory, int64_t *frame, Batch *b, const TrainData *d, const SampleStream *s,
+                        int64_t position) {
+    int64_t samples = batch_samples(d, s), run = position / RNG_RUN;
+    SampleOrder *order = &b->order[run % 2];
+    if (order->samples != samples || order->seed != s->seed || order->run != run) order_run(order, s, samples, run);
+    place(trajectory, frame, d, s, order->at[position % RNG_RUN]);
 }
 
 /* Brings near what a sample further on in the stream is made of: where a trajectory is asked for at random, its numbers
  * come from memory, and waiting for them took most of the time of making a batch. */
-static void look_ahead(const TrainData *d, const SampleStream *s, int64_t position) {
+static void look_ahead(Batch *b, const TrainData *d, const SampleStream *s, int64_t position) {
     enum { AHEAD = 4 }; /* samples: as long as making that many takes, and few enough to stay in the nearest cache */
     enum { DISK_AHEAD = 64 }; /* the same of a disk, which works on many requests at once */
     int64_t trajectory, frame, ahead = AHEAD;
@@ -274,7 +299,7 @@ static void look_ahead(const TrainData *d, const SampleStream *s, int64_t positi
         int64_t step = s->step ? s->step : 1;
         ahead = (DISK_AHEAD + step - 1) / step * step;
     }
-    locate(&trajectory, &frame, d, s, position + ahead);
+    locate_near(&trajectory, &frame, b, d, s, position + ahead);
     dataset_expect(d->dataset, trajectory, (int)frame);
 }
 
@@ -368,8 +393,8 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
     int q = b->scenes.seqs.n;
     CHECK(q < b->max_sequences, "more than %d sequences in a batch", b->max_sequences);
     int64_t trajectory, frame;
-    look_ahead(d, s, position);
-    locate(&trajectory, &frame, d, s, position);
+    look_ahead(b, d, s, position);
+    locate_near(&trajectory, &frame, b, d, s, position);
     const Trajectory *tr = dataset_get(d->dataset, trajectory);
     double unit = 1 / d->scale.step, mean[3] = {0};
     Motion to_unit = motion_scaled(view, unit);
