@@ -3,12 +3,12 @@
 #include "check.h"
 #include "la/vmath.h"
 
-/* Worst relative error over arguments from `lowest` to 0, in units of the precision. */
-static double worst_error(Vec function(Vec x), double library(double x), double lowest) {
+/* Worst relative error over arguments from 0 to `end`, in units of the precision. */
+static double worst_error(Vec function(Vec x), double library(double x), double end) {
     enum { STEPS = 100000 };
     double worst = 0;
     for (int i = 0; i <= STEPS; i++) {
-        real x = (real)(lowest * i / STEPS);
+        real x = (real)(end * i / STEPS);
         double want = library((double)x), got = (double)function(vec_set(x))[LANES - 1];
         worst = fmax(worst, fabs(got - want) / want);
     }
@@ -19,6 +19,9 @@ static void check_exponentials(void) {
     bool single = sizeof(real) == 4;
     double of_exp = worst_error(vec_exp, exp, single ? -87 : -708);
     double of_exp2 = worst_error(vec_exp2, exp2, single ? -126 : -1022);
+    double below = worst_error(vec_exp2_near, exp2, single ? -126 : -1022),
+           above = worst_error(vec_exp2_near, exp2, single ? 126 : 1022);
+    EXPECT(below < 2 && above < 2, "exp2 between the ends: %g and %g units", below, above);
     EXPECT(of_exp < 2, "exp: %g units", of_exp);
     EXPECT(of_exp2 < 2, "exp2: %g units", of_exp2);
     real far[] = {single ? -127 : -1023, -2000, (real)-1e30};

@@ -1,9 +1,9 @@
 /** exp, exp2 and the tail of the normal distribution on whole vectors (la/simd.h), without branches or calls.
  *
- *  exp2: of arguments at most 0, by a polynomial of the fraction; 2e-7 relative in float, 3e-16 in double; below -126 (-1022)
+ *  exp2: of arguments at most 0, by a polynomial of the fraction; 1e-7 relative in float, 3e-16 in double; below -126 (-1022)
  *  less than the smallest normal number, below -127 (-1023) 0. Of a power of e it is the cheaper one where log2(e) can be a
  *  part of a factor that is there anyway. exp2_near: the same without looking for such ends, of arguments between -126 and 127
- *  (-1022 and 1023).
+ *  (-1022 and 1023); 2e-7 relative in float.
  *  exp: argument reduction by ln 2 and a polynomial; 1e-7 relative in float, 3e-16 in double. Arguments are at most 0
  *  (softmax, densities); below -87 (-708) the result is 0.
  *  tail: Phi(-z) = exp(-z^2/2) g(t), t = 1/(1 + p z), g/t a Chebyshev interpolant in powers of 2t - 1; 1e-6 relative
@@ -109,6 +109,18 @@ static inline Vec vec_tail(Vec z, Vec e) {
     return 0.5 * e * t * p;
 }
 #else
+static inline Vec vec_exp2(Vec x) {
+    x = vec_max(vec_set(-127), x); /* the exponent of 0, and a number that is none stays so */
+    Vec shifted = x + 0x1.8p23f, r = x - (shifted - 0x1.8p23f);
+    Vec p = r * 1.535336188319500e-4f + 1.339887440266574e-3f;
+    p = p * r + 9.618437357674640e-3f;
+    p = p * r + 5.550332471162809e-2f;
+    p = p * r + 2.402264791363012e-1f;
+    p = p * r + 6.931472028550421e-1f;
+    p = p * r + 1;
+    return (Vec)((Lanes)p + ((Lanes)shifted << 23));
+}
+
 static inline Vec vec_exp2_near(Vec x) {
     Vec shifted = x + 0x1.8p23f, r = x - (shifted - 0x1.8p23f);
     Vec p = r * 1.326472204816117e-3f + 9.671512997100331e-3f;
@@ -117,10 +129,6 @@ static inline Vec vec_exp2_near(Vec x) {
     p = p * r + 6.931469775872124e-1f;
     p = p * r + 1;
     return (Vec)((Lanes)p + ((Lanes)shifted << 23));
-}
-
-static inline Vec vec_exp2(Vec x) {
-    return vec_exp2_near(vec_max(vec_set(-127), x)); /* the exponent of 0, and a number that is none stays so */
 }
 
 static inline Vec vec_exp(Vec x) {
