@@ -117,6 +117,10 @@ void batch_layout(Batch *batch, const TrainData *data, int max_sequences, Arena 
 /** Takes out all sequences. Not collective. */
 void batch_clear(Batch *batch, const TrainData *data);
 
+/** Samples first .. first+n-1 of the stream will be added next: where they are in memory, the first of them are fetched into the
+ *  caches together, from which a step has taken them since the last batch looked ahead. Not collective. */
+void batch_expect(Batch *batch, const TrainData *data, const SampleStream *stream, int64_t first, int n);
+
 /** Appends the sample at `position` of the stream under the motion `view` (its shift in units of scale.step, about the
  *  mean vertex). The motion is applied to poses in double, before vertices are formed. Not collective. */
 void batch_add(Batch *batch, const TrainData *data, const SampleStream *stream, int64_t position, const Motion *view,

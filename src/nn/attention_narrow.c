@@ -81,7 +81,7 @@ static __attribute__((noinline)) void largest(real *top, const real *rows, int64
 static bool logits_near(const real *q_top, const real *k_top, int d, real binary) {
     real bound = 0;
     for (int c = 0; c < d; c++) bound += q_top[c] * k_top[c];
-    return bound * binary <= NEAR;
+    return bound * (binary < 0 ? -binary : binary) <= NEAR;
 }
 
 /* The largest logit of each query, of `vecs` vectors of them. */

@@ -289,18 +289,30 @@ static void locate_near(int64_t *trajectory, int64_t *frame, Batch *b, const Tra
     place(trajectory, frame, d, s, order->at[position % RNG_RUN]);
 }
 
+static void expect(Batch *b, const TrainData *d, const SampleStream *s, int64_t position) {
+    int64_t trajectory, frame;
+    locate_near(&trajectory, &frame, b, d, s, position);
+    dataset_expect(d->dataset, trajectory, (int)frame);
+}
+
+/* Samples: as long as making that many takes, and few enough to stay in the nearest cache; and the same of a disk, which works
+ * on many requests at once. */
+enum { AHEAD = 4, DISK_AHEAD = 64 };
+
 /* Brings near what a sample further on in the stream is made of: where a trajectory is asked for at random, its numbers
  * come from memory, and waiting for them took most of the time of making a batch. */
 static void look_ahead(Batch *b, const TrainData *d, const SampleStream *s, int64_t position) {
-    enum { AHEAD = 4 }; /* samples: as long as making that many takes, and few enough to stay in the nearest cache */
-    enum { DISK_AHEAD = 64 }; /* the same of a disk, which works on many requests at once */
-    int64_t trajectory, frame, ahead = AHEAD;
+    int64_t ahead = AHEAD;
     if (!dataset_in_memory(d->dataset)) {
         int64_t step = s->step ? s->step : 1;
         ahead = (DISK_AHEAD + step - 1) / step * step;
     }
-    locate_near(&trajectory, &frame, b, d, s, position + ahead);
-    dataset_expect(d->dataset, trajectory, (int)frame);
+    expect(b, d, s, position + ahead);
+}
+
+void batch_expect(Batch *b, const TrainData *d, const SampleStream *s, int64_t first, int n) {
+    if (!dataset_in_memory(d->dataset)) return;
+    for (int i = 0; i < n && i < AHEAD; i++) expect(b, d, s, first + i);
 }
 
 const Trajectory *batch_source(int64_t *frame, const TrainData *d, const SampleStream *s, int64_t position) {
@@ -424,5 +436,6 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
 void batch_fill(Batch *b, const TrainData *data, const SampleStream *stream, int64_t first, int n) {
     Motion as_it_is = motion_identity();
     batch_clear(b, data);
+    batch_expect(b, data, stream, first, n);
     for (int i = 0; i < n; i++) batch_add(b, data, stream, first + i, &as_it_is, 1);
 }

@@ -74,6 +74,7 @@ ModelFlops procedure_flops(const Procedure *procedure, const void *options, Mode
 
 void procedure_fill(ProcedureRun *run, Batch *batch, int64_t first, int n) {
     batch_clear(batch, run->data);
+    batch_expect(batch, run->data, &run->stream, first, n);
     run->procedure->fill(run, batch, first, n);
     CHECK(batch->scenes.seqs.n == n * procedure_views(run->procedure, run->options), "procedure %s: %d sequences",
           run->procedure->name, batch->scenes.seqs.n);
