@@ -43,15 +43,23 @@ bool attention_narrow(const AttentionShape *s, HeadView out, HeadView q, HeadVie
     return beside && narrow(s);
 }
 
+/* Queries and outputs by channel are kept where both are wanted again: of more channels they would take as much of the caches
+ * as weights do. */
+static bool summed(const AttentionShape *s) {
+    return s->dq <= SUMMED;
+}
+
 int64_t attention_narrow_rows(const AttentionShape *s) {
-    return narrow(s) ? s->heads * (1 + 2 * (int64_t)s->dq) : 0;
+    if (!narrow(s)) return 0;
+    return s->heads * (1 + (summed(s) ? 2 * (int64_t)s->dq : 0));
 }
 
 int64_t attention_narrow_weights(const AttentionShape *shape, int64_t length) {
     return (shape->heads * length + attention_narrow_rows(shape)) * vec_padded(length);
 }
 
-/* By channel of all heads: gradients of outputs, queries, keys and values; weights by query. Or largest magnitudes. */
+/* By channel of all heads: gradients of outputs, queries, keys and values; weights by query. Or queries, outputs and largest
+ * magnitudes. */
 int64_t attention_narrow_work(const AttentionShape *shape, int64_t length) {
     int64_t ld = vec_padded(length), all = (int64_t)shape->heads * shape->dq;
     return (4 * all + ld + 1) * ld + 2 * vec_padded(all);
@@ -153,9 +161,9 @@ INLINE void forward_head(real *e, real *out, const real *q, const Narrow *x, con
 
 /* ---- Backward. ---- */
 
-/* What backward takes and makes of one head, by channel (d, ld): q and out; dout over the sum of a query's e; `along` (ld), minus
- * the sum over keys of weights and their gradients, which is that over channels of out and dout. dq, dk and dv before they are
- * scaled; dk and dv by channel, or rows of tokens where they are summed across lanes. */
+/* What backward takes and makes of one head, by channel (d, ld). Where gradients are summed across lanes: q, out; dout, which
+ * becomes that over the sum of a query's e; `along` (ld), minus the sum over keys of weights and their gradients, which is that
+ * over channels of out and dout; dq before it is scaled; dk and dv as rows of tokens. Where weights are turned: dout, dq, dk, dv. */
 typedef struct HeadGradient {
     const real *e, *q, *out;
     real *dout, *along;
@@ -237,34 +245,38 @@ INLINE void summed_head(const HeadGradient *g, const Narrow *x, const int d) {
     for (; j < x->length; j++) summed_keys(g, x, j, 1, d);
 }
 
-/* Gradients of logits, ds (keys, queries), and of queries, of `vecs` vectors of queries from `at` on. */
+/* Gradients of logits, ds (keys, queries), and of queries, of `vecs` vectors of queries from `at` on; dout is as it came. */
 INLINE void query_group(const HeadGradient *g, const Narrow *x, int64_t at, const int d, const int vecs) {
-    Vec o[CHANNELS][GROUP], along[GROUP];
-    UNROLL for (int l = 0; l < vecs; l++) {
-        Vec each = vec_load(g->e + x->length * x->ld + at + l * LANES);
-        along[l] = (Vec){0};
-        UNROLL for (int c = 0; c < d; c++) {
-            int64_t i = c * x->ld + at + l * LANES;
-            o[c][l] = each * vec_load(g->dout + i);
-            along[l] = vec_fnma(o[c][l], vec_load(g->out + i), along[l]);
-        }
-    }
+    Vec o[CHANNELS][GROUP], along[GROUP], factor[GROUP];
+    UNROLL for (int l = 0; l < vecs; l++) along[l] = (Vec){0};
+    UNROLL for (int c = 0; c < d; c++) UNROLL for (int l = 0; l < vecs; l++) o[c][l] =
+        vec_load(g->dout + c * x->ld + at + l * LANES);
     for (int64_t j = 0; j < x->length; j++) {
         Vec s[GROUP];
-        UNROLL for (int l = 0; l < vecs; l++) s[l] = along[l];
+        UNROLL for (int l = 0; l < vecs; l++) s[l] = (Vec){0};
         UNROLL for (int c = 0; c < d; c++) {
             Vec value = vec_set(x->v[j * x->row + c]);
             UNROLL for (int l = 0; l < vecs; l++) s[l] = vec_fma(value, o[c][l], s[l]);
         }
         UNROLL for (int l = 0; l < vecs; l++) {
-            s[l] *= vec_load(g->e + j * x->ld + at + l * LANES);
-            vec_store(g->ds + j * x->ld + at + l * LANES, s[l]);
+            int64_t i = j * x->ld + at + l * LANES;
+            vec_store(g->ds + i, s[l]);
+            along[l] = vec_fma(s[l], vec_load(g->e + i), along[l]);
         }
+    }
+    UNROLL for (int l = 0; l < vecs; l++) {
+        Vec each = vec_load(g->e + x->length * x->ld + at + l * LANES);
+        along[l] *= each;
+        factor[l] = x->scale * each;
     }
     UNROLL for (int c = 0; c < d; c++) UNROLL for (int l = 0; l < vecs; l++) o[c][l] = (Vec){0};
     for (int64_t j = 0; j < x->length; j++) {
         Vec s[GROUP];
-        UNROLL for (int l = 0; l < vecs; l++) s[l] = vec_load(g->ds + j * x->ld + at + l * LANES);
+        UNROLL for (int l = 0; l < vecs; l++) {
+            int64_t i = j * x->ld + at + l * LANES;
+            s[l] = factor[l] * vec_load(g->e + i) * (vec_load(g->ds + i) - along[l]);
+            vec_store(g->ds + i, s[l]);
+        }
         add_row(o, x->k + j * x->row, s, d, vecs);
     }
     UNROLL for (int c = 0; c < d; c++) UNROLL for (int l = 0; l < vecs; l++)
@@ -273,8 +285,8 @@ INLINE void query_group(const HeadGradient *g, const Narrow *x, int64_t at, cons
 
 /* out (channels, keys) = the sum over queries of their rows of channels times each times p (queries, keys), where `each` is
  * not NULL; of `vecs` vectors of keys. */
-INLINE void key_group(real *out, const real *rows, int64_t row, const real *each, const real *p, real scale,
-                      const Narrow *x, const int d, const int vecs) {
+INLINE void key_group(real *out, const real *rows, int64_t row, const real *each, const real *p, const Narrow *x,
+                      const int d, const int vecs) {
     Vec o[CHANNELS][GROUP];
     UNROLL for (int c = 0; c < d; c++) UNROLL for (int l = 0; l < vecs; l++) o[c][l] = (Vec){0};
     for (int64_t t = 0; t < x->length; t++) {
@@ -286,25 +298,25 @@ INLINE void key_group(real *out, const real *rows, int64_t row, const real *each
         add_row(o, rows + t * row, w, d, vecs);
     }
     UNROLL for (int c = 0; c < d; c++) UNROLL for (int l = 0; l < vecs; l++)
-        vec_store(out + c * x->ld + l * LANES, scale * o[c][l]);
+        vec_store(out + c * x->ld + l * LANES, o[c][l]);
 }
 
 /* The same for all keys, p given as (keys, queries); turned is scratch. */
 INLINE void key_side(real *out, const real *rows, int64_t row, const real *each, const real *p, real *turned,
-                     real scale, const Narrow *x, const int d) {
+                     const Narrow *x, const int d) {
     int64_t at = 0;
     vec_turn_whole(turned, p, x->length, x->ld);
     for (; at + GROUP * LANES <= x->ld; at += GROUP * LANES)
-        key_group(out + at, rows, row, each, turned + at, scale, x, d, GROUP);
-    if (at < x->ld) key_group(out + at, rows, row, each, turned + at, scale, x, d, 1);
+        key_group(out + at, rows, row, each, turned + at, x, d, GROUP);
+    if (at < x->ld) key_group(out + at, rows, row, each, turned + at, x, d, 1);
 }
 
 INLINE void turned_head(const HeadGradient *g, const Narrow *x, const int d) {
     int64_t at = 0;
     for (; at + GROUP * LANES <= x->ld; at += GROUP * LANES) query_group(g, x, at, d, GROUP);
     if (at < x->ld) query_group(g, x, at, d, 1);
-    key_side(g->dv, x->dout, x->dout_row, g->e + x->length * x->ld, g->e, g->turned, 1, x, d);
-    key_side(g->dk, x->q, x->row, NULL, g->ds, g->turned, x->scale, x, d);
+    key_side(g->dv, x->dout, x->dout_row, g->e + x->length * x->ld, g->e, g->turned, x, d);
+    key_side(g->dk, x->q, x->row, NULL, g->ds, g->turned, x, d);
 }
 
 INLINE void backward_head(const HeadGradient *g, const Narrow *x, const int d) {
@@ -384,8 +396,8 @@ static real *head_at(HeadView view, int64_t token, int head) {
 void attention_narrow_forward(HeadView out, HeadView q, HeadView k, HeadView v, int64_t first, int64_t length,
                               const AttentionShape *shape, real *e, real *work) {
     int64_t ld = vec_padded(length), d = shape->dq, all = shape->heads * d;
-    real *turned = e + shape->heads * (length + 1) * ld, *result = turned + all * ld, *q_top = work,
-         *k_top = q_top + vec_padded(all);
+    real *q_top = work, *k_top = q_top + vec_padded(all), *behind = k_top + vec_padded(all);
+    real *turned = summed(shape) ? e + shape->heads * (length + 1) * ld : behind, *result = turned + all * ld;
     turn_in(turned, head_at(q, first, 0), q.token, length, all);
     largest(q_top, head_at(q, first, 0), q.token, length, all);
     largest(k_top, head_at(k, first, 0), k.token, length, all);
@@ -409,9 +421,10 @@ void attention_narrow_backward(HeadView dq, HeadView dk, HeadView dv, HeadView d
                                int64_t first, int64_t length, const AttentionShape *shape, const real *e, real *ds,
                                real *work) {
     int64_t ld = vec_padded(length), d = shape->dq, all = shape->heads * d;
-    const real *queries = e + shape->heads * (length + 1) * ld, *outputs = queries + all * ld;
+    const bool kept = summed(shape);
+    const real *queries = e + shape->heads * (length + 1) * ld;
     real *read = work, *made = read + all * ld, *along = made + 3 * all * ld, *turned = along + ld;
-    bool summed = d <= SUMMED;
+    const real *outputs = queries + all * ld;
     turn_in(read, head_at(dout, first, 0), dout.token, length, all);
     for (int h = 0; h < shape->heads; h++) {
         Narrow x = {.q = head_at(q, first, h),
@@ -430,17 +443,17 @@ void attention_narrow_backward(HeadView dq, HeadView dk, HeadView dv, HeadView d
                           .dout = read + h * d * ld,
                           .along = along,
                           .dq = gradient,
-                          .dk = summed ? head_at(dk, first, h) : gradient + all * ld,
-                          .dv = summed ? head_at(dv, first, h) : gradient + 2 * all * ld,
+                          .dk = kept ? head_at(dk, first, h) : gradient + all * ld,
+                          .dv = kept ? head_at(dv, first, h) : gradient + 2 * all * ld,
                           .dk_row = dk.token,
                           .dv_row = dv.token,
                           .ds = ds,
                           .turned = turned};
         backward[d](&g, &x);
     }
-    for (int64_t i = 0; i < all * ld; i += LANES) vec_store(made + i, shape->scale * vec_load(made + i));
+    for (int64_t i = 0; kept && i < all * ld; i += LANES) vec_store(made + i, shape->scale * vec_load(made + i));
     HeadView to[] = {dq, dk, dv};
-    for (int i = 0; i < (summed ? 1 : 3); i++)
+    for (int i = 0; i < (kept ? 1 : 3); i++)
         turn_out(head_at(to[i], first, 0), to[i].token, made + i * all * ld, length, all);
     flops_add(8 * length * length * all);
 }

@@ -17,8 +17,8 @@ int64_t attention_narrow_weights(const AttentionShape *shape, int64_t length);
 int64_t attention_narrow_work(const AttentionShape *shape, int64_t length);
 
 /** One sequence, tokens first .. first+length-1. e (heads, keys + 1, queries), rows padded to whole vectors: exp(logit - a
- *  number of the query's), the softmax weights times their sum over keys, and behind the rows of keys one over that sum; then
- *  queries and outputs of all heads by channel. */
+ *  number of the query's), the softmax weights times their sum over keys, and behind the rows of keys one over that sum; then,
+ *  of the narrowest, queries and outputs of all heads by channel. */
 void attention_narrow_forward(HeadView out, HeadView q, HeadView k, HeadView v, int64_t first, int64_t length,
                               const AttentionShape *shape, real *e, real *work);
 /** Writes dq, dk and dv of the sequence; ds (keys, queries padded) is scratch. */
