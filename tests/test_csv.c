@@ -115,6 +115,44 @@ static void refuse(const char *text, size_t bytes, const char *want) {
            "want %s\n  got %s %s", want, err.text, out);
 }
 
+/* Files of other programs: the kind and a command. */
+static void other_kinds(void) {
+#define BYTES(text) (text), sizeof(text) - 1
+    const struct {
+        const char *text;
+        size_t bytes;
+        const char *want;
+    } kinds[] = {
+        {BYTES("PAR1\025\004\025"), "Parquet: want CSV, as from python3 -c \"import pandas; pandas.read_parquet('"},
+        {BYTES("ARROW1\0\0\377"), "read_feather('"},
+        {BYTES("FEA1\0\0\0\0"), "read_feather('"},
+        {BYTES("\200\004\225\012\0\0\0"), "a pickle of Python: want CSV, as from python3"},
+        {BYTES("SQLite format 3\0\020"),
+         "an SQLite database: want one of its tables as CSV, as from sqlite3 -header -csv"},
+        {BYTES("\223NUMPY\001\0v\0{'descr'"), "an array of NumPy: want CSV, as from python3 -c \"import numpy"},
+        {BYTES("PK\003\004\024\0\0\0mimetypeapplication/vnd.oasis.opendocument.spreadsheet"), "OpenDocument"},
+        {BYTES("PK\003\004\024\0\0\0[Content_Types].xml"), "a spreadsheet (Excel): want CSV, as from python3"},
+        {BYTES("PK\003\004\024\0\0\0N.npy"), "dict(numpy.load('"},
+        {BYTES("PK\003\004\024\0\0\0runs/table.csv"), "a zip archive: want it unpacked, by unzip '"},
+        {BYTES("\320\317\021\340\241"), "old Excel"},
+        {BYTES("\211HDF\r\n"), "HDF5 inside gzip"},
+        {BYTES("BZh91"), "bzip2 -d"},
+        {BYTES("CDF\001\0\0"), "netCDF"},
+        {BYTES("X\n\0\0\0\003"), "readRDS"},
+        {BYTES("<stata_dta><header>"), "read_stata"},
+        {BYTES("{\"a\": 1}\n{\"a\": 2}\n"), "JSON: want CSV, as from python3 -c \"import pandas; pandas.read_json('"},
+        {BYTES("{\"a\": 1}\n{\"a\": 2}\n"), "lines=True"},
+        {BYTES("{\"a\": [1, 2]}"), "t.csv').to_csv('table.csv'"},
+        {BYTES("{\n \"cells\": [\n"), "a Jupyter notebook"},
+        {BYTES("[{\"a\": 1}]\n"), "t.csv').to_csv('table.csv'"},
+        {BYTES("\377\376a"), "iconv"},
+        {BYTES("a,b\n1,\0\n"), ":2: a NUL byte"},
+    };
+    for (int i = 0; i < (int)(sizeof kinds / sizeof *kinds); i++) refuse(kinds[i].text, kinds[i].bytes, kinds[i].want);
+    expect("PK,N,ORC,FEA1\n1,2,3,4\n", "PK|N|ORC|FEA1/2:1|2|3|4");
+    expect("PAR1,BZ\n1,2\n", "PAR1|BZ/2:1|2");
+}
+
 static void refused(void) {
     const struct {
         const char *text, *want;
@@ -130,18 +168,12 @@ static void refused(void) {
         {"a,b\n\"3,4\n5\"x,6\n", ":3: a quotation mark inside"},
         {"a,b\n3\" disk,4\n", ":2: a quotation mark inside"},
         {"1,2\n3,4\n", ":1: numbers where the header"},
-        {"PAR1....", "read_parquet('"},
-        {"{\"a\": 1}\n{\"a\": 2}\n", "lines=True"},
-        {"[{\"a\": 1}]\n", "read_json('"},
-        {"PK\003\004xx", "spreadsheet"},
-        {"\211HDF\r\n", "HDF5"},
-        {"BZh91", "bzip2 -d"},
-        {"\377\376a", "iconv"},
         {"<!DOCTYPE html>", "web page"},
     };
     for (int i = 0; i < (int)(sizeof bad / sizeof *bad); i++) refuse(bad[i].text, strlen(bad[i].text), bad[i].want);
     refuse("a,b\n1,2\n3,\0004\n5,6\n", 16, ":3: a NUL byte");
     refuse("\377\376a\0,\0b\0\n\0", 10, "UTF-16");
+    other_kinds();
     char out[64];
     Err err = read_all(out, sizeof out, test_folder);
     EXPECT(err.code == EXIT_USER && strstr(err.text, "a folder"), "%s", err.text);

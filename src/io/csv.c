@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "csv_kind.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -76,39 +77,6 @@ static const char *first_letter(const Csv *csv) {
     return text + strspn(text, " \t\r\n");
 }
 
-/* Files of other kinds, known by how they begin, and what makes them a table: `before` PATH `after`. */
-static Err refuse_other_kinds(const Csv *csv) {
-    static const char pandas[] = "CSV, as from python3 -c \"import pandas; pandas.read_";
-    static const char index[] = ").to_csv('table.csv', index=False)\"";
-    static const struct {
-        const char *begin, *what, *before, *after;
-    } kinds[] = {
-        {"PAR1", "Parquet", "parquet('", "'"},
-        {"ARROW1", "Arrow", "feather('", "'"},
-        {"{", "JSON", "json('", "', lines=True"},
-        {"[", "JSON", "json('", "'"},
-        {"PK\003\004", "a spreadsheet or an archive", NULL, "it saved or unpacked as CSV"},
-        {"\320\317\021\340", "a spreadsheet", NULL, "it saved as CSV"},
-        {"BZh", "compressed with bzip2", NULL, "it unpacked, by bzip2 -d"},
-        {"\3757zXZ", "compressed with xz", NULL, "it unpacked, by xz -d"},
-        {"\050\265\057\375", "compressed with zstd", NULL, "it unpacked, by zstd -d"},
-        {"\037\213", "compressed twice", NULL, "it unpacked, by gzip -d"},
-        {"\211HDF", "HDF5 inside gzip", NULL, "it unpacked, by gzip -d"},
-        {"\377\376", "UTF-16", NULL, "UTF-8, as from iconv -f UTF-16 -t UTF-8"},
-        {"\376\377", "UTF-16", NULL, "UTF-8, as from iconv -f UTF-16 -t UTF-8"},
-        {"%PDF", "PDF", NULL, "the table as CSV"},
-        {"<", "a web page", NULL, "the table itself, as CSV"},
-    };
-    const char *start = first_letter(csv);
-    for (int i = 0; i < (int)(sizeof kinds / sizeof *kinds); i++) {
-        if (strncmp(start, kinds[i].begin, strlen(kinds[i].begin))) continue;
-        if (!kinds[i].before) return err_user("%s: %s: want %s", csv->path, kinds[i].what, kinds[i].after);
-        return err_user("%s: %s: want %s%s%s%s%s", csv->path, kinds[i].what, pandas, kinds[i].before, csv->path,
-                        kinds[i].after, index);
-    }
-    return ERR_NONE;
-}
-
 /* Number of the line that holds byte `at`. */
 static int64_t line_of(const Csv *csv, size_t at) {
     int64_t line = 1;
@@ -117,7 +85,7 @@ static int64_t line_of(const Csv *csv, size_t at) {
 }
 
 static Err check_text(const Csv *csv) {
-    TRY(refuse_other_kinds(csv));
+    TRY(csv_refuse_kind(csv->path, csv->text, csv->bytes));
     const char *nul = memchr(csv->text, 0, csv->bytes);
     if (nul)
         return err_user("%s:%lld: a NUL byte: want text", csv->path,

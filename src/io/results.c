@@ -293,7 +293,10 @@ static Err check_format(H5File *file) {
     char *text = NULL;
     Err err = h5_get_text(&text, file, "/", "format");
     if (err.code || strcmp(text, FORMAT))
-        err = err_user("%s: attribute format: not a results file: want " FORMAT, file->path);
+        err = err_user("%s: attribute format: HDF5, but not a results file of equiscale: want " FORMAT
+                       ", or a table as CSV, as "
+                       "from python3 -c \"import pandas; pandas.read_hdf('%s').to_csv('table.csv', index=False)\"",
+                       file->path, file->path);
     mem_free(text);
     return err;
 }
