@@ -5,8 +5,8 @@
 /* Do 95 % intervals hold the truth in 95 of 100 repetitions? The whole analysis of made-up surfaces of a known law.
  *     test_fit_coverage REPETITIONS grid|isoflop ROWS COLUMNS NOISE even|uneven|heavy|shared|runs huber|log|loss [RESAMPLES]
  * grid: sizes x lengths, two decades each; isoflop: budgets x sizes, a factor of 16 in N about the optimum.
- * shared: as much noise again that all runs of one size have in common, which the rows name as their group.
- * runs: CHECKPOINTS rows of each run, which it is the group of, with as much noise again that is the run's own.
+ * shared: as much noise again that all runs of one size have in common, which the rows name as their group; shared4: four
+ * times as much. runs: CHECKPOINTS rows of each run, which it is the group of, with as much noise again that is the run's own.
  * uneven: the noise falls by 25 from the smallest to the largest runs; heavy: Student's t with 3 degrees of freedom.
  * Prints the share that holds each coefficient and the allocation, of those repetitions that have intervals; fails where
  * it is outside 0.93 to 0.97 by more than so few repetitions can excuse, or where more than UNTOLD of them say that the law is
@@ -26,7 +26,7 @@ static const char *const column[COLUMNS] = {"E", "A", "B", "alpha", "beta", "a",
 typedef struct Plan {
     bool isoflop, uneven, heavy, shared, runs;
     int rows, columns;
-    double noise;
+    double noise, offset; /* offset: of a group, in units of the noise */
 } Plan;
 
 static double draw(const Plan *plan, int64_t repetition, int64_t cell) {
@@ -39,7 +39,7 @@ static double draw(const Plan *plan, int64_t repetition, int64_t cell) {
 
 /* What the rows of a group have in common. */
 static double offset(const Plan *plan, int64_t repetition, int64_t group) {
-    return group ? plan->noise * rng_normal((uint64_t)repetition, 91, (uint64_t)group) : 0;
+    return group ? plan->offset * plan->noise * rng_normal((uint64_t)repetition, 91, (uint64_t)group) : 0;
 }
 
 static Table surface(const Plan *plan, int64_t repetition) {
@@ -114,6 +114,8 @@ int main(int argc, char **argv) {
                  .heavy = argv[6][0] == 'h',
                  .shared = argv[6][0] == 's',
                  .runs = argv[6][0] == 'r'};
+    const char *factor = argv[6] + strcspn(argv[6], "0123456789");
+    plan.offset = *factor ? atof(factor) : 1;
     FitOptions o = {.delta = 1e-3,
                     .extrapolation = 10,
                     .bootstraps = argc > 8 ? atoll(argv[8]) : 200,

@@ -176,6 +176,57 @@ static void lack_of_fit(void) {
     }
 }
 
+/* A smooth deviation of 3 % of any low degree is a lack of fit where the rows carry it; exact rows have no noise to test by. */
+static void bent(void) {
+    static const struct {
+        int u, v; /* powers of log N and log D, from -1 to 1 */
+        double size, noise;
+    } made[] = {{2, 1, 0.03, 0.003}, {1, 2, 0.03, 0.003}, {0, 3, 0.03, 0.003}, {3, 1, 0.03, 0.003},
+                {2, 2, 0.03, 0.003}, {2, 1, 0, 0.003},    {2, 1, 0, 1e-9}};
+    for (int k = 0; k < (int)(sizeof made / sizeof *made); k++) {
+        Table t = surface(&truth, 7, 7, made[k].noise, 51);
+        for (int64_t i = 0; i < t.n; i++) {
+            double u = (double)(i / 7) / 3 - 1;
+            double v = (double)(i % 7) / 3 - 1;
+            t.at[i].loss *= exp(made[k].size * pow(u, made[k].u) * pow(v, made[k].v));
+        }
+        LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
+        LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOG};
+        LawProblem p = law_problem(&rows, 1, &spec);
+        LawFit fit;
+        law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+        Goodness g = goodness_of(&p, &fit, 0, false);
+        bool lacks = g.p < LACK_LIMIT;
+        EXPECT(lacks == (made[k].size > 0), "u^%d v^%d of %g: p = %g by %d terms", made[k].u, made[k].v, made[k].size,
+               g.p, g.dof1);
+        if (made[k].noise < 1e-6)
+            EXPECT(g.by == LACK_UNTESTED && isnan(g.size_p), "exact rows are tested by %s", lack_name[g.by]);
+        law_rows_free(&rows);
+        table_free(&t);
+    }
+}
+
+/* What few groups share is hardly known, which is said; of no more groups than coefficients in N not at all. */
+static void few_groups(void) {
+    static const struct {
+        int sizes;
+        const char *said;
+    } made[] = {{3, "not identifiable: "}, {6, "6 groups are few"}, {8, "converged"}};
+    for (int k = 0; k < 3; k++) {
+        Table t = surface(&truth, made[k].sizes, 8, 0.002, 61);
+        for (int64_t i = 0; i < t.n; i++) {
+            t.at[i].group = i / 8 + 1;
+            t.at[i].loss *= exp(0.001 * rng_normal(62, 1, (uint64_t)(i / 8)));
+        }
+        FitOptions o = few_starts(OBJECTIVE_LOG);
+        Analysis *a = analysis_new(&t, &o, comm_world());
+        EXPECT(!strncmp(a->arm[0].status, made[k].said, strlen(made[k].said)), "%d groups: %s", made[k].sizes,
+               a->arm[0].status);
+        analysis_free(a);
+        table_free(&t);
+    }
+}
+
 /* Runs at six budgets, whose law has another a above the third: 1/3 and 2/3, or 1/3 all along. */
 static Table two_ranges(bool drifts, double noise) {
     static const Law low = {.kind = &law_chinchilla, .a = 1, .b = 1, .e = -INFINITY, .alpha = 0.5, .beta = 0.25};
@@ -230,7 +281,9 @@ int main(int argc, char **argv) {
     one_sided();
     outside();
     lack_of_fit();
+    bent();
     offsets();
+    few_groups();
     proportional(4);
     drift();
     return test_end();

@@ -22,7 +22,7 @@ enum { COEF_E, COEF_A, COEF_B, COEF_ALPHA, COEF_BETA, COEF_N_EXPONENT, COEF_D_EX
 extern const char *const coef_name[COEFS];
 extern const char *const spread_name[]; /* of BootstrapKind, in words */
 
-enum { ANALYSIS_BUDGETS = OPTION_LIST, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 160 };
+enum { ANALYSIS_BUDGETS = OPTION_LIST, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 200 };
 enum { LAWFREE_SAMPLES = 400 }; /* of the surrogate's posterior */
 
 typedef struct CurrencyFit {
@@ -75,6 +75,7 @@ typedef struct ArmFit {
     double seed_noise; /* standard deviation of log loss between seeds; NaN without repeats */
     int64_t seed_dof;
     Goodness goodness;
+    double groups_left; /* degrees of freedom that the law leaves to what rows of a group share; INFINITY: no groups */
     char disagreement[ANALYSIS_STATUS]; /* of methods whose intervals of a do not meet; empty: none */
     LawVerdict verdict;
     char status[ANALYSIS_STATUS]; /* the verdict in words, or that the reference is not within what was sampled */

@@ -295,7 +295,8 @@ static GroupEffect moments(const double *r, const Hat *h, int64_t n, const int64
     }
     for (int k = 0; k < q * q; k++) square += of_turned[k] * of_sum[k];
     mem_free(sum);
-    GroupEffect e = {.square = shared / trace, .growth = square / trace, .dof = trace * trace / square, .p = NAN};
+    GroupEffect e = {
+        .square = shared / trace, .growth = square / trace, .dof = trace * trace / square, .left = means, .p = NAN};
     double determinant = dof * square - trace * trace;
     e.between = determinant > 0 ? fmax((shared * dof - all * trace) / determinant, 0) : 0;
     e.within = fmax((all - e.between * trace) / dof, 0);

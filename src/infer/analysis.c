@@ -17,6 +17,11 @@ const char *const coef_name[COEFS] = {"E", "A", "B", "alpha", "beta", "a", "b"};
 const char *const spread_name[] = {"resampled cells", "resampled residuals", "resampled residuals, scaled as the noise",
                                    "resampled residuals and offsets of groups"};
 
+/* Degrees of freedom that a law must leave to the means of groups: for intervals at all, and for 93 to 97 % of them to hold the
+ * truth (tests/test_fit_coverage.c: 4 to 6 sizes, of which a law takes 3). */
+static const double least_left = 0.5;
+static const double few_left = 3.5;
+
 static const Cost six_nd = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /* log 6: where C is not known */
 
 /* ---- Numbers of one law, and their spread over resamples. ---- */
@@ -266,6 +271,32 @@ static void judge(ArmFit *arm) {
     }
 }
 
+/* Offsets that nearly as many coefficients as there are groups can take up are not known at all. */
+static void judge_groups(ArmFit *arm) {
+    const LawGroup *g = arm->group;
+    const LawRows *rows = arm->rows;
+    arm->groups_left = INFINITY;
+    if (!arm->identified || g->spread_kind != BOOTSTRAP_GROUPS || rows->groups == rows->n) return;
+    arm->groups_left = noise_groups(&g->problem, &g->fit, arm->index, rows->group, rows->groups).left;
+    if (arm->groups_left >= least_left) return;
+    snprintf(arm->status, sizeof arm->status,
+             "not identifiable: what %lld groups share is not told from the law, want more of them",
+             (long long)rows->groups);
+    arm->verdict = LAW_NOT_IDENTIFIABLE;
+    arm->identified = false;
+}
+
+/* What must be known of intervals beside any other verdict. */
+static void tell_groups(ArmFit *arm) {
+    if (!arm->identified || arm->groups_left >= few_left) return;
+    const char *what = "groups are few: their intervals may be too narrow";
+    char before[ANALYSIS_STATUS];
+    snprintf(before, sizeof before, "%s", arm->status);
+    bool plain = arm->verdict == LAW_CONVERGED && !strcmp(before, "converged");
+    snprintf(arm->status, sizeof arm->status, "%.120s%s%lld %s", plain ? "" : before, plain ? "" : "; ",
+             (long long)arm->rows->groups, what);
+}
+
 /* Converged, and yet not the law of these rows. */
 static void test_fit(ArmFit *arm) {
     const LawGroup *g = arm->group;
@@ -433,6 +464,7 @@ static void refer(Analysis *a) {
         bool off = arm->reference.verdict == BUDGET_ONE_SIDED || arm->reference.verdict == BUDGET_OUTSIDE;
         if (arm->verdict == LAW_CONVERGED && off)
             snprintf(arm->status, sizeof arm->status, "%s", arm->reference.status);
+        tell_groups(arm);
     }
 }
 
@@ -497,6 +529,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         spread_of_coefficients(arm, &cost);
         measure_noise(arm);
         judge(arm);
+        judge_groups(arm);
         test_fit(arm);
         if (!arm->identified) forget(arm);
         arm->sampled = extent_of(a->table, m);

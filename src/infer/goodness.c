@@ -6,28 +6,43 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 const char *const lack_name[] = {"untested", "runs that differ in their seeds", "curvature of the residuals"};
 
 static const double clip = 2.5; /* standard deviations; of normal noise 1 % lie beyond */
-enum { LEAST_SEEDS = 4, LEAST_ROWS = 5, BENDS = 3 };
+/* DEGREES: of smooth deviations that are looked for; LEAST_DOF: what the rows must still tell of their noise. */
+enum { LEAST_SEEDS = 4, LEAST_DOF = 5, DEGREES = 4, TERMS = (DEGREES + 1) * (DEGREES + 2) / 2 };
+static const double digits = 1e-6;      /* rms of log loss below which rounding and the minimiser show, and no noise */
+static const double independent = 1e-4; /* of its length: what a term must have that others before it have not */
 
 static double residual(const LawRows *rows, const Law *law, int64_t i) {
     return rows->k.z[i] - log(law_rows_loss(NULL, rows, law, i));
 }
 
-double goodness_pure_error(int *dof, const LawRows *rows) {
+/* Squares about the means of runs that differ in their seeds only; w: weights of the rows, NULL: 1. */
+static double pure_error(int *dof, const LawRows *rows, const double *w) {
     double sum = 0;
     *dof = 0;
     for (int64_t c = 0; c < rows->configs; c++) {
-        int64_t first = rows->first[c], end = rows->first[c + 1];
+        int64_t first = rows->first[c];
+        int64_t end = rows->first[c + 1];
         double mean = 0;
-        for (int64_t k = first; k < end; k++) mean += rows->k.z[rows->member[k]] / (double)(end - first);
-        for (int64_t k = first; k < end; k++) sum += pow(rows->k.z[rows->member[k]] - mean, 2);
+        double total = 0;
+        for (int64_t k = first; k < end; k++) {
+            double weight = w ? w[rows->member[k]] : 1;
+            mean += weight * rows->k.z[rows->member[k]];
+            total += weight;
+        }
+        mean /= total;
+        for (int64_t k = first; k < end; k++)
+            sum += (w ? w[rows->member[k]] : 1) * pow(rows->k.z[rows->member[k]] - mean, 2);
         *dof += (int)(end - first) - 1;
     }
     return sum;
+}
+
+double goodness_pure_error(int *dof, const LawRows *rows) {
+    return pure_error(dof, rows, NULL);
 }
 
 static void f_test(Goodness *g, LackOfFit by, double explained, double left, int dof1, int dof2) {
@@ -38,55 +53,103 @@ static void f_test(Goodness *g, LackOfFit by, double explained, double left, int
     g->p = stats_f_sf(g->f, dof1, dof2);
 }
 
-/* How many terms a law of another shape would need: u^2, u v and v^2, or u^2 of one axis. */
-static int bends_of(const LawProblem *p) {
-    return law_splits(p->spec.kind) ? BENDS : 1;
+/* Orthonormal columns (count, n), and what they leave of the residuals. */
+typedef struct Basis {
+    double *column, *left;
+    int64_t n;
+    int count;
+} Basis;
+
+static double dot(const double *x, const double *y, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i] * y[i];
+    return sum;
 }
 
-/* The derivatives of log S to the coefficients that are free, then those terms. */
-static void columns(double *x, const LawProblem *p, const Law *law, int arm, int64_t i) {
+static void subtract(double *x, double factor, const double *y, int64_t n) {
+    for (int64_t i = 0; i < n; i++) x[i] -= factor * y[i];
+}
+
+/* Takes the column at column[count] into the basis, unless the rows do not tell it from those before it. */
+static void take(Basis *b) {
+    double *new = b->column + b->count * b->n;
+    double before = sqrt(dot(new, new, b->n));
+    for (int twice = 0; twice < 2; twice++) /* once more for what rounding leaves */
+        for (int k = 0; k < b->count; k++)
+            subtract(new, dot(new, b->column + k * b->n, b->n), b->column + k * b->n, b->n);
+    double length = sqrt(dot(new, new, b->n));
+    if (!(length > independent * before)) return;
+    for (int64_t i = 0; i < b->n; i++) new[i] /= length;
+    subtract(b->left, dot(b->left, new, b->n), new, b->n);
+    b->count++;
+}
+
+/* Where each of x lies between the least and the largest, from -1 to 1. */
+static void place_between(double *place, const double *x, int64_t n) {
+    double lo = INFINITY;
+    double hi = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        lo = fmin(lo, x[i]);
+        hi = fmax(hi, x[i]);
+    }
+    for (int64_t i = 0; i < n; i++) place[i] = hi > lo ? 2 * (x[i] - lo) / (hi - lo) - 1 : 0;
+}
+
+/* The derivatives of log S to the coefficients that are free. unit: what turns a change of log loss into one of the noise. */
+static void take_law(Basis *b, const LawProblem *p, const Law *law, int arm, const double *unit) {
     const LawRows *rows = p->source[arm];
-    double d[LAW_COEFFICIENTS];
-    double u = rows->k.x[i];
-    double v = rows->k.y[i];
-    double s = law_rows_loss(d, rows, law, i);
-    int n = 0;
-    for (int c = 0; c < LAW_COEFFICIENTS; c++)
-        if (p->slot[arm][c] >= 0) x[n++] = d[c] / s;
-    const double bend[BENDS] = {u * u, u * v, v * v};
-    memcpy(x + n, bend, (size_t)bends_of(p) * sizeof *bend);
+    for (int c = 0; c < LAW_COEFFICIENTS; c++) {
+        if (p->slot[arm][c] < 0) continue;
+        for (int64_t i = 0; i < b->n; i++) {
+            double d[LAW_COEFFICIENTS];
+            double s = law_rows_loss(d, rows, law, i);
+            b->column[b->count * b->n + i] = unit[i] * d[c] / s;
+        }
+        take(b);
+    }
 }
 
-/* What weighted least squares on the first `used` of `all` columns leaves; NaN where they are not independent. */
-static double left_over(const double *x, const double *y, int64_t n, int all, int used) {
-    double *part = MEM_NEW(double, n *used + 1), c[STATS_COLUMNS], variance;
-    for (int64_t i = 0; i < n; i++) memcpy(part + i * used, x + i * all, (size_t)used * sizeof *x);
-    bool fine = stats_lsq(c, NULL, &variance, part, y, NULL, n, used);
-    mem_free(part);
-    return fine ? variance * (double)(n - used) : NAN;
+/* All terms of a degree: u^2, u v, v^2, say; of a law of one axis u^2. place: u and v (2, n). */
+static void take_degree(Basis *b, int degree, bool both, const double *place, const double *unit) {
+    for (int k = 0; k <= (both ? degree : 0); k++) {
+        for (int64_t i = 0; i < b->n; i++)
+            b->column[b->count * b->n + i] = unit[i] * pow(place[i], degree - k) * pow(place[b->n + i], k);
+        take(b);
+    }
 }
 
+/* Do residuals bend with u = log N and v = log D? Terms of more and more degrees beside the law's own derivatives, as far as the
+ * rows carry them; the degree that finds most, with its p-value times the number of degrees. */
 static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     const LawRows *rows = p->source[arm];
     int64_t n = rows->n;
     Noise noise = noise_of(p, fit, arm, uneven);
-    double *x = MEM_NEW(double, n *STATS_COLUMNS + 1), *y = MEM_NEW(double, n + 1), square = 0;
-    for (int64_t i = 0; i < n; i++) square += noise.unit[i] * noise.unit[i] / (double)n;
-    int free_columns = 0;
-    for (int c = 0; c < LAW_COEFFICIENTS; c++) free_columns += p->slot[arm][c] >= 0;
-    int bends = bends_of(p);
-    int all = free_columns + bends;
+    double *unit = MEM_NEW(double, n *(LAW_COEFFICIENTS + TERMS + 4) + 1);
+    double *place = unit + n;
+    Basis b = {.left = place + 2 * n, .column = place + 3 * n, .n = n};
+    double bound = clip * sqrt(dot(noise.unit, noise.unit, n) / (double)n);
     for (int64_t i = 0; i < n; i++) {
-        double row[STATS_COLUMNS], bound = clip * sqrt(square);
-        columns(row, p, &fit->law[arm], arm, i);
-        for (int k = 0; k < all; k++) x[i * all + k] = row[k] / noise.scale[i];
-        y[i] = fmin(fmax(noise.unit[i], -bound), bound);
+        unit[i] = sqrt(rows->k.w[i]) / noise.scale[i];
+        b.left[i] = fmin(fmax(noise.unit[i], -bound), bound);
     }
-    double without = left_over(x, y, n, all, free_columns);
-    double with = left_over(x, y, n, all, all);
-    if (with > 0 && without > 0) f_test(g, LACK_BY_CURVATURE, without - with, with, bends, (int)n - all);
-    mem_free(x);
-    mem_free(y);
+    place_between(place, rows->k.x, n);
+    place_between(place + n, rows->k.y, n);
+    take_law(&b, p, &fit->law[arm], arm, unit);
+    int of_law = b.count;
+    double without = dot(b.left, b.left, n);
+    int tried = 0;
+    for (int degree = 2; degree <= DEGREES; degree++) {
+        Goodness found = *g;
+        int before = b.count;
+        take_degree(&b, degree, law_splits(p->spec.kind), place, unit);
+        double with = dot(b.left, b.left, n);
+        if (n - b.count < LEAST_DOF) break;
+        if (b.count == before || !(with > 0)) continue;
+        f_test(&found, LACK_BY_CURVATURE, without - with, with, b.count - of_law, (int)n - b.count);
+        if (!tried++ || found.p < g->p) *g = found;
+    }
+    if (tried) g->p = fmin(tried * g->p, 1);
+    mem_free(unit);
     noise_free(&noise);
 }
 
@@ -120,27 +183,40 @@ static double shared_by_sizes(const LawProblem *p, const LawFit *fit, int arm) {
     return value;
 }
 
+/* Of two tests, either of which may be wanting, the one that finds more. */
+static Goodness worse_of(const Goodness *a, const Goodness *b) {
+    if (a->by == LACK_UNTESTED) return *b;
+    if (b->by == LACK_UNTESTED) return *a;
+    Goodness worse = b->p < a->p ? *b : *a;
+    worse.p = fmin(2 * worse.p, 1);
+    return worse;
+}
+
 Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     const LawRows *rows = p->source[arm];
-    double n = (double)rows->n, mean = 0, total = 0, left = 0;
+    double n = (double)rows->n, mean = 0, total = 0, left = 0, weighted = 0;
     double share = n / (double)p->n_rows; /* of the variables that arms share */
     double dof = fmax(n - share * p->n, 1);
     Goodness g = {.f = NAN, .p = NAN, .size_p = NAN};
     for (int64_t i = 0; i < rows->n; i++) mean += rows->k.z[i] / n;
     for (int64_t i = 0; i < rows->n; i++) {
         total += pow(rows->k.z[i] - mean, 2);
-        left += pow(residual(rows, &fit->law[arm], i), 2);
+        double square = pow(residual(rows, &fit->law[arm], i), 2);
+        left += square;
+        weighted += rows->k.w[i] * square;
     }
     g.rms = sqrt(left / dof);
     g.r2 = 1 - left / total;
-    if (rows->groups < rows->n) return g;
+    if (rows->groups < rows->n || g.rms < digits) return g;
     g.size_p = rows->n > p->n && law_splits(p->spec.kind) ? shared_by_sizes(p, fit, arm) : NAN;
+    Goodness by_seeds = g;
+    Goodness by_curvature = g;
     int seeds;
-    double pure = goodness_pure_error(&seeds, rows);
+    double pure = pure_error(&seeds, rows, rows->k.w);
     int lack = (int)dof - seeds;
     if (seeds >= LEAST_SEEDS && lack > 0 && pure > 0)
-        f_test(&g, LACK_BY_SEEDS, left - pure, pure, lack, seeds);
-    else if (rows->n >= LAW_COEFFICIENTS + BENDS + LEAST_ROWS)
-        curvature(&g, p, fit, arm, uneven);
-    return g;
+        f_test(&by_seeds, LACK_BY_SEEDS, weighted - pure, pure, lack, seeds);
+    /* Where most rows are repeated, those of one (N, D) have more in common than their law, which is not curvature. */
+    if (by_seeds.by == LACK_UNTESTED || 2 * seeds < lack) curvature(&by_curvature, p, fit, arm, uneven);
+    return worse_of(&by_seeds, &by_curvature);
 }
