@@ -40,6 +40,7 @@ i[class^=dot] { display: inline-block; width: 0.7em; height: 0.7em; border-radiu
         print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 pre { background: var(--soft); padding: 0.6rem; font-size: 0.8rem; white-space: pre-wrap; }
 summary { cursor: pointer; margin: 0.4rem 0; }
+@media screen { .paper { display: none; } }
 @media screen and (max-width: PHONEpx) {
   thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
   tbody tr { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 1rem; padding: 0.4rem 0;
@@ -53,7 +54,7 @@ summary { cursor: pointer; margin: 0.4rem 0; }
   :root { font-size: 9.5pt; } body { font-size: 9.5pt; max-width: none; margin: 0; padding: 0; }
   table { font-size: 6.6pt; } section:has(> figure) { break-inside: avoid; }
   th, td { padding: 0.1rem 0.2rem; } details::details-content { content-visibility: visible; block-size: auto; }
-  nav, .data { display: none; } a { color: inherit; } }
+  nav, .data, .long { display: none; } a { color: inherit; } }
 """
 
 

@@ -1,6 +1,8 @@
 """The tables of the page: laws, exponents, allocations, differences between arms, symmetry, cells."""
 import re
 
+import numpy as np
+
 from html_table import arm_label, escape, measured, number, table, with_error
 from measured import finals, head, headlines, largest, pooled
 from style import words
@@ -232,7 +234,39 @@ def _cell_columns(study):
     return columns + [("outcome", lambda i: escape(c["outcome"][i]))] if study.trained else columns
 
 
+FOLDED = 60  # rows of cells from which on paper gets a row for each size instead: a page of A4
+
+
+def _sizes(study, looks):
+    """Cells of one arm and size as a row."""
+    rows = []
+    for arm, every in ((arm, study.cells.where(arm=arm)) for arm in study.arms):
+        sizes = every["parameters"].astype(float)
+        for size in np.unique(sizes):  # those that are not known are one
+            own = every.where((sizes == size) | (np.isnan(sizes) & np.isnan(size)))
+            done = own.where(outcome="done")
+            samples, losses = (part[np.isfinite(part)] for part in (own["samples"].astype(float), done["loss"]))
+            ends = [number(f(samples) if len(samples) else None, 4) for f in (np.min, np.max)]
+            rows.append(("" if len(done) == len(own) else "bad", [
+                arm_label(looks, arm), number(size, 8), str(len(own)), " to ".join(dict.fromkeys(ends)),
+                number(losses.min() if len(losses) else None, 4), str(len(own) - len(done))]))
+    heads = ["arm", "N <small>parameters</small>", "cells" if study.trained else "rows", "D <small>samples</small>",
+             "least loss", "without a result"]
+    shown = len(heads) if study.trained else len(heads) - 1
+    return table(heads[:shown], [(kind, line[:shown]) for kind, line in rows])
+
+
 def cells(study, looks):
+    """Every cell, or, of many, a row for each size and then all of them, folded, and not on paper."""
+    every = _every_cell(study, looks)
+    if len(study.cells) < FOLDED:
+        return every
+    what = "cells" if study.trained else "rows"
+    return (f"{_sizes(study, looks)}<p class='note paper'>The page itself has a row for each of the {len(study.cells):,} "
+            f"{what}.</p><details class=long><summary>All {len(study.cells):,} {what}</summary>{every}</details>")
+
+
+def _every_cell(study, looks):
     c = study.cells
     keys = [c[k].tolist() for k in ("arm", "role", "parameters", "samples", "dataset", "seed")]
     columns = _cell_columns(study)

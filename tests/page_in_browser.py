@@ -19,6 +19,7 @@ WIDTHS = (1280, 390)  # pixels
 THEMES = ("light", "dark")
 SMALLEST = 10  # pixels, text of 7 points in a figure
 A4 = (595.3, 841.9)  # points
+PAPER = 20  # pages, however many cells a study has
 
 # Run inside the page, which stands in a frame of the wanted width and theme; its parent writes down what it is told.
 MEASURE = """
@@ -99,6 +100,8 @@ def printed(page, path, folder):
     chromium("--no-pdf-header-footer", f"--print-to-pdf={pdf}", f"file://{path}")
     boxes = subprocess.run(["pdftotext", "-bbox", pdf, "-"], stdout=subprocess.PIPE, check=True).stdout.decode()
     wrong, words = [], set()
+    if boxes.count("<page ") > PAPER:
+        wrong.append(f"{boxes.count('<page ')} pages")
     for size in re.findall('<page width="([\\d.]+)" height="([\\d.]+)"', boxes):
         if any(abs(float(a) - b) > 1 for a, b in zip(size, A4)):
             wrong.append(f"a page is {' x '.join(size)} points")
@@ -112,6 +115,7 @@ def printed(page, path, folder):
         last = lines.strip().rpartition("\n")[2].strip()
         if last in headings:
             wrong.append(f"page {number} ends with the heading '{last}'")
+    page = re.sub("<details class=long>.*?</details>", "", page, flags=re.S)  # paper has a summary above it
     cells = {word for cell in re.findall("<td[^>]*>(.*?)</td>", page) for word in
              html.unescape(re.sub("<[^>]+>", " ", cell)).split() if re.fullmatch("[a-z0-9,.]+", word)}
     missing = [w for w in sorted(cells) if w not in words]
