@@ -119,4 +119,21 @@ complete_word() { # WORDS...: what is offered for the last one
 [ "$(complete_word equiscale plan tiny.yaml -train_ba)" = -train_batch ] || fail "completion of a key"
 [ -z "$(complete_word equiscale verify -train_ba)" ] || fail "completion of a key that verify ignores"
 [ "$(complete_word equiscale run tin)" = tiny.yaml ] || fail "completion of a file"
+offered() { # WANT WORDS...: all that is offered for the last word, in order
+    local want=$1 got
+    shift
+    got=$(complete_word equiscale "$@" | tr '\n' ' ')
+    [ "$got" = "$want " ] || fail "completion of $*: $got"
+}
+offered "io kernels messages scaling step study" bench ""
+offered "messages" bench m
+offered "gaussian sum" discover ""
+offered "train.batch" keys train.ba
+offered "fit" help fi
+offered "transformer transformer_augmented transformer_canonical" run tiny.yaml -study_arms trans
+offered "transformer,gatr" run tiny.yaml -study_arms transformer,ga
+offered "false true" run tiny.yaml --study_fit ""
+offered "huber log loss" fit t.csv -fit.objective = ""
+offered "log loss" fit t.csv -fit_objective = lo
+offered "tiny.yaml" plan tiny.yaml -json tin
 exit $bad

@@ -14,7 +14,7 @@ refuse 1 'data.h5: holds 8 trajectories: want data.trajectories = 9' plan "$here
 refuse 1 'data.h5: exists already' generate "$here/good.yaml"
 
 refuse 1 'equiscale: want a command'
-refuse 1 'unknown command frob' frob
+refuse 1 'unknown command satus: .*the nearest is status' satus
 refuse 1 'keys trian.batch: want a key or a section .* the nearest key is train.batch' keys trian.batch
 refuse 2 'want a study file' run
 refuse 2 'nowhere.yaml: No such file.*want a readable study file' run "$here/nowhere.yaml"
@@ -71,6 +71,16 @@ done
 for key in gatr_lr=1 gatr_width=2 transformer_remul.lr=1 remul_samples=2 clofnet_optimum=1; do
     refuse 1 'command line: key [a-z_]+\.[a-z]+ has no effect: want an arm in study.arms' run "$here/good.yaml" -$key
 done
+for key in alpha=0.4 from=x noise=0.1; do
+    refuse 1 'command line: key design\.[a-z]+ has no effect: want -design beside it' plan "$here/good.yaml" -design_$key
+done
+refuse 1 'key fit.e has no effect: study.fit is false' run "$here/good.yaml" -fit_e zero
+refuse 1 'key fit.columns.n has no effect: a results file' fit "$here/runs/e/results.h5" -fit_columns_n size
+refuse 1 'key suggest.budget has no effect: want -suggest' fit "$here/runs/e/results.h5" -suggest_budget 1e9
+refuse 1 'key fit.delta has no effect: want fit.objective = huber' fit "$here/runs/e/results.h5" -fit_objective log -fit_delta 0.1
+refuse 1 'key fit.surrogate_points has no effect' fit "$here/runs/e/results.h5" -fit_surrogate false -fit_surrogate_points 99
+refuse 1 'key width has no effect: this benchmark does not use it' bench messages -width 64
+refuse 1 'key depth has no effect: want -model beside it' bench step -depth 2
 refuse 1 'command line: key augerino.copies has no effect: want its measurement' run "$here/good.yaml" -augerino_copies 2
 study 's/^data:/study_name: f\n&/'
 refuse 1 'bad.yaml:5: key study_name appears twice: want it once .line 1 has study.name' run "$here/bad.yaml"

@@ -104,6 +104,12 @@ narrow=$(awk '$1 == "sharing" { print $8 $9; exit }' "$folder/out")
 fit "$folder/sharing.csv" -fit_columns_group N
 grep -q 'share an error' "$folder/out" && complain "a named group is still missed"
 [ "$(awk '$1 == "sharing" { print $8 $9; exit }' "$folder/out")" != "$narrow" ] || complain "groups change no interval: $narrow"
+awk -F, 'NR == 1 { print; next } { u = log($1 / 3e6) / log(3 ^ 2.5) - 1; v = log($2 / 1e8) / log(4 ^ 2) - 1
+    printf "%s,%s,%.5f\n", $1, $2, $3 * exp(0.03 * u * u * v) }' "$folder/plain.csv" >"$folder/bent.csv"
+fit "$folder/bent.csv"
+said 'rejected by its own points: .*lack of fit, p = .* by curvature'
+fit "$folder/plain.csv" -fit_columns_group N
+said '6 groups are few: their intervals may be too narrow'
 make_from speed.csv '1s/$/,TFLOPS/; 2,$s/$/,312.5/'
 same "$folder/speed.csv"
 said 'times 6 N D, not the FLOP of whole runs, and not taken'
@@ -238,6 +244,28 @@ for arm in first["arms"]:
         assert cell in tex, (cell, tex)
 assert tex.count("\\\\") == 3 and "e+" not in tex.split("tabular")[1], tex
 PY
+# What LaTeX makes of it, with arms of every letter that means something there.
+awk -F, 'NR == 1 { print "arm," $0 } NR > 1 { for (m = 1; m <= 4; m++) {
+        name = m == 1 ? "50% & #1_x" : m == 2 ? "[b]*{y}$2" : m == 3 ? "*c\\d~e^f" : "<g>|h"
+        printf "%s,%s,%s,%.5f\n", name, $1, $2, (0.9 + 0.1 * m) * $3 } }' "$folder/plain.csv" >"$folder/letters.csv"
+fit "$folder/letters.csv" -latex "$folder/letters.tex"
+grep -qF '50\% \& \#1\_x & $' "$folder/letters.tex" && grep -qF '{}[b]*\{y\}\$2 & $' "$folder/letters.tex" ||
+    complain "letters of LaTeX: $(cat "$folder/letters.tex")"
+if command -v pdflatex >/dev/null; then
+    for table in t letters; do
+        printf '%s\n' '\documentclass[landscape]{article}' '\begin{document}\tiny' "\\input{$table.tex}" '\end{document}' >"$folder/paper.tex"
+        (cd "$folder" && pdflatex -interaction=nonstopmode -halt-on-error paper.tex >paper.txt 2>&1) ||
+            complain "pdflatex of $table.tex: $(grep -m 3 '^!' "$folder/paper.txt")"
+    done
+    if command -v pdftotext >/dev/null; then
+        pdftotext -layout "$folder/paper.pdf" - >"$folder/paper.txt"
+        for name in '50% & #1_x' '[b]*{y}$2' '*c\d' '<g>|h'; do
+            grep -qF -- "$name" "$folder/paper.txt" || complain "$name is not in the PDF: $(head -n 20 "$folder/paper.txt")"
+        done
+    fi
+else
+    echo "skipped: no pdflatex (Debian: texlive-latex-base)"
+fi
 refuse 'want no files beside it' "$folder/plain.csv" -again "$folder/f.json"
 echo '{"format": "equiscale-fit-1"}' >"$folder/old.json"
 refuse 'old.json: want a fit.json with its inputs and options' -again "$folder/old.json"
@@ -281,10 +309,37 @@ refuse 'bare.csv:1: numbers where the header should be' "$folder/bare.csv"
 : >"$folder/empty.csv"
 refuse 'empty.csv: the file is empty' "$folder/empty.csv"
 refuse 'a: a folder' "$folder/a"
-printf 'PAR1\x15\x04' >"$folder/x.parquet"
+printf 'PAR1\x15\x04\x15' >"$folder/x.parquet"
 refuse 'x.parquet: Parquet: want CSV, as from python3 -c .*read_parquet' "$folder/x.parquet"
 echo '{"N": 1, "D": 2, "loss": 3}' >"$folder/x.jsonl"
 refuse 'x.jsonl: JSON: want CSV, as from python3 -c .*lines=True' "$folder/x.jsonl"
+${PYTHON:-/usr/bin/python3} - "$folder" <<'PY'
+import pickle
+import sqlite3
+import sys
+import zipfile
+
+import h5py
+import numpy
+
+folder = sys.argv[1]
+rows = {"N": [1e6], "D": [1e9], "loss": [3.0]}
+pickle.dump(rows, open(f"{folder}/x.pkl", "wb"))
+numpy.save(f"{folder}/x.npy", numpy.ones((3, 3)))
+with zipfile.ZipFile(f"{folder}/x.xlsx", "w") as file:
+    file.writestr("docProps/app.xml", "<Properties/>" * 900)
+with zipfile.ZipFile(f"{folder}/x.zip", "w") as file:
+    file.writestr("table.csv", "N,D,loss\n")
+sqlite3.connect(f"{folder}/x.db").execute("create table runs (N, D, loss)")
+with h5py.File(f"{folder}/x.h5", "w") as file:
+    file["N"] = numpy.ones(3)
+PY
+refuse 'x.pkl: a pickle of Python: want CSV, as from' "$folder/x.pkl"
+refuse 'x.npy: an array of NumPy: want CSV, as from' "$folder/x.npy"
+refuse 'x.xlsx: a spreadsheet .Excel.: want CSV, as from' "$folder/x.xlsx"
+refuse 'x.zip: a zip archive: want it unpacked, by unzip' "$folder/x.zip"
+refuse 'x.db: an SQLite database: want one of its tables' "$folder/x.db"
+refuse 'x.h5: .*HDF5, but not a results file.* or a table as CSV, as from' "$folder/x.h5"
 iconv -f UTF-8 -t UTF-16 "$folder/plain.csv" >"$folder/wide16.csv"
 refuse 'wide16.csv: UTF-16: want UTF-8' "$folder/wide16.csv"
 head -c 200 "$folder/plain.csv.gz" >"$folder/cut.csv.gz"

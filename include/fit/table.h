@@ -117,6 +117,9 @@ typedef struct TableOptions {
 Table table_new(void);
 void table_free(Table *table);
 
+/** Whether a file is one of results: by its name, or by the first bytes of HDF5. Not collective. */
+bool table_is_results(const char *path);
+
 /** Reads all files of a fit: `*.h5` and what begins like HDF5 as results, anything else as text. Rows of a text without
  *  an arm column make an arm of the file's name, with folders as far as two files need them to differ. The root reads,
  *  all ranks end with the same table, which was new before. Errors name file, line and column. Collective. */

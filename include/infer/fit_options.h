@@ -64,4 +64,6 @@ extern const int n_fit_keys;
 
 /** How the files become rows; the result points into the options. Errors name the key. */
 Err fit_rows(TableOptions *table, FitOptions *options);
+/** An error when the command line asks for what has no effect beside the other options. tables: a file to fit has columns. */
+Err fit_refuse_idle(const FitOptions *options, bool tables);
 LawSpec fit_spec(const FitOptions *options);

@@ -91,11 +91,17 @@ Err options_unknown(void);
 /** An error when the command line gives a key that was read and has no effect, for that reason. */
 Err options_refuse(const char *key, const char *reason);
 
+/** The same, where the value is another than the default. */
+Err options_refuse_other(const KeySpec *spec, const char *reason);
+
 /** Whether a word names a key or its section, with dots or underscores, and with or without dashes before it. */
 bool options_named(const char *key, const char *word);
 
 /** The key of the tables that takes the fewest changed letters to come to. Not collective. */
 const char *options_nearest(const char *key, const KeyTable *tables, int n);
+
+/** The word that takes the fewest changed letters to come to; words up to a NULL. Not collective. */
+const char *options_nearest_word(const char *word, const char *const *words);
 
 /** Where a key's value comes from: `input/quick.yaml:12`, `command line` or `default`. */
 void options_origin(char *text, size_t size, const char *key);

@@ -38,15 +38,30 @@ const KeySpec bench_keys[] = {
 };
 const int n_bench_keys = sizeof bench_keys / sizeof *bench_keys;
 
+/* Keys that are no part of a benchmark, and those of a model's size without -model. */
+static Err refuse_idle(const char *const *idle, const BenchOptions *o) {
+    static const char *const of_size[] = {"width", "width_s", "depth", "heads"};
+    for (; *idle; idle++) TRY(options_refuse(*idle, "this benchmark does not use it"));
+    for (int i = 0; i < (int)(sizeof of_size / sizeof *of_size) && !o->model.n; i++)
+        TRY(options_refuse(of_size[i], "want -model beside it"));
+    return ERR_NONE;
+}
+
 Err cmd_bench(int argc, char **argv, int *code) {
+    static const char *const all[] = {NULL};
+    static const char *const kernels[] = {"width_s", "depth", "tp", NULL};
+    static const char *const scaling[] = {"tp", NULL};
+    static const char *const no_model[] = {"model", "width",  "width_s", "depth", "heads",
+                                           "batch", "tokens", "tp",      NULL};
     static const struct {
         const char *name;
         Err (*run)(const BenchOptions *options, int *code);
-    } bench[] = {{"step", bench_step},
-                 {"kernels", bench_kernels},
-                 {"messages", bench_messages},
-                 {"scaling", bench_scaling},
-                 {"io", bench_io}};
+        const char *const *idle; /* keys that do nothing there */
+    } bench[] = {{"step", bench_step, all},
+                 {"kernels", bench_kernels, kernels},
+                 {"messages", bench_messages, no_model},
+                 {"scaling", bench_scaling, scaling},
+                 {"io", bench_io, no_model}};
     enum { BENCHES = sizeof bench / sizeof *bench };
     BenchOptions o;
     const char *name = argc > 1 ? argv[1] : "";
@@ -58,6 +73,7 @@ Err cmd_bench(int argc, char **argv, int *code) {
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(&o, bench_keys, n_bench_keys));
     TRY(command_refuse_study());
+    TRY(refuse_idle(bench[which].idle, &o));
     int size = comm_size(comm_world());
     if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);
     TRY(bench_json_check(&o));

@@ -65,6 +65,11 @@ static Err fit_arguments(const char **file, int files, int argc, char **argv) {
     TRY(command_refuse_study());
     if (!files)
         return err_user("equiscale fit: want results.h5 or CSV files, with -key value pairs before or after them");
+    bool tables = false;
+    if (comm_rank(comm_world()) == 0)
+        for (int i = 0; i < files; i++) tables |= !table_is_results(file[i]);
+    comm_bcast(comm_world(), &tables, sizeof tables, 0);
+    TRY(fit_refuse_idle(&options, tables));
     return fit_files(files, file, &options);
 }
 

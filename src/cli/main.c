@@ -117,13 +117,20 @@ static bool needs_mpi(int argc, char **argv, Switches s) {
     return command_find(argv[1]) && strcmp(argv[1], "help") != 0;
 }
 
+static Err unknown_command(const char *word) {
+    const char *names[sizeof commands / sizeof *commands + 1] = {NULL};
+    for (int i = 0; i < n_commands; i++) names[i] = commands[i].name;
+    return err_user("equiscale: unknown command %.100s: want one of `equiscale help`; the nearest is %s", word,
+                    options_nearest_word(word, names));
+}
+
 static Err dispatch(int argc, char **argv, Switches s, int *code) {
     const Command *command = argc > 1 ? command_find(argv[1]) : NULL;
     if (s.version) {
         log_text("equiscale %s\n%s", provenance_version(), provenance_compiler());
         return ERR_NONE;
     }
-    if (argc > 1 && !command) return err_user("equiscale: unknown command %s: want one of `equiscale help`", argv[1]);
+    if (argc > 1 && !command) return unknown_command(argv[1]);
     bool of_key = s.help && s.key && help_print_key(command, s.key);
     if ((s.help && !of_key) || !command) help_print(command);
     if (s.help) return ERR_NONE;

@@ -90,6 +90,8 @@ Err cmd_plan(int argc, char **argv, int *code) {
     TRY(command_refuse_idle(argv[0]));
     TRY(options_read(&options, plan_keys, PLAN_KEYS));
     TRY(options_read(&design, design_keys, n_design_keys));
+    for (int i = 0; i < n_design_keys && !options.design; i++)
+        TRY(options_refuse(design_keys[i].key, "want -design beside it"));
     if (*options.machine && !options.ranks)
         return err_user("command line: machine = %s: want -ranks, how many of it the job has", options.machine);
     TRY(study_open(&s, false));

@@ -49,16 +49,25 @@ static Err check_resume(const Study *s, const RunCommand *command) {
                     s->options.folder, s->options.name);
 }
 
+/* Keys of the command line that the fit behind the run does not use. */
+static Err refuse_fit(const StudyOptions *options) {
+    for (int i = 0; i < study_fit_keys() && !options->fit; i++)
+        TRY(options_refuse(fit_keys[i].key, "study.fit is false"));
+    return ERR_NONE;
+}
+
 Err cmd_run(int argc, char **argv, int *code) {
     (void)code;
     Study s;
-    FitOptions fit;
+    FitOptions fit = {.suggest = 0};
     RunCommand command;
     TRY(study_load(argc, argv));
     TRY(options_read(&fit, fit_keys, study_fit_keys()));
+    TRY(fit_refuse_idle(&fit, false));
     TRY(options_read(&command, run_keys, RUN_KEYS));
     TRY(study_open(&s, command.resume == RESUME_AUTO));
-    Err err = grid_scan(&s.grid, &s.options, comm_world(), true);
+    Err err = refuse_fit(&s.options);
+    if (!err.code) err = grid_scan(&s.grid, &s.options, comm_world(), true);
     if (!err.code) err = comm_agree(comm_world(), check_resume(&s, &command));
     if (!err.code) {
         StudyPlan plan;

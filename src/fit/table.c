@@ -229,8 +229,7 @@ static Err read_results(Table *table, ArmNames *met, const char *path, const Tab
 
 /* ---- Files. ---- */
 
-/* Results by their name, or by the first bytes of HDF5. */
-static bool holds_results(const char *path) {
+bool table_is_results(const char *path) {
     size_t length = strlen(path);
     if (length > 3 && same(path + length - 3, ".h5")) return true;
     /* What comes through a pipe can be read once only. */
@@ -270,7 +269,7 @@ static Err name_arm(char name[TABLE_NAME], int f, int files, const char *const *
         TRY(file_arm(name, paths[f], folders));
         for (int other = 0; other < files && !taken; other++) {
             char theirs[TABLE_NAME];
-            if (other == f || holds_results(paths[other])) continue;
+            if (other == f || table_is_results(paths[other])) continue;
             TRY(file_arm(theirs, paths[other], folders));
             taken = same(name, theirs);
         }
@@ -304,7 +303,7 @@ static Err read_files(Table *table, ArmNames *met, FileRows *rows, int files, co
                       const TableOptions *options) {
     for (int f = 0; f < files; f++) {
         rows[f] = (FileRows){.first = table->n, .first_held = table->n_held};
-        if (holds_results(paths[f])) {
+        if (table_is_results(paths[f])) {
             TRY(read_results(table, met, paths[f], options));
         } else {
             char arm[TABLE_NAME];

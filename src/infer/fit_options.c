@@ -136,6 +136,31 @@ Err fit_rows(TableOptions *table, FitOptions *options) {
     return ERR_NONE;
 }
 
+/* The keys that begin like this. */
+static Err refuse_group(const char *begin, const char *reason) {
+    for (int i = 0; i < n_fit_keys; i++)
+        if (!strncmp(fit_keys[i].key, begin, strlen(begin))) TRY(options_refuse_other(&fit_keys[i], reason));
+    return ERR_NONE;
+}
+
+Err fit_refuse_idle(const FitOptions *o, bool tables) {
+    bool optima = law_kinds[o->law]->of_optima;
+    const struct {
+        bool idle;
+        const char *key, *reason;
+    } cases[] = {{o->objective != OBJECTIVE_HUBER, "fit.delta", "want fit.objective = huber beside it"},
+                 {!o->surrogate, "fit.surrogate_", "fit.surrogate is false"},
+                 {!o->suggest, "suggest.", "want -suggest beside it"},
+                 {optima, "fit.columns.loss", "a table of optima has no losses"},
+                 {optima, "fit.columns.weight", "of a table of optima want fit.columns.error"},
+                 {optima, "fit.columns.holdout", "no row of a table of optima is held out"},
+                 {!tables, "fit.columns.", "a results file has columns of its own"},
+                 {!tables, "fit.cost", "a results file has its compute"}};
+    for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++)
+        if (cases[i].idle) TRY(refuse_group(cases[i].key, cases[i].reason));
+    return ERR_NONE;
+}
+
 LawSpec fit_spec(const FitOptions *o) {
     return (LawSpec){.kind = law_kinds[o->law],
                      .objective = o->objective,

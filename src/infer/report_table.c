@@ -75,13 +75,19 @@ static void write_csv(FILE *f, const Analysis *a) {
     }
 }
 
-/* Letters that mean something to LaTeX. */
+/* Letters that mean something to LaTeX, or print as another letter in its oldest encoding. */
 static void latex_text(FILE *f, const char *text) {
+    static const struct {
+        char letter;
+        const char *word;
+    } words[] = {{'\\', "\\textbackslash{}"}, {'~', "\\textasciitilde{}"}, {'^', "\\textasciicircum{}"},
+                 {'<', "\\textless{}"},       {'>', "\\textgreater{}"},    {'|', "\\textbar{}"},
+                 {'"', "\\symbol{34}"}};
+    if (*text && strchr("[*", *text)) fputs("{}", f); /* else it belongs to the end of the line before */
     for (; *text; text++) {
         const char *word = NULL;
-        if (*text == '\\') word = "\\textbackslash{}";
-        if (*text == '~') word = "\\textasciitilde{}";
-        if (*text == '^') word = "\\textasciicircum{}";
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            if (words[i].letter == *text) word = words[i].word;
         if (word) {
             fputs(word, f);
             continue;
@@ -133,9 +139,7 @@ static void write_latex(FILE *f, const Analysis *a) {
         entries_of(entry, a, &a->arm[m]);
         for (int k = 0; k < ENTRIES; k++) shown[k] |= isfinite(entry[k].value);
     }
-    fputs("% ", f);
-    latex_text(f, a->spec.kind->formula);
-    fputs("; brackets: 95 % intervals", f);
+    fprintf(f, "%% %s; brackets: 95 %% intervals", a->spec.kind->formula);
     if (isfinite(a->reference))
         fprintf(f, "; starred: at C = %.3g %s", a->reference, currencies[a->reference_currency].amount);
     fputs("\n\\begin{tabular}{l", f);

@@ -190,10 +190,31 @@ const char *options_nearest(const char *key, const KeyTable *tables, int n) {
     return best;
 }
 
+const char *options_nearest_word(const char *word, const char *const *words) {
+    const char *best = "";
+    int least_far = NEAR_WORD;
+    for (; *words; words++) {
+        int far = distance(word, *words);
+        if (far < least_far) best = *words;
+        least_far = least(far, least_far);
+    }
+    return best;
+}
+
 Err options_refuse(const char *key, const char *reason) {
     const Entry *last = find(key, false, USE_NONE);
     if (!last || last->line) return ERR_NONE;
     return err_user("command line: key %s has no effect: %s", key, reason);
+}
+
+Err options_refuse_other(const KeySpec *spec, const char *reason) {
+    static WordList value, fallback; /* the largest of all kinds */
+    const Entry *last = find(spec->key, false, USE_NONE);
+    memset(&value, 0, sizeof value);
+    memset(&fallback, 0, sizeof fallback);
+    bool other = last && spec->fallback && value_parse(&value, spec, last->value) &&
+                 value_parse(&fallback, spec, spec->fallback) && memcmp(&value, &fallback, sizeof value);
+    return other ? options_refuse(spec->key, reason) : ERR_NONE;
 }
 
 Err options_unknown(void) {
