@@ -17,8 +17,8 @@ enum { NOISE_ROWS = 1500 };
 /** The error that rows of a group share: variances of log loss by the method of moments, E r r' = (I - H)(within I +
  *  between Z Z')(I - H) with Z the rows' groups (Henderson's third method), so that what the fit has taken of a group's
  *  offset is made up for. The sums of groups have the mean square `square`, whose expectation is within + growth * between,
- *  with Satterthwaite's degrees of freedom, dof. p: of between = 0 (F test). left: what the law leaves of the degrees of freedom
- *  of the groups' means, from which all of this is known. */
+ *  with Satterthwaite's degrees of freedom, dof. p: of between = 0 (F test). left: what the law leaves of the degrees of
+ *  freedom of the groups' means, from which all of this is known. */
 typedef struct GroupEffect {
     double within, between;
     double square, growth, dof;

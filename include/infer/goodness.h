@@ -1,10 +1,11 @@
 /** How well a law describes the rows of an arm: what it leaves, and whether that is more than noise.
  *
  *  Lack of fit: where enough runs differ in their seeds only, the residuals against the pure error between seeds (F test);
- *  where most runs have no such others, whether residuals bend with (log N, log D): all terms of degree 2, of 2 and 3, and of 2 to 4 beside the derivatives of
- *  the law, as far as the rows carry them (F test on residuals in units of the noise's scale, fit/noise.h, with those beyond
- *  CLIP standard deviations drawn in, since a few wild rows are no lack of fit; of a law of one axis its powers). What finds
- *  most is given, with p times the number of tests. Rows that share an error bend by themselves: with groups it is not tested. */
+ *  where most runs have no such others, whether residuals bend with (log N, log D): all terms of degree 2, of 2 and 3, and of
+ *  2 to 4 beside the derivatives of the law, as far as the rows carry them (F test on residuals in units of the noise's scale,
+ *  fit/noise.h, with those beyond CLIP standard deviations drawn in, since a few wild rows are no lack of fit; of a law of one
+ *  axis its powers). What finds most is given, with p times the number of tests. Rows that share an error bend by themselves:
+ *  with groups it is not tested, nor of residuals so small that they are rounding. */
 #pragma once
 
 #include "fit/law.h"

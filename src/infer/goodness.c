@@ -118,8 +118,8 @@ static void take_degree(Basis *b, int degree, bool both, const double *place, co
     }
 }
 
-/* Do residuals bend with u = log N and v = log D? Terms of more and more degrees beside the law's own derivatives, as far as the
- * rows carry them; the degree that finds most, with its p-value times the number of degrees. */
+/* Do residuals bend with u = log N and v = log D? Terms of more and more degrees beside the law's own derivatives, as far as
+ * the rows carry them; the degree that finds most, with its p-value times the number of degrees. */
 static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     const LawRows *rows = p->source[arm];
     int64_t n = rows->n;
