@@ -129,9 +129,9 @@ offered "io kernels messages scaling step study" bench ""
 offered "messages" bench m
 offered "gaussian sum" discover ""
 offered "train.batch" keys train.ba
-offered "fit" help fi
-offered "transformer transformer_augmented transformer_canonical" run tiny.yaml -study_arms trans
-offered "transformer,gatr" run tiny.yaml -study_arms transformer,ga
+offered "status" help sta
+offered "transformer_augerino transformer_augmented" run tiny.yaml -study_arms transformer_aug
+offered "transformer,gatr transformer,gatr_approximate" run tiny.yaml -study_arms transformer,ga
 offered "false true" run tiny.yaml --study_fit ""
 offered "huber log loss" fit t.csv -fit.objective = ""
 offered "log loss" fit t.csv -fit_objective = lo
