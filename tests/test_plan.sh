@@ -183,5 +183,6 @@ sed 's/share: .*/share: 2/' input/machines/fugaku.yaml >"$here/bad.yaml"
 refuse 1 'bad.yaml:[0-9]+: machine.share = 2: want' plan "$here/s.yaml" -machine "$here/bad.yaml" -ranks 2
 sed 's/  share/  cake/' input/machines/fugaku.yaml >"$here/bad.yaml"
 refuse 1 'machine.share' plan "$here/s.yaml" -machine "$here/bad.yaml" -ranks 2
+refuse 1 'quick.yaml:[0-9]+: key study.name: want keys of machine alone' plan "$here/s.yaml" -machine input/quick.yaml -ranks 2
 refuse 1 'no/where.*: No such' plan "$here/s.yaml" -csv "$here/no/where"
 [ "$bad" = 0 ] || fail "see above"

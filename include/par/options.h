@@ -74,6 +74,9 @@ typedef struct KeyTable {
  *  either spelling, with file and line. A second call adds to the first; what was given last wins. */
 Err options_load(const char *path, int argc, char **argv);
 
+/** Refuses a key of the file that was read last that is not of this group, such as machine, with file and line. */
+Err options_only(const char *group);
+
 /** What errors about several keys name: the study file, or the command line where there is none. Not collective. */
 const char *options_source(void);
 

@@ -27,7 +27,7 @@ typedef struct Entry {
 } Entry;
 
 static Entry entries[ENTRIES];
-static int n_entries;
+static int n_entries, of_file; /* all, and the first of the file that was read last */
 static char pool[POOL];
 static size_t pooled;
 static char source[PATH] = "command line";
@@ -76,7 +76,7 @@ static bool overlap(const char *a, const char *b) {
 Err entry_add(const char *key, const char *value, int line) {
     if (n_entries == ENTRIES || pooled + strlen(key) + strlen(value) + 2 > POOL)
         return err_user("%s: want at most %d keys with %d letters in all", source, ENTRIES, POOL);
-    for (int i = 0; line && i < n_entries; i++)
+    for (int i = of_file; line && i < n_entries; i++)
         if (entries[i].line && overlap(entries[i].key, key))
             return err_user("%s:%d: key %s appears twice: want it once (line %d has %s)", source, line, key,
                             entries[i].line, entries[i].key);
@@ -150,9 +150,17 @@ static void look_for(char path[PATH], const char *given) {
 Err options_load(const char *path, int argc, char **argv) {
     if (path) {
         look_for(source, path);
+        of_file = n_entries;
         TRY(yaml_read(source));
     }
     for (int i = 1; i < argc; i++) TRY(add_argument(argc, argv, &i));
+    return ERR_NONE;
+}
+
+Err options_only(const char *group) {
+    for (int i = of_file; i < n_entries; i++)
+        if (entries[i].line && !is_group(group, entries[i].key))
+            return err_user("%s:%d: key %s: want keys of %s alone", source, entries[i].line, entries[i].key, group);
     return ERR_NONE;
 }
 

@@ -181,6 +181,7 @@ Err machine_read(Machine *m, const char *path, int ranks) {
     *m = (Machine){0};
     char *nothing[] = {NULL};
     TRY(options_load(path, 1, nothing));
+    TRY(options_only("machine"));
     TRY(options_read(&d, machine_keys, n_machine_keys));
     TRY(options_unknown());
     if (ranks > d.nodes * d.node_ranks)
