@@ -159,6 +159,8 @@ def read_study(folder):
 
 def _read_fit(path):
     """The whole, and its arms by name."""
+    if path.exists() and not path.is_file():
+        raise Unusable(f"{path}: not a file: want what `equiscale fit -json` writes")
     try:
         fit = json.loads(path.read_text())
         if fit.get("format") != FIT_FORMAT:

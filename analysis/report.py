@@ -28,10 +28,17 @@ def read(path):
     return read_study(path), path
 
 
+def place(path):
+    """The same, unless something stands there that a file cannot take the place of: a pipe would wait for a reader."""
+    if path.exists() and not path.is_file():
+        raise Unusable(f"{path}: exists and is not a file: want the name of one")
+    return path
+
+
 def draw(name, module, study, looks, folder):
     """Both forms of a figure; the wide one, and what it shows, into files too."""
     table = module.gather(study)
-    files = [folder / (name + suffix) for suffix in SUFFIXES]
+    files = [place(folder / (name + suffix)) for suffix in SUFFIXES]
     wide = save(module.draw(table, looks, WIDE), *files[:2])
     files[2].write_text(table.csv(), encoding="utf-8")
     print(*files, sep="\n")
@@ -53,7 +60,7 @@ def main(arguments):
                 for suffix in SUFFIXES:  # of an earlier report
                     (folder / "figures" / (name + suffix)).unlink(missing_ok=True)
                 print(f"no figure {name}: {e}")
-        path = folder / "report.html"
+        path = place(folder / "report.html")
         path.write_text(page.build(study, drawn, absent), encoding="utf-8")
         print(path)
     except OSError as e:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a program on N ranks of this machine: jobs/local.sh N PROGRAM [ARG ...]
-# Works as root and with more ranks than cores, where mpiexec alone refuses. SIGTERM and SIGINT reach the program as SIGUSR1,
+# Works as root and with more ranks than cores, where mpiexec alone refuses. SIGTERM, SIGINT and SIGHUP reach the program as SIGUSR1,
 # which mpiexec hands on at once, so that it saves and ends with its own exit code: on SIGTERM mpiexec ends everything itself.
 set -u
 ranks=$1
@@ -22,6 +22,6 @@ set -m
 $own ${MPIEXEC:-mpiexec} -n "$ranks" "$@" <&0 &
 launcher=$!
 set +m
-trap 'kill -USR1 "$launcher" 2>/dev/null' TERM INT USR1
+trap 'kill -USR1 "$launcher" 2>/dev/null' TERM INT USR1 HUP
 while kill -0 "$launcher" 2>/dev/null; do wait "$launcher"; done
 wait "$launcher"

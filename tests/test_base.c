@@ -1,7 +1,11 @@
 // TEST n=1,2,3,5
-/* Arena, random numbers, communicators, queue. */
+/* Arena, random numbers, communicators, queue, files. */
+#include "base/file.h"
 #include "base/rng.h"
 #include "check.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void arena(void) {
     Arena count = arena_count();
@@ -183,6 +187,21 @@ static void near_ranks(void) {
     comm_free(near);
 }
 
+/* What stands where a file of the program's own is looked for. */
+static void own_files(void) {
+    if (comm_rank(comm_world()) != 0) return;
+    test_write(test_file("file"), "x\n", 2);
+    EXPECT(mkfifo(test_file("pipe"), 0666) == 0 && mkdir(test_file("folder"), 0777) == 0 &&
+               symlink("loop", test_file("loop")) == 0 && symlink("nowhere", test_file("dangling")) == 0,
+           "%s", test_file(""));
+    static const char *const none[] = {"pipe", "folder", "loop", "dangling", "absent"};
+    for (int i = 0; i < 5; i++) EXPECT(!file_own(test_file(none[i])), "%s is a file", none[i]);
+    FILE *file = file_own(test_file("file"));
+    EXPECT(file && fgetc(file) == 'x', "a file is none");
+    if (file) fclose(file);
+    EXPECT(!file_own("/dev/null"), "a device is a file");
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     arena();
@@ -190,5 +209,7 @@ int main(int argc, char **argv) {
     rng();
     ranks();
     near_ranks();
+    test_folder_new();
+    own_files();
     return test_end();
 }

@@ -2,12 +2,16 @@
 // TEST single n=2
 /* A cell that is stopped goes on: with the bits of an undisturbed one on the same layout, to rounding on another; from the
  * older checkpoint where the newer one is damaged, from the start where both are; and what a procedure has learned is part
- * of it. No damaged byte goes unseen. */
+ * of it. No damaged byte goes unseen. A kill costs no more steps than the checkpoint interval and one step hold. */
 #include "fixture.h"
 
+#include "base/timer.h"
 #include "damage.h"
 #include "io/checkpoint.h"
 
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Asks to stop at one step, on the last rank of the cell alone. */
@@ -85,7 +89,9 @@ static void goes_on(const ModelKind *kind, const TrainData *data) {
     for (int l = 0; l < 4 && layout[l][0] * layout[l][1] <= comm_size(comm_world()); l++) {
         int dp = layout[l][0], tp = layout[l][1];
         if (!fixture_splits(&job, tp)) continue;
-        int64_t stop = 1 + rng_below(7, rng_stream(kind->name, 0), (uint64_t)l, FIXTURE_STEPS - 1);
+        /* After its last step, and somewhere before. */
+        int64_t before = 1 + rng_below(7, rng_stream(kind->name, 0), (uint64_t)l, FIXTURE_STEPS - 1);
+        int64_t stop = l == 0 ? FIXTURE_STEPS : before;
         Ending whole = train(&job, data, dp, tp, NEVER, false, ERR_NONE);
         Ending half = train(&job, data, dp, tp, stop, false, ERR_NONE);
         EXPECT(half.record.outcome == OUTCOME_STOPPED, "outcome %lld", (long long)half.record.outcome);
@@ -139,7 +145,7 @@ static void damaged(const TrainData *data) {
     Ending rest = train(&job, data, 1, 1, NEVER, true, ERR_NONE);
     EXPECT(same_bits(&whole, &rest) && rest.record.attempts == 2, "from the older one: %lld attempts",
            (long long)rest.record.attempts);
-    if (root) flip(old, 5000);
+    if (root) flip(path, 5000); /* that of its last step; the older one is the one from before */
     rest = train(&job, data, 1, 1, NEVER, true, ERR_NONE);
     EXPECT(same_bits(&whole, &rest) && rest.record.attempts == 1, "from the start");
 
@@ -171,6 +177,106 @@ static void sees_damage(int trials) {
     printf("measured %d damaged checkpoints refused\n", trials - unseen);
     mem_free(good);
     mem_free(bad);
+}
+
+/* ---- Kills. ---- */
+
+enum { LONG_STEPS = 2000, KILLS = 20 };
+#define BETWEEN 0.05 /* s between checkpoints */
+
+/* What a child that trains leaves in memory that its parent sees, however it ends. */
+typedef struct Seen {
+    int64_t first, last;       /* steps that it ended, 0: none */
+    double at[LONG_STEPS + 1]; /* s on its clock when it had ended that step, of this or an earlier child */
+    bool ended;
+    Ending end;
+} Seen;
+
+static bool see(void *context, int64_t done, int64_t steps) {
+    Seen *seen = context;
+    (void)steps;
+    if (!seen->first) seen->first = done;
+    seen->at[done] = timer_now();
+    seen->last = done;
+    return false;
+}
+
+static Err accept_any(void *context, Results *found, const char *path) {
+    (void)context, (void)found, (void)path;
+    return ERR_NONE;
+}
+
+static void train_here(Seen *seen, const TrainJob *job, const TrainData *data, const ProcGrid *grid) {
+    MeasureSink found = {0};
+    TrainHooks hooks = {.step = see,
+                        .accept = accept_any,
+                        .context = seen,
+                        .checkpoint = test_file("killed.checkpoint"),
+                        .checkpoint_seconds = BETWEEN,
+                        .study = "test",
+                        .provenance = ""};
+    Err err = train_cell(&seen->end.record, seen->end.curve, &found, job, &fixture_options, data, grid, &hooks);
+    CHECK(!err.code, "%s", err.text);
+    mem_free(found.row);
+    seen->ended = true;
+}
+
+/* A child that trains, killed once it has made `most` steps, unless it gets to the end before. */
+static void train_and_die(Seen *seen, int64_t most, const TrainJob *job, const TrainData *data, const ProcGrid *grid) {
+    volatile int64_t *last = &seen->last;
+    volatile bool *ended = &seen->ended;
+    seen->first = seen->last = 0;
+    pid_t child = fork();
+    CHECK(child >= 0, "no child process");
+    if (child == 0) {
+        train_here(seen, job, data, grid);
+        _exit(0);
+    }
+    int64_t from = *last;
+    while (!*ended && (!*last || *last - from < most) && waitpid(child, NULL, WNOHANG) == 0) {
+        if (*last && !from) from = *last;
+        usleep(200);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
+/* Of the steps that a child repeats all but the last ended within BETWEEN of the first, on the clock by which
+ * checkpoints are due: so much was lost with the kill, and that last one, and what was under way. */
+static void killed(const TrainData *data) {
+    if (comm_size(comm_world()) > 1) return;
+    TrainJob job = fixture_job(&transformer_kind, &procedure_plain, data, 1e-3);
+    job.steps = LONG_STEPS;
+    Seen *seen = mmap(NULL, 2 * sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+         *whole = seen + 1;
+    CHECK(seen != MAP_FAILED, "no memory to share with a child process");
+    ProcGrid grid = procgrid_new(comm_self(), 1, 1);
+    train_and_die(whole, LONG_STEPS, &job, data, &grid);
+    checkpoint_remove(test_file("killed.checkpoint"));
+    EXPECT(whole->ended, "the undisturbed one ended after step %lld", (long long)whole->last);
+    int64_t dearest = 0, repeated = 0, kills = 0, reached = 0;
+    double longest = 0;
+    for (; kills < KILLS && !seen->ended; kills++) {
+        double at_death[LONG_STEPS + 1];
+        memcpy(at_death, seen->at, sizeof at_death);
+        train_and_die(seen, 1 + rng_below(11, 0, (uint64_t)kills, LONG_STEPS / 4), &job, data, &grid);
+        int64_t again = seen->first ? reached - seen->first + 1 : 0;
+        if (again > 1) longest = fmax(longest, at_death[reached - 1] - at_death[seen->first]);
+        if (again > dearest) dearest = again;
+        repeated += again > 0 ? again : 0;
+        EXPECT(!seen->first || seen->first <= reached + 1, "steps up to %lld were left out", (long long)seen->first);
+        if (seen->last) reached = seen->last;
+    }
+    EXPECT(longest <= BETWEEN, "steps of %g s were repeated", longest);
+    if (!seen->ended) train_and_die(seen, LONG_STEPS, &job, data, &grid);
+    EXPECT(same_bits(&whole->end, &seen->end), "after %lld kills: loss %.17g, undisturbed %.17g", (long long)kills,
+           seen->end.record.loss, whole->end.record.loss);
+    printf("measured %lld kills of a cell of %d steps: %lld steps made again, at most %lld at once, of %.3f s and one "
+           "step, "
+           "at checkpoints every %g s\n",
+           (long long)kills, LONG_STEPS, (long long)repeated, (long long)dearest, longest, BETWEEN);
+    procgrid_free(&grid);
+    munmap(seen, 2 * sizeof *seen);
 }
 
 /* ---- A procedure that learns. ---- */
@@ -232,6 +338,7 @@ int main(int argc, char **argv) {
     }
     damaged(&data);
     sees_damage(test_trials(argc, argv, 600));
+    killed(&data);
     learns(&data);
     dataset_close(dataset);
     return test_end();

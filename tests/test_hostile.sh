@@ -29,6 +29,39 @@ refuse 1 'pipe: exists and is not a file: want the name of one' fit "$results" -
 mkdir -p "$here/runs/m/cells"
 mkfifo "$here/runs/m/cells/transformer-w8x1h2-t2-n4-r1.running"
 refuse 1 'r1.running: not a file: want it removed' run "$here/good.yaml" -study_name m
+mkdir -p "$here/runs/q" "$here/runs/o"
+touch "$here/runs/o/cells"
+refuse 1 'runs/o/cells/.: cannot be looked at: Not a directory' status "$here/good.yaml" -study_name o
+mkfifo "$here/runs/q/fit.json"
+refuse 1 'q/fit.json: exists and is not a file: want the name of one' run "$here/good.yaml" -study_name q
+refuse 1 'pipe: exists and is not a file: want the name of one' bench step -json "$here/pipe"
+refuse 1 'pipe: a pipe or a device: want a file of JSON' fit -again "$here/pipe"
+mkfifo "$here/pipe.json" "$here/runs/e/report.html"
+for path in "$here/pipe.json" "$here/runs/e"; do
+    timeout 120 "$python" analysis/report.py "$path" >"$here/out" 2>"$here/err"
+    [ $? = 2 ] && grep -qE '^[^ ]*(pipe.json: not|report.html: exists and is not) a file: want' "$here/err" ||
+        { echo "FAILED: report.py $path: $(cat "$here/err")"; bad=1; }
+done
+
+# A note beside a record that nobody ever writes.
+mkfifo "$here/runs/e/cells/transformer-w8x1h2-t2-n4-r1.h5.damaged.txt"
+launch 1 status "$here/good.yaml" >"$here/out" 2>&1 && grep -q '^done  *transformer-w8x1h2-t2-n4-r1' "$here/out" ||
+    { echo "FAILED: status beside a pipe: $(cat "$here/out")"; bad=1; }
+rm "$here/runs/e/cells/"*.damaged.txt
+
+# What the shell leaves to a process: a small stack, raised where that is allowed; no room for temporary files; no standard
+# input, output, error.
+(ulimit -S -s 256; launch 1 status "$here/good.yaml") >"$here/out" 2>&1 || { echo "FAILED: soft limit of the stack: $(cat "$here/out")"; bad=1; }
+(ulimit -s 256; refuse 1 'the stack may take 256 KiB: want at least 2048 .ulimit -s.' status "$here/good.yaml"; exit $bad) || bad=1
+(ulimit -f 4096; launch 1 status "$here/good.yaml") >"$here/out" 2>"$here/err"
+[ $? = 75 ] && grep -q '^equiscale: a file may have 4194304 bytes .ulimit -f., MPI needs [0-9]*: want more' "$here/err" ||
+    { echo "FAILED: limit of files: $(cat "$here/err")"; bad=1; }
+TMPDIR=/proc refuse 1 'TMPDIR = /proc: .*: want a folder that can be written' status "$here/good.yaml"
+launch 1 run "$here/good.yaml" -study_name closed <&- >&- 2>&- || { echo "FAILED: a run without standard output"; bad=1; }
+launch 1 run "$here/good.yaml" -study_name piped 2>"$here/err" | true
+[ "${PIPESTATUS[0]}" = 0 ] || { echo "FAILED: a run that nobody reads: $(cat "$here/err")"; bad=1; }
+"$python" tests/digest.py "$results" "$here/runs/closed/results.h5" "$here/runs/piped/results.h5" | uniq | wc -l | grep -qx 1 ||
+    { echo "FAILED: other results without standard output"; bad=1; }
 for command in status plan; do
     launch 1 $command "$here/good.yaml" >/dev/full 2>"$here/err"
     [ $? = 75 ] && grep -q '^standard output: cannot be written' "$here/err" || { echo "FAILED: $command: $(cat "$here/err")"; bad=1; }

@@ -5,7 +5,8 @@
 #include "check.h"
 #include "damage.h"
 #include "io/commit.h"
-#include "io/results.h"
+#include "io/h5.h"
+#include "io/results_version.h"
 #include "reader.h"
 
 #include <dirent.h>
@@ -199,6 +200,31 @@ static void earlier(void) {
     err = results_read(&got, test_file("earlier.h5"));
     EXPECT(!err.code && same(&got, &all), "%s", err.text);
     results_free(&got);
+    results_free(&all);
+}
+
+/* A whole record of a later version of the format is no damage. */
+static void later(void) {
+    char command[512], format[RESULTS_ID] = "";
+    const char *path = test_file("later.h5");
+    Results all = example(1), got;
+    Err err = results_write_cell(path, &all, provenance, true);
+    EXPECT(!err.code && !results_of_other_version(format, path), "%s", err.text);
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 -c \"import h5py\n"
+             "f = h5py.File('%s', 'r+')\n"
+             "f.attrs['format'] = 'equiscale-results-22'\"",
+             path);
+    EXPECT(system(command) == 0, "%s", command);
+    EXPECT(!results_of_other_version(format, path), "its seal is not that of what it holds");
+    size_t bytes;
+    char *image = test_read(path, &bytes);
+    h5_seal(image, bytes);
+    test_write(path, image, bytes);
+    err = results_read(&got, path);
+    EXPECT(err.code == EXIT_USER, "read as if it were of this version");
+    EXPECT(results_of_other_version(format, path) && !strcmp(format, "equiscale-results-22"), "%s", format);
+    mem_free(image);
     results_free(&all);
 }
 
@@ -400,6 +426,7 @@ int main(int argc, char **argv) {
     full_disk(w);
     appended(w);
     if (comm_rank(w) == 0) earlier();
+    if (comm_rank(w) == 0) later();
     if (comm_size(w) == 1) {
         damage(test_trials(argc, argv, 300), false);
         damage(test_trials(argc, argv, 300), true);

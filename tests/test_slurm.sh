@@ -123,7 +123,7 @@ node_case() { # the node of the job dies with all that ran on it; what looks aft
 steps_for() {
     case $1 in
     finish | array) echo 2,3,4,50,400 ;;
-    requeue) echo "2,3,4,50,$(steps_taking $((5 * REQUEUES)))" ;;
+    requeue) echo "2,3,4,50,$(steps_taking $((2 * REQUEUES)))" ;;
     limit) echo "2,3,4,50,$(steps_taking 180)" ;;
     tenfold) echo "2,3,4,50,$(steps_taking 600)" ;;
     *) echo 2,3,4,50,60000 ;;

@@ -49,7 +49,7 @@ said=$(grep -cE '[01] of 2 cells done; transformer-w8x1h2-t150000-n20-r1 step [0
 [ "$said" -ge 3 ] || fail "$said lines from a cell at work: $(cat "$here/log")"
 
 # Every signal: saved, 75, one line that says so; the next run goes on.
-for signal in TERM INT USR1 XCPU; do
+for signal in TERM INT USR1 XCPU HUP; do
     # Background jobs of a script ignore SIGINT; the program catches it all the same.
     "$eq" run "$here/study.yaml" -study_name $signal >"$here/$signal.log" 2>&1 &
     pid=$!

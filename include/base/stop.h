@@ -1,8 +1,9 @@
-/** When to stop early: a signal (TERM, INT, USR1, XCPU) or the end of the time that a job has.
+/** When to stop early: a signal (TERM, INT, USR1, XCPU, and HUP unless nohup has it ignored) or the end of the time
+ *  that a job has.
  *
- *  A signal is only noted while the program is patient, that is while it asks; otherwise it ends the program at once with
- *  EXIT_RESUME, since all that is finished is on the disk. Only the first one counts: launchers send several. A write beyond `ulimit -f` is an error, never a signal. Not
- *  collective: ranks may hear of it at different times. */
+ *  A signal is only noted while the program is patient, that is while it asks; otherwise it ends the program at once
+ *  with EXIT_RESUME, since all that is finished is on the disk. Only the first one counts: launchers send several. A
+ *  write beyond `ulimit -f` is an error, never a signal. Not collective: ranks may hear of it at different times. */
 #pragma once
 
 #include <stdbool.h>

@@ -13,7 +13,7 @@
 static const struct {
     int number;
     const char *name;
-} caught[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}, {SIGXCPU, "SIGXCPU"}};
+} caught[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}, {SIGXCPU, "SIGXCPU"}, {SIGHUP, "SIGHUP"}};
 enum { CAUGHT = sizeof caught / sizeof *caught };
 
 static volatile sig_atomic_t seen, waits;
@@ -54,7 +54,12 @@ void stop_catch(bool speaks) {
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     voice = speaks;
     sigemptyset(&action.sa_mask);
-    for (int i = 0; i < CAUGHT; i++) sigaction(caught[i].number, &action, NULL);
+    for (int i = 0; i < CAUGHT; i++) {
+        struct sigaction before;
+        sigaction(caught[i].number, NULL, &before);
+        bool nohup = caught[i].number == SIGHUP && before.sa_handler == SIG_IGN;
+        if (!nohup) sigaction(caught[i].number, &action, NULL);
+    }
     signal(SIGXFSZ, SIG_IGN);
     start = timer_now();
     job_end = slurm_end();

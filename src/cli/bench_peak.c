@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/timer.h"
+#include "io/commit.h"
 #include "la/gemm.h"
 #include "study/provenance.h"
 
@@ -41,11 +42,11 @@ double peak_measure(Peak *peak, const BenchOptions *o) {
 Err bench_json_check(const BenchOptions *o) {
     Err err = ERR_NONE;
     if (*o->json && !comm_rank(comm_world())) {
-        FILE *f = fopen(o->json, "a");
-        if (f)
-            fclose(f);
-        else
-            err = err_user("command line: json = %s: want a file to write", o->json);
+        char temp[COMMIT_PATH];
+        err = commit_name(temp, o->json);
+        FILE *f = err.code ? NULL : fopen(o->json, "a");
+        if (!f && !err.code) err = err_user("command line: json = %s: want a file to write", o->json);
+        if (f) fclose(f);
     }
     return comm_agree(comm_world(), err);
 }

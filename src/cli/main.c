@@ -11,7 +11,9 @@
 #include "par/comm.h"
 #include "study/open.h"
 #include "study/provenance.h"
+#include "surroundings.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +141,8 @@ static Err dispatch(int argc, char **argv, Switches s, int *code) {
         return err_user("equiscale %s: the launcher started %d processes and each is alone: want a launcher of the MPI "
                         "that the program was built with (mpiexec, or srun --mpi=pmix)",
                         command->name, comm_launched());
+    /* Who reads what they print may be gone before they are done. */
+    if (command->uses & TAKES_RANKS) signal(SIGPIPE, SIG_IGN);
     return command->run(argc - 1, argv + 1, code);
 }
 
@@ -152,10 +156,16 @@ static Err check_output(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    surroundings_fill();
     Switches switches = switches_take(&argc, argv);
     bool mpi = needs_mpi(argc, argv, switches), first = !other_rank();
     int code = 0;
     stop_catch(first);
+    Err err = surroundings_check(mpi);
+    if (err.code) {
+        if (first) fprintf(stderr, "%s\n", err.text);
+        return err.code;
+    }
     if (mpi) {
         comm_start(&argc, &argv);
         gemm_start(comm_world());
@@ -164,7 +174,7 @@ int main(int argc, char **argv) {
         log_init(first);
     }
     if (switches.quiet) log_quiet();
-    Err err = mpi || first ? dispatch(argc, argv, switches, &code) : ERR_NONE;
+    err = mpi || first ? dispatch(argc, argv, switches, &code) : ERR_NONE;
     if (!err.code) err = check_output(argc, argv);
     if (err.code && first) fprintf(stderr, "%s\n", err.text);
     stop_patient(true); /* launchers end the others when one is done: that must not change the exit code */

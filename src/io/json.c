@@ -1,6 +1,7 @@
 #include "io/json.h"
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "io/commit.h"
 
 #include <errno.h>
@@ -131,6 +132,7 @@ Err json_commit(const Json *json, const char *path) {
 Err json_read(Json **json, const char *path) {
     json_error_t error;
     *json = NULL;
+    TRY(file_check(path, "a file of JSON"));
     json_t *document = json_load_file(path, 0, &error);
     if (!document && error.line > 0) return err_user("%s:%d: %s: want JSON", path, error.line, error.text);
     if (!document) return err_user("%s: %s", path, strerror(errno));

@@ -4,6 +4,7 @@
 #include "io/commit.h"
 #include "io/dataset.h"
 #include "io/h5.h"
+#include "io/results_version.h"
 #include "par/scatter.h"
 #include "results_table.h"
 #include "results_template.h"
@@ -299,6 +300,17 @@ static Err check_format(H5File *file) {
                        file->path, file->path);
     mem_free(text);
     return err;
+}
+
+bool results_of_other_version(char format[RESULTS_ID], const char *path) {
+    H5File file;
+    char *text = NULL;
+    bool whole = !h5_open_sealed(&file, path).code && !h5_get_text(&text, &file, "/", "format").code;
+    bool other = whole && !strncmp(text, FORMAT, strlen(FORMAT) - 1) && strcmp(text, FORMAT) != 0;
+    if (other) snprintf(format, RESULTS_ID, "%s", text);
+    mem_free(text);
+    h5_close(&file);
+    return other;
 }
 
 static Err read_header(Results *r, H5File *file) {

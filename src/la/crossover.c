@@ -5,11 +5,13 @@
 #include "crossover.h"
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/kept.h"
 #include "base/timer.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CLASSES = 4, FORMS = 3, ENTRIES = FORMS * CLASSES * CLASSES * CLASSES };
@@ -73,7 +75,7 @@ static void versions(char *text, size_t size) {
 static bool load(const char *path) {
     char want[256], line[256], decisions[ENTRIES + 2];
     versions(want, sizeof want);
-    FILE *f = fopen(path, "r");
+    FILE *f = file_own(path);
     if (!f) return false;
     bool good = fgets(line, sizeof line, f) && !strncmp(line, want, strlen(want)) && line[strlen(want)] == '\n' &&
                 fgets(decisions, sizeof decisions, f) && strspn(decisions, "xb") == ENTRIES;
@@ -84,6 +86,8 @@ static bool load(const char *path) {
 
 static bool save(const char *path) {
     char temporary[4400], text[256];
+    struct stat about;
+    if (!stat(path, &about) && !S_ISREG(about.st_mode)) return false;
     versions(text, sizeof text);
     snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
     FILE *f = fopen(temporary, "w");

@@ -35,7 +35,7 @@ static int ranks, mine;
 static MPI_Win window;
 static pthread_t thread;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `leaving` in the own slot, for the sake of the wait */
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t wake;                              /* on a clock that nobody sets */
 
 /* ---- What the thread does. ---- */
 
@@ -82,7 +82,7 @@ static void end_standing(const Slot *next, long long waited) {
 /* Until the next look; false: there is none. */
 static bool next_look(void) {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += (long)(LOOK_SECONDS * 1e9);
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
@@ -126,6 +126,10 @@ void watch_start(MPI_Comm node) {
     slots[mine].pid = (int)getpid();
     MPI_CALL(MPI_Alloc_mem(ranks * (MPI_Aint)sizeof *seen, MPI_INFO_NULL, &seen)); /* for as long as MPI lives */
     memset(seen, 0, (size_t)ranks * sizeof *seen);
+    pthread_condattr_t how;
+    CHECK(!pthread_condattr_init(&how) && !pthread_condattr_setclock(&how, CLOCK_MONOTONIC) &&
+              !pthread_cond_init(&wake, &how),
+          "no clock to watch the ranks by");
     MPI_CALL(MPI_Barrier(node));
     CHECK(pthread_create(&thread, NULL, watch, NULL) == 0, "no thread to watch the ranks");
 }

@@ -1,6 +1,7 @@
 #include "study/calibration.h"
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/kept.h"
 #include "base/stop.h"
 #include "base/timer.h"
@@ -36,7 +37,7 @@ static void add(Calibration *c, const Measured *m) {
 static void read_file(Calibration *c) {
     char path[COMMIT_PATH], line[LINE], want[LINE];
     if (!kept_path(path, sizeof path, "cost")) return;
-    FILE *f = fopen(path, "r");
+    FILE *f = file_own(path);
     if (!f) return;
     build(want);
     bool ours = fgets(line, sizeof line, f) && !strncmp(line, want, strlen(want)) && line[strlen(want)] == '\n';

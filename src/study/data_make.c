@@ -138,6 +138,12 @@ static Err claim_file(bool *taken, Claim *claim, const DataOptions *o) {
         if (there && *taken) claim_release(claim);
         if (there) *taken = false;
         if (there || *taken) return ERR_NONE;
+        if (stop_asked()) {
+            Err err =
+                err_user("%s: %s, and another run still makes it: the same command goes on", o->path, stop_reason());
+            err.code = EXIT_RESUME;
+            return err;
+        }
         if (!told) log_line("%s: another run makes it: waiting", o->path);
         sleep(1);
     }

@@ -23,15 +23,21 @@ static Err make_folder(const char *path) {
     return ERR_NONE;
 }
 
+/* Folders, and that what is written after training can be named as it will be. */
 Err folders_make(const StudyOptions *o) {
-    static const char *const inside[] = {"", "/cells", "/weights"};
-    char path[1024];
+    static const char *const inside[] = {"", "/cells", "/weights"}, *const written[] = {"results.h5", "run.json",
+                                                                                        "fit.json"};
+    char path[1024], temp[COMMIT_PATH];
     Err err = ERR_NONE;
     if (comm_rank(comm_world()) == 0) {
         if (mkdir(o->folder, 0777) && errno != EEXIST) err = commit_error(o->folder, "cannot be made");
         for (int i = 0; i < (o->keep_weights ? 3 : 2) && !err.code; i++) {
             snprintf(path, sizeof path, "%s/%s%s", o->folder, o->name, inside[i]);
             err = make_folder(path);
+        }
+        for (int i = 0; i < 3 && !err.code; i++) {
+            snprintf(path, sizeof path, "%s/%s/%s", o->folder, o->name, written[i]);
+            err = commit_name(temp, path);
         }
     }
     return comm_agree(comm_world(), err);

@@ -1,7 +1,9 @@
 #include "study/grid.h"
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "io/commit.h"
+#include "io/results_version.h"
 #include "study/budget.h"
 #include "study/identity.h"
 #include "study/measure.h"
@@ -481,7 +483,7 @@ static Err move_aside(Cell *cell, const char *path, Err why, bool repair) {
 static void read_note(Cell *cell, const StudyOptions *options) {
     char path[COMMIT_PATH];
     cell_path(path, sizeof path, options, cell, "h5.damaged.txt");
-    FILE *f = fopen(path, "r");
+    FILE *f = file_own(path);
     if (!f) return;
     if (fgets(cell->note, sizeof cell->note, f)) cell->note[strcspn(cell->note, "\n")] = 0;
     fclose(f);
@@ -519,7 +521,12 @@ static Err scan_one(const Scan *scan, Cell *cell) {
     if (cell->state != CELL_REFUSED) cell->note[0] = 0;
     Err damage = read_cell(&found, &one, path, cell, options), err = ERR_NONE;
     if (damage.code == EXIT_RESUME) return damage; /* its reader was killed: the file may be whole */
-    if (damage.code)
+    char format[RESULTS_ID];
+    if (damage.code && results_of_other_version(format, path))
+        err = err_user(
+            "%s: %s: of another version of equiscale: want that one, another study.name, or that file moved away", path,
+            format);
+    else if (damage.code)
         err = move_aside(cell, path, damage, scan->repair);
     else
         read_note(cell, options);
@@ -536,9 +543,13 @@ static Err scan_one(const Scan *scan, Cell *cell) {
     return err;
 }
 
-/* In the order of the study file. */
+/* In the order of the study file. A folder that may not be looked into is not an empty one. */
 static Err scan_all(const Scan *scan) {
     Grid *grid = scan->grid;
+    char folder[COMMIT_PATH];
+    bool there;
+    snprintf(folder, sizeof folder, "%s/%s/cells/.", scan->options->folder, scan->options->name);
+    TRY(commit_exists(&there, folder));
     Cell **cell = MEM_NEW(Cell *, grid->n + 1);
     for (int i = 0; i < grid->n; i++) cell[grid->cell[i].place] = &grid->cell[i];
     Err err = ERR_NONE;

@@ -3,6 +3,7 @@
 #include "study/suggest_study.h"
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "infer/suggest.h"
 #include "io/commit.h"
@@ -86,6 +87,7 @@ static void write_plain(FILE *f, const Plan *plan) {
 }
 
 static Err write_from(FILE *f, const Plan *plan, const char *base) {
+    TRY(file_check(base, "the study file that the results come from"));
     FILE *in = fopen(base, "r");
     if (!in) return err_user("%s: %s: want the study file that the results come from", base, strerror(errno));
     char line[4096], section[64] = "", key[64];

@@ -143,6 +143,7 @@ typedef struct Trainer {
     TrainingPoint at; /* with the sum of training losses since the last point, of all replicas */
     double saved;     /* when there was last a checkpoint, or the cell began */
     double interval;  /* s until the next one */
+    bool long_one;    /* it has had one: what comes after its last step may be long too */
     CellRecord *record;
     CurvePoint *curve;
     MeasureSink *found;
@@ -290,6 +291,7 @@ static Err save(Trainer *t) {
     so_far.outcome = OUTCOME_FAILED; /* that is what it is if nobody goes on */
     state.so_far.cell = &so_far;
     Err err = state_save(&state, t->hooks->checkpoint, t->hooks->provenance);
+    t->long_one = true;
     t->saved = timer_now();
     t->interval = t->hooks->checkpoint_seconds;
     if (t->interval <= 0) t->interval = fmax(FIRST_CHECKPOINT, (t->saved - start) / share);
@@ -338,8 +340,9 @@ static void finish(Trainer *t) {
     if (!isfinite(r->loss)) r->outcome = OUTCOME_DIVERGED;
 }
 
-/* Steps up to the end, or to where the cell diverges or is stopped, which is its outcome. The error is the leader's.
- * Collective. */
+/* Steps up to the end, or to where the cell diverges or is stopped, which is its outcome. A cell of more than one
+ * checkpoint leaves one after its last step too, so that whatever ends it while it is evaluated costs no step. The
+ * error is the leader's. Collective. */
 static Err train(Trainer *t) {
     const TrainJob *job = t->job;
     const TrainOptions *o = t->options;
@@ -351,7 +354,8 @@ static Err train(Trainer *t) {
             return ERR_NONE;
         }
         bool point = has_point(t->at.step, job->steps, o->evaluations), last = t->at.step == job->steps;
-        bool stop = verdict.stop && !last, keep = t->hooks->checkpoint && (stop || verdict.save) && !last;
+        bool keeps = t->hooks->checkpoint != NULL, save_last = last && t->long_one;
+        bool stop = verdict.stop && (keeps || !last), keep = keeps && (stop || verdict.save || save_last);
         if (!point && !stop && !keep) continue;
         spent_stop(&t->spent);
         if (point) add_point(t, lr);
@@ -382,7 +386,8 @@ Err train_cell(CellRecord *record, CurvePoint *curve, MeasureSink *found, const 
     record->attempts++;
     record->curve_points = 0;
     procedure_names(job->procedure, record->numbers);
-    if (!restore(&t))
+    t.long_one = restore(&t);
+    if (!t.long_one)
         record->loss_initial = pass_evaluate(&t.pass, NULL, SAMPLES_TEST, train_curve_samples(options, data));
     t.saved = timer_now();
     t.interval = hooks->checkpoint_seconds > 0 ? hooks->checkpoint_seconds : FIRST_CHECKPOINT;

@@ -51,7 +51,7 @@ disturb() {
             sleep 0.05
         done
     fi
-    sleep "$((RANDOM % 2)).$((RANDOM % 900 + 100))"
+    sleep "0.$((RANDOM % 900 + 100))"
     launcher=$(pgrep -P $script -x mpiexec)
     [ -n "$launcher" ] && mapfile -t ranks < <(pgrep -P "$launcher")
     if [ ${#ranks[@]} -gt 0 ]; then

@@ -1,0 +1,66 @@
+#include "surroundings.h"
+
+#include "io/commit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void surroundings_fill(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDONLY) < 0) _exit(EXIT_USER);
+}
+
+/* The stack grows up to the limit of the moment. The deepest calls take half of this: options of a study are a quarter
+ * of a megabyte, and blocks of attention another. */
+enum { STACK_KIB = 2048 };
+
+static Err check_stack(void) {
+    struct rlimit stack;
+    const rlim_t least = (rlim_t)STACK_KIB << 10;
+    if (getrlimit(RLIMIT_STACK, &stack) || stack.rlim_cur >= least) return ERR_NONE;
+    stack.rlim_cur = least;
+    if (stack.rlim_max >= least && !setrlimit(RLIMIT_STACK, &stack)) return ERR_NONE;
+    return err_user("equiscale: the stack may take %lld KiB: want at least %d (ulimit -s)",
+                    (long long)(stack.rlim_max >> 10), STACK_KIB);
+}
+
+/* Open MPI keeps files there while it runs, and ends in pages of its own words where it cannot. One that is not there
+ * it makes. */
+enum { TEMPORARY_BYTES = 1 << 20 };
+
+static Err check_temporary(void) {
+    const char *folder = getenv("TMPDIR");
+    char own[COMMIT_PATH];
+    struct stat about;
+    if (!folder || !*folder || stat(folder, &about)) return ERR_NONE;
+    if (snprintf(own, sizeof own, "%s/equiscale.XXXXXX", folder) >= (int)sizeof own || !mkdtemp(own))
+        return err_user("TMPDIR = %s: %s: want a folder that can be written", folder, strerror(errno));
+    rmdir(own);
+    return commit_room(folder, TEMPORARY_BYTES, "MPI");
+}
+
+/* Open MPI's own process dies of smaller files, and this one would wait for it: at 4 MiB it does, at 15.6 it does not. */
+enum { FILE_BYTES = 15 << 20 };
+
+static Err check_file_size(void) {
+    struct rlimit size;
+    if (getrlimit(RLIMIT_FSIZE, &size) || size.rlim_cur >= FILE_BYTES) return ERR_NONE;
+    Err err = err_user(
+        "equiscale: a file may have %lld bytes (ulimit -f), MPI needs %d: want more; the same command then goes on",
+        (long long)size.rlim_cur, FILE_BYTES);
+    err.code = EXIT_RESUME;
+    return err;
+}
+
+Err surroundings_check(bool mpi) {
+    Err err = check_stack();
+    if (!err.code && mpi) err = check_temporary();
+    if (!err.code && mpi) err = check_file_size();
+    return err;
+}

@@ -1,0 +1,14 @@
+/** What whoever starts the program leaves to it: standard files, a stack, a folder for temporary files. Not collective. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+
+/** Standard input, output and error that are closed get a place of their own: the next file that is opened would take
+ *  it, and lines meant for them would go into that file. What stands there cannot be written, so that lost output is
+ *  told of as ever. */
+void surroundings_fill(void);
+
+/** Raises a soft limit of the stack that is too low. mpi: MPI is to be started. Errors: no stack; no folder for MPI. */
+Err surroundings_check(bool mpi);
