@@ -1,6 +1,6 @@
 // TEST double n=1,2
 // TEST single n=2
-/* GATr with fixed inputs, in channels and as tokens: without them it is GATr; with their gates off it turns as GATr does; scene
+/* GATr with fixed inputs, in channels and as tokens, with and without scalars: without them it is GATr; with their gates off it turns as GATr does; scene
  * and fixed inputs turn jointly; their gradient, that of the inputs and executed FLOP are right. */
 #include "token_model.h"
 
@@ -10,13 +10,16 @@
 enum { SAMPLES = 4 };
 static const SampleStream samples = {SAMPLES_TRAIN, FIXTURE_TRAIN, 5};
 
-static FixedPlace place; /* of fixed inputs, in all that follows */
+/* Of fixed inputs, in all that follows. */
+static FixedPlace place;
+static int scalars;
 
 static TrainJob fixed_job(const TrainData *data, int fixed, FixedKind kind) {
     TrainJob job = fixture_job(&gatr_fixed_kind, &procedure_plain, data, 1e-2);
     job.shape.fixed = fixed;
     job.shape.fixed_kind = kind;
     job.shape.fixed_place = place;
+    job.shape.fixed_scalars = scalars;
     return job;
 }
 
@@ -34,6 +37,7 @@ static void gates(Batch *batch, real value) {
 
 static void none(const TrainData *data) {
     TrainJob gatr = fixture_job(&gatr_kind, &procedure_plain, data, 1e-2), same = fixed_job(data, 0, FIXED_FREE);
+    same.shape.fixed_scalars = 0;
     OptionRoom half = fixture_keys(&procedure_gated, "-gated_off 0.5");
     same.procedure = &procedure_gated;
     same.procedure_options = &half;
@@ -97,6 +101,24 @@ static void motions(const TrainData *data) {
     double jointly = turning(&pass, &turn, theta);
     EXPECT(jointly < bound, "scene and fixed inputs: %g", jointly);
 
+    /* Fixed scalars alone leave it as equivariant as GATr, and are seen. */
+    if (scalars) {
+        TrainJob alone_job = fixed_job(data, 0, FIXED_FREE);
+        Pass only;
+        pass_new(&only, &alone_job, data, &alone);
+        double turned = turning(&only, &turn, NULL);
+        EXPECT(turned < bound, "fixed scalars alone: %g", turned);
+        int64_t numbers = 3 * only.batch.start[SAMPLES];
+        real *on = MEM_NEW(real, numbers);
+        memcpy(on, only.prediction, (size_t)numbers * sizeof *on);
+        gates(&only.batch, 0);
+        pass_forward(&only, &only.batch.scenes);
+        double seen = test_error_real(only.prediction, on, numbers);
+        EXPECT(seen > 1e-6, "gates of fixed scalars change nothing: %g", seen);
+        mem_free(on);
+        pass_free(&only);
+    }
+
     /* With gates off, what the fixed inputs are makes no difference at all. */
     int64_t n = 3 * pass.batch.start[SAMPLES];
     real *said = MEM_NEW(real, n);
@@ -104,6 +126,7 @@ static void motions(const TrainData *data) {
     pass_forward(&pass, &pass.batch.scenes);
     memcpy(said, pass.prediction, (size_t)n * sizeof *said);
     for (int i = 0; i < 3 * PGA; i++) m->theta[i] += 1;
+    for (int i = 0; i < scalars; i++) m->theta[m->table.at[1].offset + i] += 1;
     pass_forward(&pass, &pass.batch.scenes);
     double delta = test_error_real(pass.prediction, said, n);
     EXPECT(delta == 0, "delta with gates off: %g", delta);
@@ -170,6 +193,8 @@ static void measured_gates(const TrainData *data) {
     EXPECT(fabs(on / loss - 1) < 100 * REAL_EPSILON, "on: %g, the loss is %g", on, loss);
     EXPECT(row_of(&found, -1, "delta")->value > 1e-6 && fabs(off / on - 1) > 1e-6, "off: %g, on %g", off, on);
     memset(pass.model->theta, 0, 2 * PGA * sizeof *pass.model->theta);
+    if (scalars)
+        memset(pass.model->theta + pass.model->table.at[1].offset, 0, (size_t)scalars * sizeof *pass.model->theta);
     measure_run(&none, &bench, 2);
     EXPECT(row_of(&none, -1, "delta")->value == 0, "t = 0: delta %g", row_of(&none, -1, "delta")->value);
     EXPECT(row_of(&none, -1, "on")->value == off && row_of(&none, -1, "off")->value == off,
@@ -209,7 +234,8 @@ static void gradient(const TrainData *data, FixedKind kind, int numbers) {
     for (int piece = 0; piece < 2; piece++) {
         m->cache_bytes = piece ? 0 : INT64_MAX;
         pass_gradient(&pass, SAMPLES);
-        for (int i = 0; i < 2 * numbers; i++) {
+        for (int number = 0; number < 2 * numbers + scalars; number++) {
+            int64_t i = number < 2 * numbers ? number : m->table.at[1].offset + number - 2 * numbers;
             double at = (double)m->theta[i], got = (double)m->grad[i];
             m->theta[i] = (real)(at + h);
             double above = loss_of(&pass);
@@ -277,7 +303,9 @@ int main(int argc, char **argv) {
     test_folder_new();
     Dataset *dataset = fixture_dataset(argv);
     TrainData data = fixture_data(dataset);
-    for (place = FIXED_CHANNELS; place <= FIXED_TOKENS; place++) {
+    for (int variant = 0; variant < 4; variant++) {
+        place = variant % 2 ? FIXED_TOKENS : FIXED_CHANNELS;
+        scalars = variant / 2 ? 2 : 0;
         none(&data);
         motions(&data);
         stream(&data);

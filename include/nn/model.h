@@ -39,6 +39,9 @@ typedef struct ModelShape {
     int fixed;                 /* gatr_fixed: inputs that do not turn with the scene */
     FixedKind fixed_kind;
     FixedPlace fixed_place;
+    int fixed_scalars;
+    int neighbours; /* clofnet: tokens of other bodies, the nearest, with an edge to a token; 0: all */
+    EdgeFrames frames;
     int increase; /* increase_hidden_channels of the attention */
     bool
         recompute; /* backward works out anew what forward found inside a block, of which only the stream at its start is
@@ -77,9 +80,10 @@ typedef struct ModelFlops {
     double attention; /* of them in attention: scores and weighted sums, which nominal leaves out */
 } ModelFlops;
 
-/** The same for n sequences of any lengths T_s, without counting anew: sequence * n + token * sum T_s + square * sum T_s^2. */
+/** The same for n sequences of any lengths T_s, without counting anew: sequence * n + token * sum T_s + square * sum T_s^2 + pair
+ *  times the pairs of tokens that the kind says it joins. */
 typedef struct ModelWork {
-    ModelFlops sequence, token, square;
+    ModelFlops sequence, token, square, pair;
 } ModelWork;
 
 /** A point on the residual stream, where what a model has worked out so far can be read. */
@@ -105,6 +109,8 @@ typedef struct ModelKind {
     void (*params)(ParamTable *table, const ModelShape *shape);
     /** Work by sequence, token and squared length; with input_gradient as model_backward would do with din. */
     ModelWork (*work)(const ModelShape *shape, int tp, bool input_gradient);
+    /** Pairs of tokens that are joined in sequences whose tokens are of these bodies, 0 .. slots-1. NULL: no work goes by them. */
+    double (*pairs)(const ModelShape *shape, const int32_t *body, const Packed *seqs);
 
     /** Private state beside the Model, and the buffers of the largest batch: called twice, to count and to place. */
     void (*layout)(Model *model, Arena *arena);
@@ -128,16 +134,17 @@ extern const ModelKind *const model_kinds[]; /* every one of them: nn/model.c */
 extern const int n_model_kinds;
 const ModelKind *model_kind(const char *name); /* NULL when there is none of that name */
 
-/** Work over a batch; exact. Not collective. */
+/** Work over a batch, of a kind whose work does not go by pairs; exact. Not collective. */
 ModelFlops model_flops(const ModelWork *work, const Packed *seqs);
 
-/** The same where all that is known are the number of sequences and the sums of lengths and of their squares; and these of a
- *  batch, added. Not collective. */
+/** The same where all that is known are the number of sequences, the sums of lengths and of their squares, and pairs; and these
+ *  of a batch whose tokens are of these bodies, added. Not collective. */
 typedef struct PackedLengths {
-    double sequences, tokens, squares;
+    double sequences, tokens, squares, pairs;
 } PackedLengths;
 ModelFlops model_flops_of(const ModelWork *work, PackedLengths lengths);
-void packed_lengths_add(PackedLengths *lengths, const Packed *seqs);
+void packed_lengths_add(PackedLengths *lengths, const ModelKind *kind, const ModelShape *shape, const int32_t *body,
+                        const Packed *seqs);
 
 /** A model on the tensor-parallel ranks of `tp`, with room for batches up to the given size: max_tokens in all, in at
  *  most max_sequences of at most max_length each. */

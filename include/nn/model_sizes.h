@@ -10,6 +10,9 @@ typedef enum FixedKind { FIXED_FREE, FIXED_DIRECTION, FIXED_PLANE } FixedKind;
 /** Where it stands: in channels of every token, or as tokens of its own. */
 typedef enum FixedPlace { FIXED_CHANNELS, FIXED_TOKENS } FixedPlace;
 
+/** Positions whose frames each layer of clofnet uses: those of the scene, or its own. */
+typedef enum EdgeFrames { FRAMES_FIRST, FRAMES_EVERY } EdgeFrames;
+
 typedef struct ModelSizes {
     IntList width;   /* hidden channels */
     IntList scalars; /* hidden scalar channels beside multivectors; empty: twice the width */
@@ -20,6 +23,9 @@ typedef struct ModelSizes {
     IntList fixed;    /* fixed inputs; empty: none */
     int fixed_kind;   /* FixedKind */
     int fixed_place;  /* FixedPlace */
+    int64_t fixed_scalars;
+    int frames;       /* EdgeFrames */
+    int64_t neighbours; /* of a vertex among those of other bodies; 0: all */
 } ModelSizes;
 
 /* Keys that mean the same in every model with multivectors, and in every one with attention; `<model>.` goes before the name. */

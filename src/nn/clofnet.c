@@ -1,12 +1,13 @@
 /* ClofNet: an equivariant graph network that projects vectors on a frame of each edge, Du et al. 2022, arXiv 2110.14811, with its
  * released code. SO(3), and neither mirror images nor, but by centring, shifts. Tokens are vertices, edges all ordered pairs of
- * a scene (clofnet_edges.h), MLPs have SiLU between layers and where (s) says so behind them:
+ * a scene or those of near ones (clofnet_edges.h), MLPs have SiLU between layers and where (s) says so behind them:
  *     e_ij = MLP(s)(projections, distance, ...)        h_i = Linear(|v_i|, height, parameters, slot)
  *     m_ij = MLP(s)(h_i, h_j, log(1 + |x_i - x_j|^2), e_ij)        (c1, c2, c3)_ij = MLP(m_ij)
  *     x_i += mean_j (c1 a + c2 b + c3 c) + phi_v(h_i) v_i + phi_u(h_i) u + phi_n(h_i) n
  *     h_i  = LN(2 h_i + MLP(h_i, sum_j m_ij))
  * and the output is x_i - p_i. [paper]: that form. [ours]: gravity, floor and bodies as inputs and the terms in u and n; the
- * logarithm, since scenes are tens of units wide; frames are those of the first positions in every layer.
+ * logarithm, since scenes are tens of units wide; frames are those of the first positions in every layer, or
+ * (`clofnet.frames: every`) of those that the layer is given.
  *
  * The first layer of m is a sum of one product by token for h_i, one for h_j, and one by edge for e_ij, so that executed FLOP
  * are well below nominal ones, which count every weight at every edge. Every rank would hold all edges: there is no tensor
@@ -33,6 +34,7 @@ typedef struct Block {
     Linear first, second, third, vectors, nodes, last; /* m twice, c's first layer, phi, the node's MLP */
     int64_t coordinate;                                /* (W, 3) c's last layer, without bias */
     real *h, *x, *distance;                            /* what came in: (tokens, W), (tokens, 3); (edges) */
+    real *frame;                                       /* (edges, EDGE_FRAME) of x, or of the first positions */
     Active m1, m2, c1, n1;                             /* by edge (edges, W), the last by token */
     real *coefficient, *sum, *phi, *rstd;              /* (edges, 3), (tokens, W), (tokens, 3), (tokens) */
 } Block;
@@ -42,11 +44,13 @@ typedef struct State {
     Linear in, edge1, edge2;
     Block *block;
     Active e1, e2;       /* (edges, EDGE) */
-    real *frame, *input; /* (edges, EDGE_FRAME), (edges, EDGE_INPUTS) */
+    Edges edges;         /* of the batch that went through last */
+    EdgeTokens given;    /* and its tokens */
+    real *input;         /* (edges, EDGE_INPUTS) */
+    real *dframe;        /* (edges, EDGE_FRAME), where frames are made anew */
     real *scalars;       /* (tokens, inputs of linear_in) */
     real *h, *x;         /* what the last block leaves */
     real *from, *to;     /* (tokens, W) a token's share of its edges, as their first and second end */
-    const real *rows;    /* the inputs */
     real *wide, *wide2;  /* scratch (edges, W) */
     real *de;            /* (edges, EDGE) */
     real *dh, *dx, *dnode, *dsum, *dedge,
@@ -116,6 +120,7 @@ static Block block_layout(const Model *m, int b, int64_t edges, Arena *arena) {
                    .h = ARENA_TAKE(arena, real, n * w),
                    .x = ARENA_TAKE(arena, real, 3 * n),
                    .distance = ARENA_TAKE(arena, real, edges),
+                   .frame = b == 0 || m->shape.frames == FRAMES_EVERY ? ARENA_TAKE(arena, real, edges * EDGE_FRAME) : NULL,
                    .m1 = active_take(arena, edges * w),
                    .m2 = active_take(arena, edges * w),
                    .c1 = active_take(arena, edges * w),
@@ -138,11 +143,14 @@ static void layout(Model *m, Arena *arena) {
     s->edge2 = linear_find(&m->table, "edge.2");
     for (int b = 0; b < m->shape.depth; b++) {
         Block block = block_layout(m, b, edges, arena);
-        if (placing) blocks[b] = block;
+        if (!placing) continue;
+        if (!block.frame) block.frame = blocks[0].frame;
+        blocks[b] = block;
     }
     s->e1 = active_take(arena, edges * EDGE);
     s->e2 = active_take(arena, edges * EDGE);
-    s->frame = ARENA_TAKE(arena, real, edges * EDGE_FRAME);
+    edges_layout(&s->edges, n, m->max_length, arena);
+    s->dframe = ARENA_TAKE(arena, real, m->shape.frames == FRAMES_EVERY ? edges * EDGE_FRAME : 0);
     s->input = ARENA_TAKE(arena, real, edges * EDGE_INPUTS);
     s->scalars = ARENA_TAKE(arena, real, n * scalars_of(&m->shape));
     s->de = ARENA_TAKE(arena, real, edges * EDGE);
@@ -156,12 +164,6 @@ static void layout(Model *m, Arena *arena) {
 }
 
 /* ---- Forward. ---- */
-
-static int64_t batch_edges(const Packed *seqs) {
-    int64_t edges = 0;
-    for (int q = 0; q < seqs->n; q++) edges += edges_of(seqs->start[q + 1] - seqs->start[q]);
-    return edges;
-}
 
 static void mlp_layer(Active a, real *scratch, const real *x, const real *theta, const Linear *map, int64_t rows) {
     linear_forward(scratch, map->out, x, theta, map, rows, 0);
@@ -181,27 +183,25 @@ static void fill_scalars(real *to, const real *row, int inputs) {
     memcpy(to + SCALARS_BEFORE, row + TOKEN_SCALARS, (size_t)(inputs - TOKEN_SCALARS) * sizeof *to);
 }
 
-static void messages_forward(const Model *m, const Block *b, const Packed *seqs, int64_t edges) {
+static void messages_forward(const Model *m, const Block *b) {
     State *s = m->state;
-    int64_t w = s->width, tokens = seqs->start[seqs->n];
+    const Edges *all = &s->edges;
+    int64_t w = s->width, tokens = all->tokens, edges = all->first[tokens];
     const real *theta = m->theta;
     Linear from = rows_of(&b->first, 0, s->width), to = rows_of(&b->first, s->width, s->width);
     Linear of_edge = rows_of(&b->first, 2 * s->width + 1, EDGE);
     const real *by_distance = theta + b->first.weight + 2 * w * w, *bias = theta + b->first.bias;
     linear_forward(s->from, w, b->h, theta, &from, tokens, 0);
     linear_forward(s->to, w, b->h, theta, &to, tokens, 0);
-    edges_distance(b->distance, b->x, seqs);
-    real *at = s->wide, *distance = b->distance;
-    for (int q = 0; q < seqs->n; q++)
-        for (int64_t i = seqs->start[q]; i < seqs->start[q + 1]; i++)
-            for (int64_t j = seqs->start[q]; j < seqs->start[q + 1]; j++) {
-                if (i == j) continue;
+    edges_distance(b->distance, all, b->x);
+    for (int64_t i = 0; i < tokens; i++)
+        for (int64_t e = all->first[i]; e < all->first[i + 1]; e++) {
+            const real *to_other = s->to + all->other[e] * w;
+            real *at = s->wide + e * w;
 #pragma omp simd
-                for (int64_t c = 0; c < w; c++)
-                    at[c] = s->from[i * w + c] + s->to[j * w + c] + *distance * by_distance[c] + bias[c];
-                at += w;
-                distance++;
-            }
+            for (int64_t c = 0; c < w; c++)
+                at[c] = s->from[i * w + c] + to_other[c] + b->distance[e] * by_distance[c] + bias[c];
+        }
     linear_forward(s->wide, w, s->e2.y, theta, &of_edge, edges, 1);
     silu(b->m1.y, b->m1.slope, s->wide, edges * w);
     mlp_layer(b->m2, s->wide, b->m1.y, theta, &b->second, edges);
@@ -209,27 +209,31 @@ static void messages_forward(const Model *m, const Block *b, const Packed *seqs,
     gemm_nn(b->coefficient, 3, b->c1.y, w, theta + b->coordinate, 3, edges, 3, w, 0);
 }
 
+/* Factor of a mean over the edges of a token. */
+static real each_of(const Edges *edges, int64_t i) {
+    int64_t others = edges->first[i + 1] - edges->first[i];
+    return others > 0 ? 1 / (real)others : 0;
+}
+
 /* Positions move, and messages are summed. */
-static void gather_forward(const Model *m, const Block *b, real *x, const Packed *seqs) {
+static void gather_forward(const Model *m, const Block *b, real *x) {
     const State *s = m->state;
-    int64_t w = s->width, e = 0;
+    const Edges *all = &s->edges;
+    int64_t w = s->width;
     int row = m->shape.in_s;
     static const int vector[3] = {TOKEN_VELOCITY, TOKEN_GRAVITY, TOKEN_NORMAL};
-    for (int q = 0; q < seqs->n; q++) {
-        int64_t others = seqs->start[q + 1] - seqs->start[q] - 1;
-        real each = others > 0 ? 1 / (real)others : 0;
-        for (int64_t i = seqs->start[q]; i < seqs->start[q + 1]; i++) {
-            real *sum = b->sum + i * w, move[3] = {0};
-            memset(sum, 0, (size_t)w * sizeof *sum);
-            for (int64_t j = 0; j < others; j++, e++) {
-                const real *message = b->m2.y + e * w, *f = s->frame + e * EDGE_FRAME, *c = b->coefficient + 3 * e;
-                for (int64_t k = 0; k < w; k++) sum[k] += message[k];
-                for (int k = 0; k < 3; k++) move[k] += c[0] * f[k] + c[1] * f[3 + k] + c[2] * f[6 + k];
-            }
-            for (int k = 0; k < 3; k++) {
-                x[3 * i + k] = b->x[3 * i + k] + each * move[k];
-                for (int v = 0; v < 3; v++) x[3 * i + k] += b->phi[3 * i + v] * s->rows[i * row + vector[v] + k];
-            }
+    for (int64_t i = 0; i < all->tokens; i++) {
+        real *sum = b->sum + i * w, move[3] = {0}, each = each_of(all, i);
+        memset(sum, 0, (size_t)w * sizeof *sum);
+        for (int64_t e = all->first[i]; e < all->first[i + 1]; e++) {
+            const real *message = b->m2.y + e * w, *f = b->frame + e * EDGE_FRAME, *c = b->coefficient + 3 * e;
+            real share = all->share[e];
+            for (int64_t k = 0; k < w; k++) sum[k] += share * message[k];
+            for (int k = 0; k < 3; k++) move[k] += share * (c[0] * f[k] + c[1] * f[3 + k] + c[2] * f[6 + k]);
+        }
+        for (int k = 0; k < 3; k++) {
+            x[3 * i + k] = b->x[3 * i + k] + each * move[k];
+            for (int v = 0; v < 3; v++) x[3 * i + k] += b->phi[3 * i + v] * s->given.rows[i * row + vector[v] + k];
         }
     }
 }
@@ -245,10 +249,11 @@ static void leave_at_tap(const Model *m, int i, const real *h, int64_t n) {
 static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     State *s = m->state;
     const real *theta = m->theta;
-    int64_t tokens = seqs->start[seqs->n], edges = batch_edges(seqs), w = s->width;
     int row = m->shape.in_s, depth = m->shape.depth;
-    s->rows = in.s;
-    edges_fill(s->frame, s->input, in.s, row, m->shape.slots, seqs);
+    s->given = (EdgeTokens){in.s, row, m->shape.slots, seqs};
+    edges_choose(&s->edges, &s->given, m->shape.neighbours);
+    edges_fill(s->block[0].frame, s->input, &s->edges, &s->given);
+    int64_t tokens = s->edges.tokens, edges = s->edges.first[tokens], w = s->width;
     mlp_layer(s->e1, s->de, s->input, theta, &s->edge1, edges);
     mlp_layer(s->e2, s->de, s->e1.y, theta, &s->edge2, edges);
     for (int64_t t = 0; t < tokens; t++) {
@@ -261,9 +266,10 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
         real *h = i + 1 < depth ? b[1].h : s->h, *x = i + 1 < depth ? b[1].x : s->x;
         Linear own = rows_of(&b->nodes, 0, s->width), summed = rows_of(&b->nodes, s->width, s->width);
         leave_at_tap(m, i, b->h, tokens * w);
-        messages_forward(m, b, seqs, edges);
+        if (i > 0 && m->shape.frames == FRAMES_EVERY) edges_frames(b->frame, &s->edges, &s->given, b->x);
+        messages_forward(m, b);
         linear_forward(b->phi, 3, b->h, theta, &b->vectors, tokens, 0);
-        gather_forward(m, b, x, seqs);
+        gather_forward(m, b, x);
         own.bias = b->nodes.bias;
         linear_forward(s->dnode, w, b->h, theta, &own, tokens, 0);
         linear_forward(s->dnode, w, b->sum, theta, &summed, tokens, 1);
@@ -303,55 +309,65 @@ static void nodes_backward(Model *m, const Block *b, const real *h, int64_t toke
 }
 
 /* From dx to the coefficients of frames and of vectors. */
-static void gather_backward(Model *m, const Packed *seqs) {
+static void gather_backward(Model *m, const Block *b) {
     State *s = m->state;
+    const Edges *all = &s->edges;
     static const int vector[3] = {TOKEN_VELOCITY, TOKEN_GRAVITY, TOKEN_NORMAL};
     int row = m->shape.in_s;
-    int64_t e = 0;
-    for (int q = 0; q < seqs->n; q++) {
-        int64_t others = seqs->start[q + 1] - seqs->start[q] - 1;
-        for (int64_t i = seqs->start[q]; i < seqs->start[q + 1]; i++) {
-            const real *d = s->dx + 3 * i;
-            for (int v = 0; v < 3; v++) {
-                const real *along = s->rows + i * row + vector[v];
-                s->dphi[3 * i + v] = d[0] * along[0] + d[1] * along[1] + d[2] * along[2];
-            }
-            for (int64_t j = 0; j < others; j++, e++)
-                for (int v = 0; v < 3; v++) {
-                    const real *f = s->frame + e * EDGE_FRAME + 3 * v;
-                    s->dedge[3 * e + v] = (d[0] * f[0] + d[1] * f[1] + d[2] * f[2]) / (real)others;
-                }
+    for (int64_t i = 0; i < all->tokens; i++) {
+        const real *d = s->dx + 3 * i;
+        real others = (real)(all->first[i + 1] - all->first[i]);
+        for (int v = 0; v < 3; v++) {
+            const real *along = s->given.rows + i * row + vector[v];
+            s->dphi[3 * i + v] = d[0] * along[0] + d[1] * along[1] + d[2] * along[2];
         }
+        for (int64_t e = all->first[i]; e < all->first[i + 1]; e++)
+            for (int v = 0; v < 3; v++) {
+                const real *f = b->frame + e * EDGE_FRAME + 3 * v;
+                s->dedge[3 * e + v] = all->share[e] * (d[0] * f[0] + d[1] * f[1] + d[2] * f[2]) / others;
+            }
     }
 }
 
-/* The gradient of what the first layer of messages took, by edge in wide, to its three parts. */
-static void parts_backward(Model *m, const Block *b, const Packed *seqs, int64_t edges) {
+/* The same to frames that are made of this block's positions, and so to these. */
+static void frames_backward(Model *m, const Block *b) {
     State *s = m->state;
-    int64_t w = s->width, tokens = seqs->start[seqs->n];
+    const Edges *all = &s->edges;
+    for (int64_t i = 0; i < all->tokens; i++) {
+        real each = each_of(all, i);
+        for (int64_t e = all->first[i]; e < all->first[i + 1]; e++)
+            for (int k = 0; k < EDGE_FRAME; k++)
+                s->dframe[e * EDGE_FRAME + k] =
+                    all->share[e] * each * b->coefficient[3 * e + k / 3] * s->dx[3 * i + k % 3];
+    }
+    edges_frames_backward(s->dx, s->dframe, all, &s->given, b->x);
+}
+
+/* The gradient of what the first layer of messages took, by edge in wide, to its three parts. */
+static void parts_backward(Model *m, const Block *b) {
+    State *s = m->state;
+    const Edges *all = &s->edges;
+    int64_t w = s->width, tokens = all->tokens, edges = all->first[tokens];
     Linear from = rows_of(&b->first, 0, s->width), to = rows_of(&b->first, s->width, s->width);
     Linear of_edge = rows_of(&b->first, 2 * s->width + 1, EDGE);
-    const real *by_distance = m->theta + b->first.weight + 2 * w * w, *d = s->wide;
+    const real *by_distance = m->theta + b->first.weight + 2 * w * w;
     real *dby_distance = m->grad + b->first.weight + 2 * w * w, *ddistance = s->dedge;
     memset(s->from, 0, (size_t)(tokens * w) * sizeof(real));
     memset(s->to, 0, (size_t)(tokens * w) * sizeof(real));
-    int64_t e = 0;
-    for (int q = 0; q < seqs->n; q++)
-        for (int64_t i = seqs->start[q]; i < seqs->start[q + 1]; i++)
-            for (int64_t j = seqs->start[q]; j < seqs->start[q + 1]; j++) {
-                if (i == j) continue;
-                real along = 0;
+    for (int64_t i = 0; i < tokens; i++)
+        for (int64_t e = all->first[i]; e < all->first[i + 1]; e++) {
+            const real *d = s->wide + e * w;
+            real *to_other = s->to + all->other[e] * w, along = 0;
 #pragma omp simd reduction(+ : along)
-                for (int64_t c = 0; c < w; c++) {
-                    s->from[i * w + c] += d[c];
-                    s->to[j * w + c] += d[c];
-                    dby_distance[c] += b->distance[e] * d[c];
-                    along += by_distance[c] * d[c];
-                }
-                ddistance[e++] = along;
-                d += w;
+            for (int64_t c = 0; c < w; c++) {
+                s->from[i * w + c] += d[c];
+                to_other[c] += d[c];
+                dby_distance[c] += b->distance[e] * d[c];
+                along += by_distance[c] * d[c];
             }
-    edges_distance_backward(s->dx, ddistance, b->x, seqs);
+            ddistance[e] = along;
+        }
+    edges_distance_backward(s->dx, ddistance, all, b->x);
     from.bias = b->first.bias;
     linear_backward_weight(m->grad, s->from, w, b->h, &from, tokens, 1);
     linear_backward_weight(m->grad, s->to, w, b->h, &to, tokens, 1);
@@ -361,21 +377,21 @@ static void parts_backward(Model *m, const Block *b, const Packed *seqs, int64_t
     linear_backward_input(s->de, s->wide, w, m->theta, &of_edge, edges, 1);
 }
 
-static void messages_backward(Model *m, const Block *b, const Packed *seqs, int64_t edges) {
+static void messages_backward(Model *m, const Block *b) {
     State *s = m->state;
-    int64_t w = s->width, e = 0;
+    const Edges *all = &s->edges;
+    int64_t w = s->width, edges = all->first[all->tokens];
     gemm_tn(m->grad + b->coordinate, 3, b->c1.y, w, s->dedge, 3, w, 3, edges, 1);
     gemm_nt(s->wide, w, s->dedge, 3, m->theta + b->coordinate, 3, edges, w, 3, 0);
     mlp_layer_backward(s->wide, b->c1, m->grad, &b->third, b->m2.y, edges);
     linear_backward_input(s->wide2, s->wide, w, m->theta, &b->third, edges, 0);
-    for (int q = 0; q < seqs->n; q++)
-        for (int64_t i = seqs->start[q]; i < seqs->start[q + 1]; i++)
-            for (int64_t j = seqs->start[q] + 1; j < seqs->start[q + 1]; j++, e++)
-                for (int64_t c = 0; c < w; c++) s->wide2[e * w + c] += s->dsum[i * w + c];
+    for (int64_t i = 0; i < all->tokens; i++)
+        for (int64_t e = all->first[i]; e < all->first[i + 1]; e++)
+            for (int64_t c = 0; c < w; c++) s->wide2[e * w + c] += all->share[e] * s->dsum[i * w + c];
     mlp_layer_backward(s->wide2, b->m2, m->grad, &b->second, b->m1.y, edges);
     linear_backward_input(s->wide, s->wide2, w, m->theta, &b->second, edges, 0);
     for (int64_t i = 0; i < edges * w; i++) s->wide[i] *= b->m1.slope[i];
-    parts_backward(m, b, seqs, edges);
+    parts_backward(m, b);
 }
 
 static void ready(const Model *m, int block) {
@@ -384,18 +400,20 @@ static void ready(const Model *m, int block) {
 
 static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     State *s = m->state;
-    int64_t tokens = seqs->start[seqs->n], edges = batch_edges(seqs), w = s->width;
+    int64_t tokens = s->edges.tokens, edges = s->edges.first[tokens], w = s->width;
+    (void)seqs; /* the edges have them */
     CHECK(!din.s && !din.mv, "clofnet has no gradient by its inputs");
     memset(s->dh, 0, (size_t)(tokens * w) * sizeof(real));
     memset(s->de, 0, (size_t)(edges * EDGE) * sizeof(real));
     memcpy(s->dx, dout.s, (size_t)(3 * tokens) * sizeof(real));
     for (int i = m->shape.depth - 1; i >= 0; i--) {
         const Block *b = &s->block[i];
-        gather_backward(m, seqs);
+        gather_backward(m, b);
+        if (i > 0 && m->shape.frames == FRAMES_EVERY) frames_backward(m, b);
         nodes_backward(m, b, i + 1 < m->shape.depth ? b[1].h : s->h, tokens);
         linear_backward_weight(m->grad, s->dphi, 3, b->h, &b->vectors, tokens, 1);
         linear_backward_input(s->dh, s->dphi, 3, m->theta, &b->vectors, tokens, 1);
-        messages_backward(m, b, seqs, edges);
+        messages_backward(m, b);
         ready(m, i + 1);
     }
     mlp_layer_backward(s->de, s->e2, m->grad, &s->edge2, s->e1.y, edges);
@@ -418,9 +436,13 @@ static ModelWork work(const ModelShape *s, int tp, bool input_gradient) {
     double nominal_token = 6 * (d * (3 * w + 3 * w * w) + w * in);
     /* Of what stands first only the weights have a gradient. */
     double executed_edge = 6 * by_edge + 4.0 * EDGE * EDGE_INPUTS, executed_token = 6 * by_token + 4 * w * in;
-    return (ModelWork){
-        .token = {.nominal = nominal_token - nominal_edge, .executed = executed_token - executed_edge},
-        .square = {.nominal = nominal_edge, .executed = executed_edge}}; /* T tokens have T^2 - T edges */
+    ModelFlops of_token = {.nominal = nominal_token, .executed = executed_token};
+    ModelFlops of_edge = {.nominal = nominal_edge, .executed = executed_edge};
+    return (ModelWork){.token = of_token, .pair = of_edge};
+}
+
+static double pairs(const ModelShape *s, const int32_t *body, const Packed *seqs) {
+    return edges_count(body, s->slots, s->neighbours, seqs);
 }
 
 /* ---- Rigid-body scenes. ---- */
@@ -467,6 +489,10 @@ static const KeySpec size_keys[] = {
     {"width", KEY_INTS, offsetof(ModelSizes, width), "", 1, 1 << 20, NULL, "channels",
      "hidden channels of each model size", NULL},
     {"depth", KEY_INTS, offsetof(ModelSizes, depth), "", 1, 1000, NULL, "blocks", "blocks of each model size", NULL},
+    {"neighbours", KEY_INT, offsetof(ModelSizes, neighbours), "0", 0, 1 << 20, NULL, "vertices",
+     "of other bodies, the nearest, that have an edge to a vertex beside all of its own body; 0: all", NULL},
+    {"frames", KEY_CHOICE, offsetof(ModelSizes, frames), "first", 0, 0, "first|every", "1",
+     "positions whose frames a layer uses: those of the scene, or those that the layer before left", NULL},
 };
 
 const ModelKind clofnet_kind = {.name = "clofnet",
@@ -477,6 +503,7 @@ const ModelKind clofnet_kind = {.name = "clofnet",
                                 .check = check,
                                 .params = params,
                                 .work = work,
+                                .pairs = pairs,
                                 .layout = layout,
                                 .forward = forward,
                                 .backward = backward,

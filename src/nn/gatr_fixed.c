@@ -6,8 +6,8 @@
  * t_j stands in channel in_mv + j of every token of a sequence, or (`gatr_fixed.place: tokens`) as a token of its own behind
  * them, in a channel that other tokens have 0 in, with 0 in all others; its output is not read. Either way it is multiplied by
  * the gate of its sequence (SceneBatch.gate), the last of the scalar inputs, read at the sequence's first token, so that gates
- * need no path of their own. A fixed scalar would be a bias of linear_in that gates switch: it breaks no symmetry, and there
- * is none.
+ * need no path of their own. Fixed scalars, `gatr_fixed.fixed_scalars` of them, stand in further scalar channels of every token. They
+ * are a bias of linear_in that gates switch: they break no symmetry, but tell the network whether it may.
  *
  * A t_j has 16 numbers, or 3 of a direction, or 4 of a plane (normal, and minus its distance from the origin, of any
  * length). What GATr does is done by GATr, on the rest of this model's parameters; every tp rank has the fixed inputs whole,
@@ -22,7 +22,8 @@
 
 typedef struct State {
     Model gatr;            /* in the memory of this model */
-    int64_t first;         /* element of theta where GATr's parameters begin; the fixed inputs stand before them */
+    int64_t first;         /* element of theta where GATr's parameters begin; the fixed inputs stand before them, */
+    int64_t scalars;       /* and of these the scalars last, from here on */
     int64_t *start;        /* (n+1) of GATr's sequences */
     Tensors input, dinput; /* of GATr */
     Tensors out, dout;     /* of GATr, where it has tokens more than this model */
@@ -53,11 +54,15 @@ static int more_tokens(const ModelShape *s) {
     return s->fixed_place == FIXED_TOKENS ? s->fixed : 0;
 }
 
+static bool has_fixed(const ModelShape *s) {
+    return s->fixed > 0 || s->fixed_scalars > 0;
+}
+
 /* GATr's own shape: wider by the fixed inputs, without the gate. */
 static ModelShape gatr_shape(const ModelShape *s) {
     ModelShape g = *s;
     g.in_mv += more_channels(s);
-    g.in_s -= 1;
+    g.in_s += s->fixed_scalars - 1;
     return g;
 }
 
@@ -72,6 +77,10 @@ static void params(ParamTable *table, const ModelShape *s) {
     ModelShape g = gatr_shape(s);
     Axis axes[2] = {axis_plain(s->fixed), axis_plain(numbers[s->fixed_kind].n)};
     if (s->fixed) param_add(table, 0, axes, 2, NULL, false, param_uniform(half), "fixed.mv");
+    if (s->fixed_scalars) {
+        Axis scalars = axis_plain(s->fixed_scalars);
+        param_add(table, 0, &scalars, 1, NULL, false, param_uniform(half), "fixed.s");
+    }
     gatr_params(table, &g);
 }
 
@@ -84,7 +93,7 @@ static ModelFlops sum_of(ModelFlops a, double times, ModelFlops b) {
 /* k tokens more make T + k of T and T^2 + 2 k T + k^2 of T^2. */
 static ModelWork work(const ModelShape *s, int tp, bool input_gradient) {
     ModelShape g = gatr_shape(s);
-    ModelWork w = gatr_work(&g, tp, input_gradient || s->fixed > 0);
+    ModelWork w = gatr_work(&g, tp, input_gradient || has_fixed(s));
     double k = more_tokens(s);
     w.sequence = sum_of(w.sequence, k, w.token);
     w.sequence = sum_of(w.sequence, k * k, w.square);
@@ -113,8 +122,8 @@ static void layout(Model *m, Arena *arena) {
     State counted, *s = ARENA_TAKE(arena, State, 1);
     bool placing = s != NULL;
     if (!placing) s = &counted;
-    *s = (State){.gatr = *m,
-                 .first = m->shape.fixed ? m->table.at[1].offset : 0}; /* fixed inputs are the first tensor */
+    int own = (m->shape.fixed > 0) + (m->shape.fixed_scalars > 0); /* tensors that stand first */
+    *s = (State){.gatr = *m, .first = m->table.at[own].offset, .scalars = own ? m->table.at[own - 1].offset : 0};
     Model *gatr = &s->gatr;
     gatr->kind = &gatr_kind;
     gatr->shape = gatr_shape(&m->shape);
@@ -217,6 +226,16 @@ static void put_fixed(const Model *m, Tensors in, const Packed *seqs, const Pack
         }
 }
 
+/* The gate times the fixed scalars, behind the scene's own. */
+static void put_scalars(const Model *m, Tensors in, const Packed *seqs, const Packed *inside) {
+    const State *s = m->state;
+    int all = s->gatr.shape.in_s, n = m->shape.fixed_scalars;
+    for (int q = 0; n > 0 && q < seqs->n; q++)
+        for (int64_t t = inside->start[q]; t < inside->start[q + 1]; t++)
+            for (int j = 0; j < n; j++)
+                s->input.s[(t + 1) * all - n + j] = *gate_at(in, &m->shape, seqs, q) * m->theta[s->scalars + j];
+}
+
 static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     State *s = m->state;
     Model *gatr = gatr_of(m);
@@ -227,8 +246,9 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
     memset(s->input.mv, 0, (size_t)(PGA * tokens * there->in_mv) * sizeof(real));
     memset(s->input.s, 0, (size_t)(tokens * there->in_s) * sizeof(real));
     copy_planes((RowsOf){s->input.mv, there->in_mv, &inside}, (RowsOf){in.mv, here->in_mv, seqs}, here->in_mv);
-    copy_rows((RowsOf){s->input.s, there->in_s, &inside}, (RowsOf){in.s, here->in_s, seqs}, there->in_s);
+    copy_rows((RowsOf){s->input.s, there->in_s, &inside}, (RowsOf){in.s, here->in_s, seqs}, here->in_s - 1);
     put_fixed(m, in, seqs, &inside);
+    put_scalars(m, in, seqs, &inside);
     if (!more_tokens(here)) {
         gatr_kind.forward(gatr, out, s->input, seqs);
         return;
@@ -272,13 +292,27 @@ static void fixed_backward(Model *m, Tensors din, const Packed *seqs, const Pack
         }
 }
 
+static void scalars_backward(Model *m, Tensors din, const Packed *seqs, const Packed *inside) {
+    const State *s = m->state;
+    int all = s->gatr.shape.in_s, n = m->shape.fixed_scalars;
+    for (int q = 0; q < seqs->n; q++)
+        for (int j = 0; j < n; j++) {
+            int64_t number = s->scalars + j;
+            real sum = 0;
+            for (int64_t t = inside->start[q]; t < inside->start[q + 1]; t++)
+                sum += s->dinput.s[(t + 1) * all - n + j];
+            m->grad[number] += *gate_at(s->scene, &m->shape, seqs, q) * sum;
+            if (din.s) *gate_at(din, &m->shape, seqs, q) += m->theta[number] * sum;
+        }
+}
+
 static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     State *s = m->state;
     Model *gatr = gatr_of(m);
     Packed inside = gatr_sequences(m, seqs);
     const ModelShape *here = &m->shape, *there = &gatr->shape;
     int64_t tokens = inside.start[inside.n];
-    bool inputs = here->fixed > 0 || din.mv || din.s;
+    bool inputs = has_fixed(here) || din.mv || din.s;
     gatr->block_ready = ready;
     gatr->block_context = m;
     if (more_tokens(here)) {
@@ -291,8 +325,10 @@ static void backward(Model *m, Tensors din, Tensors dout, const Packed *seqs) {
     gatr_kind.backward(gatr, inputs ? s->dinput : (Tensors){0}, dout, &inside);
     if (din.mv)
         copy_planes((RowsOf){din.mv, here->in_mv, seqs}, (RowsOf){s->dinput.mv, there->in_mv, &inside}, here->in_mv);
-    if (din.s) copy_rows((RowsOf){din.s, here->in_s, seqs}, (RowsOf){s->dinput.s, there->in_s, &inside}, there->in_s);
+    if (din.s)
+        copy_rows((RowsOf){din.s, here->in_s, seqs}, (RowsOf){s->dinput.s, there->in_s, &inside}, here->in_s - 1);
     fixed_backward(m, din, seqs, &inside);
+    scalars_backward(m, din, seqs, &inside);
     if (m->block_ready && !m->more) m->block_ready(m->block_context, 0);
 }
 
@@ -317,6 +353,8 @@ static const KeySpec size_keys[] = {
      "what a fixed input is: any multivector, a direction, a plane", NULL},
     {"place", KEY_CHOICE, offsetof(ModelSizes, fixed_place), "channels", 0, 0, "channels|tokens", "1",
      "where fixed inputs stand: in channels of every token, or as tokens of their own", NULL},
+    {"fixed_scalars", KEY_INT, offsetof(ModelSizes, fixed_scalars), "0", 0, 1024, NULL, "1",
+     "fixed inputs that are scalars, in channels of every token", NULL},
     MODEL_SIZE_ATTENTION};
 
 const ModelKind gatr_fixed_kind = {.name = "gatr_fixed",

@@ -14,7 +14,7 @@ const ModelKind *model_kind(const char *name) {
     return NULL;
 }
 
-void packed_lengths_add(PackedLengths *lengths, const Packed *seqs) {
+static void add_lengths(PackedLengths *lengths, const Packed *seqs) {
     lengths->sequences += seqs->n;
     lengths->tokens += (double)seqs->start[seqs->n];
     for (int i = 0; i < seqs->n; i++) {
@@ -23,11 +23,17 @@ void packed_lengths_add(PackedLengths *lengths, const Packed *seqs) {
     }
 }
 
+void packed_lengths_add(PackedLengths *lengths, const ModelKind *kind, const ModelShape *shape, const int32_t *body,
+                        const Packed *seqs) {
+    add_lengths(lengths, seqs);
+    if (kind->pairs) lengths->pairs += kind->pairs(shape, body, seqs);
+}
+
 ModelFlops model_flops_of(const ModelWork *work, PackedLengths lengths) {
-    const ModelFlops *of[] = {&work->sequence, &work->token, &work->square};
-    const double times[] = {lengths.sequences, lengths.tokens, lengths.squares};
+    const ModelFlops *of[] = {&work->sequence, &work->token, &work->square, &work->pair};
+    const double times[] = {lengths.sequences, lengths.tokens, lengths.squares, lengths.pairs};
     ModelFlops sum = {0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         sum.nominal += of[i]->nominal * times[i];
         sum.executed += of[i]->executed * times[i];
         sum.attention += of[i]->attention * times[i];
@@ -37,7 +43,8 @@ ModelFlops model_flops_of(const ModelWork *work, PackedLengths lengths) {
 
 ModelFlops model_flops(const ModelWork *work, const Packed *seqs) {
     PackedLengths lengths = {0};
-    packed_lengths_add(&lengths, seqs);
+    CHECK(work->pair.executed == 0, "work by pairs of tokens");
+    add_lengths(&lengths, seqs);
     return model_flops_of(work, lengths);
 }
 

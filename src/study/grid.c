@@ -30,6 +30,9 @@ static ModelShape shape_of(const StudyOptions *o, const Arm *arm, int size, cons
                         .fixed = s->fixed.n ? (int)s->fixed.at[size] : 0,
                         .fixed_kind = s->fixed_kind,
                         .fixed_place = s->fixed_place,
+                        .fixed_scalars = (int)s->fixed_scalars,
+                        .neighbours = (int)s->neighbours,
+                        .frames = s->frames,
                         .upright = arm->upright};
     arm->kind->scene_shape(&shape, data->slots, data->worlds);
     if (!shape.in_mv) shape.width_s = 0;

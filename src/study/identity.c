@@ -117,12 +117,12 @@ static Err check_procedure(const char *record, const char *path, const TrainJob 
     return ERR_NONE;
 }
 
-/* What a model is made of beside the sizes that are columns: its keys that choose one of several words. */
+/* What a model is made of beside the sizes that are columns: its keys that have one value for all sizes. */
 static Err check_choices(const char *record, const char *path, const ModelKind *kind, const StudyOptions *o) {
     for (int i = 0; i < kind->n_size_keys; i++) {
         KeySpec key = kind->size_keys[i];
         char name[64];
-        if (key.type != KEY_CHOICE) continue;
+        if (key.type != KEY_CHOICE && key.type != KEY_INT) continue;
         snprintf(name, sizeof name, "%s.%s", kind->name, key.key);
         key.key = name;
         TRY(check_keys(record, path, study_options_sizes(o, kind), &key, 1));

@@ -78,7 +78,7 @@ enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
 
 /* The keys of models and arms are made from their lists, so that neither needs to be named here. */
 /* SIZE_KEYS: the most that a model may have. */
-enum { SIZE_KEYS = 9, ARM_KEYS = 8, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + ARM_KEYS * STUDY_ARMS };
+enum { SIZE_KEYS = 10, ARM_KEYS = 8, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + ARM_KEYS * STUDY_ARMS };
 static KeySpec made[MADE_KEYS];
 static char names[MADE_KEYS][64], arm_names[512], measure_names[512];
 static int n_made;

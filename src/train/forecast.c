@@ -115,12 +115,16 @@ ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, c
 
 ModelFlops forecast_flops(const TrainJob *job, const TrainOptions *options, const TrainData *data, int tp) {
     enum { TRAJECTORIES = 128 };
-    int64_t start[TRAJECTORIES + 1] = {0}, size = dataset_size(data->dataset);
+    int64_t size = dataset_size(data->dataset);
     int n = size < TRAJECTORIES ? (int)size : TRAJECTORIES;
-    for (int k = 0; k < n; k++) start[k + 1] = start[k] + dataset_get(data->dataset, k)->vertices;
+    PackedLengths lengths = {0};
+    for (int k = 0; k < n; k++) {
+        const Trajectory *tr = dataset_get(data->dataset, k);
+        int64_t start[2] = {0, tr->vertices};
+        packed_lengths_add(&lengths, job->kind, &job->shape, tr->vertex_body, &(Packed){.n = 1, .start = start});
+    }
     ModelWork work = job->kind->work(&job->shape, tp, job->procedure->input_gradient);
-    ModelFlops all =
-        procedure_flops(job->procedure, job->procedure_options, model_flops(&work, &(Packed){.n = n, .start = start}));
+    ModelFlops all = procedure_flops(job->procedure, job->procedure_options, model_flops_of(&work, lengths));
     double views = (double)options->batch * procedure_views(job->procedure, job->procedure_options) / n;
     return (ModelFlops){.nominal = all.nominal * views, .executed = all.executed * views};
 }

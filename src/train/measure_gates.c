@@ -102,7 +102,7 @@ static void measure_chunk(MeasureContext *c, const MeasureChunk *chunk) {
 
 static void run(MeasureSink *sink, MeasureContext *c) {
     State *s = c->state;
-    if (!c->pass->shape.fixed) return;
+    if (!c->pass->shape.fixed && !c->pass->shape.fixed_scalars) return;
     for (int e = 0; e < ELEMENTS; e++) memset(s->value[e], 0, (size_t)c->samples * sizeof *s->value[e]);
     memset(s->fall, 0, sizeof s->fall);
     memset(s->down, 0, sizeof s->down);

@@ -106,7 +106,8 @@ double procedure_step(PackedLengths *lengths, ProcedureRun *run, Pass *pass, int
     do { /* once where there are no samples: the sums over dp want every rank */
         int n = count - done < most ? count - done : most;
         procedure_fill(run, &pass->batch, first + done, n);
-        packed_lengths_add(lengths, &pass->batch.scenes.seqs);
+        const SceneBatch *scenes = &pass->batch.scenes;
+        packed_lengths_add(lengths, pass->model->kind, &pass->model->shape, scenes->slot, &scenes->seqs);
         done += n;
         loss += add_gradient(run, pass, samples, done < count);
     } while (done < count);
