@@ -4,18 +4,33 @@ import numpy as np
 from table import Table
 
 OUTPUT = -1  # layer: the model's output
+LAST = "last layer"  # element: what the last block leaves, moved by its law or, where none is known, by a fitted matrix
 # What a table has room for: element of a measure -> head of its column.  All of a measure that is not named here.
 HEADLINES = {"equivariance": {"so3": "rotation error", "mirror": "mirror error"}, "twirl": {"share": "twirl share"},
              "mirror": {"share": "mirror share"}, "lie": {"relative": "Lie derivative, relative"},
-             "correlation": {"so3": "correlation of the output"}, "invariance": {"so3": "effective invariance"},
+             "correlation": {"so3": "correlation of the output", LAST: "correlation of the last layer"}, "invariance": {"so3": "effective invariance"},
              "gates": {"delta": "change by fixed inputs"},
              "augerino": {"averaged": "loss of the mean over copies"}}
+
+
+def _last_layer(found):
+    """The correlations at the last layer of each model, as rows of the output by the name of LAST."""
+    moved = np.isin(found["element"].astype(str), ("so3 action", "so3 fitted")) & np.isfinite(found["value"])
+    layers = found.where(moved & (found["measure"] == "correlation") & (found["layer"] != OUTPUT))
+    last = {}
+    for arm, n, layer in zip(*layers["arm", "N", "layer"]):
+        last[arm, n] = max(layer, last.get((arm, n), layer))
+    told = layers.where(np.array([layer == last[arm, n] for arm, n, layer in zip(*layers["arm", "N", "layer"])], bool))
+    return Table({**told.columns, "element": np.array([LAST] * len(told), object),
+                  "layer": np.full(len(told), float(OUTPUT))})
 
 
 def headlines(found):
     """The rows at the output that a table has room for."""
     if not len(found):
         return found
+    last = _last_layer(found)
+    found = Table({name: np.concatenate([found[name], last[name]]) for name in found.columns})
     told = [layer == OUTPUT and element in HEADLINES.get(measure, {element: ""})
             for measure, element, layer in zip(*(found[k].tolist() for k in ("measure", "element", "layer")))]
     return found.where(np.array(told, bool))

@@ -92,6 +92,11 @@ def measure(cells):
                                         ("gates", "delta", turned / 2)):
             rows.append(dict(cell=i, step=cell["steps"], measure=measure, layer=-1, element=element, value=value,
                              se=0.05 * value, samples=64))
+        moved = "so3 action" if cell["arm"] == "gatr" else "so3 fitted"
+        for layer in range(3):
+            for element, value in ((moved, 1 - turned ** 2 * (layer + 1) / 4), ("so3 invariance", 0.4 + 0.1 * layer)):
+                rows.append(dict(cell=i, step=cell["steps"], measure="correlation", layer=layer, element=element,
+                                 value=value, se=np.nan, samples=64))
     return rows
 
 

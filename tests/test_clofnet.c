@@ -1,8 +1,8 @@
 // TEST double n=1
 // TEST single n=2
-/* ClofNet, with all edges and with those of near vertices, with frames of the first positions and of every layer's: it turns with
- * a scene, also where vertices are equally near, and is not mirrored with it; frames at right angles, finite where points are in
- * line; gradient, executed FLOP and refusals. */
+/* ClofNet, with all edges and with those of near vertices, with frames of the first positions and of every layer's: it turns
+ * with a scene, also where vertices are equally near, and is not mirrored with it; frames at right angles, finite where points
+ * are in line; gradient, executed FLOP and refusals. */
 #include "fixture.h"
 
 #include "../src/nn/clofnet_edges.h"
@@ -86,7 +86,8 @@ static void equally_near(const TrainData *data) {
         for (int k = 0; k < 3; k++) length += x[k] * x[k];
         bool own = b->slot[t] == b->slot[first];
         for (int k = 0; k < 3; k++)
-            b->position[3 * t + k] = (real)(x[k] * (own ? 0.5 : 2 / sqrt(length)) + b->position[3 * first + k] * (t > first));
+            b->position[3 * t + k] =
+                (real)(x[k] * (own ? 0.5 : 2 / sqrt(length)) + b->position[3 * first + k] * (t > first));
         if (t == first)
             for (int k = 0; k < 3; k++) b->position[3 * t + k] = (real)x[k];
     }
@@ -140,7 +141,7 @@ static void chosen(void) {
     edges_choose(&edges, &given, 3);
     EXPECT(edges.first[POINTS] == 4 * POINTS && edges_count(body, BODIES, 3, &one) == 4 * POINTS, "%lld edges",
            (long long)edges.first[POINTS]);
-    /* Of the first: its own body's other vertex, both of the next body, and one at 3, from 0 nearer than what is next at 3.1. */
+    /* Of the first: its own body's other vertex, both of the next body, and the one at 3, before what is next at 3.1. */
     static const int32_t want[] = {1, 2, 3, 4};
     for (int e = 0; e < 4; e++)
         EXPECT(edges.other[e] == want[e], "edge %d leads to %d, want %d", e, edges.other[e], want[e]);

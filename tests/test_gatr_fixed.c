@@ -1,7 +1,8 @@
 // TEST double n=1,2
 // TEST single n=2
-/* GATr with fixed inputs, in channels and as tokens, with and without scalars: without them it is GATr; with their gates off it turns as GATr does; scene
- * and fixed inputs turn jointly; their gradient, that of the inputs and executed FLOP are right. */
+/* GATr with fixed inputs, in channels and as tokens, with and without scalars: without them it is GATr; with their gates off
+ * it turns as GATr does; scene and fixed inputs turn jointly; their gradient, that of the inputs and executed FLOP are
+ * right. */
 #include "token_model.h"
 
 #include "la/flops.h"
@@ -12,14 +13,14 @@ static const SampleStream samples = {SAMPLES_TRAIN, FIXTURE_TRAIN, 5};
 
 /* Of fixed inputs, in all that follows. */
 static FixedPlace place;
-static int scalars;
+static int k_scalars;
 
 static TrainJob fixed_job(const TrainData *data, int fixed, FixedKind kind) {
     TrainJob job = fixture_job(&gatr_fixed_kind, &procedure_plain, data, 1e-2);
     job.shape.fixed = fixed;
     job.shape.fixed_kind = kind;
     job.shape.fixed_place = place;
-    job.shape.fixed_scalars = scalars;
+    job.shape.fixed_scalars = k_scalars;
     return job;
 }
 
@@ -102,7 +103,7 @@ static void motions(const TrainData *data) {
     EXPECT(jointly < bound, "scene and fixed inputs: %g", jointly);
 
     /* Fixed scalars alone leave it as equivariant as GATr, and are seen. */
-    if (scalars) {
+    if (k_scalars) {
         TrainJob alone_job = fixed_job(data, 0, FIXED_FREE);
         Pass only;
         pass_new(&only, &alone_job, data, &alone);
@@ -126,7 +127,7 @@ static void motions(const TrainData *data) {
     pass_forward(&pass, &pass.batch.scenes);
     memcpy(said, pass.prediction, (size_t)n * sizeof *said);
     for (int i = 0; i < 3 * PGA; i++) m->theta[i] += 1;
-    for (int i = 0; i < scalars; i++) m->theta[m->table.at[1].offset + i] += 1;
+    for (int i = 0; i < k_scalars; i++) m->theta[m->table.at[1].offset + i] += 1;
     pass_forward(&pass, &pass.batch.scenes);
     double delta = test_error_real(pass.prediction, said, n);
     EXPECT(delta == 0, "delta with gates off: %g", delta);
@@ -193,8 +194,8 @@ static void measured_gates(const TrainData *data) {
     EXPECT(fabs(on / loss - 1) < 100 * REAL_EPSILON, "on: %g, the loss is %g", on, loss);
     EXPECT(row_of(&found, -1, "delta")->value > 1e-6 && fabs(off / on - 1) > 1e-6, "off: %g, on %g", off, on);
     memset(pass.model->theta, 0, 2 * PGA * sizeof *pass.model->theta);
-    if (scalars)
-        memset(pass.model->theta + pass.model->table.at[1].offset, 0, (size_t)scalars * sizeof *pass.model->theta);
+    if (k_scalars)
+        memset(pass.model->theta + pass.model->table.at[1].offset, 0, (size_t)k_scalars * sizeof *pass.model->theta);
     measure_run(&none, &bench, 2);
     EXPECT(row_of(&none, -1, "delta")->value == 0, "t = 0: delta %g", row_of(&none, -1, "delta")->value);
     EXPECT(row_of(&none, -1, "on")->value == off && row_of(&none, -1, "off")->value == off,
@@ -220,13 +221,27 @@ static double loss_of(Pass *pass) {
     return pass_loss(pass) / SAMPLES;
 }
 
+/* The slope of the loss along parameter i by differences of fourth order: in single precision those of second order are off
+ * by hundredths whatever the step. */
+static double slope(Pass *pass, int64_t i, double h) {
+    static const double step[4] = {1, -1, 2, -2}, weight[4] = {8, -8, -1, 1};
+    real *theta = pass->model->theta, at = theta[i];
+    double sum = 0;
+    for (int k = 0; k < 4; k++) {
+        theta[i] = (real)((double)at + step[k] * h);
+        sum += weight[k] * loss_of(pass) / (12 * h);
+    }
+    theta[i] = at;
+    return sum;
+}
+
 static void gradient(const TrainData *data, FixedKind kind, int numbers) {
     ProcGrid alone = procgrid_new(comm_self(), 1, 1);
     TrainJob job = fixed_job(data, 2, kind);
     Pass pass;
     pass_new(&pass, &job, data, &alone);
     Model *m = pass.model;
-    const double h = REAL_EPSILON < 1e-10 ? 1e-5 : 1e-2, bound = REAL_EPSILON < 1e-10 ? 1e-6 : 2e-2;
+    const double h = REAL_EPSILON < 1e-10 ? 1e-4 : 1e-2, bound = REAL_EPSILON < 1e-10 ? 1e-6 : 5e-2;
     double differ = 0, size = 0;
     EXPECT(param_size(&m->table.at[0]) == 2 * numbers, "numbers of fixed inputs");
     gates(&pass.batch, 1);
@@ -234,14 +249,9 @@ static void gradient(const TrainData *data, FixedKind kind, int numbers) {
     for (int piece = 0; piece < 2; piece++) {
         m->cache_bytes = piece ? 0 : INT64_MAX;
         pass_gradient(&pass, SAMPLES);
-        for (int number = 0; number < 2 * numbers + scalars; number++) {
+        for (int number = 0; number < 2 * numbers + k_scalars; number++) {
             int64_t i = number < 2 * numbers ? number : m->table.at[1].offset + number - 2 * numbers;
-            double at = (double)m->theta[i], got = (double)m->grad[i];
-            m->theta[i] = (real)(at + h);
-            double above = loss_of(&pass);
-            m->theta[i] = (real)(at - h);
-            double want = (above - loss_of(&pass)) / (2 * h);
-            m->theta[i] = (real)at;
+            double got = (double)m->grad[i], want = slope(&pass, i, h);
             differ += (got - want) * (got - want);
             size += want * want;
         }
@@ -305,7 +315,7 @@ int main(int argc, char **argv) {
     TrainData data = fixture_data(dataset);
     for (int variant = 0; variant < 4; variant++) {
         place = variant % 2 ? FIXED_TOKENS : FIXED_CHANNELS;
-        scalars = variant / 2 ? 2 : 0;
+        k_scalars = variant / 2 ? 2 : 0;
         none(&data);
         motions(&data);
         stream(&data);

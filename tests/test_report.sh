@@ -131,7 +131,7 @@ fit() { # ARGUMENT ...
         fail "equiscale fit: $(cat "$work/log")"
 }
 
-every="allocation correlation equivariance gates invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview procedure residuals symmetry"
+every="allocation correlation correlation-depth equivariance gates invariance isoflop isoflop-core-seconds lie loss-compute loss-data mirror multiplier overview procedure residuals symmetry"
 
 # A whole study, with its fit.
 make_results full
@@ -164,6 +164,13 @@ grep -q "gatr</td>.*70,000</td>.*$found" "$work/full/report.html" ||
     fail "the table of measures lacks gatr's error under rotations"
 grep -q '^equivariance,so3,gatr,70000,80000,4.9[0-9]*e-07,2.4[0-9]*e-08,256,1$' "$work/full/figures/symmetry.csv" ||
     fail "symmetry.csv: $(grep gatr "$work/full/figures/symmetry.csv" | tail -n 3)"
+
+# By depth, a mean over the runs trained longest; the last layer is in the table and among the headlines.
+grep -q '^gatr,70000,moved,2,1,1$' "$work/full/figures/correlation-depth.csv" ||
+    fail "correlation-depth.csv: $(grep gatr "$work/full/figures/correlation-depth.csv" | tail -n 3)"
+grep -q '^transformer,correlation,last layer,2000,80000,1,' "$work/full/figures/correlation.csv" ||
+    fail "correlation.csv: $(grep 'last layer' "$work/full/figures/correlation.csv" | head -n 3)"
+grep -q 'correlation of the last layer' "$work/full/report.html" || fail "the table of measures lacks the last layer"
 
 # A table that was fitted without a study.
 # What an arm's procedure learned, per generator of motions and seed.

@@ -80,8 +80,8 @@ typedef struct ModelFlops {
     double attention; /* of them in attention: scores and weighted sums, which nominal leaves out */
 } ModelFlops;
 
-/** The same for n sequences of any lengths T_s, without counting anew: sequence * n + token * sum T_s + square * sum T_s^2 + pair
- *  times the pairs of tokens that the kind says it joins. */
+/** The same for n sequences of any lengths T_s, without counting anew: sequence * n + token * sum T_s + square * sum T_s^2
+ *  + pair * pairs of tokens that the kind says it joins. */
 typedef struct ModelWork {
     ModelFlops sequence, token, square, pair;
 } ModelWork;
@@ -109,7 +109,8 @@ typedef struct ModelKind {
     void (*params)(ParamTable *table, const ModelShape *shape);
     /** Work by sequence, token and squared length; with input_gradient as model_backward would do with din. */
     ModelWork (*work)(const ModelShape *shape, int tp, bool input_gradient);
-    /** Pairs of tokens that are joined in sequences whose tokens are of these bodies, 0 .. slots-1. NULL: no work goes by them. */
+    /** Pairs of tokens that it joins in sequences whose tokens are of these bodies, 0 .. slots-1. NULL: no work goes by
+     *  them. */
     double (*pairs)(const ModelShape *shape, const int32_t *body, const Packed *seqs);
 
     /** Private state beside the Model, and the buffers of the largest batch: called twice, to count and to place. */

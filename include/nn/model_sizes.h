@@ -24,7 +24,7 @@ typedef struct ModelSizes {
     int fixed_kind;   /* FixedKind */
     int fixed_place;  /* FixedPlace */
     int64_t fixed_scalars;
-    int frames;       /* EdgeFrames */
+    int frames;         /* EdgeFrames */
     int64_t neighbours; /* of a vertex among those of other bodies; 0: all */
 } ModelSizes;
 

@@ -1,5 +1,5 @@
-/* ClofNet: an equivariant graph network that projects vectors on a frame of each edge, Du et al. 2022, arXiv 2110.14811, with its
- * released code. SO(3), and neither mirror images nor, but by centring, shifts. Tokens are vertices, edges all ordered pairs of
+/* ClofNet: an equivariant graph network that projects vectors on a frame of each edge, Du et al. 2022, arXiv 2110.14811,
+ * with its released code. SO(3), and neither mirror images nor, but by centring, shifts. Tokens are vertices, edges all ordered pairs of
  * a scene or those of near ones (clofnet_edges.h), MLPs have SiLU between layers and where (s) says so behind them:
  *     e_ij = MLP(s)(projections, distance, ...)        h_i = Linear(|v_i|, height, parameters, slot)
  *     m_ij = MLP(s)(h_i, h_j, log(1 + |x_i - x_j|^2), e_ij)        (c1, c2, c3)_ij = MLP(m_ij)
@@ -43,16 +43,16 @@ typedef struct State {
     int width;
     Linear in, edge1, edge2;
     Block *block;
-    Active e1, e2;       /* (edges, EDGE) */
-    Edges edges;         /* of the batch that went through last */
-    EdgeTokens given;    /* and its tokens */
-    real *input;         /* (edges, EDGE_INPUTS) */
-    real *dframe;        /* (edges, EDGE_FRAME), where frames are made anew */
-    real *scalars;       /* (tokens, inputs of linear_in) */
-    real *h, *x;         /* what the last block leaves */
-    real *from, *to;     /* (tokens, W) a token's share of its edges, as their first and second end */
-    real *wide, *wide2;  /* scratch (edges, W) */
-    real *de;            /* (edges, EDGE) */
+    Active e1, e2;      /* (edges, EDGE) */
+    Edges edges;        /* of the batch that went through last */
+    EdgeTokens given;   /* and its tokens */
+    real *input;        /* (edges, EDGE_INPUTS) */
+    real *dframe;       /* (edges, EDGE_FRAME), where frames are made anew */
+    real *scalars;      /* (tokens, inputs of linear_in) */
+    real *h, *x;        /* what the last block leaves */
+    real *from, *to;    /* (tokens, W) a token's share of its edges, as their first and second end */
+    real *wide, *wide2; /* scratch (edges, W) */
+    real *de;           /* (edges, EDGE) */
     real *dh, *dx, *dnode, *dsum, *dedge,
         *dphi; /* (tokens, W), (tokens, 3), (tokens, W) twice, (edges, 3), (tokens, 3) */
 } State;
@@ -120,7 +120,8 @@ static Block block_layout(const Model *m, int b, int64_t edges, Arena *arena) {
                    .h = ARENA_TAKE(arena, real, n * w),
                    .x = ARENA_TAKE(arena, real, 3 * n),
                    .distance = ARENA_TAKE(arena, real, edges),
-                   .frame = b == 0 || m->shape.frames == FRAMES_EVERY ? ARENA_TAKE(arena, real, edges * EDGE_FRAME) : NULL,
+                   .frame =
+                       b == 0 || m->shape.frames == FRAMES_EVERY ? ARENA_TAKE(arena, real, edges * EDGE_FRAME) : NULL,
                    .m1 = active_take(arena, edges * w),
                    .m2 = active_take(arena, edges * w),
                    .c1 = active_take(arena, edges * w),

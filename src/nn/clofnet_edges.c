@@ -126,7 +126,8 @@ static Reach reach_of(double *square, const EdgeTokens *t, int64_t i, int64_t fr
 
 /* What an edge to another body at this distance counts. */
 static double share_of(double square, const Reach *reach) {
-    static const double falling = 0.1; /* part of the distance over which a share falls: most neighbours count in full */
+    static const double falling =
+        0.1; /* part of the distance over which a share falls: most neighbours count in full */
     if (isinf(reach->next)) return 1;
     if (!(reach->next > 0)) return 0;
     return fmin(1, (1 - sqrt(square / reach->next)) / falling);

@@ -4,8 +4,8 @@
  *  (p_i - p_j) x u instead, u the direction of gravity [ours: the code has no guard]. Every frame turns with the scene; b is an
  *  axial vector, which no mirror image takes to its own: the model is equivariant under rotations alone.
  *
- *  Edges of a sequence: ordered pairs i != j, those of i together, in the order of j: all of them, or (`clofnet.neighbours`) those
- *  to all tokens of i's own body and to the nearest `neighbours` tokens of other bodies. How many these are depends on the
+ *  Edges of a sequence: ordered pairs i != j, those of i together, in the order of j: all of them, or
+ *  (`clofnet.neighbours`) those to all tokens of i's own body and to the nearest `neighbours` tokens of other bodies. How many these are depends on the
  *  sizes of bodies alone, not on where they are, so that work can be counted before. An edge counts in sums with its share: 1,
  *  but falling to 0 where the other end is about as far as the nearest that is no neighbour [ours], so that whoever of two
  *  at the same distance is taken adds nothing, and what a model says is continuous. Private to nn. Not collective. Errors:

@@ -6,8 +6,8 @@
  * t_j stands in channel in_mv + j of every token of a sequence, or (`gatr_fixed.place: tokens`) as a token of its own behind
  * them, in a channel that other tokens have 0 in, with 0 in all others; its output is not read. Either way it is multiplied by
  * the gate of its sequence (SceneBatch.gate), the last of the scalar inputs, read at the sequence's first token, so that gates
- * need no path of their own. Fixed scalars, `gatr_fixed.fixed_scalars` of them, stand in further scalar channels of every token. They
- * are a bias of linear_in that gates switch: they break no symmetry, but tell the network whether it may.
+ * need no path of their own. Fixed scalars, `gatr_fixed.fixed_scalars` of them, stand in further scalar channels of every
+ * token. They are a bias of linear_in that gates switch: they break no symmetry, but tell the network whether it may.
  *
  * A t_j has 16 numbers, or 3 of a direction, or 4 of a plane (normal, and minus its distance from the origin, of any
  * length). What GATr does is done by GATr, on the rest of this model's parameters; every tp rank has the fixed inputs whole,
@@ -299,8 +299,7 @@ static void scalars_backward(Model *m, Tensors din, const Packed *seqs, const Pa
         for (int j = 0; j < n; j++) {
             int64_t number = s->scalars + j;
             real sum = 0;
-            for (int64_t t = inside->start[q]; t < inside->start[q + 1]; t++)
-                sum += s->dinput.s[(t + 1) * all - n + j];
+            for (int64_t t = inside->start[q]; t < inside->start[q + 1]; t++) sum += s->dinput.s[(t + 1) * all - n + j];
             m->grad[number] += *gate_at(s->scene, &m->shape, seqs, q) * sum;
             if (din.s) *gate_at(din, &m->shape, seqs, q) += m->theta[number] * sum;
         }

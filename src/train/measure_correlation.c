@@ -1,4 +1,4 @@
-/* How far what a model has worked out turns with the scene, layer by layer (after Gruver and others' question of learned
+/* How far what a model has worked out turns with the scene, layer by layer (after Bruintjes, Motyka and van Gemert 2023, learned
  * equivariance, arXiv 2304.02628; the exact masking and averaging of that paper is not public, so this definition is ours):
  * for a motion g, a point l on the residual stream and a feature c (a scalar channel, or one component of a multivector)
  *     rho_lc = Pearson correlation over all tokens of all samples of ( f_l(g x)_c , (g . f_l(x))_c )
