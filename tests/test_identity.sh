@@ -52,7 +52,7 @@ trains 0 1
 # ---- What decides nothing. ----
 RANKS=2 trains 0 1 -layout_dp 2
 cp "$here/data.h5" "$here/copy.h5"
-trains 0 1 -data_path "$here/copy.h5" -data_trajectories 11 -study_data_memory 0 -fit_bootstraps 9
+trains 0 1 -data_path "$here/copy.h5" -data_trajectories 11 -study_data_memory 0
 trains 0 2 -gatr_multi_query true -study_arms transformer,gatr -transformer_increase 1
 
 # ---- Another value. ----
