@@ -8,8 +8,8 @@ LAST = "last layer"  # element: what the last block leaves, moved by its law or,
 # What a table has room for: element of a measure -> head of its column.  All of a measure that is not named here.
 HEADLINES = {"equivariance": {"so3": "rotation error", "mirror": "mirror error"}, "twirl": {"share": "twirl share"},
              "mirror": {"share": "mirror share"}, "lie": {"relative": "Lie derivative, relative"},
-             "correlation": {"so3": "correlation of the output", LAST: "correlation of the last layer"}, "invariance": {"so3": "effective invariance"},
-             "gates": {"delta": "change by fixed inputs"},
+             "correlation": {"so3": "correlation of the output", LAST: "correlation of the last layer"},
+             "invariance": {"so3": "effective invariance"}, "gates": {"delta": "change by fixed inputs"},
              "augerino": {"averaged": "loss of the mean over copies"}}
 
 

@@ -151,6 +151,10 @@ def allocation(study, looks):
     return "".join(parts)
 
 
+# So many values stand beside each other that a row fits a narrow window; more go into a further table.
+VALUES_FIRST, VALUES_FURTHER = 5, 8
+
+
 def symmetry(study, looks):
     """Per arm what was measured on the output of its largest models, each with its standard error."""
     found = headlines(finals(study))
@@ -158,22 +162,23 @@ def symmetry(study, looks):
         return ""
     exact = {row["arm"]: row["exact"] for row in study.fit_header.get("exact", [])}
     kinds = [key for key, _ in found.groups("measure", "element")]
-    rows = []
+    models, values = [], []
     for (arm,), mine in found.groups("arm"):
         best = largest(mine)
-        cells, samples = [], 0
-        for measure, element in kinds:
-            these = best.where(measure=measure, element=element)
-            value, error, drawn = pooled(these) if len(these) else (None, None, 0)
-            cells.append(with_error(value, error))
-            samples = max(samples, drawn)
-        rows.append(("", [arm_label(looks, arm), exact.get(arm, "–"), number(best["N"][0]), number(best["D"][0]),
-                          len(set(best["seed"])), *cells, number(samples)]))
+        measures = [pooled(these) if len(these := best.where(measure=measure, element=element)) else (None, None, 0)
+                    for measure, element in kinds]
+        models.append([arm_label(looks, arm), exact.get(arm, "–"), number(best["N"][0]), number(best["D"][0]),
+                       len(set(best["seed"])), number(max(drawn for _, _, drawn in measures))])
+        values.append([with_error(value, error) for value, error, _ in measures])
     heads = [escape(head(measure, element, words)) for measure, element in kinds]
+    model = ["arm", "exact in", "N <small>parameters</small>", "D <small>samples</small>", "seeds", "samples"]
+    tables = [table(model + heads[:VALUES_FIRST],
+                    [("", mine + its[:VALUES_FIRST]) for mine, its in zip(models, values)], (0, 1))]
+    for i in range(VALUES_FIRST, len(kinds), VALUES_FURTHER):
+        these = slice(i, i + VALUES_FURTHER)
+        tables.append(table(["arm", *heads[these]], [("", [mine[0], *its[these]]) for mine, its in zip(models, values)]))
     return ("<p>Measured on the output of the largest model of each arm, of those the ones trained longest; ± is one "
-            "standard error. Every arm is exact in the order of vertices and in shifts.</p>" + table(
-                ["arm", "exact in", "N <small>parameters</small>", "D <small>samples</small>", "seeds", *heads,
-                 "samples"], rows, (0, 1)))
+            "standard error. Every arm is exact in the order of vertices and in shifts.</p>" + "".join(tables))
 
 
 def found(study, looks):
