@@ -101,6 +101,17 @@ static void models(const TrainData *data) {
     printf("measured gatr: 1 - rho at most %.1e\n", worst);
     mem_free(found.row);
 
+    found = measured(&measure_correlation, &clofnet_kind, SAMPLES, 2, data, &alone);
+    for (int layer = 0; layer < 3; layer++) {
+        double off = 1 - row_of(&found, layer, "so3 action")->value;
+        EXPECT(off < 1e-6, "clofnet, layer %d: 1 - rho = %g", layer, off);
+    }
+    double mirrored = row_of(&found, 0, "mirror action")->value;
+    EXPECT(fabs(mirrored - 1) < 1e-6, "positions and invariants that clofnet is given: mirrored 1 - rho = %g",
+           1 - mirrored);
+    EXPECT(row_of(&found, 2, "so3 invariance")->value < 1 - 1e-3, "clofnet's positions turn");
+    mem_free(found.row);
+
     found = measured(&measure_correlation, &transformer_kind, SAMPLES, 2, data, &alone);
     MeasureSink split = measured(&measure_correlation, &transformer_kind, SAMPLES, 2, data, &grid);
     EXPECT(found.n == split.n, "%lld rows over dp, %lld", (long long)split.n, (long long)found.n);
@@ -116,6 +127,19 @@ static void models(const TrainData *data) {
     mem_free(found.row);
     mem_free(split.row);
     procgrid_free(&grid);
+    procgrid_free(&alone);
+}
+
+/* The deepest model that a study file may ask for has all its layers in the records. */
+static void deep(const TrainData *data) {
+    enum { DEEPEST = 1000 };
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    measured_depth = DEEPEST;
+    MeasureSink found = measured(&measure_correlation, &transformer_kind, 2, 2, data, &alone);
+    measured_depth = 2;
+    EXPECT(row_of(&found, DEEPEST, "so3 invariance") && !row_of(&found, DEEPEST + 1, "so3 invariance"), "%lld rows",
+           (long long)found.n);
+    mem_free(found.row);
     procgrid_free(&alone);
 }
 
@@ -229,6 +253,7 @@ int main(int argc, char **argv) {
     noise(&data);
     fitted(&data);
     models(&data);
+    deep(&data);
     sabotaged(&data);
     dataset_close(dataset);
     return test_end();

@@ -189,6 +189,14 @@ static void models(const TrainData *data) {
     mem_free(found.row);
     mem_free(split.row);
 
+    found = measured(&measure_lie, &clofnet_kind, SAMPLES, 2, data, &alone);
+    EXPECT(found.n == 5 + 3, "%lld rows of clofnet", (long long)found.n);
+    for (int layer = -1; layer < 3; layer++) {
+        double slope = row_of(&found, layer, "relative")->value;
+        EXPECT(slope < (in_double() ? 1e-20 : 1e-6), "clofnet, layer %d: %g", layer, slope);
+    }
+    mem_free(found.row);
+
     found = measured(&measure_lie, &gatr_kind, SAMPLES, 2, data, &alone);
     EXPECT(found.n == 5 + 3, "%lld rows of gatr", (long long)found.n);
     for (int64_t i = 0; i < found.n; i++) {

@@ -107,7 +107,7 @@ typedef struct MeasureChunk {
 bool measure_next(MeasureChunk *chunk, MeasureContext *context);
 
 /** The residual stream of the model as one forward pass left it, whole on every rank of tp. */
-enum { MEASURE_TAPS = 256 };
+enum { MEASURE_TAPS = 1024 }; /* of the deepest model that a study file may ask for, 1000 blocks */
 typedef struct MeasureTaps {
     int n;
     Tap tap[MEASURE_TAPS];

@@ -15,6 +15,7 @@
 #include "clofnet_edges.h"
 
 #include "la/gemm.h"
+#include "la/pga.h"
 #include "nn/activation.h"
 #include "nn/layernorm.h"
 #include "nn/linear.h"
@@ -24,6 +25,7 @@
 #include <string.h>
 
 enum { EDGE = 32, SCALARS_BEFORE = 2, PIECE = 64 }; /* channels of e; |v| and height; tokens of a piece */
+enum { E1 = 2 };                                    /* component e1 of a multivector (la/pga.h) */
 
 /* What a SiLU leaves for both directions: (rows, n) each. */
 typedef struct Active {
@@ -239,12 +241,19 @@ static void gather_forward(const Model *m, const Block *b, real *x) {
     }
 }
 
+/* Positions, and scalars, which no rotation changes. A position is a vector channel e1, e2, e3, which a mirror image turns as it
+ * turns the position; a point e0ij + e123 would change sign. */
 static int taps(Tap *tap, const ModelShape *shape) {
-    return model_block_taps(tap, shape->depth, 0, shape->width);
+    return model_block_taps(tap, shape->depth, 1, shape->width);
 }
 
-static void leave_at_tap(const Model *m, int i, const real *h, int64_t n) {
-    if (m->tap) memcpy(m->tap[i].s, h, (size_t)n * sizeof *h);
+static void leave_at_tap(const Model *m, int i, const real *h, const real *x, int64_t tokens) {
+    if (!m->tap) return;
+    real *mv = m->tap[i].mv;
+    memcpy(m->tap[i].s, h, (size_t)(tokens * m->shape.width) * sizeof *h);
+    memset(mv, 0, (size_t)(PGA * tokens) * sizeof *mv);
+    for (int64_t t = 0; t < tokens; t++)
+        for (int k = 0; k < 3; k++) mv[(E1 + k) * tokens + t] = x[3 * t + k];
 }
 
 static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
@@ -266,7 +275,7 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
         Block *b = &s->block[i];
         real *h = i + 1 < depth ? b[1].h : s->h, *x = i + 1 < depth ? b[1].x : s->x;
         Linear own = rows_of(&b->nodes, 0, s->width), summed = rows_of(&b->nodes, s->width, s->width);
-        leave_at_tap(m, i, b->h, tokens * w);
+        leave_at_tap(m, i, b->h, b->x, tokens);
         if (i > 0 && m->shape.frames == FRAMES_EVERY) edges_frames(b->frame, &s->edges, &s->given, b->x);
         messages_forward(m, b);
         linear_forward(b->phi, 3, b->h, theta, &b->vectors, tokens, 0);
@@ -279,7 +288,7 @@ static void forward(Model *m, Tensors out, Tensors in, const Packed *seqs) {
         for (int64_t k = 0; k < tokens * w; k++) s->dh[k] = 2 * b->h[k];
         layernorm_add(h, b->rstd, s->dh, s->dnode, NULL, tokens, w);
     }
-    leave_at_tap(m, depth, s->h, tokens * w);
+    leave_at_tap(m, depth, s->h, s->x, tokens);
     for (int64_t t = 0; t < tokens; t++)
         for (int k = 0; k < 3; k++) out.s[3 * t + k] = s->x[3 * t + k] - s->block[0].x[3 * t + k];
 }
