@@ -457,6 +457,24 @@ static void words(void) {
     EXPECT(!*text, "%s", text);
 }
 
+/* Motions about gravity and mirror images along it leave the gravity of their sample, also where models are not told of it. */
+static void along_gravity(const TrainData *told) {
+    TrainData data = *told;
+    Pass pass = {.data = &data};
+    MeasureContext c = {.pass = &pass, .stream = {.range = SAMPLES_TEST}};
+    data.no_gravity = true;
+    for (int64_t sample = 0; sample < 6; sample++) {
+        double down[3], kept[3];
+        batch_gravity(down, &data, &c.stream, sample);
+        Motion motion[2] = {measure_about_gravity(&c, sample, 1), measure_mirror_plane(&c, sample)};
+        for (int k = 0; k < 2; k++) {
+            act_vector(kept, down, &motion[k]);
+            double error = test_error(kept, down, 3);
+            EXPECT(error < 1e-12, "sample %lld, motion %d: gravity is off by %g", (long long)sample, k, error);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -467,6 +485,7 @@ int main(int argc, char **argv) {
         equivariance(model_kinds[k], &data);
         cells(model_kinds[k], &data);
     }
+    along_gravity(&data);
     stream_turns(&data);
     twirl(&data);
     twirl_of_normals();

@@ -78,6 +78,49 @@ static void models(const TrainData *data) {
     procgrid_free(&alone);
 }
 
+/* A trajectory of the fixture without its contacts. */
+static void unrecorded(void *context, int64_t i, Trajectory *out) {
+    *out = *dataset_get(context, i);
+    out->motion = NULL;
+    out->contact = NULL;
+}
+
+static void where(real *features, int64_t t, const double x[3], int64_t call) {
+    (void)t;
+    (void)call;
+    for (int i = 0; i < 3; i++) features[i] = (real)x[i];
+}
+
+/* Contacts are guessed, and scenes moved, alike whatever models are told: a model of positions shows no difference. */
+static void guessed(Dataset *dataset) {
+    const DatasetPlan plan = {.trajectories = dataset_size(dataset),
+                              .frames = dataset_frames(dataset),
+                              .frame_time = dataset_frame_time(dataset),
+                              .settings = ""};
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    Dataset *poses = fixture_made("unrecorded.h5", &plan, unrecorded, dataset);
+    TrainDataPlan cut = fixture_plan;
+    MeasureSink found[2];
+    cut.instant = false;
+    token_map = token_linear;
+    token_stream = where;
+    token_width = 3;
+    for (int withheld = 0; withheld < 2; withheld++) {
+        TrainData data = fixture_cut(poses, &cut);
+        data.no_floor = data.no_gravity = withheld;
+        found[withheld] = measured(&measure_invariance, &token_kind, SAMPLES, 3, &data, &alone);
+    }
+    double chance = row_of(&found[0], 0, "chance")->value;
+    EXPECT(row_of(&found[0], 0, "recorded")->value == 0, "nothing was recorded");
+    EXPECT(chance > 1.0 / PROBE_CLASSES && chance < 1, "the commonest class: %g of the bodies", chance);
+    for (int64_t i = 0; i < found[0].n; i++)
+        EXPECT(found[0].row[i].value == found[1].row[i].value, "layer %lld, %s: %g, %g without floor and gravity",
+               (long long)found[0].row[i].layer, found[0].row[i].element, found[0].row[i].value, found[1].row[i].value);
+    for (int withheld = 0; withheld < 2; withheld++) mem_free(found[withheld].row);
+    dataset_close(poses);
+    procgrid_free(&alone);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -86,6 +129,7 @@ int main(int argc, char **argv) {
     formula();
     probe();
     models(&data);
+    guessed(dataset);
     dataset_close(dataset);
     return test_end();
 }

@@ -129,6 +129,9 @@ void batch_add(Batch *batch, const TrainData *data, const SampleStream *stream, 
 /** The direction of gravity in the sample at `position`, as the dataset has it. */
 void batch_gravity(double gravity[3], const TrainData *data, const SampleStream *stream, int64_t position);
 
+/** The floor of the sample at `position` as a batch has it, also where models are not told. Not collective. */
+void batch_floor(double plane[4], const TrainData *data, const SampleStream *stream, int64_t position);
+
 /** The trajectory that the sample at `position` is from, good until the next sample is asked for, and its frame. Not
  *  collective. */
 const Trajectory *batch_source(int64_t *frame, const TrainData *data, const SampleStream *stream, int64_t position);

@@ -121,11 +121,11 @@ void measure_taps_layout(MeasureTaps *taps, const Pass *pass, bool acting, Arena
 /** pass_forward that leaves the stream in `taps`. Collective on grid->tp. */
 void measure_forward(MeasureTaps *taps, Pass *pass, const SceneBatch *scenes);
 
-/** The motions that measurements draw: rotation m of a sample, uniform; the direction that is down in sequence q of a batch, z
- *  where the scene does not say; a mirror plane of a sample along that, uniform about it. Not collective. */
+/** The motions of samples that measurements draw: rotation m, uniform; one about gravity; a mirror image in a plane along gravity,
+ *  uniform about it. Gravity is the dataset's, also where models are not told. Not collective. */
 Motion measure_rotation(const MeasureContext *context, int64_t sample, int64_t m);
-void measure_vertical(double axis[3], const SceneBatch *scenes, int q);
-Motion measure_mirror_plane(const MeasureContext *context, int64_t sample, const double vertical[3]);
+Motion measure_about_gravity(const MeasureContext *context, int64_t sample, double angle);
+Motion measure_mirror_plane(const MeasureContext *context, int64_t sample);
 
 /** Values (context->samples), each filled in by the rank that has the sample and 0 elsewhere: afterwards every rank has
  *  them all. Collective on the cell. */

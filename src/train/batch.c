@@ -400,6 +400,25 @@ static void withhold(Batch *b, const TrainData *d, int q) {
         if (i < OF_FLOOR ? d->no_floor : d->no_gravity) world[i] = 0;
 }
 
+/* The floor about `mean`, in the unit of batches. */
+static void floor_of(double plane[4], const Trajectory *tr, const double mean[3], double unit) {
+    double n[3] = {tr->floor[0], tr->floor[1], tr->floor[2]};
+    double height = n[0] * mean[0] + n[1] * mean[1] + n[2] * mean[2] - tr->floor[3];
+    memcpy(plane, n, sizeof n);
+    plane[3] = height * unit;
+}
+
+void batch_floor(double plane[4], const TrainData *d, const SampleStream *s, int64_t position) {
+    int64_t trajectory, frame;
+    double mean[3] = {0};
+    Pose poses[DATASET_BODIES];
+    locate(&trajectory, &frame, d, s, position);
+    const Trajectory *tr = dataset_get(d->dataset, trajectory);
+    poses_at(poses, tr, frame);
+    if (!d->off_centre) mean_vertex(mean, tr, poses);
+    floor_of(plane, tr, mean, 1 / d->scale.step);
+}
+
 void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t position, const Motion *view,
                double loss_weight) {
     int q = b->scenes.seqs.n;
@@ -415,9 +434,8 @@ void batch_add(Batch *b, const TrainData *d, const SampleStream *s, int64_t posi
     if (!d->off_centre) mean_vertex(mean, tr, poses);
     add_vertices(b, d, s, position, tr, frame, poses, mean, &to_unit);
 
-    double n[3] = {tr->floor[0], tr->floor[1], tr->floor[2]}, g[3] = {tr->gravity[0], tr->gravity[1], tr->gravity[2]};
-    double height = n[0] * mean[0] + n[1] * mean[1] + n[2] * mean[2] - tr->floor[3];
-    double plane[4] = {n[0], n[1], n[2], height * unit};
+    double plane[4], g[3] = {tr->gravity[0], tr->gravity[1], tr->gravity[2]};
+    floor_of(plane, tr, mean, unit);
     act_plane(plane, plane, view);
     act_direction(g, g, view);
     for (int i = 0; i < 4; i++) b->floor[4 * q + i] = (real)plane[i];

@@ -138,16 +138,15 @@ Motion measure_rotation(const MeasureContext *c, int64_t sample, int64_t m) {
     return motion_haar(c->stream.seed, rng_stream("measure", (uint64_t)sample), (uint64_t)m);
 }
 
-void measure_vertical(double axis[3], const SceneBatch *scenes, int q) {
-    double square = 0;
-    for (int i = 0; i < 3; i++) {
-        axis[i] = (double)scenes->gravity[3 * q + i];
-        square += axis[i] * axis[i];
-    }
-    if (square == 0) axis[2] = 1;
+Motion measure_about_gravity(const MeasureContext *c, int64_t sample, double angle) {
+    double vertical[3];
+    batch_gravity(vertical, c->pass->data, &c->stream, sample);
+    return motion_about(vertical, angle);
 }
 
-Motion measure_mirror_plane(const MeasureContext *c, int64_t sample, const double vertical[3]) {
+Motion measure_mirror_plane(const MeasureContext *c, int64_t sample) {
+    double vertical[3];
+    batch_gravity(vertical, c->pass->data, &c->stream, sample);
     Motion turn = motion_haar(c->stream.seed, rng_stream("mirror plane", (uint64_t)sample), 0);
     double normal[3];
     for (int i = 0; i < 3; i++) {

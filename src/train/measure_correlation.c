@@ -173,12 +173,12 @@ static void add_fit(MeasureContext *c, const MeasureChunk *chunk, const Site *at
 
 /* Motion m of sequence q under a move. */
 static Motion motion_of(const MeasureContext *c, const MeasureChunk *chunk, int q, int move, int64_t m) {
-    double vertical[3], quarter = acos(0);
-    if (move == SO3) return measure_rotation(c, chunk->first + q, m);
+    const double quarter = acos(0);
+    int64_t sample = chunk->first + q;
+    if (move == SO3) return measure_rotation(c, sample, m);
     if (move == FIXED) return measure_rotation(c, 0, 0);
-    measure_vertical(vertical, &c->pass->batch.scenes, q);
-    if (move == MIRROR) return measure_mirror_plane(c, chunk->first + q, vertical);
-    return motion_about(vertical, (move - SO3) * quarter);
+    if (move == MIRROR) return measure_mirror_plane(c, sample);
+    return measure_about_gravity(c, sample, (move - SO3) * quarter);
 }
 
 /* One motion of each sample of a chunk whose f(x) is known. */

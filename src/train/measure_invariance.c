@@ -132,17 +132,14 @@ static void features_of(double *out, const State *s, Span span, int64_t tokens) 
     }
 }
 
-/* Where contacts were not recorded: a body that leaves free flight has touched something, the floor if it ends near it.
- * -1 where the batch does not say where the floor is. */
-static int guess(const MeasureContext *c, const Trajectory *tr, int q, Span span) {
+/* Where contacts were not recorded: a body that leaves free flight has touched something, the floor if it ends near it. */
+static int guess(const MeasureContext *c, const Trajectory *tr, const double floor[4], Span span) {
     const double departure = 0.2; /* of the rms */
     const double near = 0.02;     /* m */
     const Batch *b = &c->pass->batch;
     const TrainData *d = c->pass->data;
-    const real *floor = b->floor + 4 * q;
     double unit = d->scale.step, dt = dataset_frame_time(d->dataset), square = 0, lowest = INFINITY;
     double fall = (d->instant ? 0.5 : 1) * dt * dt / unit;
-    if (floor[0] == 0 && floor[1] == 0 && floor[2] == 0) return -1;
     for (int i = 0; i < 3; i++) {
         double change = 0;
         for (int64_t t = span.from; t < span.to; t++)
@@ -150,20 +147,25 @@ static int guess(const MeasureContext *c, const Trajectory *tr, int q, Span span
         square += pow(change - fall * (double)tr->gravity[i], 2);
     }
     for (int64_t t = span.from; t < span.to; t++) {
-        double height = (double)floor[3];
+        double height = floor[3];
         for (int i = 0; i < 3; i++)
-            height += (double)floor[i] * ((double)b->position[3 * t + i] + (double)b->target[3 * t + i]);
+            height += floor[i] * ((double)b->position[3 * t + i] + (double)b->target[3 * t + i]);
         lowest = fmin(lowest, height * unit);
     }
     if (sqrt(square) <= departure * d->scale.deviation) return NOTHING;
     return lowest < near ? FLOOR : BODY;
 }
 
-static int label_of(bool *recorded, const MeasureContext *c, int64_t position, int q, int body, Span span) {
+static int label_of(bool *recorded, const MeasureContext *c, int64_t position, int body, Span span) {
     int64_t frame;
+    double floor[4];
     const Trajectory *tr = batch_source(&frame, c->pass->data, &c->stream, position);
     *recorded = tr->contact;
-    if (!tr->contact) return guess(c, tr, q, span);
+    if (!tr->contact) {
+        batch_floor(floor, c->pass->data, &c->stream, position);
+        tr = batch_source(&frame, c->pass->data, &c->stream, position);
+        return guess(c, tr, floor, span);
+    }
     uint8_t touched = tr->contact[frame * tr->bodies + body];
     if (touched & 2) return BODY;
     return touched & 1 ? FLOOR : NOTHING;
@@ -190,7 +192,7 @@ static void fit_probe(const MeasureContext *c) {
                 int64_t row = (chunk.first + q) * s->bodies + k;
                 bool recorded;
                 features_of(s->feature + row * width, s, span[k], b->start[chunk.n]);
-                s->known[row] = 1 + label_of(&recorded, &train, chunk.first + q, q, k, span[k]);
+                s->known[row] = 1 + label_of(&recorded, &train, chunk.first + q, k, span[k]);
             }
         }
     }
@@ -214,7 +216,7 @@ static void read_still(MeasureContext *c, const MeasureChunk *chunk, Span *span)
             double *p = s->p + ((int64_t)q * s->bodies + k) * PROBE_CLASSES;
             bool recorded;
             features_of(s->one, s, span[k], b->start[chunk->n]);
-            int said = probe_say(p, &s->probe, s->one), label = label_of(&recorded, c, i, q, k, span[k]);
+            int said = probe_say(p, &s->probe, s->one), label = label_of(&recorded, c, i, k, span[k]);
             s->right[i] += (double)(said == label) / n;
             s->sure[i] += probe_effective_invariance(p, p) / n;
             if (label >= 0) s->class[label]++;
@@ -273,10 +275,8 @@ static void measure_chunk(MeasureContext *c, const MeasureChunk *chunk, Span *sp
     for (int view = 0; view < views_of(c->common); view++) {
         int move = view < SO3 ? view : SO3;
         for (int q = 0; q < chunk->n; q++) {
-            double vertical[3];
-            measure_vertical(vertical, scenes, q);
             s->motion[q] = move == SO3 ? measure_rotation(c, chunk->first + q, view - SO3)
-                                       : motion_about(vertical, (1 + view) * quarter);
+                                       : measure_about_gravity(c, chunk->first + q, (1 + view) * quarter);
         }
         act_scene(&s->moved, scenes, s->motion, true);
         measure_forward(&s->taps, c->pass, &s->moved.scenes);

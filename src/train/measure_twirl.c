@@ -82,14 +82,12 @@ static void layout(MeasureContext *c, Arena *arena) {
     for (int e = 0; e < ELEMENTS; e++) s->value[e] = ARENA_TAKE(arena, double, c->samples);
 }
 
-/* Motion m of sequence q of the batch, which is sample i. */
-static Motion motion_of(const MeasureContext *c, int q, int64_t i, int64_t m) {
-    double vertical[3];
+/* Motion m of sample i. */
+static Motion motion_of(const MeasureContext *c, int64_t i, int64_t m) {
     if (learned(c)) return augerino_motion(c->procedure, i, m);
     if (!mirrors(c)) return measure_rotation(c, i, m);
     if (m == 0) return motion_identity();
-    measure_vertical(vertical, &c->pass->batch.scenes, q);
-    return measure_mirror_plane(c, i, vertical);
+    return measure_mirror_plane(c, i);
 }
 
 /* Takes view m of sequence q of the batch, sample i, into mean and sums of squares (Welford 1962), which lose nothing
@@ -125,7 +123,7 @@ static void measure_chunk(MeasureContext *c, const MeasureChunk *chunk) {
     }
     memset(s->mean, 0, (size_t)(3 * b->start[chunk->n]) * sizeof *s->mean);
     for (int64_t m = 0; m < motions(c); m++) {
-        for (int q = 0; q < chunk->n; q++) s->motion[q] = motion_of(c, q, chunk->first + q, m);
+        for (int q = 0; q < chunk->n; q++) s->motion[q] = motion_of(c, chunk->first + q, m);
         act_scene(&s->moved, &b->scenes, s->motion, true);
         pass_predict(c->pass, &s->moved.scenes);
         for (int q = 0; q < chunk->n; q++) add_view(c, q, chunk->first + q, m);
