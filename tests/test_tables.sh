@@ -124,12 +124,20 @@ said 'D = C / \(6 N\) in 30 rows'
 said 'in units of 1e\+09 FLOP'
 awk -F, 'NR == 1 { print "compute,N,loss" } NR > 1 { printf "%.17g,%s,%s\n", 7 * $1 ^ 1.1 * $2 / 1e15, $1, $3 }' "$folder/plain.csv" >"$folder/pflop.csv"
 same "$folder/pflop.csv" -fit_columns_c_unit PFLOP -fit_cost 7,1.1,1
+awk -F, 'NR == 1 { print "Params (millions),Tokens [B],loss" } NR > 1 { printf "%.17g,%.17g,%s\n", $1 / 1e6, $2 / 1e9, $3 }' \
+    "$folder/plain.csv" >"$folder/counted.csv"
+same "$folder/counted.csv"
+said 'column Params \(millions\) in units of 1e\+06$'
+said 'column Tokens \[B\] in units of 1e\+09$'
+sed '2s/^[^,]*/3M/' "$folder/counted.csv" >"$folder/suffix.csv"
+same "$folder/suffix.csv" -fit_columns_n 'Params (millions)'
 refuse 'c_unit = furlong: want FLOP' "$folder/pflop.csv" -fit_columns_c_unit furlong
 make_from flagged.csv '1s/$/,failed/; 2,$s/$/,False/; 5s/$/\n3e6,1e9,9.9,True/'
 same "$folder/flagged.csv" -fit_columns_drop failed
 make_from sweep.csv '1s/$/,lr/; 2,$s/^(.*),(.*)$/\1,\2,2\n\1,1\2,1\n\1,2\2,3/'
 fit "$folder/sweep.csv"
 said '90 rows repeat 30 \(N, D\) and no seed'
+said 'if arms do, theirs \(-fit_columns_arm\)$'
 same "$folder/sweep.csv" -fit_best
 said 'left out: 60 rows, another row of the same arm'
 
@@ -176,6 +184,9 @@ fit "$folder/C.csv" -fit_law compute -json "$folder/f.json"
 said 'law L = E \+ A/C\^alpha;'
 said '^ +C +1\.[67][0-9]* +[0-9.]+ +- +0\.0[89][0-9]* +- +0\.0[89].* converged$'
 said '1e\+21 +- +- +2\.2[0-9]* \[.*within the data'
+awk -F, 'NR == 1 { print; next } { if (NR == 15) $1 = "9.9999999999999e22"; print $1 "," $2 }' "$folder/C.csv" >"$folder/end.csv"
+fit "$folder/end.csv" -fit_law compute
+said '1e\+23 .*within the data$'
 ${PYTHON:-/usr/bin/python3} -c "import json, sys; a = json.load(open(sys.argv[1]))['arms'][0]; c = a['currencies']['nominal']; sys.exit(not (c['gamma'] == a['alpha'] and c['interval']['gamma'] == a['interval']['alpha'] and a['a'] is None and a['beta'] is None))" "$folder/f.json" || complain "gamma of a law of compute"
 line N 1e6 2 40 0.3
 fit "$folder/N.csv" -fit_law parameters

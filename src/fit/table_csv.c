@@ -79,8 +79,9 @@ static Kind kind_of(int holds) {
 
 typedef struct Mapping {
     Csv csv;
-    int at[HOLDS]; /* column number; -1: none */
-    double unit;   /* FLOP in one unit of the column of nominal C */
+    int at[HOLDS];   /* column number; -1: none */
+    double unit;     /* FLOP in one unit of the column of nominal C */
+    double count[2]; /* parameters, samples in one unit of the column of N, of D */
     NumberMark mark;
 } Mapping;
 
@@ -111,23 +112,43 @@ static bool is_speed(const char *name) {
     return n > 2 && !strcasecmp(name + n - 2, "/s");
 }
 
-/* The unit of compute that a name has in brackets, as compute (GFLOP); 0: none. `before`: the name without it. */
-static double bracketed_unit(char before[PLAIN], const char *name) {
+typedef double UnitOf(const char *word);
+
+/* Thousands, millions and so on of parameters or samples; 0: another word. */
+static double count_unit(const char *word) {
+    static const struct {
+        const char *words;
+        double count;
+    } units[] = {{"|k|thousand|thousands|", 1e3},
+                 {"|m|mio|million|millions|", 1e6},
+                 {"|b|bn|g|billion|billions|", 1e9},
+                 {"|t|tn|trillion|trillions|", 1e12}};
+    char plain[PLAIN], listed[PLAIN + 2];
+    plain_name(plain, word);
+    snprintf(listed, sizeof listed, "|%s|", plain);
+    for (int i = 0; *plain && i < (int)(sizeof units / sizeof *units); i++)
+        if (strstr(units[i].words, listed)) return units[i].count;
+    return 0;
+}
+
+/* The unit that a name has in brackets, as compute (GFLOP) or tokens (B); 0: none. `before`: the name without it. */
+static double bracketed_unit(char before[PLAIN], const char *name, UnitOf *unit_of) {
     char unit[PLAIN];
     size_t at = strcspn(name, "([");
     size_t n = strcspn(name + at, ")]");
     if (!name[at] || at >= PLAIN || n >= PLAIN) return 0;
     snprintf(before, PLAIN, "%.*s", (int)at, name);
     snprintf(unit, sizeof unit, "%.*s", (int)n, name + at);
-    return is_speed(unit) ? 0 : table_unit(unit);
+    return is_speed(unit) ? 0 : unit_of(unit);
 }
 
-static bool is_usual(const char *name, const char *usual) {
+static bool is_usual(const char *name, const Kind *kind) {
     char plain[PLAIN], listed[PLAIN + 2], before[PLAIN];
     if (is_speed(name)) return false;
-    plain_name(plain, bracketed_unit(before, name) > 0 ? before : name);
+    UnitOf *unit_of = kind->member == offsetof(TableColumns, c) ? table_unit : count_unit;
+    plain_name(plain, bracketed_unit(before, name, unit_of) > 0 ? before : name);
     snprintf(listed, sizeof listed, "|%s|", plain);
-    return *plain && strcasestr(usual, listed);
+    return *plain && strcasestr(kind->usual, listed);
 }
 
 static bool is_symbol(const char *name, const char *usual) {
@@ -176,7 +197,7 @@ static Err find_usual(int *column, const Csv *csv, const Kind *kind) {
     for (int i = 0; i < csv->columns; i++) {
         symbols += is_symbol(csv->name[i], kind->usual);
         if (is_symbol(csv->name[i], kind->usual)) *column = i;
-        if (!is_usual(csv->name[i], kind->usual)) continue;
+        if (!is_usual(csv->name[i], kind)) continue;
         if (usual++)
             second = i;
         else
@@ -234,14 +255,21 @@ double table_unit(const char *word) {
 static double unit_of_name(const char *name) {
     char before[PLAIN];
     double whole = table_unit(name);
-    return whole > 0 ? whole : bracketed_unit(before, name);
+    return whole > 0 ? whole : bracketed_unit(before, name, table_unit);
+}
+
+/* Parameters or samples in one unit of a column, by its name. */
+static double count_of_name(const Csv *csv, int column) {
+    char before[PLAIN];
+    double unit = column >= 0 ? bracketed_unit(before, csv->name[column], count_unit) : 0;
+    return unit > 0 ? unit : 1;
 }
 
 /* Says that another column than the symbol has a usual name too. */
 static void note_other(Table *table, const Mapping *m, int column, const Kind *kind) {
     const Csv *csv = &m->csv;
     for (int i = 0; i < csv->columns; i++) {
-        if (i == column || !is_usual(csv->name[i], kind->usual)) continue;
+        if (i == column || !is_usual(csv->name[i], kind)) continue;
         table_note(table, csv->path, "column %.60s is taken, not %.60s: -fit_columns_%s NAME chooses",
                    csv->name[column], csv->name[i], kind->key);
         return;
@@ -271,6 +299,9 @@ static void note_columns(Table *table, const Mapping *m, const TableColumns *col
     if (*text) table_note(table, m->csv.path, "columns by their usual names: %s", text);
     if (m->at[HOLDS_C] >= 0 && m->unit != 1)
         table_note(table, m->csv.path, "column %s in units of %g FLOP", m->csv.name[m->at[HOLDS_C]], m->unit);
+    for (int k = 0; k < 2; k++)
+        if (m->count[k] != 1)
+            table_note(table, m->csv.path, "column %s in units of %g", m->csv.name[m->at[HOLDS_N + k]], m->count[k]);
 }
 
 /* What a law wants of N, D and C, of which two give the third; of optima C with N* or D*. */
@@ -304,6 +335,7 @@ static Err map_columns(Mapping *m, const TableOptions *options) {
     m->unit = columns->unit;
     if (m->unit == 0 && compute) m->unit = unit_of_name(m->csv.name[m->at[HOLDS_C]]);
     if (m->unit == 0) m->unit = 1;
+    for (int k = 0; k < 2; k++) m->count[k] = count_of_name(&m->csv, m->at[HOLDS_N + k]);
     return ERR_NONE;
 }
 
@@ -346,6 +378,14 @@ static Err number(double *x, const Mapping *m, int holds, bool positive) {
     if (!number_read(x, text, m->mark) || (positive && *x <= 0))
         return err_user("%s:%lld: %s = %.60s: want a %snumber", m->csv.path, (long long)m->csv.line,
                         m->csv.name[m->at[holds]], text, positive ? "positive " : "");
+    return ERR_NONE;
+}
+
+/* A positive number in single units, of a column that counts in `unit`. A field with a suffix of its own, as 125M, is. */
+static Err counted(double *x, const Mapping *m, int holds, double unit) {
+    TRY(number(x, m, holds, true));
+    const char *text = field(m, holds);
+    if (!isalpha((unsigned char)text[strlen(text) - 1])) *x *= unit;
     return ERR_NONE;
 }
 
@@ -412,7 +452,10 @@ static Err read_sizes(Point *p, const Mapping *m) {
         *value[k] = NAN;
         if (m->at[holds[k]] < 0) continue;
         if (said == 2 && says_nothing(field(m, holds[k]), m->mark)) continue;
-        TRY(number(value[k], m, holds[k], true));
+        if (holds[k] == HOLDS_C)
+            TRY(number(value[k], m, holds[k], true));
+        else
+            TRY(counted(value[k], m, holds[k], m->count[k]));
     }
     p->c[CURRENCY_NOMINAL] *= m->unit;
     for (int c = CURRENCY_NOMINAL + 1; c < CURRENCIES; c++) {
@@ -475,9 +518,9 @@ static Err read_optima(Table *table, ArmNames *met, const Mapping *m, const char
         if ((size_t)snprintf(name, sizeof name, "%s %s", arm, optimum[k].what) >= sizeof name)
             name[sizeof name - 1] = 0;
         arm_names_add(met, name);
-        TRY(number(&p.loss, m, optimum[k].holds, true));
+        TRY(counted(&p.loss, m, optimum[k].holds, m->count[k]));
         if (m->at[HOLDS_ERROR] >= 0 && k == 0) {
-            TRY(number(&error, m, HOLDS_ERROR, true));
+            TRY(counted(&error, m, HOLDS_ERROR, m->count[0]));
             p.weight = (p.loss / error) * (p.loss / error);
         }
         TRY(table_arm_of(&p.arm, table, name, m->csv.path, m->csv.line));

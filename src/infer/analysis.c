@@ -80,6 +80,8 @@ static void forget(ArmFit *arm) {
     }
 }
 
+#define SAME 1.005 /* no further outside than a number of three digits shows */
+
 /* "D* is 3.1 times the longest run": how far N* or D* lies outside what the arm's runs have sampled; false: it does not. */
 static bool outside(char *text, size_t size, const Allocation *at, const Extent *sampled) {
     const struct {
@@ -89,11 +91,10 @@ static bool outside(char *text, size_t size, const Allocation *at, const Extent 
                 {sampled->n_min / at->n, "N* is %.3g times smaller than the smallest model"},
                 {at->d / sampled->d_max, "D* is %.3g times the longest run"},
                 {sampled->d_min / at->d, "D* is %.3g times shorter than the shortest run"}};
-    const double same = 1.005; /* no further outside than a number of three digits shows */
     int worst = 0;
     for (int k = 1; k < 4; k++)
         if (side[k].factor > side[worst].factor) worst = k;
-    if (side[worst].factor <= same) return false;
+    if (side[worst].factor <= SAME) return false;
     snprintf(text, size, side[worst].what, side[worst].factor);
     return true;
 }
@@ -123,9 +124,9 @@ static void judge_budget(BudgetFit *out, const ArmFit *arm, const CurrencyFit *c
     } else if (law_splits(kind) && outside(text, sizeof text, &out->at, &arm->sampled)) {
         out->verdict = BUDGET_OUTSIDE;
         int n = snprintf(out->status, sizeof out->status, "outside the data: %.60s", text);
-        if (beyond > 1)
+        if (beyond > SAME)
             snprintf(out->status + n, sizeof out->status - (size_t)n, "; C extrapolated %.3g times", beyond);
-    } else if (beyond > 1) {
+    } else if (beyond > SAME) {
         out->verdict = BUDGET_EXTRAPOLATED;
         snprintf(out->status, sizeof out->status, "extrapolated %.3g times beyond the data", beyond);
     } else if (ratio < arm->ratio_lo) {
