@@ -3,6 +3,7 @@
 #   tests/test_bench.sh BUILD_DIR
 set -u
 cd "$(dirname "$0")/.."
+top=$PWD program=$(realpath "$1")/equiscale
 run="jobs/local.sh 2 $1/equiscale bench" out=$(mktemp) bad=0
 expect() { # TEXT COMMAND ...: exit code 2 and a line that holds TEXT
     local text=$1 code
@@ -31,12 +32,15 @@ ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 \
     "model parameters ranks dp tp batch tokens ms gflops peak_gflops share_of_peak" || bad=1
 $run kernels -model transformer -width 16 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 14 "kernel size flop bytes memory_gbytes" || bad=1
+folder=$(mktemp -d)
+${PYTHON:-/usr/bin/python3} analysis/peers/roofline.py "$out" "$folder/roofline" && [ -s "$folder/roofline.png" ] || bad=1
+rm "$folder"/*
+(cd "$folder" && "$program" bench messages -repeat 1 -json - >"$out" </dev/null) || bad=1
+${PYTHON:-/usr/bin/python3} -c "import json, sys; assert len(json.load(open(sys.argv[1]))['rows']) > 0" "$out" || bad=1
 $run messages -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 24 "collective bytes us gbytes" || bad=1
 $run scaling -model transformer,gatr -width 8 -depth 1 -heads 4 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 12 "model way ranks batch tokens step_ms efficiency rate_gflops" || bad=1
-folder=$(mktemp -d)
-top=$PWD program=$(realpath "$1")/equiscale
 (cd "$folder" && "$top/jobs/local.sh" 2 "$program" bench io -repeat 1 -json "$out" </dev/null) || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 4 "file bytes duration_ms mbytes_per_second" || bad=1
 [ -z "$(ls "$folder")" ] || { echo "bench io leaves $(ls "$folder")"; bad=1; }

@@ -61,7 +61,10 @@ static bool same(const Trajectory *a, const Trajectory *b) {
            !memcmp(a->motion, b->motion, 6 * n * (size_t)a->frames) &&
            !memcmp(a->contact, b->contact, (size_t)a->bodies * (size_t)a->frames) && !memcmp(a->mass, b->mass, n) &&
            !memcmp(a->friction, b->friction, n) && !memcmp(a->restitution, b->restitution, n) &&
-           !memcmp(&a->floor_friction, &b->floor_friction, sizeof *a - offsetof(Trajectory, floor_friction));
+           a->floor_friction == b->floor_friction && a->floor_restitution == b->floor_restitution &&
+           !memcmp(a->floor, b->floor, sizeof a->floor) && !memcmp(a->gravity, b->gravity, sizeof a->gravity) &&
+           !memcmp(a->frame_rotation, b->frame_rotation, sizeof a->frame_rotation) &&
+           !memcmp(a->frame_shift, b->frame_shift, sizeof a->frame_shift);
 }
 
 static void round_trip(const Comm *w) {

@@ -38,6 +38,8 @@ refuse() { # PATTERN ARGUMENTS: exit code 2 and one line
     [ $code = 2 ] && [ "$(wc -l <"$folder/out")" = 1 ] && grep -qE -- "$pattern" "$folder/out" ||
         complain "$* ($code): wanted $pattern: $(head -c 300 "$folder/out")"
 }
+fit "$folder/plain.csv" -json -
+${PYTHON:-/usr/bin/python3} -c "import json, sys; assert json.load(open(sys.argv[1]))['points'] == 30" "$folder/out" || complain "-json - is no JSON"
 fit "$folder/plain.csv"
 want=$law
 [ "$(wc -w <<<"$want")" = 5 ] || complain "the plain table has no law: $want"

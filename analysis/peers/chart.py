@@ -4,12 +4,13 @@ import sys
 
 
 def main(arguments, doc, draw, name, command):
-    """FILE.json [NAME]: the rows that `command` wrote, drawn by draw(rows) into NAME.png and NAME.svg."""
+    """FILE.json [NAME]: the rows that `command` wrote, each with what the file says of all of them, drawn by draw(rows) into NAME.png and NAME.svg."""
     if len(arguments) not in (1, 2):
         sys.exit(doc)
     try:
         with open(arguments[0]) as f:
-            rows = json.load(f)["rows"]
+            document = json.load(f)
+        rows = [{**document, **row} for row in document["rows"]]
         fig = draw(rows)
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         sys.exit(f"{arguments[0]}: {error!r}: want the rows that `equiscale {command} -json FILE` writes")

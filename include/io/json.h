@@ -26,12 +26,9 @@ void json_put_text(Json *json, const char *key, const char *text);
 /** [lo, hi]. */
 void json_put_pair(Json *json, const char *key, double lo, double hi);
 
-/** Writes the document to a file, whole or not at all (io/commit.h); an existing one is replaced. Errors: code 2 where the
- *  path cannot be written to, those of commit.h otherwise. */
+/** Writes the document to a file, whole or not at all (io/commit.h); an existing one is replaced. `-` is standard output.
+ *  Errors: code 2 where the path cannot be written to, those of commit.h otherwise. */
 Err json_commit(const Json *json, const char *path);
-
-/** The document on standard output. */
-void json_print(const Json *json);
 
 /** Reads a document; json_free it. Errors (code 2) name the file and what is wrong with it. */
 Err json_read(Json **json, const char *path);

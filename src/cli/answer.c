@@ -3,16 +3,9 @@
 
 #include "par/comm.h"
 
-#include <string.h>
-
 Err answer_json(Json *json, const char *path) {
     Err err = ERR_NONE;
-    if (*path && comm_rank(comm_world()) == 0) {
-        if (!strcmp(path, "-"))
-            json_print(json);
-        else
-            err = json_commit(json, path);
-    }
+    if (*path && comm_rank(comm_world()) == 0) err = json_commit(json, path);
     json_free(json);
     return err;
 }

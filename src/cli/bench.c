@@ -34,7 +34,7 @@ const KeySpec bench_keys[] = {
     {"repeat", KEY_INT, offsetof(BenchOptions, repeat), "7", 1, 10000, NULL, "1", "rounds; medians are shown"},
     {"cpu", KEY_BOOL, offsetof(BenchOptions, cpu), "false", 0, 0, NULL, "1",
      "processor time instead of wall time: for one rank on a machine with other work"},
-    {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the rows"},
+    {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the rows; -: standard output"},
 };
 const int n_bench_keys = sizeof bench_keys / sizeof *bench_keys;
 

@@ -41,7 +41,7 @@ double peak_measure(Peak *peak, const BenchOptions *o) {
 
 Err bench_json_check(const BenchOptions *o) {
     Err err = ERR_NONE;
-    if (*o->json && !comm_rank(comm_world())) {
+    if (*o->json && strcmp(o->json, "-") && !comm_rank(comm_world())) {
         char temp[COMMIT_PATH];
         err = commit_name(temp, o->json);
         FILE *f = err.code ? NULL : fopen(o->json, "a");

@@ -62,8 +62,11 @@ static void data_line(char *text, const Analysis *a, const DataCurve *c, const D
     DataClosing closing = data_closing(c, best);
     const char *name = a->table->arm[best->arm];
     say(text, ", %s times %s's; ", ranged("%.3g", closing.need).text, name);
-    if (isnan(closing.epochs))
-        say(text, "already with %.0f it loses more to the smaller set than %s does", c->trajectories[last - 1], name);
+    if (isnan(closing.excess.interval.hi))
+        say(text, "no seeds repeat that would tell whether small sets cost it more than %s", name);
+    else if (isnan(closing.epochs))
+        say(text, "already with %.0f it may lose over %.0f %% more to the smaller set than %s does",
+            c->trajectories[last - 1], 100 * (DATA_WITHIN - 1), name);
     else
         say(text, "loses at most %.0f %% more to small sets than %s does up to %.3g epochs%s", 100 * (DATA_WITHIN - 1),
             name, closing.epochs, closing.all ? ", all that were tried" : "");

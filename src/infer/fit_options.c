@@ -90,7 +90,7 @@ const KeySpec fit_keys[] = {
     KEY("latex", KEY_WORD, latex, "", 0, 0, NULL, "1", "the same in LaTeX; empty: none"),
     KEY("again", KEY_WORD, again, "", 0, 0, NULL, "1",
         "fit.json whose files and options are fitted again, with what else is asked for; empty: none"),
-    KEY("json", KEY_WORD, json, "", 0, 0, NULL, "1", "file for programs; empty: none"),
+    KEY("json", KEY_WORD, json, "", 0, 0, NULL, "1", "file for programs; -: standard output; empty: none"),
 };
 const int n_fit_keys = sizeof fit_keys / sizeof *fit_keys;
 

@@ -109,13 +109,17 @@ static int append(const char *piece, size_t n, void *context) {
     return 0;
 }
 
-void json_print(const Json *json) {
+static void print(const Json *json) {
     json_dumpf(json->open[0], stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
     putchar('\n');
     fflush(stdout);
 }
 
 Err json_commit(const Json *json, const char *path) {
+    if (!strcmp(path, "-")) {
+        print(json);
+        return ERR_NONE;
+    }
     char temp[COMMIT_PATH];
     Text text = {0};
     json_dump_callback(json->open[0], append, &text, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
