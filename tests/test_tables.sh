@@ -119,6 +119,17 @@ make_from losses.csv '1s/$/,val_loss/; 2,$s/$/,7/'
 same "$folder/losses.csv"
 said 'column loss is taken, not val_loss'
 
+make_from lone.csv '1s/$/,batch/; 2,$s/$/,one/'
+fit "$folder/lone.csv" -fit_columns_group batch
+said 'not identifiable: all rows are of one group'
+# E has no part in it, and nothing is said of offsets of sizes but that: a law that is at its bound is held to its rows.
+awk 'BEGIN { print "N,D,loss"; srand(8); split("-2.6 1.9 2.2 -1.7 0.4", shift, " ")
+    for (i = 0; i < 5; i++) for (j = 0; j < 12; j++) {
+        n = 1e7 * 10 ^ (i / 2); d = 1e9 * 10 ^ (j / 5.5)
+        printf "%.0f,%.0f,%.5f\n", n, d, (30 / n ^ 0.12 + 1200 / d ^ 0.31) * (1 + 0.01 * shift[i + 1] + 0.006 * (rand() - 0.5)) } }' >"$folder/offset.csv"
+fit "$folder/offset.csv"
+said 'rejected by its own points: runs of one size share an error, .*; at a bound: E$'
+
 # ---- D from C and N, units, a choice of rows. ----
 awk -F, 'NR == 1 { print "gflops,params,loss" } NR > 1 { printf "%.17g,%s,%s\n", 6 * $1 * $2 / 1e9, $1, $3 }' "$folder/plain.csv" >"$folder/compute.csv"
 same "$folder/compute.csv"
