@@ -4,7 +4,7 @@ import sys
 
 
 def main(arguments, doc, draw, name, command):
-    """FILE.json [NAME]: the rows that `command` wrote, each with what the file says of all of them, drawn by draw(rows) into NAME.png and NAME.svg."""
+    """FILE.json [NAME]: rows that `command` wrote, each with what the file says of all, drawn into NAME.png and NAME.svg."""
     if len(arguments) not in (1, 2):
         sys.exit(doc)
     try:
