@@ -53,6 +53,7 @@ def finals(study):
     for (cell, measure, element, layer), i in last.items():
         if cell in known:
             rows.append({"arm": c["arm"][cell], "measure": measure, "element": element, "layer": layer,
+                         "id": c["id"][cell], "fixed": c["fixed"][cell] if "fixed" in c.columns else 0,
                          "N": c["parameters"][cell], "D": c["samples"][cell], "seed": c["seed"][cell],
                          "loss": c["loss"][cell], **{k: study.measures[k][i] for k in ("value", "se", "samples")}})
     return Table.of(sorted(rows, key=lambda row: row["arm"]))

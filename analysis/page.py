@@ -5,6 +5,7 @@ It is made for a screen, a phone and paper, light and dark: nothing is ever wide
 import html
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +28,7 @@ h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 
      border-bottom: 1px solid var(--line); } h3 { font-size: 1rem; }
 h2, h3, figure:not(:last-child), summary { break-after: avoid; } figure, tr, pre { break-inside: avoid; }
 a { color: var(--link); } a.self { color: inherit; text-decoration: none; }
-nav ol { columns: 18rem; padding-left: 1.4rem; }
+nav ol { columns: 18rem; column-gap: 2.4rem; padding-left: 1.4rem; }
 figure { margin: 1rem 0; } figure img { width: 100%; height: auto; display: block; }
 figcaption, .note { color: var(--grey); font-size: 0.9rem; }
 table { border-collapse: collapse; font-size: 0.8rem; line-height: 1.35; margin: 0.6rem 0; width: 100%; }
@@ -195,7 +196,8 @@ def sections(study, drawn, absent):
                                                                   tables.certificates, tables.sensitivity))
     yield "allocations", "Allocation", tables.allocation(study, looks)
     yield "differences", "Differences between arms", tables.comparisons(study, looks)
-    beside = {"symmetry": tables.symmetry, "procedure": tables.found, "invariance": tables.invariance}
+    beside = {"symmetry": tables.symmetry, "procedure": tables.found, "gates": tables.gates,
+              **{measure: partial(tables.links, measure=measure) for measure in tables.LINKED}}
     for name, one in drawn.items():
         above = beside[name](study, looks) if name in beside else ""
         yield f"figure-{name}", one.module.TITLE, above + figure(name, one, looks)

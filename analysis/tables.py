@@ -211,16 +211,61 @@ def _widths(study, looks):
             + table(["arm and cell", "seed", *(escape(words(g)) for g in generators)], rows, (0,)))
 
 
-def invariance(study, looks):
-    """Whether models that are more invariant are better, per arm and over all."""
+def gates(study, looks):
+    """What fixed inputs do, by their number, and what directions and planes among them came to."""
+    every = finals(study)
+    found = every.where(measure="gates") if len(every) else every
+    if not len(found):
+        return ""
+    heads = {"on": "loss, gates on", "off": "loss, gates off", "delta": "change of a number", "fall": "fall against gravity"}
+    rows, learned = [], []
+    for (arm, fixed, n), mine in found.groups("arm", "fixed", "N"):
+        d = mine["D"].max()
+        mine = mine.where(D=d)
+        asymmetry = every.where(arm=arm, measure="twirl", element="share", fixed=fixed, N=n, D=d)
+        values = [mine.where(element=element) for element in heads] + [asymmetry]
+        rows.append(("", [arm_label(looks, arm), number(fixed), number(n), number(d), len(set(mine["seed"])),
+                          *(with_error(*pooled(these)[:2]) if len(these) else "–" for these in values)]))
+        for (cell, seed), its in mine.groups("id", "seed"):
+            learned += [("", [f"{arm_label(looks, arm)} <small>{escape(cell)}</small>", str(seed), str(j), *numbers])
+                        for j, numbers in _learned(its)]
+    text = ("<p>Models with fixed inputs: loss where these are on and off, the mean change of a number of the displacement "
+            "by them, the cosine of predicted free fall with gravity; of those trained longest, means over seeds.</p>"
+            + table(["arm", "fixed inputs", "N <small>parameters</small>", "D <small>samples</small>", "seeds",
+                     *heads.values(), "twirl share"], rows, (0,)))
+    if learned:
+        text += ("<p>What they came to, in the coordinates and the unit of length that the model sees.</p>"
+                 + table(["arm and cell", "seed", "input", "x", "y", "z", "offset"], learned, (0,)))
+    return text
+
+
+def _learned(rows):
+    """(its number, [x, y, z, offset]) of each fixed input of a cell that is a direction or a plane."""
+    found = {}
+    for element, value in zip(*rows["element", "value"]):
+        if element.startswith("fixed "):
+            _, j, name = element.split()
+            found.setdefault(int(j), {})[name] = value
+    return [(j, [number(its.get(name), 3) for name in ("x", "y", "z", "offset")]) for j, its in sorted(found.items())]
+
+
+# Of what, as the measures that correlations over cells are taken of are called; member of fit.json that holds them.
+LINKED = {"invariance": ("effective invariance", "invariance"), "correlation": ("the correlation of the output", "trends"),
+          "lie": ("the relative Lie derivative", "trends")}
+
+
+def links(study, looks, measure):
+    """Whether models of which more was measured are better, larger or trained longer, per arm and over all."""
+    title, member = LINKED[measure]
     rows = [("", [arm_label(looks, link["arm"]) if link["arm"] in study.arms else escape(link["arm"]),
                   escape(link["with"]), str(link["n"]),
                   *(measured(link[k]["value"], link[k]["interval"]) for k in ("pearson", "spearman"))])
-            for link in study.fit_header.get("invariance", [])]
+            for link in study.fit_header.get(member, []) if link.get("measure", "invariance") == measure]
     if not rows:
         return ""
-    return ("<p>Correlation over cells of effective invariance with the accuracy of a probe, and with &minus;log loss; "
-            "95 % by drawing cells.</p>" + table(["arm", "with", "cells", "Pearson", "Spearman"], rows, (0, 1)))
+    other = "the accuracy of a probe, and with &minus;log loss" if measure == "invariance" else "&minus;log loss, log N and log D"
+    return (f"<p>Correlation over cells of {title} with {other}; 95 % by drawing cells.</p>"
+            + table(["arm", "with", "cells", "Pearson", "Spearman"], rows, (0, 1)))
 
 
 def _cell_columns(study):

@@ -89,7 +89,8 @@ def measure(cells):
         for measure, element, value in (
                 ("twirl", "share", turned ** 2), ("mirror", "share", 0.2), ("lie", "relative", turned ** 2),
                                         ("correlation", "so3", 1 - turned ** 2 / 2), ("invariance", "so3", 1 - turned / 4),
-                                        ("gates", "delta", turned / 2)):
+                                        ("gates", "on", cell["loss"]), ("gates", "off", 2 * cell["loss"]),
+                                        ("gates", "delta", turned / 2), ("gates", "fixed 1 x", 0.1), ("gates", "fixed 1 z", -1.2)):
             rows.append(dict(cell=i, step=cell["steps"], measure=measure, layer=-1, element=element, value=value,
                              se=0.05 * value, samples=64))
         moved = "so3 action" if cell["arm"] == "gatr" else "so3 fitted"

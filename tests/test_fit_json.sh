@@ -25,7 +25,7 @@ fit alone one -fit_e zero -fit_objective log
 # A study with training sets of two sizes.
 cat >"$folder/study.yaml" <<END
 study: {name: tiny, folder: $folder, arms: [transformer, gatr, transformer_augerino, transformer_shared], steps: [2, 4, 8], seeds: [1, 2], repeat: true, datasets: [2, 4],
-  data_steps: [4], data_seeds: [1, 2], test_trajectories: 2, validation_trajectories: 2, measures: [invariance],
+  data_steps: [4], data_seeds: [1, 2], test_trajectories: 2, validation_trajectories: 2, measures: [invariance, correlation],
   fit: false}
 transformer: {width: [8, 16], depth: [1, 1], heads: [2, 2]}
 gatr: {width: [2, 3], depth: [1, 1], heads: [1, 1]}

@@ -178,6 +178,33 @@ static void stream(const TrainData *data) {
 
 /* ---- What fixed inputs do, measured. ---- */
 
+/* What directions and planes came to is told as it stands among the parameters. */
+static void told(const TrainData *data, FixedKind kind) {
+    enum { FIXED = 2 };
+    static const char *const name[] = {"x", "y", "z", "offset"};
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    TrainJob job = fixed_job(data, FIXED, kind);
+    Pass pass;
+    MeasureBench bench;
+    MeasureChoice choice = {.n = 1, .at = {{&measure_gates, NULL}}, .common = {.samples = 2, .motions = 2}};
+    MeasureSink found = {0};
+    pass_init(&pass, job.kind, &job.shape, 7, SAMPLES, data, &alone);
+    measure_start(&bench, &choice, &pass, INFINITY);
+    measure_run(&found, &bench, 1);
+    int numbers = kind == FIXED_PLANE ? 4 : 3;
+    for (int i = 0; i < FIXED * numbers; i++) {
+        char element[RESULTS_NAME];
+        snprintf(element, sizeof element, "fixed %d %s", 1 + i / numbers, name[i % numbers]);
+        const MeasureRow *row = row_of(&found, -1, element);
+        EXPECT(row && row->value == (double)pass.model->theta[i], "%s is %g", element, row ? row->value : NAN);
+    }
+    EXPECT(kind == FIXED_PLANE || !row_of(&found, -1, "fixed 1 offset"), "a direction has no offset");
+    measure_end(&bench);
+    pass_free(&pass);
+    mem_free(found.row);
+    procgrid_free(&alone);
+}
+
 static void measured_gates(const TrainData *data) {
     enum { HELD_OUT = 10 };
     ProcGrid alone = procgrid_new(comm_self(), 1, 1), split = procgrid_new(comm_world(), comm_size(comm_world()), 1);
@@ -208,6 +235,7 @@ static void measured_gates(const TrainData *data) {
     none = measured(&measure_gates, &gatr_fixed_kind, HELD_OUT, 2, data, &split);
     double one = row_of(&found, -1, "delta")->value, two = row_of(&none, -1, "delta")->value;
     EXPECT(fabs(two / one - 1) < (REAL_EPSILON < 1e-10 ? 1e-10 : 1e-3), "over dp: %g, %g", two, one);
+    EXPECT(!row_of(&found, -1, "fixed 1 x"), "of a free multivector nothing is said");
     mem_free(none.row);
     mem_free(found.row);
     procgrid_free(&split);
@@ -320,6 +348,8 @@ int main(int argc, char **argv) {
         motions(&data);
         stream(&data);
         if (place == FIXED_CHANNELS) measured_gates(&data);
+        told(&data, FIXED_DIRECTION);
+        told(&data, FIXED_PLANE);
         gradient(&data, FIXED_FREE, 16);
         gradient(&data, FIXED_DIRECTION, 3);
         gradient(&data, FIXED_PLANE, 4);

@@ -1,5 +1,5 @@
-/* What is said of measurements on models: the largest models' means, correlations with known answers, widths by generator,
- * weights that are the same. */
+/* What is said of measurements on models: the largest models' means, of the output and of the last layer, correlations with known
+ * answers, widths by generator, weights that are the same. */
 // TEST single n=1
 #include "check.h"
 #include "infer/symmetry.h"
@@ -13,11 +13,12 @@ static void add(Results *r, int64_t cell, const char *measure, int64_t layer, co
     strcpy(m->element, element);
 }
 
-/* Twelve cells of one arm: invariance grows with -log loss, the probe's accuracy falls with the probe's invariance. */
+/* Twelve cells of one arm: invariance grows with -log loss, the probe's accuracy falls with the probe's invariance; larger models
+ * correlate less, all are trained for as long. */
 static Results made(void) {
     Results r = {.cell = MEM_NEW(CellRecord, CELLS),
                  .curve = MEM_NEW(CurvePoint, CELLS * POINTS),
-                 .measure = MEM_NEW(MeasureRow, CELLS * 6)};
+                 .measure = MEM_NEW(MeasureRow, CELLS * 11)};
     r.cells = CELLS;
     for (int64_t i = 0; i < CELLS; i++) {
         CellRecord *c = &r.cell[i];
@@ -31,6 +32,11 @@ static Results made(void) {
         add(&r, i, "invariance", -1, "so3", 0.05 * (double)i);
         add(&r, i, "invariance", 2, "accuracy", 0.3 + 0.01 * (double)(i * i));
         add(&r, i, "invariance", 2, "so3", 1 - 0.05 * (double)i);
+        add(&r, i, "correlation", -1, "so3", 1 - 0.01 * (double)(i / 2));
+        add(&r, i, "correlation", 0, "so3 fitted", 0.99);
+        add(&r, i, "correlation", 1, "so3 fitted", 0.8 + 0.02 * (double)(i % 2));
+        add(&r, i, "correlation", 1, "so3 invariance", 0.2);
+        add(&r, i, "correlation", 2, "so3 fitted", NAN); /* of too few tokens */
         for (int p = 0; p < POINTS; p++)
             r.curve[r.points++] =
                 (CurvePoint){.cell = i, .step = p, .procedure = {(double)(10 * i + p), 7, 0, -1, 1, NAN}};
@@ -38,9 +44,9 @@ static Results made(void) {
     return r;
 }
 
-static const SymmetryLink *link_of(const Symmetry *s, SymmetryGoal goal) {
+static const SymmetryLink *link_of(const Symmetry *s, const char *measure, SymmetryGoal goal) {
     for (int i = 0; i < s->links; i++)
-        if (s->link[i].goal == goal) return &s->link[i];
+        if (!strcmp(s->link[i].measure, measure) && s->link[i].goal == goal) return &s->link[i];
     return NULL;
 }
 
@@ -51,10 +57,19 @@ static void known_answers(void) {
     EXPECT(fabs(s.arm[0].of[0].value - 10.5) < 1e-12 && fabs(s.arm[0].of[0].se - 0.5) < 1e-12, "%g +- %g",
            s.arm[0].of[0].value, s.arm[0].of[0].se);
     EXPECT(s.arm[0].of[0].samples == 128 && isnan(s.arm[0].of[2].value), "samples, and what was not measured");
-    EXPECT(s.rows == 2 * CELLS, "%lld rows at outputs, one step of each", (long long)s.rows);
+    int last = 0;
+    while (!symmetry_headline[last].last) last++;
+    EXPECT(fabs(s.arm[0].of[last].value - 0.81) < 1e-12, "last layer: %g", s.arm[0].of[last].value);
+    EXPECT(s.rows == 3 * CELLS, "%lld rows at outputs, one step of each", (long long)s.rows);
 
-    const SymmetryLink *loss = link_of(&s, SYMMETRY_LOSS), *right = link_of(&s, SYMMETRY_ACCURACY);
-    EXPECT(s.links == 2 && loss && right, "%d links", s.links);
+    const SymmetryLink *loss = link_of(&s, "invariance", SYMMETRY_LOSS),
+                       *right = link_of(&s, "invariance", SYMMETRY_ACCURACY);
+    EXPECT(s.links == 5 && loss && right, "%d links", s.links);
+    const SymmetryLink *size = link_of(&s, "correlation", SYMMETRY_SIZE);
+    EXPECT(size && fabs(size->spearman.value + 1) < 1e-12 && size->pearson.value < -0.9, "with N");
+    EXPECT(link_of(&s, "correlation", SYMMETRY_LOSS)->spearman.value < -0.9, "with -log loss");
+    EXPECT(isnan(link_of(&s, "correlation", SYMMETRY_SAMPLES)->spearman.value), "one length says nothing of lengths");
+    EXPECT(!link_of(&s, "lie", SYMMETRY_LOSS), "of what was not measured");
     EXPECT(fabs(loss->pearson.value - 1) < 1e-12 && fabs(loss->spearman.value - 1) < 1e-12, "%g", loss->pearson.value);
     EXPECT(fabs(right->spearman.value + 1) < 1e-12 && right->pearson.value > -1 + 1e-3, "%g", right->pearson.value);
     EXPECT(right->pearson.interval.lo <= right->pearson.value && right->pearson.interval.hi >= right->pearson.value &&
@@ -74,7 +89,7 @@ static void few(void) {
     Results r = made();
     for (int64_t i = SYMMETRY_LEAST - 1; i < CELLS; i++) r.cell[i].outcome = OUTCOME_DIVERGED;
     Symmetry s = symmetry_of(r);
-    EXPECT(s.links == 2 && s.link[0].n == SYMMETRY_LEAST - 1, "%lld cells", (long long)s.link[0].n);
+    EXPECT(s.links == 5 && s.link[0].n == SYMMETRY_LEAST - 1, "%lld cells", (long long)s.link[0].n);
     EXPECT(isnan(s.link[0].pearson.value) && isnan(s.link[1].spearman.interval.lo), "no correlation of so few");
     symmetry_free(&s);
 }
@@ -85,7 +100,8 @@ static void exact(void) {
     for (int64_t i = 0; i < r.measures; i++)
         if (r.measure[i].layer == -1) r.measure[i].value = 1 - 1e-9 * r.measure[i].value;
     Symmetry s = symmetry_of(r);
-    const SymmetryLink *loss = link_of(&s, SYMMETRY_LOSS), *right = link_of(&s, SYMMETRY_ACCURACY);
+    const SymmetryLink *loss = link_of(&s, "invariance", SYMMETRY_LOSS),
+                       *right = link_of(&s, "invariance", SYMMETRY_ACCURACY);
     EXPECT(loss && loss->n == CELLS && isnan(loss->spearman.value), "a correlation of rounding");
     EXPECT(right && isfinite(right->spearman.value), "of scores that differ");
     symmetry_free(&s);

@@ -1,7 +1,8 @@
 /** What was measured on the trained models of a results file: per arm the numbers of its largest models, for every cell those of
- *  its output, whether models that are more invariant are better (Deng et al., arXiv 2207.07065), and what training found: widths
- *  of motions (arXiv 2010.11882), weights that are the same (arXiv 2204.03640). Of finished grid cells, at their last step; nothing where nothing was measured.
- *  Not collective. Errors: none. */
+ *  its output, whether models that are more invariant are better (Deng et al., arXiv 2207.07065), whether larger, longer trained or
+ *  better models are more equivariant (arXiv 2304.02628 and 2210.02984, which disagree), and what training found: widths of motions
+ *  (arXiv 2010.11882), weights that are the same (arXiv 2204.03640). Of finished grid cells, at their last step; nothing where nothing
+ *  was measured. Not collective. Errors: none. */
 #pragma once
 
 #include "io/json.h"
@@ -9,9 +10,10 @@
 #include "math/stats.h"
 
 /** The numbers that a line of an arm has room for. */
-enum { SYMMETRY_HEADLINES = 8 };
+enum { SYMMETRY_HEADLINES = 9 };
 typedef struct SymmetryHeadline {
     const char *measure, *element, *title;
+    bool last; /* of the last layer, moved by its law or else by a fitted matrix; else of the output */
 } SymmetryHeadline;
 extern const SymmetryHeadline symmetry_headline[SYMMETRY_HEADLINES];
 
@@ -31,11 +33,18 @@ typedef struct SymmetryArm {
     SymmetryNumber of[SYMMETRY_HEADLINES];
 } SymmetryArm;
 
-/** Over the cells of one arm, or of all: the correlation of effective invariance with the accuracy of a probe, or of its twin for
- *  regression with -log loss. Intervals: 95 %, by resampling cells. */
-typedef enum SymmetryGoal { SYMMETRY_ACCURACY, SYMMETRY_LOSS, SYMMETRY_GOALS } SymmetryGoal;
+/** Over the cells of one arm, or of all: the correlation of what was measured on a model with the accuracy of its probe, with -log
+ *  loss, log N or log D. Intervals: 95 %, by resampling cells. */
+typedef enum SymmetryGoal {
+    SYMMETRY_ACCURACY,
+    SYMMETRY_LOSS,
+    SYMMETRY_SIZE,
+    SYMMETRY_SAMPLES,
+    SYMMETRY_GOALS
+} SymmetryGoal;
 typedef struct SymmetryLink {
     char arm[RESULTS_NAME]; /* empty: all arms together */
+    const char *measure, *element;
     SymmetryGoal goal;
     int64_t n;
     Estimate pearson, spearman; /* NaN where n is below SYMMETRY_LEAST, or one of both does not vary beyond rounding */
@@ -73,5 +82,5 @@ void symmetry_free(Symmetry *symmetry);
 /** What one of the cells of s->arm[arm] found to be the same, the first of them in the file; NULL: nothing. */
 const SymmetrySharing *symmetry_sharing(const Symmetry *symmetry, int arm);
 
-/** Members symmetry, exact, invariance, widths and sharing of fit.json. */
+/** Members symmetry, exact, invariance, trends, widths and sharing of fit.json. */
 void symmetry_json(Json *json, const Symmetry *symmetry);

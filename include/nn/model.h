@@ -87,6 +87,7 @@ typedef struct ModelWork {
 } ModelWork;
 
 /** A point on the residual stream, where what a model has worked out so far can be read. */
+enum { MODEL_TAPS = 1024 }; /* of the deepest model that a study file may ask for, 1000 blocks */
 typedef struct Tap {
     char name[32]; /* of the part that ends there, as parameters are named: linear_in, blocks.0 */
     int mv, s;     /* channels: multivectors, scalars */

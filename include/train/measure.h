@@ -107,11 +107,10 @@ typedef struct MeasureChunk {
 bool measure_next(MeasureChunk *chunk, MeasureContext *context);
 
 /** The residual stream of the model as one forward pass left it, whole on every rank of tp. */
-enum { MEASURE_TAPS = 1024 }; /* of the deepest model that a study file may ask for, 1000 blocks */
 typedef struct MeasureTaps {
     int n;
-    Tap tap[MEASURE_TAPS];
-    Tensors at[MEASURE_TAPS];
+    Tap tap[MODEL_TAPS];
+    Tensors at[MODEL_TAPS];
 } MeasureTaps;
 
 /** Room for a batch of the pass: of all points, or of those alone where it is known how motions act; a model that cannot

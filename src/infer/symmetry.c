@@ -10,10 +10,22 @@
 enum { OUTPUT = -1 }; /* layer */
 
 const SymmetryHeadline symmetry_headline[SYMMETRY_HEADLINES] = {
-    {"equivariance", "so3", "rotation error"}, {"equivariance", "mirror", "mirror error"},
-    {"twirl", "share", "twirl share"},         {"mirror", "share", "mirror share"},
-    {"lie", "relative", "Lie derivative"},     {"correlation", "so3", "correlation"},
-    {"invariance", "so3", "invariance"},       {"invariance", "accuracy", "probe"},
+    {"equivariance", "so3", "rotation error", false}, {"equivariance", "mirror", "mirror error", false},
+    {"twirl", "share", "twirl share", false},         {"mirror", "share", "mirror share", false},
+    {"lie", "relative", "Lie derivative", false},     {"correlation", "so3", "correlation", false},
+    {"correlation", "", "of last layer", true},       {"invariance", "so3", "invariance", false},
+    {"invariance", "accuracy", "probe", false},
+};
+
+/* Which correlations over cells are asked for. */
+static const struct {
+    const char *measure, *element;
+    SymmetryGoal goal;
+} asked[] = {
+    {"invariance", "so3", SYMMETRY_ACCURACY}, {"invariance", "so3", SYMMETRY_LOSS},
+    {"correlation", "so3", SYMMETRY_LOSS},    {"correlation", "so3", SYMMETRY_SIZE},
+    {"correlation", "so3", SYMMETRY_SAMPLES}, {"lie", "relative", SYMMETRY_LOSS},
+    {"lie", "relative", SYMMETRY_SIZE},       {"lie", "relative", SYMMETRY_SAMPLES},
 };
 
 static bool same(const char *a, const char *b) {
@@ -81,6 +93,23 @@ static const MeasureRow *number_at(const Results *r, int64_t cell, const char *m
     return found;
 }
 
+/* The correlation of what a cell's last layer holds, moved as that layer moves. NULL: not measured, or with too few tokens. */
+static const MeasureRow *last_correlation(const Results *r, int64_t cell) {
+    const MeasureRow *found = NULL;
+    for (int64_t i = first_row(r, cell); i < r->measures && r->measure[i].cell == cell; i++) {
+        const MeasureRow *m = &r->measure[i];
+        bool moved = same(m->element, "so3 action") || same(m->element, "so3 fitted");
+        if (!same(m->measure, "correlation") || !moved || m->layer == OUTPUT || !isfinite(m->value)) continue;
+        if (!found || m->layer >= found->layer) found = m;
+    }
+    return found;
+}
+
+static const MeasureRow *headline_of(const Results *r, int64_t cell, const SymmetryHeadline *headline) {
+    if (headline->last) return last_correlation(r, cell);
+    return number_of(r, cell, headline->measure, headline->element);
+}
+
 /* ---- Arms. ---- */
 
 static bool measured(const Results *r, int64_t cell) {
@@ -96,7 +125,7 @@ static SymmetryNumber pooled(const Results *r, const SymmetryArm *arm, const Sym
         const CellRecord *c = &r->cell[i];
         bool mine =
             finished(c) && same(c->arm, arm->arm) && (double)c->parameters == arm->n && (double)c->samples == arm->d;
-        const MeasureRow *m = mine ? number_of(r, i, headline->measure, headline->element) : NULL;
+        const MeasureRow *m = mine ? headline_of(r, i, headline) : NULL;
         if (!m || !isfinite(m->value)) continue;
         sum += m->value;
         squares += m->value * m->value;
@@ -139,7 +168,7 @@ static void take_arms(Symmetry *s) {
         for (int h = 0; h < SYMMETRY_HEADLINES; h++) s->arm[m].of[h] = pooled(r, &s->arm[m], &symmetry_headline[h]);
 }
 
-/* ---- Does invariance go with quality? ---- */
+/* ---- Do invariance and equivariance go with quality, size and training? ---- */
 
 /* Ranks from 0, equal values share the mean of theirs. `sorted` is scratch. */
 static void ranks(double *rank, double *sorted, const double *x, int64_t n) {
@@ -198,23 +227,34 @@ static void correlate(SymmetryLink *link, const double *x, const double *y) {
     mem_free(room);
 }
 
+/* What a score is held against; `probe`: the cell's, if it has one. */
+static double held_against(const CellRecord *c, SymmetryGoal goal, const MeasureRow *probe) {
+    switch (goal) {
+    case SYMMETRY_ACCURACY: return probe ? probe->value : NAN;
+    case SYMMETRY_LOSS: return -log(c->loss);
+    case SYMMETRY_SIZE: return log((double)c->parameters);
+    case SYMMETRY_SAMPLES: return log((double)c->samples);
+    case SYMMETRY_GOALS: break;
+    }
+    return NAN;
+}
+
 /* One line over the cells of an arm; arm "": of all. None where nothing was measured. */
-static void add_link(Symmetry *s, const char *arm, SymmetryGoal goal) {
+static void add_link(Symmetry *s, const char *arm, SymmetryLink link) {
     const Results *r = &s->results;
     double *x = MEM_NEW(double, 2 * r->cells + 1), *y = x + r->cells;
-    SymmetryLink link = {.goal = goal};
     strcpy(link.arm, arm);
     for (int64_t i = 0; i < r->cells; i++) {
         const CellRecord *c = &r->cell[i];
         if (!finished(c) || (*arm && !same(c->arm, arm))) continue;
-        const MeasureRow *right = number_of(r, i, "invariance", "accuracy"), *score = NULL;
-        double good = goal == SYMMETRY_LOSS ? -log(c->loss) : NAN;
-        if (goal == SYMMETRY_ACCURACY && right) good = right->value;
-        if (goal == SYMMETRY_LOSS) score = number_at(r, i, "invariance", "so3", OUTPUT);
-        if (goal == SYMMETRY_ACCURACY && right) score = number_at(r, i, "invariance", "so3", right->layer);
-        if (!score || !isfinite(score->value) || !isfinite(good)) continue;
+        /* A probe's invariance stands with its accuracy, on the layer that it reads. */
+        const MeasureRow *probe = number_of(r, i, "invariance", "accuracy");
+        int64_t layer = link.goal == SYMMETRY_ACCURACY && probe ? probe->layer : OUTPUT;
+        const MeasureRow *score = number_at(r, i, link.measure, link.element, layer);
+        double other = held_against(c, link.goal, probe);
+        if (!score || !isfinite(score->value) || !isfinite(other)) continue;
         x[link.n] = score->value;
-        y[link.n] = good;
+        y[link.n] = other;
         link.n++;
     }
     if (link.n) {
@@ -226,9 +266,10 @@ static void add_link(Symmetry *s, const char *arm, SymmetryGoal goal) {
 }
 
 static void take_links(Symmetry *s) {
-    for (int goal = 0; goal < SYMMETRY_GOALS; goal++) {
-        for (int m = 0; m < s->arms; m++) add_link(s, s->arm[m].arm, (SymmetryGoal)goal);
-        if (s->arms > 1) add_link(s, "", (SymmetryGoal)goal);
+    for (int k = 0; k < (int)(sizeof asked / sizeof *asked); k++) {
+        SymmetryLink link = {.measure = asked[k].measure, .element = asked[k].element, .goal = asked[k].goal};
+        for (int m = 0; m < s->arms; m++) add_link(s, s->arm[m].arm, link);
+        if (s->arms > 1) add_link(s, "", link);
     }
 }
 
@@ -325,14 +366,22 @@ static void put_row(Json *j, const Results *r, const MeasureRow *m) {
     json_close(j);
 }
 
-static void put_link(Json *j, const SymmetryLink *link) {
-    static const char *const goal[SYMMETRY_GOALS] = {"accuracy", "-log loss"};
-    json_open_object(j, NULL);
-    json_put_text(j, "arm", *link->arm ? link->arm : "all");
-    json_put_text(j, "with", goal[link->goal]);
-    json_put_int(j, "n", link->n);
-    report_estimate(j, "pearson", link->pearson);
-    report_estimate(j, "spearman", link->spearman);
+/* The correlations of effective invariance, or those of the other measures. */
+static void put_links(Json *j, const Symmetry *s, const char *key, bool invariance) {
+    static const char *const goal[SYMMETRY_GOALS] = {"accuracy", "-log loss", "N", "D"};
+    json_open_array(j, key);
+    for (int i = 0; i < s->links; i++) {
+        const SymmetryLink *link = &s->link[i];
+        if (same(link->measure, "invariance") != invariance) continue;
+        json_open_object(j, NULL);
+        json_put_text(j, "arm", *link->arm ? link->arm : "all");
+        json_put_text(j, "measure", link->measure);
+        json_put_text(j, "with", goal[link->goal]);
+        json_put_int(j, "n", link->n);
+        report_estimate(j, "pearson", link->pearson);
+        report_estimate(j, "spearman", link->spearman);
+        json_close(j);
+    }
     json_close(j);
 }
 
@@ -349,9 +398,8 @@ void symmetry_json(Json *j, const Symmetry *s) {
         json_close(j);
     }
     json_close(j);
-    json_open_array(j, "invariance");
-    for (int i = 0; i < s->links; i++) put_link(j, &s->link[i]);
-    json_close(j);
+    put_links(j, s, "invariance", true);
+    put_links(j, s, "trends", false);
     json_open_array(j, "widths");
     for (int64_t i = 0; i < s->widths; i++) {
         const SymmetryWidth *w = &s->width[i];

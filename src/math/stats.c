@@ -288,14 +288,16 @@ double stats_sd(const double *values, int64_t n) {
 
 double stats_correlation(const double *x, const double *y, int64_t n) {
     double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    /* From the first value on, so that what does not vary has deviations of exactly 0. */
     for (int64_t i = 0; i < n; i++) {
-        mx += x[i] / (double)n;
-        my += y[i] / (double)n;
+        mx += (x[i] - x[0]) / (double)n;
+        my += (y[i] - y[0]) / (double)n;
     }
     for (int64_t i = 0; i < n; i++) {
-        xx += (x[i] - mx) * (x[i] - mx);
-        yy += (y[i] - my) * (y[i] - my);
-        xy += (x[i] - mx) * (y[i] - my);
+        double dx = x[i] - x[0] - mx, dy = y[i] - y[0] - my;
+        xx += dx * dx;
+        yy += dy * dy;
+        xy += dx * dy;
     }
     return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
 }

@@ -115,7 +115,7 @@ void measure_taps_layout(MeasureTaps *taps, const Pass *pass, bool acting, Arena
     const ModelKind *kind = pass->kind;
     int64_t tokens = pass->batch.max_tokens;
     taps->n = kind->taps ? kind->taps(NULL, &pass->shape) : 0;
-    CHECK(taps->n <= MEASURE_TAPS, "%s has %d taps", kind->name, taps->n);
+    CHECK(taps->n <= MODEL_TAPS, "%s has %d taps", kind->name, taps->n);
     if (taps->n) kind->taps(taps->tap, &pass->shape);
     for (int i = 0; i < taps->n; i++) taps->tap[i].acts &= !pass->shape.upright;
     bool all = true;

@@ -57,7 +57,7 @@ typedef struct State {
     MeasureTaps still, after; /* f(x), f(gx) */
     real *output, *expected;  /* (tokens, 3) of the output, (16, tokens, channels) and more: g f(x) */
     double *tokens;           /* (GROUPS) */
-    Site site[1 + MEASURE_TAPS];
+    Site site[1 + MODEL_TAPS];
 } State;
 
 static int passes(const MeasureOptions *common, const void *options) {

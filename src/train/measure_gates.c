@@ -6,10 +6,14 @@
  *     fall       with gates on, cosine with gravity of the mean acceleration that is predicted for vertices whose body touches
  *                nothing within the frame: whether the model knows where down is; where all scenes agree on that, and contacts
  *                were recorded
+ *     fixed J x, y, z, offset
+ *                what the J-th fixed input came to, where it is a direction or a plane (n p + offset = 0), of any length, in the
+ *                coordinates and the unit of length of what the model sees
  * A model without fixed inputs has no rows. */
 #include "train/measure.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { ON, OFF, DELTA, ELEMENTS };
@@ -82,6 +86,20 @@ static void fall_row(MeasureSink *sink, MeasureContext *c) {
     measure_number(sink, c, -1, "fall", along / (fall * down), NAN, s->flying);
 }
 
+/* What training made of fixed inputs that have a meaning by themselves. */
+static void learned_rows(MeasureSink *sink, const MeasureContext *c) {
+    static const char *const number_name[] = {"x", "y", "z", "offset"};
+    const Model *model = c->pass->model;
+    if (!model->shape.fixed || model->shape.fixed_kind == FIXED_FREE) return;
+    const Param *fixed = param_find(&model->table, "fixed.mv");
+    int numbers = (int)(fixed->count / model->shape.fixed);
+    for (int64_t i = 0; i < fixed->count; i++) {
+        char element[RESULTS_NAME];
+        snprintf(element, sizeof element, "fixed %d %s", 1 + (int)(i / numbers), number_name[i % numbers]);
+        measure_number(sink, c, -1, element, (double)model->theta[fixed->offset + i], NAN, c->samples);
+    }
+}
+
 static void measure_chunk(MeasureContext *c, const MeasureChunk *chunk) {
     State *s = c->state;
     Batch *batch = &c->pass->batch;
@@ -113,13 +131,15 @@ static void run(MeasureSink *sink, MeasureContext *c) {
         measure_row(sink, c, -1, element_name[e], s->value[e]);
     }
     fall_row(sink, c);
+    learned_rows(sink, c);
 }
 
 const Measure measure_gates = {.name = "gates",
                                .unit = "1",
                                .description = "loss with fixed inputs (on) and without (off), the mean change of a "
                                               "displacement by them (delta), and the cosine "
-                                              "of predicted free fall with gravity (fall)",
+                                              "of predicted free fall with gravity (fall); directions and planes "
+                                              "that were learned (fixed J x, y, z, offset)",
                                .headline = {"delta"},
                                .passes = passes,
                                .layout = layout,

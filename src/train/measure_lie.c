@@ -40,7 +40,7 @@ typedef struct State {
     MovedScenes moved;
     MeasureTaps taps;
     real *turned; /* (tokens, 3) the output turned back */
-    Site site[1 + MEASURE_TAPS];
+    Site site[1 + MODEL_TAPS];
     double *sum, *ratio; /* (samples) */
 } State;
 

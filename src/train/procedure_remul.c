@@ -115,11 +115,10 @@ static bool whole_batch(const void *options) {
 }
 
 static void stream_layout(State *s, const Pass *pass, Arena *arena) {
-    enum { TAPS = 1024 };
-    Tap tap[TAPS];
+    Tap tap[MODEL_TAPS];
     int64_t tokens = pass->batch.max_tokens;
     s->taps = pass->kind->taps(NULL, &pass->shape);
-    CHECK(s->taps <= TAPS, "%d points on the residual stream", s->taps);
+    CHECK(s->taps <= MODEL_TAPS, "%d points on the residual stream", s->taps);
     pass->kind->taps(tap, &pass->shape);
     s->width = tap[s->taps - 1].s;
     CHECK(tap[s->taps - 1].mv == 0, "GradNorm on %s, whose stream has multivectors", pass->kind->name);
