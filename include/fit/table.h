@@ -84,7 +84,7 @@ typedef struct Table {
 } Table;
 
 /** Which columns of a text hold what. NULL or "none": none does. An empty name: the column with one of the usual names
- *  (n, d, loss, c[0], seed, arm; see table_csv.c), and for the others none. */
+ *  (n, d, loss, c[0], seed, arm; see table_columns.c), and for the others none. */
 typedef struct TableColumns {
     const char *n, *d, *loss, *weight, *keep, *arm, *seed, *width, *depth;
     const char *c[CURRENCIES];

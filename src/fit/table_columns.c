@@ -1,0 +1,309 @@
+#include "table_columns.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Usual names are compared without case and without all that is no letter or digit. The first is the symbol: a column
+ * of exactly this name is taken whatever else there is. */
+typedef struct Kind {
+    const char *key;   /* fit.columns.key */
+    size_t member;     /* of TableColumns */
+    bool number;       /* its fields are numbers */
+    const char *usual; /* "|symbol|name|...|", or NULL */
+} Kind;
+
+static Kind kind_of(int holds) {
+    static const Kind kinds[] = {
+        [HOLDS_N] = {"n", offsetof(TableColumns, n), true,
+                     "|N|param|params|parameter|parameters|nparams|nparameters|numparams|numparameters|paramcount|"
+                     "parametercount|"
+                     "modelparams|modelparameters|modelsize|totalparams|totalparameters|nopt|noptimal|nstar|"
+                     "optimalparams|optimalparameters|optimalmodelsize|"},
+        [HOLDS_D] =
+            {"d", offsetof(TableColumns, d), true,
+             "|D|token|tokens|sample|samples|ntokens|nsamples|numtokens|numsamples|trainingtokens|trainingsamples|"
+             "traintokens|trainsamples|tokensseen|samplesseen|totaltokens|datasize|dopt|doptimal|dstar|"
+             "optimaltokens|optimalsamples|"},
+        [HOLDS_LOSS] = {"loss", offsetof(TableColumns, loss), true,
+                        "|loss|valloss|validationloss|validloss|evalloss|evaluationloss|testloss|finalloss|"
+                        "finalvalloss|lossval|lossvalidation|losseval|losstest|L|"},
+        [HOLDS_ARM] = {"arm", offsetof(TableColumns, arm), false, "|arm|"},
+        [HOLDS_SEED] = {"seed", offsetof(TableColumns, seed), false, "|seed|randomseed|runseed|"},
+        [HOLDS_WEIGHT] = {"weight", offsetof(TableColumns, weight), true, NULL},
+        [HOLDS_ERROR] = {"error", offsetof(TableColumns, error), true, NULL},
+        [HOLDS_KEEP] = {"keep", offsetof(TableColumns, keep), false, NULL},
+        [HOLDS_DROP] = {"drop", offsetof(TableColumns, drop), false, NULL},
+        [HOLDS_GROUP] = {"group", offsetof(TableColumns, group), false, NULL},
+        [HOLDS_HOLDOUT] = {"holdout", offsetof(TableColumns, holdout), false, NULL},
+        [HOLDS_WIDTH] = {"width", offsetof(TableColumns, width), true, NULL},
+        [HOLDS_DEPTH] = {"depth", offsetof(TableColumns, depth), true, NULL},
+        [HOLDS_C] = {"c", offsetof(TableColumns, c), true,
+                     "|C|flop|flops|compute|trainflop|trainflops|trainingflop|trainingflops|totalflop|totalflops|"
+                     "traincompute|trainingcompute|totalcompute|gflop|gflops|tflop|tflops|pflop|pflops|eflop|eflops|"
+                     "zflop|zflops|pflopdays|pfdays|petaflopdays|"},
+    };
+    if (holds <= HOLDS_C) return kinds[holds];
+    int currency = holds - HOLDS_C;
+    return (Kind){currencies[currency].name, offsetof(TableColumns, c) + (size_t)currency * sizeof(char *), true, NULL};
+}
+
+static const char *asked_name(const TableColumns *columns, const Kind *kind) {
+    const char *name = *(const char *const *)((const char *)columns + kind->member);
+    return name && strcmp(name, "none") ? name : NULL;
+}
+
+enum { PLAIN = 64 };
+
+/* Lower-case letters and digits of a name; what is longer than any usual name becomes empty. */
+static void plain_name(char plain[PLAIN], const char *name) {
+    size_t n = 0;
+    for (; *name; name++) {
+        if (!isalnum((unsigned char)*name)) continue;
+        if (n == PLAIN - 1) {
+            n = 0;
+            break;
+        }
+        plain[n++] = (char)tolower((unsigned char)*name);
+    }
+    plain[n] = 0;
+}
+
+/* FLOP/s are a speed, and no compute. */
+static bool is_speed(const char *name) {
+    size_t n = strlen(name);
+    return n > 2 && !strcasecmp(name + n - 2, "/s");
+}
+
+typedef double UnitOf(const char *word);
+
+/* Thousands, millions and so on of parameters or samples; 0: another word. */
+static double count_unit(const char *word) {
+    static const struct {
+        const char *words;
+        double count;
+    } units[] = {{"|k|thousand|thousands|", 1e3},
+                 {"|m|mio|million|millions|", 1e6},
+                 {"|b|bn|g|billion|billions|", 1e9},
+                 {"|t|tn|trillion|trillions|", 1e12}};
+    char plain[PLAIN], listed[PLAIN + 2];
+    plain_name(plain, word);
+    snprintf(listed, sizeof listed, "|%s|", plain);
+    for (int i = 0; *plain && i < (int)(sizeof units / sizeof *units); i++)
+        if (strstr(units[i].words, listed)) return units[i].count;
+    return 0;
+}
+
+/* The unit that a name has in brackets, as compute (GFLOP) or tokens (B); 0: none. `before`: the name without it. */
+static double bracketed_unit(char before[PLAIN], const char *name, UnitOf *unit_of) {
+    char unit[PLAIN];
+    size_t at = strcspn(name, "([");
+    size_t n = strcspn(name + at, ")]");
+    if (!name[at] || at >= PLAIN || n >= PLAIN) return 0;
+    snprintf(before, PLAIN, "%.*s", (int)at, name);
+    snprintf(unit, sizeof unit, "%.*s", (int)n, name + at);
+    return is_speed(unit) ? 0 : unit_of(unit);
+}
+
+static bool is_usual(const char *name, const Kind *kind) {
+    char plain[PLAIN], listed[PLAIN + 2], before[PLAIN];
+    if (is_speed(name)) return false;
+    UnitOf *unit_of = kind->member == offsetof(TableColumns, c) ? table_unit : count_unit;
+    plain_name(plain, bracketed_unit(before, name, unit_of) > 0 ? before : name);
+    snprintf(listed, sizeof listed, "|%s|", plain);
+    return *plain && strcasestr(kind->usual, listed);
+}
+
+static bool is_symbol(const char *name, const char *usual) {
+    size_t n = strcspn(usual + 1, "|");
+    return strlen(name) == n && !strncmp(name, usual + 1, n);
+}
+
+enum { LISTED = 240 };
+
+/* The header for a message: as many names as fit. */
+static const char *header_list(char list[LISTED], const Csv *csv) {
+    size_t used = 0;
+    list[0] = 0;
+    for (int i = 0; i < csv->columns; i++) {
+        int n = snprintf(list + used, LISTED - used, "%s%s", i ? ", " : "", *csv->name[i] ? csv->name[i] : "(no name)");
+        if (used + (size_t)n >= LISTED - 4) {
+            strcpy(list + used, "...");
+            break;
+        }
+        used += (size_t)n;
+    }
+    return list;
+}
+
+/* The column of exactly this name, or else the one that differs in case alone. */
+static Err find_named(int *column, const Csv *csv, const char *name, const char *key) {
+    int exact = 0, alike = 0;
+    for (int i = 0; i < csv->columns; i++) {
+        bool equal = !strcmp(csv->name[i], name), near = !strcasecmp(csv->name[i], name);
+        if (equal || (near && !exact)) *column = i;
+        exact += equal;
+        alike += near;
+    }
+    char list[LISTED];
+    if (exact > 1 || (!exact && alike > 1))
+        return err_user("%s: the header names column %s more than once: want it once", csv->path, name);
+    if (!alike)
+        return err_user("%s: no column %s: want one of its header for fit.columns.%s: %s", csv->path, name, key,
+                        header_list(list, csv));
+    return ERR_NONE;
+}
+
+/* The column with a usual name; -1 where there is none. */
+static Err find_usual(int *column, const Csv *csv, const Kind *kind) {
+    int symbols = 0, usual = 0, first = -1, second = -1;
+    for (int i = 0; i < csv->columns; i++) {
+        symbols += is_symbol(csv->name[i], kind->usual);
+        if (is_symbol(csv->name[i], kind->usual)) *column = i;
+        if (!is_usual(csv->name[i], kind)) continue;
+        if (usual++)
+            second = i;
+        else
+            first = i;
+    }
+    if (symbols > 1)
+        return err_user("%s: the header names column %s more than once: want it once", csv->path, csv->name[*column]);
+    if (symbols) return ERR_NONE;
+    if (usual > 1)
+        return err_user("%s: %s and %s may both be meant: want -fit_columns_%s NAME to choose", csv->path,
+                        csv->name[first], csv->name[second], kind->key);
+    *column = first;
+    return ERR_NONE;
+}
+
+static Err no_column(const Csv *csv, int holds) {
+    static const char *const example[] = {[HOLDS_N] = "N, params or parameters",
+                                          [HOLDS_D] = "D, tokens or samples",
+                                          [HOLDS_LOSS] = "loss or val_loss",
+                                          [HOLDS_C] = "C, flop or compute"};
+    char list[LISTED];
+    Kind kind = kind_of(holds);
+    return err_user("%s: no column %.*s: want one called %s, or -fit_columns_%s NAME; its header: %s", csv->path,
+                    (int)strcspn(kind.usual + 1, "|"), kind.usual + 1, example[holds], kind.key,
+                    header_list(list, csv));
+}
+
+double table_unit(const char *word) {
+    static const struct {
+        const char *word;
+        double flop;
+    } units[] = {{"flop", 1},
+                 {"kflop", 1e3},
+                 {"mflop", 1e6},
+                 {"gflop", 1e9},
+                 {"tflop", 1e12},
+                 {"pflop", 1e15},
+                 {"eflop", 1e18},
+                 {"zflop", 1e21},
+                 {"yflop", 1e24},
+                 {"pflopday", 8.64e19},
+                 {"pfday", 8.64e19},
+                 {"petaflopday", 8.64e19},
+                 {"pflopsday", 8.64e19},
+                 {"petaflopsday", 8.64e19}};
+    char plain[PLAIN];
+    plain_name(plain, word);
+    size_t n = strlen(plain);
+    if (n && plain[n - 1] == 's') plain[n - 1] = 0;
+    for (int i = 0; i < (int)(sizeof units / sizeof *units); i++)
+        if (!strcmp(plain, units[i].word)) return units[i].flop;
+    return 0;
+}
+
+static double unit_of_name(const char *name) {
+    char before[PLAIN];
+    double whole = table_unit(name);
+    return whole > 0 ? whole : bracketed_unit(before, name, table_unit);
+}
+
+/* Parameters or samples in one unit of a column, by its name. */
+static double count_of_name(const Csv *csv, int column) {
+    char before[PLAIN];
+    double unit = column >= 0 ? bracketed_unit(before, csv->name[column], count_unit) : 0;
+    return unit > 0 ? unit : 1;
+}
+
+/* Says that another column than the symbol has a usual name too. */
+static void note_other(Table *table, const Mapping *m, int column, const Kind *kind) {
+    const Csv *csv = &m->csv;
+    for (int i = 0; i < csv->columns; i++) {
+        if (i == column || !is_usual(csv->name[i], kind)) continue;
+        table_note(table, csv->path, "column %.60s is taken, not %.60s: -fit_columns_%s NAME chooses",
+                   csv->name[column], csv->name[i], kind->key);
+        return;
+    }
+}
+
+/* Columns that are the symbols themselves are not told. */
+void table_columns_note(Table *table, const Mapping *m, const TableColumns *columns) {
+    static const struct {
+        int holds;
+        const char *what;
+    } told[] = {{HOLDS_N, "N"}, {HOLDS_D, "D"},     {HOLDS_LOSS, "loss"},
+                {HOLDS_C, "C"}, {HOLDS_ARM, "arm"}, {HOLDS_SEED, "seed"}};
+    char text[300] = "";
+    for (int i = 0; i < (int)(sizeof told / sizeof *told); i++) {
+        Kind kind = kind_of(told[i].holds);
+        const char *asked = asked_name(columns, &kind);
+        int column = m->at[told[i].holds];
+        if (column < 0 || !asked || *asked) continue;
+        if (is_symbol(m->csv.name[column], kind.usual)) {
+            note_other(table, m, column, &kind);
+            continue;
+        }
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s%s = %s", used ? ", " : "", told[i].what, m->csv.name[column]);
+    }
+    if (*text) table_note(table, m->csv.path, "columns by their usual names: %s", text);
+    if (m->at[HOLDS_C] >= 0 && m->unit != 1)
+        table_note(table, m->csv.path, "column %s in units of %g FLOP", m->csv.name[m->at[HOLDS_C]], m->unit);
+    for (int k = 0; k < 2; k++)
+        if (m->count[k] != 1)
+            table_note(table, m->csv.path, "column %s in units of %g", m->csv.name[m->at[HOLDS_N + k]], m->count[k]);
+}
+
+/* What a law wants of N, D and C, of which two give the third; of optima C with N* or D*. */
+static Err check_columns(const Mapping *m, LawAxes axes, bool optima) {
+    bool n = m->at[HOLDS_N] >= 0, d = m->at[HOLDS_D] >= 0, c = m->at[HOLDS_C] >= 0;
+    bool second = axes == LAW_OF_N_AND_D || axes == LAW_OF_D;
+    if (optima && !n && !d) return no_column(&m->csv, HOLDS_N);
+    if (axes == LAW_OF_C) return c || (n && d && !optima) ? ERR_NONE : no_column(&m->csv, HOLDS_C);
+    if (axes != LAW_OF_D && !n && !(c && d)) return no_column(&m->csv, HOLDS_N);
+    if (second && !d && !(c && n)) return no_column(&m->csv, HOLDS_D);
+    return ERR_NONE;
+}
+
+Err table_columns_map(Mapping *m, const TableOptions *options) {
+    const TableColumns *columns = &options->columns;
+    for (int holds = 0; holds < HOLDS; holds++) {
+        Kind kind = kind_of(holds);
+        const char *name = asked_name(columns, &kind);
+        m->at[holds] = -1;
+        if (!name) continue;
+        if (*name)
+            TRY(find_named(&m->at[holds], &m->csv, name, kind.key));
+        else if (kind.usual)
+            TRY(find_usual(&m->at[holds], &m->csv, &kind));
+    }
+    bool compute = m->at[HOLDS_C] >= 0;
+    TRY(check_columns(m, options->axes, options->optima));
+    if (m->at[HOLDS_LOSS] < 0 && !options->optima) return no_column(&m->csv, HOLDS_LOSS);
+    if (m->at[HOLDS_WEIGHT] >= 0 && m->at[HOLDS_ERROR] >= 0)
+        return err_user("%s: fit.columns.weight and fit.columns.error: want one of them", m->csv.path);
+    m->unit = columns->unit;
+    if (m->unit == 0 && compute) m->unit = unit_of_name(m->csv.name[m->at[HOLDS_C]]);
+    if (m->unit == 0) m->unit = 1;
+    for (int k = 0; k < 2; k++) m->count[k] = count_of_name(&m->csv, m->at[HOLDS_N + k]);
+    return ERR_NONE;
+}
+
+bool table_columns_number(int holds) {
+    return kind_of(holds).number;
+}

@@ -1,0 +1,40 @@
+/* Which column of a delimited text holds what, and in which unit. */
+#pragma once
+
+#include "fit/table.h"
+#include "io/csv.h"
+
+enum {
+    HOLDS_N,
+    HOLDS_D,
+    HOLDS_LOSS,
+    HOLDS_ARM,
+    HOLDS_SEED,
+    HOLDS_WEIGHT,
+    HOLDS_ERROR,
+    HOLDS_KEEP,
+    HOLDS_DROP,
+    HOLDS_GROUP,
+    HOLDS_HOLDOUT,
+    HOLDS_WIDTH,
+    HOLDS_DEPTH,
+    HOLDS_C, /* and one for each further currency */
+    HOLDS = HOLDS_C + CURRENCIES
+};
+
+typedef struct Mapping {
+    Csv csv;
+    int at[HOLDS];   /* column number; -1: none */
+    double unit;     /* FLOP in one unit of the column of nominal C */
+    double count[2]; /* parameters, samples in one unit of the column of N, of D */
+    NumberMark mark;
+} Mapping;
+
+/* Finds the columns of an open text by the names asked for, or by usual ones. Errors name the file, and what is missing. */
+Err table_columns_map(Mapping *m, const TableOptions *options);
+
+/* Says which were taken by their usual names, and in which units. */
+void table_columns_note(Table *table, const Mapping *m, const TableColumns *columns);
+
+/* Whether what a column of this kind holds are numbers. */
+bool table_columns_number(int holds);
