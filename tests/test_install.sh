@@ -104,7 +104,15 @@ if command -v help2man >/dev/null; then
     grep -q 'train_batch\|every cell' "$here/stage/opt/a b/share/man/man1/equiscale.1" || fail "man page"
 fi
 $make uninstall DESTDIR="$here/stage" PREFIX="/opt/a b"
-[ -z "$(find "$here/stage" -type f -o -type l)" ] || fail "uninstall leaves $(find "$here/stage" -type f | head -n 3)"
+[ ! -e "$here/stage" ] || fail "uninstall leaves $(find "$here/stage" | tail -n 3)"
+# What was there before stays, empty or not.
+mkdir -p "$here/site wide/bin" "$here/site wide/share/modulefiles/equiscale"
+touch "$here/site wide/share/modulefiles/equiscale/0.0"
+find "$here/site wide" | sort >"$here/before"
+for action in install install uninstall; do
+    $make $action PREFIX="$here/site wide" >"$here/log" || fail "make $action: $(cat "$here/log")"
+done
+find "$here/site wide" | sort | diff "$here/before" - >"$here/log" || fail "install and uninstall: $(cat "$here/log")"
 
 # An archive of a release knows its commit.
 if git rev-parse --git-dir >/dev/null 2>&1; then
