@@ -93,7 +93,15 @@ refuse 1 'help status train.batsh: want a key that .equiscale status -h. lists' 
 refuse 1 'want a results file' export
 refuse 1 'key csv is missing' export "$here/runs/e/results.h5"
 refuse 1 'good.yaml' export "$here/good.yaml" -csv "$here/csv"
-refuse 1 'no/where: No such file.*: want a path that can be written' plan "$here/good.yaml" -json "$here/no/where"
+for command in "plan $here/good.yaml" "status $here/good.yaml" "keys $here/good.yaml" keys "bench study $here/good.yaml"; do
+    # shellcheck disable=SC2086  # words of a command
+    refuse 1 'no/where: No such file.*: want a path that can be written' $command -json "$here/no/where"
+    [ ! -s "$here/out" ] || { echo "FAILED: $command works before it knows where to write"; bad=1; }
+done
+refuse 1 'no/where: No such file.*: want a path that can be written' plan "$here/good.yaml" -csv "$here/no/where"
+refuse 1 'json = .*good.yaml: want another file than what is read' plan "$here/good.yaml" -json "$here/good.yaml"
+refuse 1 'suggest.yaml: No such file.*: want a path that can be written' fit "$here/runs/e/results.h5" -suggest 2 -suggest_file "$here/no/suggest.yaml"
+refuse 1 'good.yaml: exists already: want the name of a new file' fit "$here/runs/e/results.h5" -suggest 2 -suggest_file "$here/good.yaml"
 refuse 1 'command line: 64: want -key value' run "$here/good.yaml" 64
 
 # Layouts.

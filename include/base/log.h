@@ -31,8 +31,12 @@ void log_live(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** Whether live lines are shown. */
 bool log_is_live(void);
 
-/** The live line of long work that counts its parts, `topic: 120 of 4500 starts`, once the program has run for 2 s and at
- *  most five times a second; the root's part where ranks share the work. log_topic sets what it is about, up to 63
- *  letters. */
+/** How far long work that counts its parts is, `topic: 120 of 4500 starts`, once the first such work is 2 s old: the live line,
+ *  at most five times a second; where none is shown, lines on standard error, each twice as late as the one before. The root's
+ *  part where ranks share the work. log_topic sets what it is about, up to 63 letters. */
 void log_topic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_progress(int64_t done, int64_t total, const char *parts);
+
+/** How many columns a UTF-8 text takes, and the field width of `%-*s` that fills it up to so many of them. */
+int log_letters(const char *text);
+int log_field(const char *text, int columns);

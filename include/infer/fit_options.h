@@ -66,4 +66,9 @@ extern const int n_fit_keys;
 Err fit_rows(TableOptions *table, FitOptions *options);
 /** An error when the command line asks for what has no effect beside the other options. tables: a file to fit has columns. */
 Err fit_refuse_idle(const FitOptions *options, bool tables);
+/** Rows that a surrogate wants. */
+enum { SURROGATE_ROWS = 10 };
+
+/** An error when the rows do not have what the options want of them; what is odd beside them is a note. */
+Err fit_check_table(const FitOptions *options, Table *table);
 LawSpec fit_spec(const FitOptions *options);

@@ -16,6 +16,9 @@ enum { COMMIT_PATH = 4096 };
  *  it would be replaced. */
 Err commit_name(char temp[COMMIT_PATH], const char *path);
 
+/** Whether a file of that name can be written, asked before the work whose result it is to hold. Leaves nothing behind. */
+Err commit_check(const char *path);
+
 /** Whether there is something of that name. Only "no such file" says no: what may not be looked at is an error. */
 Err commit_exists(bool *there, const char *path);
 

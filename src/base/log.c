@@ -100,12 +100,35 @@ void log_topic(const char *fmt, ...) {
 }
 
 void log_progress(int64_t done, int64_t total, const char *parts) {
-    static double shown;
+    static double began, next;
     const double patience = 2; /* seconds without a word that nobody minds */
     const double pause = 0.2;
-    if (!root || !terminal) return;
+    const double rarer = 2;
+    if (!root || quiet) return;
     double now = timer_now();
-    if (now - start < patience || now - shown < pause) return;
-    shown = now;
-    log_live("%s: %lld of %lld %s", topic, (long long)done, (long long)total, parts);
+    if (began == 0) {
+        began = now;
+        next = patience;
+    }
+    if (now - began < next) return;
+    next = terminal ? now - began + pause : rarer * (now - began);
+    if (terminal)
+        log_live("%s: %lld of %lld %s", topic, (long long)done, (long long)total, parts);
+    else
+        fprintf(stderr, "[%8.1f] %s: %lld of %lld %s\n", now - start, topic, (long long)done, (long long)total, parts);
+}
+
+/* A letter begins with a byte that continues none; accents of their own (U+0300 to U+036F) stand on the one before. */
+int log_letters(const char *text) {
+    int letters = 0;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        bool continues = (*c & 0xc0) == 0x80;
+        bool accent = *c == 0xcc || (*c == 0xcd && c[1] < 0xb0);
+        letters += !continues && !accent;
+    }
+    return letters;
+}
+
+int log_field(const char *text, int columns) {
+    return columns + (int)strlen(text) - log_letters(text);
 }

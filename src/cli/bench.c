@@ -64,7 +64,8 @@ Err cmd_bench(int argc, char **argv, int *code) {
                  {"io", bench_io, no_model}};
     enum { BENCHES = sizeof bench / sizeof *bench };
     BenchOptions o;
-    const char *name = argc > 1 ? argv[1] : "";
+    if (argc < 2) return err_user("equiscale bench: want step, kernels, messages, scaling, io or study");
+    const char *name = argv[1];
     int which = 0;
     if (!strcmp(name, "study")) return bench_study(argc - 1, argv + 1, code);
     while (which < BENCHES && strcmp(name, bench[which].name)) which++;
@@ -76,6 +77,6 @@ Err cmd_bench(int argc, char **argv, int *code) {
     TRY(refuse_idle(bench[which].idle, &o));
     int size = comm_size(comm_world());
     if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);
-    TRY(bench_json_check(&o));
+    TRY(answer_check("json", o.json, 0, NULL));
     return bench[which].run(&o, code);
 }

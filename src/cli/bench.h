@@ -45,9 +45,6 @@ Peak peak_new(void);
 void peak_free(Peak *peak);
 double peak_measure(Peak *peak, const BenchOptions *options);
 
-/** Whether that file can be written; the error of the root on every rank. Collective on the world. */
-Err bench_json_check(const BenchOptions *options);
-
 /** The document for the rows on the root: what they were measured with and on, and the array `rows`, which is open; each
  *  row is an object in it. NULL elsewhere or when none is wanted. Not collective. */
 Json *bench_json_new(const BenchOptions *options);

@@ -2,7 +2,6 @@
 
 #include "base/arena.h"
 #include "base/timer.h"
-#include "io/commit.h"
 #include "la/gemm.h"
 #include "study/provenance.h"
 
@@ -37,18 +36,6 @@ double peak_measure(Peak *peak, const BenchOptions *o) {
     double start = bench_now(o);
     gemm_nn(c, PEAK, a, PEAK, b, PEAK, PEAK, PEAK, PEAK, 0);
     return 2e-9 * PEAK * PEAK * PEAK / bench_slowest(o, comm_world(), start);
-}
-
-Err bench_json_check(const BenchOptions *o) {
-    Err err = ERR_NONE;
-    if (*o->json && strcmp(o->json, "-") && !comm_rank(comm_world())) {
-        char temp[COMMIT_PATH];
-        err = commit_name(temp, o->json);
-        FILE *f = err.code ? NULL : fopen(o->json, "a");
-        if (!f && !err.code) err = err_user("command line: json = %s: want a file to write", o->json);
-        if (f) fclose(f);
-    }
-    return comm_agree(comm_world(), err);
 }
 
 Json *bench_json_new(const BenchOptions *o) {

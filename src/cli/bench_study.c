@@ -1,4 +1,5 @@
 #include "bench.h"
+#include "commands.h"
 
 #include "base/arena.h"
 #include "base/energy.h"
@@ -127,7 +128,7 @@ Err bench_study(int argc, char **argv, int *code) {
     Study s;
     TRY(study_load(argc, argv));
     TRY(options_read(&o, keys, sizeof keys / sizeof *keys));
-    TRY(bench_json_check(&o));
+    TRY(answer_check("json", o.json, 1, (const char *const[]){argv[1]}));
     TRY(study_open(&s, true));
     Peak peak = peak_new();
     bool reads = reads_energy();

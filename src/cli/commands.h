@@ -68,6 +68,10 @@ bool keys_of_file(int argc, char **argv);
 extern const KeySpec plan_keys[], run_keys[], keys_keys[], export_keys[], discover_keys[];
 enum { PLAN_KEYS = 7, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1, DISCOVER_KEYS = 4 };
 
+/** Whether the file that a key names can be written and is none of the inputs, asked before any work; nothing is asked of an
+ *  empty path, nor of `-json -`. Collective. */
+Err answer_check(const char *key, const char *path, int inputs, const char *const *input);
+
 /** Ends a document: the root writes it to the file of a `json` key, to standard output where that is `-`, nowhere where
  *  it is empty. Frees it. Not collective: the error is the root's. */
 Err answer_json(Json *json, const char *path);

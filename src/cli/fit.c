@@ -9,13 +9,14 @@
 #include "infer/rates.h"
 #include "par/comm.h"
 #include "par/options.h"
+#include "study/suggest_study.h"
 
 #include <ctype.h>
 #include <string.h>
 
 /* ---- Files and keys, in any order. ---- */
 
-/* The key of an argument -fit_e, --fit_e or -fit.e; NULL: it is none, or of no fit. */
+/* The key of an argument -fit_e, --fit_e, -fit.e or -fit_e=zero; NULL: it is none, or of no fit. */
 static const KeySpec *key_of(const char *argument) {
     const char *word = argument + strspn(argument, "-");
     for (int i = 0; i < n_fit_keys; i++) {
@@ -24,7 +25,7 @@ static const KeySpec *key_of(const char *argument) {
             c++;
             key++;
         }
-        if (!*c && !*key) return &fit_keys[i];
+        if ((!*c || *c == '=') && !*key) return &fit_keys[i];
     }
     return NULL;
 }
@@ -58,6 +59,19 @@ static int take_files(const char **file, int *argc, char **argv) {
 
 /* ---- The fit. ---- */
 
+/* Whether each answer has a place of its own, before it is worked for. */
+static Err check_answers(const FitOptions *o, int files, const char *const *file) {
+    const struct { const char *key, *path; } answer[] = {{"json", o->json}, {"csv", o->csv}, {"latex", o->latex}};
+    for (int i = 0; i < (int)(sizeof answer / sizeof *answer); i++) {
+        TRY(answer_check(answer[i].key, answer[i].path, files, file));
+        for (int k = 0; k < i; k++)
+            if (*answer[i].path && !strcmp(answer[i].path, answer[k].path))
+                return err_user("command line: %s = %s: want another file than that of %s", answer[i].key,
+                                answer[i].path, answer[k].key);
+    }
+    return ERR_NONE;
+}
+
 static Err fit_arguments(const char **file, int files, int argc, char **argv) {
     FitOptions options;
     TRY(options_load(NULL, argc, argv));
@@ -65,18 +79,38 @@ static Err fit_arguments(const char **file, int files, int argc, char **argv) {
     TRY(command_refuse_study());
     if (!files)
         return err_user("equiscale fit: want results.h5 or CSV files, with -key value pairs before or after them");
-    bool tables = false;
+    int results = 0;
     if (comm_rank(comm_world()) == 0)
-        for (int i = 0; i < files; i++) tables |= !table_is_results(file[i]);
-    comm_bcast(comm_world(), &tables, sizeof tables, 0);
-    TRY(fit_refuse_idle(&options, tables));
+        for (int i = 0; i < files; i++) results += table_is_results(file[i]);
+    comm_bcast(comm_world(), &results, sizeof results, 0);
+    TRY(fit_refuse_idle(&options, results < files));
+    TRY(check_answers(&options, files, file));
+    /* Cells of a table's sizes are printed only: a study has widths. */
+    if (options.suggest && results) TRY(suggest_check(&options));
     return fit_files(files, file, &options);
 }
 
 /* The fit of -again, NULL: none. */
 static const char *again_path(int argc, char **argv) {
-    for (int i = 1; i + 1 < argc; i++)
-        if (key_of(argv[i]) && !strcmp(key_of(argv[i])->key, "again")) return argv[i + 1];
+    for (int i = 1; i < argc; i++) {
+        const KeySpec *spec = key_of(argv[i]);
+        if (!spec || strcmp(spec->key, "again")) continue;
+        const char *equals = strchr(argv[i], '=');
+        if (equals) return equals + 1;
+        return i + 1 < argc && !is_key(argv[i + 1]) ? argv[i + 1] : NULL;
+    }
+    return NULL;
+}
+
+/* The results file of -rates, which stands alone beside it; NULL: it is not asked for. */
+static const char *rates_path(bool *wrong, int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i] + strspn(argv[i], "-");
+        if (word == argv[i] || strncmp(word, "rates", 5) || (word[5] && word[5] != '=')) continue;
+        const char *path = word[5] ? word + 6 : argv[argc - i];
+        *wrong = argc != (word[5] ? 2 : 3) || !path || !*path || is_key(path);
+        return path ? path : "";
+    }
     return NULL;
 }
 
@@ -116,11 +150,10 @@ static Err fit_rates(const char *path) {
 
 Err cmd_fit(int argc, char **argv, int *code) {
     (void)code;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "-rates")) continue;
-        if (argc != 3) return err_user("equiscale fit -rates: want one results file, and nothing else");
-        return fit_rates(argv[3 - i]);
-    }
+    bool wrong;
+    const char *rates = rates_path(&wrong, argc, argv);
+    if (rates && wrong) return err_user("equiscale fit -rates: want one results file, and nothing else");
+    if (rates) return fit_rates(rates);
     const char **file = MEM_NEW(const char *, argc + 1);
     int files = take_files(file, &argc, argv);
     const char *again = again_path(argc, argv);

@@ -49,6 +49,7 @@ Err fit_files(int files, const char *const *file, FitOptions *options) {
     rows.results = &results;
     FitInput *input = MEM_NEW(FitInput, files + 1);
     Err err = table_add_files(&table, files, file, &rows, comm_world());
+    if (!err.code) err = fit_check_table(options, &table);
     if (!err.code) err = see_inputs(input, files, file);
     Symmetry symmetry = symmetry_found(results);
     if (!err.code) {

@@ -198,6 +198,7 @@ Err cmd_keys(int argc, char **argv, int *code) {
         TRY(options_read(&design, design_keys, n_design_keys));
         TRY(options_read(json, keys_keys, KEYS_KEYS));
         TRY(study_options_read(&study));
+        TRY(answer_check("json", json, 1, (const char *const[]){argv[1]}));
         int n = study_groups(groups, &study, &fit, &design);
         return print_keys(groups, n, "", json);
     }
@@ -205,6 +206,7 @@ Err cmd_keys(int argc, char **argv, int *code) {
     TRY(options_load(NULL, argc - named, argv + named));
     TRY(options_read(json, keys_keys, KEYS_KEYS));
     TRY(command_refuse_study());
+    TRY(answer_check("json", json, 0, NULL));
     int n = study_groups(groups, NULL, NULL, NULL);
     if (named && !count_wanted(argv[1]))
         return err_user("equiscale keys %s: want a key or a section that `equiscale keys` lists, or a study file; the "

@@ -24,7 +24,7 @@ static const double few_left = 3.5;
 
 /* A coefficient held at its bound is off where the rows would have it, which is in the p-values too: of 69 laws whose true E
  * is 0, fitted at that bound, two have p of a shared error below 1e-3, and none below 1e-4. */
-#define BOUND_LIMIT 1e-6
+static const double bound_limit = 1e-6;
 
 static const Cost six_nd = {.log_kappa = 1.791759469228055, .mu = 1, .nu = 1}; /* log 6: where C is not known */
 
@@ -84,7 +84,10 @@ static void forget(ArmFit *arm) {
     }
 }
 
-#define SAME 1.005 /* no further outside than a number of three digits shows */
+/* Whether a factor beyond the data is more than a number of three digits shows. */
+static bool is_beyond(double factor) {
+    return factor > 1.005;
+}
 
 /* "D* is 3.1 times the longest run": how far N* or D* lies outside what the arm's runs have sampled; false: it does not. */
 static bool outside(char *text, size_t size, const Allocation *at, const Extent *sampled) {
@@ -98,7 +101,7 @@ static bool outside(char *text, size_t size, const Allocation *at, const Extent 
     int worst = 0;
     for (int k = 1; k < 4; k++)
         if (side[k].factor > side[worst].factor) worst = k;
-    if (side[worst].factor <= SAME) return false;
+    if (!is_beyond(side[worst].factor)) return false;
     snprintf(text, size, side[worst].what, side[worst].factor);
     return true;
 }
@@ -128,9 +131,9 @@ static void judge_budget(BudgetFit *out, const ArmFit *arm, const CurrencyFit *c
     } else if (law_splits(kind) && outside(text, sizeof text, &out->at, &arm->sampled)) {
         out->verdict = BUDGET_OUTSIDE;
         int n = snprintf(out->status, sizeof out->status, "outside the data: %.60s", text);
-        if (beyond > SAME)
+        if (is_beyond(beyond))
             snprintf(out->status + n, sizeof out->status - (size_t)n, "; C extrapolated %.3g times", beyond);
-    } else if (beyond > SAME) {
+    } else if (is_beyond(beyond)) {
         out->verdict = BUDGET_EXTRAPOLATED;
         snprintf(out->status, sizeof out->status, "extrapolated %.3g times beyond the data", beyond);
     } else if (ratio < arm->ratio_lo) {
@@ -315,7 +318,7 @@ static void test_fit(ArmFit *arm) {
     arm->goodness = goodness_of(&g->problem, &g->fit, arm->index, g->spread_kind == BOOTSTRAP_SCALED);
     const Goodness *found = &arm->goodness;
     bool bound = arm->verdict == LAW_AT_BOUND;
-    double limit = bound ? BOUND_LIMIT : LACK_LIMIT;
+    double limit = bound ? bound_limit : LACK_LIMIT;
     bool lacks = found->p < limit;
     bool shared = found->size_p < limit;
     if ((arm->verdict != LAW_CONVERGED && !bound) || !(lacks || shared)) return;
@@ -562,7 +565,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
     }
     bool sizes = true;
     for (int m = 0; m < a->arms; m++) sizes &= sized(table, m);
-    if (options->surrogate && sizes && table->n >= 10) fit_surrogate(a, comm);
+    if (options->surrogate && sizes && table->n >= SURROGATE_ROWS) fit_surrogate(a, comm);
     refer(a);
     for (int m = 0; m < a->arms; m++) {
         log_topic("certificate of arm %.40s", table->arm[m]);

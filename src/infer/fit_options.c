@@ -1,5 +1,6 @@
 #include "infer/fit_options.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -136,29 +137,69 @@ Err fit_rows(TableOptions *table, FitOptions *options) {
     return ERR_NONE;
 }
 
-/* The keys that begin like this. */
+/* A key, or all that begin like this where it ends in the midst of one. */
 static Err refuse_group(const char *begin, const char *reason) {
-    for (int i = 0; i < n_fit_keys; i++)
-        if (!strncmp(fit_keys[i].key, begin, strlen(begin))) TRY(options_refuse_other(&fit_keys[i], reason));
+    size_t n = strlen(begin);
+    bool whole = !strchr("._", begin[n - 1]);
+    for (int i = 0; i < n_fit_keys; i++) {
+        const char *key = fit_keys[i].key;
+        if (strncmp(key, begin, n) || (whole && key[n])) continue;
+        TRY(options_refuse_other(&fit_keys[i], reason));
+    }
     return ERR_NONE;
 }
 
 Err fit_refuse_idle(const FitOptions *o, bool tables) {
-    bool optima = law_kinds[o->law]->of_optima;
+    const LawKind *law = law_kinds[o->law];
+    bool optima = law->of_optima;
     const struct {
         bool idle;
         const char *key, *reason;
-    } cases[] = {{o->objective != OBJECTIVE_HUBER, "fit.delta", "want fit.objective = huber beside it"},
-                 {!o->surrogate, "fit.surrogate_", "fit.surrogate is false"},
-                 {!o->suggest, "suggest.", "want -suggest beside it"},
-                 {optima, "fit.columns.loss", "a table of optima has no losses"},
-                 {optima, "fit.columns.weight", "of a table of optima want fit.columns.error"},
-                 {optima, "fit.columns.holdout", "no row of a table of optima is held out"},
-                 {!tables, "fit.columns.", "a results file has columns of its own"},
-                 {!tables, "fit.cost", "a results file has its compute"}};
+    } cases[] = {
+        {o->objective != OBJECTIVE_HUBER, "fit.delta", "want fit.objective = huber beside it"},
+        {!law_has(law, LAW_E), "fit.e", "the law has no E"},
+        {!law_has(law, LAW_E), "fit.e_fixed", "the law has no E"},
+        {!law_has(law, LAW_BETA) && o->exponents == LAW_EXPONENTS_TIED, "fit.exponents", "the law has one exponent"},
+        {!o->surrogate, "fit.surrogate_", "fit.surrogate is false"},
+        {!o->suggest, "suggest.", "want -suggest beside it"},
+        {optima, "fit.columns.loss", "a table of optima has no losses"},
+        {optima, "fit.columns.weight", "of a table of optima want fit.columns.error"},
+        {optima, "fit.columns.holdout", "no row of a table of optima is held out"},
+        {!tables, "fit.columns.", "a results file has columns of its own"},
+        {!tables, "fit.cost", "a results file has its compute"}};
     for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++)
         if (cases[i].idle) TRY(refuse_group(cases[i].key, cases[i].reason));
     return ERR_NONE;
+}
+
+/* Losses must be able to lie above a fixed E. */
+static Err check_fixed_e(double e, Table *table) {
+    for (int m = 0; m < table->arms; m++) {
+        double most = 0;
+        int64_t rows = 0;
+        int64_t below = 0;
+        for (int64_t i = 0; i < table->n; i++) {
+            if (!table_final(table, i, m)) continue;
+            most = fmax(most, table->at[i].loss);
+            below += table->at[i].loss <= e;
+            rows++;
+        }
+        if (below == rows)
+            return err_user("%s: fit.e_fixed = %g: want less than the losses of arm %.100s, whose largest is %g",
+                            options_source(), e, table->arm[m], most);
+        if (below)
+            table_note(table, NULL, "fit.e_fixed = %g is not below the loss in %lld of the %lld rows of arm %.60s", e,
+                       (long long)below, (long long)rows, table->arm[m]);
+    }
+    return ERR_NONE;
+}
+
+Err fit_check_table(const FitOptions *o, Table *table) {
+    bool surrogate = o->surrogate && table->n >= SURROGATE_ROWS;
+    for (int64_t i = 0; i < table->n; i++) surrogate &= isfinite(table->at[i].n) && isfinite(table->at[i].d);
+    if (o->suggest && !surrogate)
+        return err_user("suggest: want fit.surrogate = true and at least %d rows with N and D", SURROGATE_ROWS);
+    return o->e_fixed > 0 ? check_fixed_e(o->e_fixed, table) : ERR_NONE;
 }
 
 LawSpec fit_spec(const FitOptions *o) {

@@ -73,6 +73,20 @@ static Err fail(int fd, const char *path, const char *what) {
     return err;
 }
 
+Err commit_check(const char *path) {
+    char temp[COMMIT_PATH];
+    TRY(commit_name(temp, path));
+    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        Err err = err_user("%s: %s: want a path that can be written", path, strerror(errno));
+        err.code = commit_error(path, "").code;
+        return err;
+    }
+    close(fd);
+    unlink(temp);
+    return ERR_NONE;
+}
+
 static Err write_all(int fd, const char *temp, const void *data, size_t bytes, bool sync) {
     char what[64];
     snprintf(what, sizeof what, "%zu bytes cannot be written", bytes);

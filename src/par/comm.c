@@ -334,6 +334,7 @@ void comm_wait(CommRequest *request) {
 }
 
 Err comm_agree(const Comm *comm, Err err) {
+    if (comm->size < 2) return err; /* alone, or before comm_start */
     int first = err.code ? comm->rank : comm->size;
     MPI_CALL(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm->mpi));
     if (first == comm->size) return ERR_NONE;

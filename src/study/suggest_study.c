@@ -161,18 +161,30 @@ static void print_outlook(const SuggestOutlook *o, int n, const Table *table) {
             o->sd);
 }
 
+/* An existing file is not replaced. */
+static Err check(const FitOptions *o) {
+    bool there;
+    if (o->suggest_base[0]) TRY(file_check(o->suggest_base, "the study file that the results come from"));
+    TRY(commit_exists(&there, o->suggest_file));
+    if (there) return err_user("%s: exists already: want the name of a new file", o->suggest_file);
+    return commit_check(o->suggest_file);
+}
+
+Err suggest_check(const FitOptions *options) {
+    return comm_agree(comm_world(), comm_rank(comm_world()) == 0 ? check(options) : ERR_NONE);
+}
+
 Err suggest_study(const Analysis *a) {
     const FitOptions *o = &a->options;
     int k = (int)o->suggest;
     SuggestOutlook outlook;
-    if (!a->surrogate) return err_user("suggest: want fit.surrogate = true and at least 10 points");
     Suggestion *s = MEM_NEW(Suggestion, k + 1);
     int n = suggest_cells(s, k, &outlook, o->suggest_budget, a->surrogate, a->table, (uint64_t)o->seed);
     print_outlook(&outlook, n, a->table);
     int sized = 0; /* those that a study file can hold: their widths are known */
     for (int i = 0; i < n; i++)
-        log_text("  %-24s N %9.4g  D %9.4g  about %9.3g %s; standard deviation of log10 N* %.3g -> %.3g%s",
-                 a->table->arm[s[i].arm], s[i].n, s[i].d, s[i].core_seconds,
+        log_text("  %-*s N %9.4g  D %9.4g  about %9.3g %s; standard deviation of log10 N* %.3g -> %.3g%s",
+                 log_field(a->table->arm[s[i].arm], 24), a->table->arm[s[i].arm], s[i].n, s[i].d, s[i].core_seconds,
                  a->table->has[CURRENCY_CORE_SECONDS] ? "core-seconds" : "FLOP", s[i].sd_before, s[i].sd_after,
                  s[i].unseen ? " (a size that was not run)" : "");
     for (int i = 0; i < n; i++)
