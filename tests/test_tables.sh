@@ -18,8 +18,9 @@ awk 'BEGIN { print "N,D,loss"; srand(5)
 # fit ARGUMENTS: one rank, few starts; what it prints is in $folder/out, and its one arm's E, A, B, alpha, beta in $law.
 fit() {
     local code
-    "$build/equiscale" fit -fit_starts few -fit_bootstraps 20 -fit_surrogate false "$@" >"$folder/out" 2>&1
+    "$build/equiscale" fit -fit_starts few -fit_bootstraps 20 -fit_surrogate false "$@" >"$folder/out" 2>"$folder/err"
     code=$?
+    [ $code = 0 ] || cat "$folder/err" >>"$folder/out" # else it holds how far the fit was
     law=$(awk '$1 == "arm" { getline; print $2, $3, $4, $5, $6; exit }' "$folder/out")
     return $code
 }
@@ -144,6 +145,11 @@ said 'column Params \(millions\) in units of 1e\+06$'
 said 'column Tokens \[B\] in units of 1e\+09$'
 sed '2s/^[^,]*/3M/' "$folder/counted.csv" >"$folder/suffix.csv"
 same "$folder/suffix.csv" -fit_columns_n 'Params (millions)'
+awk -F, 'NR == 1 { print $0 ",compute" } NR > 1 { printf "%s,%.17g\n", $0, 6 * $1 * $2 }' "$folder/plain.csv" >"$folder/flop.csv"
+same "$folder/flop.csv"
+grep -q 'times 6 N D' "$folder/out" && complain "compute in FLOP is doubted: $(grep 'times 6 N D' "$folder/out")"
+same "$folder/flop.csv" -fit_columns_c_unit TFLOP
+said 'arm flop: C is 1e\+12 to 1e\+12 times 6 N D: in FLOP'
 refuse 'c_unit = furlong: want FLOP' "$folder/pflop.csv" -fit_columns_c_unit furlong
 make_from flagged.csv '1s/$/,failed/; 2,$s/$/,False/; 5s/$/\n3e6,1e9,9.9,True/'
 same "$folder/flagged.csv" -fit_columns_drop failed
@@ -177,8 +183,11 @@ done
 live=("$build/equiscale" fit "$folder/fifteen.csv" -fit_arms arm1,arm2,arm3,arm4 -fit_bootstraps 20 -fit_surrogate false)
 TERM=xterm script -qec "${live[*]}; true" /dev/null >"$folder/out" </dev/null
 said 'arm arm[0-9]+: [0-9]+ of 4500 starts'
-"${live[@]}" >"$folder/out"
+"${live[@]}" >"$folder/out" 2>"$folder/err"
 grep -q 'of 4500 starts' "$folder/out" && complain "a live line where nobody sees it"
+grep -qE '^\[ +[0-9.]+\] arm arm[0-9]+: [0-9]+ of 4500 starts$' "$folder/err" || complain "no line of progress: $(head -n 1 "$folder/err")"
+"${live[@]}" -quiet >"$folder/out" 2>&1
+[ -s "$folder/out" ] && complain "-quiet says $(head -n 1 "$folder/out")"
 fit "$folder/three.csv" -fit_details
 said '---- arm arm2: 30 rows'
 said '---- arm3 against arm2 ----'
@@ -221,6 +230,11 @@ refuse 'no column N: want one called N' "$folder/C.csv"
 fit "$folder/plain.csv" -fit_e_fixed 1.6
 [ "${law%% *}" = 1.6 ] || complain "E held at 1.6 is ${law%% *}"
 said ', E = 1.6; Huber'
+fit "$folder/plain.csv" -fit_e_fixed 2.5
+said 'fit.e_fixed = 2.5 is not below the loss in [0-9]+ of the 30 rows of arm plain'
+refuse 'fit.e_fixed = 9: want less than the losses of arm plain, whose largest is [0-9.]+$' "$folder/plain.csv" -fit_e_fixed 9
+refuse 'fit.e has no effect: the law has no E' "$folder/optima.csv" -fit_law optima -fit_objective log -fit_e zero
+refuse 'fit.exponents has no effect: the law has one exponent' "$folder/N.csv" -fit_law parameters -fit_exponents tied
 refuse 'fit.e_fixed = 1.6: want fit.e = free' "$folder/plain.csv" -fit_e_fixed 1.6 -fit_e shared
 fit "$folder/plain.csv" -fit_quantile 0.1
 said 'delta 0.001, quantile 0.1'
@@ -229,7 +243,7 @@ refuse 'fit.quantile = 0.1: want fit.objective = huber' "$folder/plain.csv" -fit
 # ---- The table of a paper; the same fit again. ----
 fit "$folder/three.csv" -fit_arms arm1,arm2 -csv "$folder/t.csv" -latex "$folder/t.tex" -json "$folder/f.json"
 cp "$folder/out" "$folder/first.txt"
-(cd "$folder" && "$build/equiscale" fit -again f.json -json g.json >again.txt 2>&1) || complain "fit -again: $(tail -n 1 "$folder/again.txt")"
+(cd "$folder" && "$build/equiscale" fit -again f.json -json g.json >again.txt 2>err) || complain "fit -again: $(tail -n 1 "$folder/err")"
 cmp -s "$folder/first.txt" "$folder/again.txt" || complain "fit -again says something else: $(diff "$folder/first.txt" "$folder/again.txt" | head -n 3)"
 ${PYTHON:-/usr/bin/python3} - "$folder" <<'PY' || complain "table of a paper, or the fit again"
 import csv
@@ -260,26 +274,40 @@ for row, arm in zip(rows, first["arms"]):
     assert abs(float(row["gamma"]) / arm["currencies"]["nominal"]["gamma"] - 1) < 1e-9 and row["status"] == arm["status"]
 tex = (folder / "t.tex").read_text()
 a = first["arms"][0]
-assert "\\begin{tabular}{l" in tex and "$%.3f\\ [%.3f,\\,%.3f]$" % (a["alpha"], *a["interval"]["alpha"]) in tex, tex
+assert "\\begin{tabular}{l" in tex and "& $%.3f$" % a["alpha"] in tex and "& \\scriptsize $[%.3f,\\,%.3f]$" % tuple(a["interval"]["alpha"]) in tex, tex
 for arm in first["arms"]:
     for k in "E", "A", "B":
         four = [("%#.4g" % x).rstrip(".") for x in (arm[k], *arm["interval"][k])]
-        cell = "$%s\\ [%s,\\,%s]$" % tuple(four)
-        assert cell in tex, (cell, tex)
-assert tex.count("\\\\") == 3 and "e+" not in tex.split("tabular")[1], tex
+        assert f" & ${four[0]}$" in tex and " & \\scriptsize $[%s,\\,%s]$" % tuple(four[1:]) in tex, (four, tex)
+blocks = tex.split("\\end{tabular}")[:-1]
+assert len(blocks) > 1 and all(b.count("\\\\") == 5 for b in blocks) and "e+" not in "".join(blocks).split("tabular", 1)[1], tex
+for k in "$E$", "$A$", "$B$", "$\\alpha$", "$\\beta$", "$a$", "$b$", "$\\gamma$", "$N^*$", "$D^*$", "$L^*$":
+    assert tex.count(f"& {k}") == 1, (k, tex)
 PY
 # What LaTeX makes of it, with arms of every letter that means something there.
-awk -F, 'NR == 1 { print "arm," $0 } NR > 1 { for (m = 1; m <= 4; m++) {
-        name = m == 1 ? "50% & #1_x" : m == 2 ? "[b]*{y}$2" : m == 3 ? "*c\\d~e^f" : "<g>|h"
+awk -F, 'NR == 1 { print "arm," $0 } NR > 1 { for (m = 1; m <= 5; m++) {
+        name = m == 1 ? "50% & #1_x" : m == 2 ? "[b]*{y}$2" : m == 3 ? "*c\\d~e^f" : m == 4 ? "<g>|h" : "größte Möwe"
         printf "%s,%s,%s,%.5f\n", name, $1, $2, (0.9 + 0.1 * m) * $3 } }' "$folder/plain.csv" >"$folder/letters.csv"
 fit "$folder/letters.csv" -latex "$folder/letters.tex"
+${PYTHON:-/usr/bin/python3} - "$folder/out" <<'PY' || complain "columns behind letters of two bytes"
+import re
+import sys
+
+lines = open(sys.argv[1], encoding="utf-8").read().split("\n")
+ends = []
+for name in "50% & #1_x", "*c\\d~e^f", "größte Möwe":
+    row = next(line for line in lines if line.startswith(f"  {name} "))
+    ends.append(re.match(f"  {re.escape(name)} +[0-9.]+ ", row).end())
+assert len(set(ends)) == 1, ends
+PY
 grep -qF '50\% \& \#1\_x & $' "$folder/letters.tex" && grep -qF '{}[b]*\{y\}\$2 & $' "$folder/letters.tex" ||
     complain "letters of LaTeX: $(cat "$folder/letters.tex")"
 if command -v pdflatex >/dev/null; then
     for table in t letters; do
-        printf '%s\n' '\documentclass[landscape]{article}' '\begin{document}\tiny' "\\input{$table.tex}" '\end{document}' >"$folder/paper.tex"
+        printf '%s\n' '\documentclass{article}' '\begin{document}' "\\input{$table.tex}" '\end{document}' >"$folder/paper.tex"
         (cd "$folder" && pdflatex -interaction=nonstopmode -halt-on-error paper.tex >paper.txt 2>&1) ||
             complain "pdflatex of $table.tex: $(grep -m 3 '^!' "$folder/paper.txt")"
+        grep -q 'Overfull' "$folder/paper.txt" && complain "$table.tex is wider than a page: $(grep -m 1 Overfull "$folder/paper.txt")"
     done
 else
     echo "skipped: no pdflatex (Debian: texlive-latex-base)"
@@ -306,6 +334,12 @@ fit "$folder/plain.csv" -fit_budgets "$budgets" -json "$folder/f.json"
 ${PYTHON:-/usr/bin/python3} -c "import json,sys; a = json.load(open(sys.argv[1]))['arms'][0]['currencies']['nominal']['allocation']; sys.exit(len(a) != 51)" "$folder/f.json" || complain "51 budgets asked, another number answered"
 
 # ---- Refused. ----
+for key in json csv latex; do # before anything is read
+    refuse "no/law.x: No such file.*: want a path that can be written" "$folder/absent.csv" -$key "$folder/no/law.x"
+    refuse "$key = .*plain.csv: want another file than what is read" "$folder/plain.csv" -$key "$folder/plain.csv"
+done
+refuse 'latex = .*law.x: want another file than that of csv' "$folder/plain.csv" -csv "$folder/law.x" -latex "$folder/law.x"
+refuse 'csv = -: want a file' "$folder/plain.csv" -csv -
 refuse 'no arm gatr: want some of plain' "$folder/plain.csv" -fit_arms gatr
 make_from header.csv '1s/.*/size,D,loss/'
 refuse 'no column N: .*its header: size, D, loss' "$folder/header.csv"

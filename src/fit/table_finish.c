@@ -81,10 +81,11 @@ static void forget_compute(Table *table, int arm) {
 }
 
 /* C that is not that of whole runs in FLOP, of which the unit or the column must be another: far below 6 N D, or in no
- * fixed proportion to it. Well above it in proportion D may count samples of many tokens. If nobody named the column, it
- * is not taken. */
+ * fixed proportion to it. If nobody named the column, it is not taken. Far above it in proportion D may count samples of
+ * many tokens: that is said. */
 static void judge_compute(Table *table, bool named) {
     const double little = 0.01;
+    const double much = 300; /* units differ by 1000 at least */
     const double fixed = 30; /* largest over least: cost laws of N^1.2 stay below */
     for (int m = 0; m < table->arms; m++) {
         double least = INFINITY;
@@ -100,7 +101,15 @@ static void judge_compute(Table *table, bool named) {
             least = fmin(least, ratio);
             most = fmax(most, ratio);
         }
-        if (!sized || least > most || (most > little && most < fixed * least)) continue;
+        if (!sized || least > most) continue;
+        if (most > little && most < fixed * least) {
+            if (least > much)
+                table_note(table, NULL,
+                           "arm %.60s: C is %.2g to %.2g times 6 N D: in FLOP (-fit_columns_c_unit), and D in samples "
+                           "of many tokens?",
+                           table->arm[m], least, most);
+            continue;
+        }
         table_note(table, NULL, "arm %.60s: C is %.2g to %.2g times 6 N D, not the FLOP of whole runs%s", table->arm[m],
                    least, most,
                    named ? " (-fit_columns_c_unit?)"

@@ -1,8 +1,10 @@
-/* The table of a fit as a paper prints it: CSV with a column for each number, LaTeX with intervals in brackets. */
+/* The table of a fit as a paper prints it: CSV with a column for each number, LaTeX with intervals below, in brackets. */
 #include "infer/report.h"
 
+#include "base/arena.h"
 #include "io/commit.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -75,90 +77,186 @@ static void write_csv(FILE *f, const Analysis *a) {
     }
 }
 
+/* ---- LaTeX: as many columns beside each other as a page takes, the others below. ---- */
+
+static const double page_width = 345; /* points: the text of an article at 10 points, where a digit takes 5 */
+static const double column_gap = 12;  /* between two columns, and half of it at either end */
+
+enum { LATEX_NAME = 20 * TABLE_NAME, LATEX_CELL = 256 };
+
 /* Letters that mean something to LaTeX, or print as another letter in its oldest encoding. */
-static void latex_text(FILE *f, const char *text) {
+static void latex_text(char out[LATEX_NAME], const char *text) {
     static const struct {
         char letter;
         const char *word;
     } words[] = {{'\\', "\\textbackslash{}"}, {'~', "\\textasciitilde{}"}, {'^', "\\textasciicircum{}"},
                  {'<', "\\textless{}"},       {'>', "\\textgreater{}"},    {'|', "\\textbar{}"},
                  {'"', "\\symbol{34}"}};
-    if (*text && strchr("[*", *text)) fputs("{}", f); /* else it belongs to the end of the line before */
+    char *end = out;
+    if (*text && strchr("[*", *text)) end = stpcpy(end, "{}"); /* else it belongs to the end of the line before */
     for (; *text; text++) {
         const char *word = NULL;
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
             if (words[i].letter == *text) word = words[i].word;
         if (word) {
-            fputs(word, f);
+            end = stpcpy(end, word);
             continue;
         }
-        if (strchr("&%$#_{}", *text)) fputc('\\', f);
-        fputc(*text, f);
+        if (strchr("&%$#_{}", *text)) *end++ = '\\';
+        *end++ = *text;
     }
+    *end = 0;
 }
 
-/* 1.30e+09 as 1.30 \times 10^{9}, and no dot after a whole number. */
-static void latex_number(FILE *f, const char *format, double x) {
+/* Points that a text takes at 10 points, by classes of letters: seldom less than LaTeX finds. */
+static double text_width(const char *text) {
+    double width = 0;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if ((*c & 0xc0) == 0x80) continue;
+        if (strchr("fijlrst.,:;!'()[]|/- ", *c))
+            width += 4;
+        else if (strchr("mwMW%@", *c))
+            width += 10.3;
+        else
+            width += isupper(*c) || strchr("&<>~+=", *c) ? 7.8 : 5.6;
+    }
+    return width;
+}
+
+/* 1.30e+09 as 1.30 \times 10^{9}, and no dot after a whole number; returns its end. */
+static char *latex_number(char *out, const char *format, double x) {
     char text[48];
     snprintf(text, sizeof text, format, x);
     char *e = strchr(text, 'e');
     if (!e) {
         size_t n = strlen(text);
         if (text[n - 1] == '.') text[n - 1] = 0;
-        fputs(x == 0 ? "0" : text, f);
-        return;
+        return stpcpy(out, x == 0 ? "0" : text);
     }
     *e = 0;
     int power = 0;
     sscanf(e + 1, "%d", &power);
-    fprintf(f, "%s\\times 10^{%d}", text, power);
+    return out + sprintf(out, "%s\\times 10^{%d}", text, power);
 }
 
-static void latex_entry(FILE *f, const Entry *entry) {
-    if (!isfinite(entry->value)) {
-        fputs(" & --", f);
-        return;
-    }
-    fputs(" & $", f);
-    latex_number(f, entry->format, entry->value);
-    if (isfinite(entry->interval.lo) && isfinite(entry->interval.hi)) {
-        fputs("\\ [", f);
-        latex_number(f, entry->format, entry->interval.lo);
-        fputs(",\\,", f);
-        latex_number(f, entry->format, entry->interval.hi);
-        fputs("]", f);
-    }
-    fputs("$", f);
+static void latex_value(char cell[LATEX_CELL], const Entry *entry) {
+    strcpy(cell, "--");
+    if (isfinite(entry->value)) strcpy(latex_number(stpcpy(cell, "$"), entry->format, entry->value), "$");
 }
 
-/* Columns that no arm has a number in are left out. */
-static void write_latex(FILE *f, const Analysis *a) {
+/* Nothing where there is none. */
+static void latex_interval(char cell[LATEX_CELL], const Entry *entry) {
+    cell[0] = 0;
+    if (!isfinite(entry->value) || !isfinite(entry->interval.lo) || !isfinite(entry->interval.hi)) return;
+    char *end = latex_number(stpcpy(cell, "$["), entry->format, entry->interval.lo);
+    strcpy(latex_number(stpcpy(end, ",\\,"), entry->format, entry->interval.hi), "]$");
+}
+
+/* Points that a cell takes at 10 points. */
+static double cell_width(const char *cell) {
+    static const struct {
+        const char *word;
+        double width;
+    } words[] = {{"\\times ", 12.3}, {"\\ ", 3.4}, {"\\,", 1.7}, {"{", 0},   {"}", 0},   {"$", 0},
+                 {"^", 0},           {".", 2.8},   {",", 4.5},   {"[", 2.8}, {"]", 2.8}, {"-", 7.8}};
+    enum { WORDS = sizeof words / sizeof *words };
+    double width = 0;
+    while (*cell) {
+        int w = 0;
+        while (w < WORDS && strncmp(cell, words[w].word, strlen(words[w].word))) w++;
+        width += w < WORDS ? words[w].width : 5.1;
+        cell += w < WORDS ? strlen(words[w].word) : 1;
+    }
+    return width;
+}
+
+typedef struct LatexRow {
+    char name[LATEX_NAME], value[ENTRIES][LATEX_CELL], interval[ENTRIES][LATEX_CELL];
+} LatexRow;
+
+/* What is printed of the arms, and the width of each column. Columns that no arm has a number in are left out. */
+typedef struct Latex {
+    LatexRow *row;                     /* (arms) */
+    double name_width, width[ENTRIES]; /* 0: left out */
+} Latex;
+
+static Latex latex_of(const Analysis *a) {
+    const double script = 0.82; /* of the width at 10 points that \scriptsize has, rounded up */
+    Latex l = {.row = MEM_NEW(LatexRow, a->arms)};
     Entry entry[ENTRIES];
     bool shown[ENTRIES] = {false};
     for (int m = 0; m < a->arms; m++) {
         entries_of(entry, a, &a->arm[m]);
-        for (int k = 0; k < ENTRIES; k++) shown[k] |= isfinite(entry[k].value);
+        LatexRow *row = &l.row[m];
+        latex_text(row->name, a->table->arm[m]);
+        l.name_width = fmax(l.name_width, text_width(a->table->arm[m]));
+        for (int k = 0; k < ENTRIES; k++) {
+            latex_value(row->value[k], &entry[k]);
+            latex_interval(row->interval[k], &entry[k]);
+            l.width[k] = fmax(l.width[k], fmax(cell_width(row->value[k]), script * cell_width(row->interval[k])));
+            shown[k] |= isfinite(entry[k].value);
+        }
     }
+    for (int k = 0; k < ENTRIES; k++)
+        if (!shown[k]) l.width[k] = 0;
+    return l;
+}
+
+/* The columns from `first` on that a page takes beside the names; returns the one after them. */
+static int latex_columns(const Latex *l, int first) {
+    double width = l->name_width + column_gap;
+    int columns = 0;
+    int k = first;
+    for (; k < ENTRIES; k++) {
+        if (l->width[k] == 0) continue;
+        width += l->width[k] + column_gap;
+        if (width > page_width && columns) break;
+        columns++;
+    }
+    return k;
+}
+
+static void write_columns(FILE *f, const Analysis *a, const Latex *l, int first, int end) {
+    Entry entry[ENTRIES];
+    entries_of(entry, a, &a->arm[0]);
+    fputs("\\noindent\\begin{tabular}{l", f);
+    for (int k = first; k < end; k++)
+        if (l->width[k] > 0) fputc('r', f);
+    fputs("}\n\\hline\narm", f);
+    for (int k = first; k < end; k++)
+        if (l->width[k] > 0) fprintf(f, " & %s", entry[k].latex);
+    fputs(" \\\\\n\\hline\n", f);
+    for (int m = 0; m < a->arms; m++) {
+        const LatexRow *row = &l->row[m];
+        bool intervals = false;
+        fputs(row->name, f);
+        for (int k = first; k < end; k++) {
+            if (l->width[k] > 0) fprintf(f, " & %s", row->value[k]);
+            intervals |= row->interval[k][0] != 0;
+        }
+        fputs(" \\\\", f);
+        if (first == 0 && a->arm[m].verdict != LAW_CONVERGED) fprintf(f, " %% %s", a->arm[m].status);
+        fputs("\n", f);
+        if (!intervals) continue;
+        for (int k = first; k < end; k++)
+            if (l->width[k] > 0) fprintf(f, " & \\scriptsize %s", row->interval[k]);
+        fputs(" \\\\\n", f);
+    }
+    fputs("\\hline\n\\end{tabular}\n", f);
+}
+
+static void write_latex(FILE *f, const Analysis *a) {
+    Latex l = latex_of(a);
     fprintf(f, "%% %s; brackets: 95 %% intervals", a->spec.kind->formula);
     if (isfinite(a->reference))
         fprintf(f, "; starred: at C = %.3g %s", a->reference, currencies[a->reference_currency].amount);
-    fputs("\n\\begin{tabular}{l", f);
-    for (int k = 0; k < ENTRIES; k++)
-        if (shown[k]) fputc('r', f);
-    fputs("}\n\\hline\narm", f);
-    for (int k = 0; k < ENTRIES; k++)
-        if (shown[k]) fprintf(f, " & %s", entry[k].latex);
-    fputs(" \\\\\n\\hline\n", f);
-    for (int m = 0; m < a->arms; m++) {
-        entries_of(entry, a, &a->arm[m]);
-        latex_text(f, a->table->arm[m]);
-        for (int k = 0; k < ENTRIES; k++)
-            if (shown[k]) latex_entry(f, &entry[k]);
-        fputs(" \\\\", f);
-        if (a->arm[m].verdict != LAW_CONVERGED) fprintf(f, " %% %s", a->arm[m].status);
-        fputs("\n", f);
+    fputs("\n", f);
+    for (int first = 0, end; first < ENTRIES; first = end) {
+        if (first) fputs("\n\\medskip\n", f);
+        end = latex_columns(&l, first);
+        write_columns(f, a, &l, first, end);
     }
-    fputs("\\hline\n\\end{tabular}\n", f);
+    mem_free(l.row);
 }
 
 static Err write_table(const Analysis *a, TableForm form, const char *path) {

@@ -135,10 +135,11 @@ static void print_head(Page *page) {
 
 /* ---- Arms beside each other. ---- */
 
-static int name_width(const Analysis *a) {
+/* The field of a name, as wide as the longest. */
+static int name_width(const Analysis *a, const char *name) {
     int width = 5;
-    for (int m = 0; m < a->arms; m++) width = (int)fmax(width, (double)strlen(a->table->arm[m]));
-    return width;
+    for (int m = 0; m < a->arms; m++) width = (int)fmax(width, log_letters(a->table->arm[m]));
+    return log_field(name, width);
 }
 
 /* The exponent that a law is fitted for, and what of it is asked at the reference budget. */
@@ -160,12 +161,12 @@ static void print_arms(Page *page) {
     bool splits = law_splits(a->spec.kind);
     if (c >= 0)
         snprintf(title, sizeof title, "%s at %s %s", answer, piece("%.3g", a->reference).text, currencies[c].amount);
-    line(page, "%s  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", a->data_curves ? "" : "\n", name_width(a), "arm", "E",
-         "A", "B", "alpha", "beta", exponent, title, "status");
+    line(page, "%s  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", a->data_curves ? "" : "\n", name_width(a, "arm"), "arm",
+         "E", "A", "B", "alpha", "beta", exponent, title, "status");
     for (int m = 0; m < a->arms; m++) {
         const ArmFit *arm = &a->arm[m];
         const double *v = arm->value;
-        line(page, "  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a), a->table->arm[m],
+        line(page, "  %-*s %7s %9s %9s %7s %7s  %-22s %-30s %s", name_width(a, a->table->arm[m]), a->table->arm[m],
              piece("%.4g", v[COEF_E]).text, piece("%.4g", v[COEF_A]).text, piece("%.4g", v[COEF_B]).text,
              piece("%.4f", v[COEF_ALPHA]).text, piece("%.4f", v[COEF_BETA]).text,
              piece_ranged("%.3f", v[headline], arm->interval[headline]).text,
@@ -185,16 +186,16 @@ static void print_symmetry(Page *page, const Symmetry *s) {
     size_t at = 0;
     for (int h = 0; h < SYMMETRY_HEADLINES; h++)
         if (has[h]) at += (size_t)snprintf(text + at, sizeof text - at, "  %-14s", symmetry_headline[h].title);
-    line(page, "%s  %-*s %-9s %9s %9s%s", page->a->data_curves ? "" : "\n", name_width(page->a), "symmetry", "exact in",
-         "N", "D", at ? text : "");
+    line(page, "%s  %-*s %-9s %9s %9s%s", page->a->data_curves ? "" : "\n", name_width(page->a, "symmetry"), "symmetry",
+         "exact in", "N", "D", at ? text : "");
     for (int m = 0; m < s->arms; m++) {
         const SymmetryArm *arm = &s->arm[m];
         at = 0;
         for (int h = 0; h < SYMMETRY_HEADLINES; h++)
             if (has[h])
                 at += (size_t)snprintf(text + at, sizeof text - at, "  %-14s", piece("%.2g", arm->of[h].value).text);
-        line(page, "  %-*s %-9s %9.4g %9.4g%s", name_width(page->a), arm->arm, arm->exact ? arm->exact : "-", arm->n,
-             arm->d, at ? text : "");
+        line(page, "  %-*s %-9s %9.4g %9.4g%s", name_width(page->a, arm->arm), arm->arm, arm->exact ? arm->exact : "-",
+             arm->n, arm->d, at ? text : "");
     }
 }
 
@@ -208,11 +209,11 @@ static int sharing_lines(const Symmetry *s) {
 /* Which weights the largest model of an arm that shares found to be the same. */
 static void print_sharing(Page *page, const Symmetry *s) {
     if (!sharing_lines(s)) return;
-    line(page, "  %-*s weights of one letter are the same, 0 is 0 (docs/related.md, f)", name_width(page->a),
-         "symmetries found");
+    line(page, "  %-*s weights of one letter are the same, 0 is 0 (docs/related.md, f)",
+         name_width(page->a, "symmetries found"), "symmetries found");
     for (int m = 0; m < s->arms; m++) {
         const SymmetrySharing *found = symmetry_sharing(s, m);
-        if (found) line(page, "  %-*s %s", name_width(page->a), s->arm[m].arm, found->classes);
+        if (found) line(page, "  %-*s %s", name_width(page->a, s->arm[m].arm), s->arm[m].arm, found->classes);
     }
 }
 
@@ -221,7 +222,7 @@ static void print_multipliers(Page *page) {
     const Analysis *a = page->a;
     if (!a->comparisons) return;
     char text[512];
-    size_t at = (size_t)snprintf(text, sizeof text, "  %-*s", name_width(a), "arm");
+    size_t at = (size_t)snprintf(text, sizeof text, "  %-*s", name_width(a, "arm"), "arm");
     for (int c = 0; c < CURRENCIES; c++)
         if (a->table->has[c]) at += (size_t)snprintf(text + at, sizeof text - at, "  %-28s", currencies[c].amount);
     line(page, "\n  compute for the same loss as %s, as a multiple of its compute [95 %%]; p of equal exponents",
@@ -230,7 +231,8 @@ static void print_multipliers(Page *page) {
     for (int i = 0; i < a->comparisons; i++) {
         const Comparison *p = &a->comparison[i];
         if (p->first) continue;
-        at = (size_t)snprintf(text, sizeof text, "  %-*s", name_width(a), a->table->arm[p->second]);
+        at = (size_t)snprintf(text, sizeof text, "  %-*s", name_width(a, a->table->arm[p->second]),
+                              a->table->arm[p->second]);
         for (int c = 0; c < CURRENCIES; c++) {
             const Multiplier *m = &p->currency[c].mean;
             if (a->table->has[c])
@@ -291,12 +293,12 @@ static void print_reasons(Page *page) {
 static void print_predictions(Page *page) {
     const Analysis *a = page->a;
     if (!a->predictions) return;
-    line(page, "\n  %-*s %9s %9s %9s  %s", name_width(a), "arm", "N", "D", "loss", "by the law [95 %]");
+    line(page, "\n  %-*s %9s %9s %9s  %s", name_width(a, "arm"), "arm", "N", "D", "loss", "by the law [95 %]");
     int64_t shown = shown_of(page, a->predictions, PREDICTIONS);
     for (int64_t i = 0; i < shown; i++) {
         const Prediction *p = &a->prediction[i];
-        line(page, "  %-*s %9.4g %9.4g %9s  %s%s", name_width(a), a->table->arm[p->arm], p->n, p->d,
-             piece("%.5g", p->observed).text, piece_ranged("%.5g", p->loss, p->interval).text,
+        line(page, "  %-*s %9.4g %9.4g %9s  %s%s", name_width(a, a->table->arm[p->arm]), a->table->arm[p->arm], p->n,
+             p->d, piece("%.5g", p->observed).text, piece_ranged("%.5g", p->loss, p->interval).text,
              p->held ? "  held out" : "");
     }
     told_rest(page, a->predictions - shown, "prediction");
