@@ -143,6 +143,13 @@ awk -F, 'NR == 1 { print "Params (millions),Tokens [B],loss" } NR > 1 { printf "
 same "$folder/counted.csv"
 said 'column Params \(millions\) in units of 1e\+06$'
 said 'column Tokens \[B\] in units of 1e\+09$'
+sed '1s/.*/N [10^6],D (x1e9),Loss (nats)/' "$folder/counted.csv" >"$folder/powers.csv"
+same "$folder/powers.csv"
+said 'column N \[10\^6\] in units of 1e\+06$'
+said 'column D \(x1e9\) in units of 1e\+09$'
+sed '1s/.*/N [grams],D (x1e9),loss/' "$folder/counted.csv" >"$folder/grams.csv"
+fit "$folder/grams.csv" -fit_columns_n 'N [grams]'
+said 'column N \[grams\] is taken in units of 1$'
 sed '2s/^[^,]*/3M/' "$folder/counted.csv" >"$folder/suffix.csv"
 same "$folder/suffix.csv" -fit_columns_n 'Params (millions)'
 awk -F, 'NR == 1 { print $0 ",compute" } NR > 1 { printf "%s,%.17g\n", $0, 6 * $1 * $2 }' "$folder/plain.csv" >"$folder/flop.csv"

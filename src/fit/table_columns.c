@@ -1,8 +1,10 @@
 #include "table_columns.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -79,6 +81,17 @@ static bool is_speed(const char *name) {
 
 typedef double UnitOf(const char *word);
 
+/* 1e6, 10^6 or x 10^6; 0: no such number. */
+static double written_unit(const char *word) {
+    word += strspn(word, "([x* ");
+    bool power = !strncmp(word, "10^", 3);
+    char *end;
+    double x = strtod(power ? word + 3 : word, &end);
+    if (*end || end == word || (power && end == word + 3)) return 0;
+    if (power) x = pow(10, x);
+    return x > 1 && isfinite(x) ? x : 0;
+}
+
 /* Thousands, millions and so on of parameters or samples; 0: another word. */
 static double count_unit(const char *word) {
     static const struct {
@@ -93,7 +106,16 @@ static double count_unit(const char *word) {
     snprintf(listed, sizeof listed, "|%s|", plain);
     for (int i = 0; *plain && i < (int)(sizeof units / sizeof *units); i++)
         if (strstr(units[i].words, listed)) return units[i].count;
-    return 0;
+    return written_unit(word);
+}
+
+/* A loss in nats or bits has the same exponents. */
+static double loss_unit(const char *word) {
+    char plain[PLAIN], listed[PLAIN + 2];
+    plain_name(plain, word);
+    snprintf(listed, sizeof listed, "|%s|", plain);
+    return *plain &&
+           strstr("|nat|nats|natstoken|natspertoken|bit|bits|bitstoken|bitsbyte|bitspertoken|bitsperbyte|", listed);
 }
 
 /* The unit that a name has in brackets, as compute (GFLOP) or tokens (B); 0: none. `before`: the name without it. */
@@ -110,7 +132,9 @@ static double bracketed_unit(char before[PLAIN], const char *name, UnitOf *unit_
 static bool is_usual(const char *name, const Kind *kind) {
     char plain[PLAIN], listed[PLAIN + 2], before[PLAIN];
     if (is_speed(name)) return false;
-    UnitOf *unit_of = kind->member == offsetof(TableColumns, c) ? table_unit : count_unit;
+    UnitOf *unit_of = count_unit;
+    if (kind->member == offsetof(TableColumns, c)) unit_of = table_unit;
+    if (kind->member == offsetof(TableColumns, loss)) unit_of = loss_unit;
     plain_name(plain, bracketed_unit(before, name, unit_of) > 0 ? before : name);
     snprintf(listed, sizeof listed, "|%s|", plain);
     return *plain && strcasestr(kind->usual, listed);
@@ -264,9 +288,13 @@ void table_columns_note(Table *table, const Mapping *m, const TableColumns *colu
     if (*text) table_note(table, m->csv.path, "columns by their usual names: %s", text);
     if (m->at[HOLDS_C] >= 0 && m->unit != 1)
         table_note(table, m->csv.path, "column %s in units of %g FLOP", m->csv.name[m->at[HOLDS_C]], m->unit);
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 2; k++) {
+        int column = m->at[HOLDS_N + k];
         if (m->count[k] != 1)
-            table_note(table, m->csv.path, "column %s in units of %g", m->csv.name[m->at[HOLDS_N + k]], m->count[k]);
+            table_note(table, m->csv.path, "column %s in units of %g", m->csv.name[column], m->count[k]);
+        else if (column >= 0 && strpbrk(m->csv.name[column], "(["))
+            table_note(table, m->csv.path, "column %s is taken in units of 1", m->csv.name[column]);
+    }
 }
 
 /* What a law wants of N, D and C, of which two give the third; of optima C with N* or D*. */
