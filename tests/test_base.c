@@ -1,6 +1,7 @@
 // TEST n=1,2,3,5
 /* Arena, random numbers, communicators, queue, files. */
 #include "base/file.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "check.h"
 
@@ -202,11 +203,20 @@ static void own_files(void) {
     EXPECT(!file_own("/dev/null"), "a device is a file");
 }
 
+/* Columns that a terminal gives UTF-8: composed letters, an accent of its own, three and four bytes, none. */
+static void letters(void) {
+    EXPECT(log_letters("größte Möwe") == 11, "%d letters", log_letters("größte Möwe"));
+    EXPECT(log_letters("u\xcc\x88") == 1 && log_letters("o\xcd\xaf") == 1, "an accent takes a column");
+    EXPECT(log_letters("β→𝛼") == 3 && log_letters("") == 0, "%d letters", log_letters("β→𝛼"));
+    EXPECT(log_field("ä", 5) == 6 && log_field("a", 5) == 5, "a field of %d bytes", log_field("ä", 5));
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     arena();
     grow();
     rng();
+    letters();
     ranks();
     near_ranks();
     test_folder_new();
