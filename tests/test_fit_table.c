@@ -151,6 +151,14 @@ static void computed(void) {
                    compute[i].text);
             table_free(&t);
         }
+    /* Far too much of it is taken, and said; where its unit was given, of less. */
+    err = read_text(&t, "N,D,loss,C\n10,10,3,6e9\n10,100,2,6e10\n", &usual);
+    EXPECT(!err.code && noted(&t, "times 6 N D") && t.at[0].c[0] == 6e9, "%s: C = %g", err.text, t.at[0].c[0]);
+    table_free(&t);
+    asked.columns.unit = 1e3;
+    err = read_text(&t, compute[0].text, &asked);
+    EXPECT(!err.code && noted(&t, "times 6 N D") && t.at[1].c[0] == 6e6, "%s: C = %g", err.text, t.at[1].c[0]);
+    table_free(&t);
     TableOptions options = usual;
     options.cost[0] = 100, options.cost[1] = 2, options.cost[2] = 0.5;
     err = read_text(&t, "C,N,loss\n1e16,1e5,3\n", &options);

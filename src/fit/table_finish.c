@@ -83,9 +83,10 @@ static void forget_compute(Table *table, int arm) {
 /* C that is not that of whole runs in FLOP, of which the unit or the column must be another: far below 6 N D, or in no
  * fixed proportion to it. If nobody named the column, it is not taken. Far above it in proportion D may count samples of
  * many tokens: that is said. */
-static void judge_compute(Table *table, bool named) {
+static void judge_compute(Table *table, bool named, bool unit_given) {
     const double little = 0.01;
-    const double much = 300; /* units differ by 1000 at least */
+    /* Units differ by 1000 at least; where nobody gave one, few samples have more tokens than this. */
+    const double much = unit_given ? 300 : 1e5;
     const double fixed = 30; /* largest over least: cost laws of N^1.2 stay below */
     for (int m = 0; m < table->arms; m++) {
         double least = INFINITY;
@@ -311,7 +312,7 @@ static void see_currencies(Table *table) {
 
 Err table_finish(Table *table, const TableOptions *options) {
     const char *c = options->columns.c[CURRENCY_NOMINAL];
-    if (options->axes == LAW_OF_N_AND_D) judge_compute(table, c && *c);
+    if (options->axes == LAW_OF_N_AND_D) judge_compute(table, c && *c, options->columns.unit > 0);
     fill_table(table, options);
     note_units(table);
     bool *stays = MEM_NEW(bool, table->n + 1);
