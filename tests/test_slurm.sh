@@ -2,14 +2,14 @@
 # TEST alone
 # jobs/study.sbatch under a real Slurm, which is set up on this machine and taken down again (tests/slurm/lab.sh). Wanted each
 # time: the study is done in the end, with the numbers of the undisturbed one.
-#   test_slurm.sh BUILD_DIR          finish, array: a minute
+#   test_slurm.sh BUILD_DIR          finish, array, launch: a minute
 #   test_slurm.sh BUILD_DIR CASE...  these
-#   test_slurm.sh BUILD_DIR all      and scancel, requeue, preempt, node, and limit, a cell of three times the limit: half an hour
+#   test_slurm.sh BUILD_DIR all      and silence, scancel, requeue, preempt, node, and limit, a cell of three times the limit: half an hour
 #   test_slurm.sh BUILD_DIR tenfold  a cell of ten times the limit: another one
 set -u
 REQUEUES=${REQUEUES:-2} RANDOM=1
-build=$(cd "$1" && pwd) cases="finish array" failed=
-every="finish array scancel requeue preempt node limit"
+build=$(cd "$1" && pwd) cases="finish array launch" failed=
+every="finish array launch silence scancel requeue preempt node limit"
 [ $# -gt 1 ] && cases=${*:2}
 [ "$cases" = all ] && cases=$every
 cd "$(dirname "$0")/.."
@@ -51,6 +51,31 @@ array_case() { # one task does all, the others say why they do nothing
     ended "$1" 300
     [ "$(grep -c 'of this array has nothing to do' "$1/log")" = 2 ] || fail "array: $(cat "$1/log")"
     [ "$(grep -c ' of [0-9]* cells to run' "$1/log")" = 1 ] || fail "array: trained more than once"
+}
+
+launch_case() { # ranks that never start, of which the launcher tells nothing: the same job starts them again
+    cat >"$here/launcher" <<'END'
+#!/bin/sh
+[ -e "$0.tried" ] || { touch "$0.tried"; exit 0; }
+exec srun --mpi=pmix "$@"
+END
+    chmod +x "$here/launcher"
+    EQUISCALE_LAUNCH=$here/launcher submit "$1" --time=10 >/dev/null
+    ended "$1" 300
+    grep -q 'the ranks ended without an error and without results' "$1/log" || fail "launch: $(cat "$1/log")"
+    ! grep -q '^Submitted batch job' "$1/log" || fail "launch: another job followed"
+}
+
+silence_case() { # ranks that say nothing are ended, and the next job does what they did not
+    cat >"$here/launcher" <<'END'
+#!/bin/sh
+[ -e "$0.silent" ] || { touch "$0.silent"; exec srun --mpi=pmix sleep 600; }
+exec srun --mpi=pmix "$@"
+END
+    chmod +x "$here/launcher"
+    EQUISCALE_SILENCE=20 EQUISCALE_LAUNCH=$here/launcher submit "$1" --time=10 >/dev/null
+    ended "$1" 300
+    grep -q 'no line for 20 s: the ranks are ended' "$1/log" || fail "silence: $(cat "$1/log")"
 }
 
 scancel_case() { # it stays cancelled, and goes on when it is sent off again
@@ -122,7 +147,7 @@ node_case() { # the node of the job dies with all that ran on it; what looks aft
 # steps_for CASE: the longest cell is one to be disturbed, or takes minutes
 steps_for() {
     case $1 in
-    finish | array) echo 2,3,4,50,400 ;;
+    finish | array | launch | silence) echo 2,3,4,50,400 ;;
     requeue) echo "2,3,4,50,$(steps_taking $((2 * REQUEUES)))" ;;
     limit) echo "2,3,4,50,$(steps_taking 180)" ;;
     tenfold) echo "2,3,4,50,$(steps_taking 600)" ;;
