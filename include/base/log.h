@@ -32,8 +32,8 @@ void log_live(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool log_is_live(void);
 
 /** How far long work that counts its parts is, `topic: 120 of 4500 starts`, once the first such work is 2 s old: the live line,
- *  at most five times a second; where none is shown, lines on standard error, each twice as late as the one before. The root's
- *  part where ranks share the work. log_topic sets what it is about, up to 63 letters. */
+ *  at most five times a second; where none is shown, lines on standard error, each twice as late as the one before, and one
+ *  in ten minutes at least. The root's part where ranks share the work. log_topic sets what it is about, up to 63 letters. */
 void log_topic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_progress(int64_t done, int64_t total, const char *parts);
 

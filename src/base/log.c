@@ -2,6 +2,7 @@
 
 #include "base/timer.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +104,7 @@ void log_progress(int64_t done, int64_t total, const char *parts) {
     static double began, next;
     const double patience = 2; /* seconds without a word that nobody minds */
     const double pause = 0.2;
-    const double rarer = 2;
+    const double rarest = 600; /* jobs/study.sbatch ends what says nothing for an hour */
     if (!root || quiet) return;
     double now = timer_now();
     if (began == 0) {
@@ -111,7 +112,7 @@ void log_progress(int64_t done, int64_t total, const char *parts) {
         next = patience;
     }
     if (now - began < next) return;
-    next = terminal ? now - began + pause : rarer * (now - began);
+    next = now - began + (terminal ? pause : fmin(now - began, rarest));
     if (terminal)
         log_live("%s: %lld of %lld %s", topic, (long long)done, (long long)total, parts);
     else

@@ -1,5 +1,6 @@
 /* Writes datasets in blocks of trajectories whose bounds do not depend on the ranks, so that neither does the file. */
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/stop.h"
 #include "base/timer.h"
 #include "dataset_table.h"
@@ -169,7 +170,8 @@ static Err write_all(Table *t, Block *b, Piece *pieces, uint64_t *digest, const 
                      void *context, const Comm *comm) {
     TRY(h5_reserve(&t->file, COLUMNS * (1 << 16))); /* the last chunk of each, and indices */
     TRY(write_header(t, plan));
-    double start = timer_now();
+    const double often = 600; /* s: a log file shows that the job lives */
+    double start = timer_now(), told = start;
     int64_t total[LEVELS] = {0}, length = block_length(plan->frames);
     for (int64_t at = 0; at < plan->trajectories; at += length) {
         int64_t n = plan->trajectories - at < length ? plan->trajectories - at : length;
@@ -182,6 +184,10 @@ static Err write_all(Table *t, Block *b, Piece *pieces, uint64_t *digest, const 
             append(b, t, &x);
         }
         TRY(write_block(t, b, pieces++, digest, total, comm));
+        if (timer_now() - told > often) {
+            told = timer_now();
+            log_line("%lld of %lld trajectories are simulated", (long long)(at + n), (long long)plan->trajectories);
+        }
         if (at > 0) continue;
         TRY(check_room(t, n, plan, comm));
         TRY(check_time((timer_now() - start) / (double)n, plan->trajectories - n, comm));

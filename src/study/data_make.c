@@ -131,7 +131,8 @@ static Err claim_file(bool *taken, Claim *claim, const DataOptions *o) {
     commit_sweep(folder, name ? name + 1 : o->path);
     if (snprintf(mark, sizeof mark, "%s.making", o->path) >= (int)sizeof mark)
         return err_user("%.80s...: want a shorter path", o->path);
-    for (bool told = false;; told = true) {
+    const int often = 600; /* s: a log file shows that the job lives */
+    for (int waited = 0;; waited++) {
         bool there;
         TRY(claim_take(taken, claim, mark, false));
         TRY(commit_exists(&there, o->path));
@@ -144,7 +145,7 @@ static Err claim_file(bool *taken, Claim *claim, const DataOptions *o) {
             err.code = EXIT_RESUME;
             return err;
         }
-        if (!told) log_line("%s: another run makes it: waiting", o->path);
+        if (waited % often == 0) log_line("%s: another run makes it: waiting", o->path);
         sleep(1);
     }
 }
