@@ -258,14 +258,25 @@ def links(study, looks, measure):
     """Whether models of which more was measured are better, larger or trained longer, per arm and over all."""
     title, member = LINKED[measure]
     rows = [("", [arm_label(looks, link["arm"]) if link["arm"] in study.arms else escape(link["arm"]),
-                  escape(link["with"]), str(link["n"]),
+                  escape(link["with"]), str(link["n"]), _range(link.get("samples")),
                   *(measured(link[k]["value"], link[k]["interval"]) for k in ("pearson", "spearman"))])
             for link in study.fit_header.get(member, []) if link.get("measure", "invariance") == measure]
     if not rows:
         return ""
     other = "the accuracy of a probe, and with &minus;log loss" if measure == "invariance" else "&minus;log loss, log N and log D"
-    return (f"<p>Correlation over cells of {title} with {other}; 95 % by drawing cells.</p>"
-            + table(["arm", "with", "cells", "Pearson", "Spearman"], rows, (0, 1)))
+    uneven = any(low != high for low, high in (link.get("samples", (0, 0)) for link in study.fit_header.get(member, [])))
+    warning = (" Cells were measured on different numbers of samples, which alone may change a score: measure.share."
+               if uneven else "")
+    return (f"<p>Correlation over cells of {title} with {other}; 95 % by drawing cells.{warning}</p>"
+            + table(["arm", "with", "cells", "samples", "Pearson", "Spearman"], rows, (0, 1)))
+
+
+def _range(samples):
+    """On how many samples a cell was measured."""
+    if not samples:
+        return "–"
+    low, high = samples
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _cell_columns(study):

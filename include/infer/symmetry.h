@@ -47,6 +47,7 @@ typedef struct SymmetryLink {
     const char *measure, *element;
     SymmetryGoal goal;
     int64_t n;
+    int64_t least, most; /* samples that a cell was measured on: where they differ, so may the scores by that alone */
     Estimate pearson, spearman; /* NaN where n is below SYMMETRY_LEAST, or one of both does not vary beyond rounding */
 } SymmetryLink;
 enum { SYMMETRY_LEAST = 8 };

@@ -255,6 +255,8 @@ static void add_link(Symmetry *s, const char *arm, SymmetryLink link) {
         if (!score || !isfinite(score->value) || !isfinite(other)) continue;
         x[link.n] = score->value;
         y[link.n] = other;
+        if (!link.n || score->samples < link.least) link.least = score->samples;
+        if (score->samples > link.most) link.most = score->samples;
         link.n++;
     }
     if (link.n) {
@@ -378,6 +380,10 @@ static void put_links(Json *j, const Symmetry *s, const char *key, bool invarian
         json_put_text(j, "measure", link->measure);
         json_put_text(j, "with", goal[link->goal]);
         json_put_int(j, "n", link->n);
+        json_open_array(j, "samples");
+        json_put_int(j, NULL, link->least);
+        json_put_int(j, NULL, link->most);
+        json_close(j);
         report_estimate(j, "pearson", link->pearson);
         report_estimate(j, "spearman", link->spearman);
         json_close(j);
