@@ -217,7 +217,7 @@ def gates(study, looks):
     found = every.where(measure="gates") if len(every) else every
     if not len(found):
         return ""
-    heads = {"on": "loss, gates on", "off": "loss, gates off", "delta": "change of a number", "fall": "fall against gravity"}
+    heads = {"on": "loss, gates on", "off": "loss, gates off", "delta": "change of a number", "fall": "fall along gravity"}
     rows, learned = [], []
     for (arm, fixed, n), mine in found.groups("arm", "fixed", "N"):
         d = mine["D"].max()
@@ -249,7 +249,7 @@ def _learned(rows):
     return [(j, [number(its.get(name), 3) for name in ("x", "y", "z", "offset")]) for j, its in sorted(found.items())]
 
 
-# Of what, as the measures that correlations over cells are taken of are called; member of fit.json that holds them.
+# Measures whose correlations over cells are taken: their names in words, and the member of fit.json that holds them.
 LINKED = {"invariance": ("effective invariance", "invariance"), "correlation": ("the correlation of the output", "trends"),
           "lie": ("the relative Lie derivative", "trends")}
 
@@ -257,14 +257,15 @@ LINKED = {"invariance": ("effective invariance", "invariance"), "correlation": (
 def links(study, looks, measure):
     """Whether models of which more was measured are better, larger or trained longer, per arm and over all."""
     title, member = LINKED[measure]
+    mine = [link for link in study.fit_header.get(member, []) if link.get("measure", "invariance") == measure]
     rows = [("", [arm_label(looks, link["arm"]) if link["arm"] in study.arms else escape(link["arm"]),
                   escape(link["with"]), str(link["n"]), _range(link.get("samples")),
                   *(measured(link[k]["value"], link[k]["interval"]) for k in ("pearson", "spearman"))])
-            for link in study.fit_header.get(member, []) if link.get("measure", "invariance") == measure]
+            for link in mine]
     if not rows:
         return ""
     other = "the accuracy of a probe, and with &minus;log loss" if measure == "invariance" else "&minus;log loss, log N and log D"
-    uneven = any(low != high for low, high in (link.get("samples", (0, 0)) for link in study.fit_header.get(member, [])))
+    uneven = any(low != high for low, high in (link.get("samples", (0, 0)) for link in mine))
     warning = (" Cells were measured on different numbers of samples, which alone may change a score: measure.share."
                if uneven else "")
     return (f"<p>Correlation over cells of {title} with {other}; 95 % by drawing cells.{warning}</p>"

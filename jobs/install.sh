@@ -41,9 +41,9 @@ install -m 755 "$PROGRAM" "$root/bin/equiscale"
 install -m 755 packages/equiscale-report "$root/bin/equiscale-report"
 install -m 644 input/*.yaml "$share/input"
 install -m 644 input/machines/*.yaml "$share/input/machines"
-for folder in analysis analysis/figures analysis/peers; do
-    folder "$share/$folder"
-    install -m 755 "$folder"/*.py "$share/$folder"
+for scripts in analysis analysis/figures analysis/peers; do
+    folder "$share/$scripts"
+    install -m 755 "$scripts"/*.py "$share/$scripts"
 done
 install -m 755 jobs/local.sh jobs/study.sbatch jobs/bench.sbatch "$share/jobs"
 install -m 644 packages/completion.bash "$completions/equiscale"
