@@ -124,21 +124,13 @@ preempt_case() {
     grep -q 'Restarts=[1-9]' <<<"$(scontrol show job "$job")" || fail "preempt: the job was never put back"
 }
 
-# steps_of JOB: the processes by which this Slurm, and no other, looks after a job
-steps_of() {
-    local step
-    for step in $(pgrep -f "^slurmstepd: \\[$1\\."); do
-        grep -qz "^SLURM_CONF=$lab/" "/proc/$step/environ" && echo "$step"
-    done
-}
-
 node_case() { # the node of the job dies with all that ran on it; what looks after the job first, or it would tell of the end
     local job node
     job=$(submit "$1" --time=10)
     lab_wait 120 trained "$1" 1 || fail "node: no cell"
     node=$(squeue -h -j "$job" -o %N)
     # shellcheck disable=SC2046  # lists of processes of this study alone
-    kill -KILL "$(cat "$lab/slurmd-$node.pid")" $(steps_of "$job") $(pgrep -f "$1/s.yaml")
+    kill -KILL "$(cat "$lab/slurmd-$node.pid")" $(lab_steps "$job") $(pgrep -f "$1/s.yaml")
     ended "$1" 600
     grep -q 'Restarts=[1-9]' <<<"$(scontrol show job "$job")" || fail "node: the job was never put back"
     lab_node "$node"

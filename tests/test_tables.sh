@@ -147,6 +147,18 @@ sed '1s/.*/N [10^6],D (x1e9),Loss (nats)/' "$folder/counted.csv" >"$folder/power
 same "$folder/powers.csv"
 said 'column N \[10\^6\] in units of 1e\+06$'
 said 'column D \(x1e9\) in units of 1e\+09$'
+sed '1s/.*/params_M,tokens_in_billions,loss_nats/' "$folder/counted.csv" >"$folder/words.csv"
+same "$folder/words.csv"
+said 'column params_M in units of 1e\+06$'
+said 'column tokens_in_billions in units of 1e\+09$'
+awk -F, 'NR == 1 { print "model_b,tokens_B,tokens,loss" } NR > 1 { printf "%s,%.17g,%s,%s\n", $1, $2 / 1e9, $2, $3 }' \
+    "$folder/plain.csv" >"$folder/twice.csv"
+same "$folder/twice.csv" -fit_columns_n model_b
+said 'column tokens is taken, not tokens_B'
+printf 'Gr\366\337e,tokens,loss\n' >"$folder/latin.csv" # Größe in ISO 8859-1
+tail -n +2 "$folder/plain.csv" >>"$folder/latin.csv"
+same "$folder/latin.csv" -fit_columns_n Größe
+said 'not UTF-8: its letters are read as ISO 8859-1$'
 sed '1s/.*/N [grams],D (x1e9),loss/' "$folder/counted.csv" >"$folder/grams.csv"
 fit "$folder/grams.csv" -fit_columns_n 'N [grams]'
 said 'column N \[grams\] is taken in units of 1$'

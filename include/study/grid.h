@@ -71,6 +71,9 @@ Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool re
 typedef void GridTake(void *context, const Cell *cell, const Results *one);
 Err grid_read(Grid *grid, const StudyOptions *options, const Comm *comm, GridTake *take, void *context);
 
+/** The name of a cell: all by which the cells of a study can differ; `swept`: its learning rate too. */
+void cell_name(char id[RESULTS_ID], const Cell *cell, bool swept);
+
 /** runs/NAME/cells/ID.SUFFIX: h5 for a finished cell, running for the mark of one at work, checkpoint for one in the
  *  middle of its training. */
 void cell_path(char *path, size_t size, const StudyOptions *options, const Cell *cell, const char *suffix);

@@ -118,7 +118,14 @@ static double loss_unit(const char *word) {
            strstr("|nat|nats|natstoken|natspertoken|bit|bits|bitstoken|bitsbyte|bitspertoken|bitsperbyte|", listed);
 }
 
-/* The unit that a name has in brackets, as compute (GFLOP) or tokens (B); 0: none. `before`: the name without it. */
+/* Of what a column of this kind is counted in. */
+static UnitOf *units_of(const Kind *kind) {
+    if (kind->member == offsetof(TableColumns, c)) return table_unit;
+    if (kind->member == offsetof(TableColumns, loss)) return loss_unit;
+    return count_unit;
+}
+
+/* The unit that a name has in brackets, as compute (GFLOP) or tokens [B]; 0: none. `before`: the name without it. */
 static double bracketed_unit(char before[PLAIN], const char *name, UnitOf *unit_of) {
     char unit[PLAIN];
     size_t at = strcspn(name, "([");
@@ -129,15 +136,39 @@ static double bracketed_unit(char before[PLAIN], const char *name, UnitOf *unit_
     return is_speed(unit) ? 0 : unit_of(unit);
 }
 
-static bool is_usual(const char *name, const Kind *kind) {
-    char plain[PLAIN], listed[PLAIN + 2], before[PLAIN];
-    if (is_speed(name)) return false;
-    UnitOf *unit_of = count_unit;
-    if (kind->member == offsetof(TableColumns, c)) unit_of = table_unit;
-    if (kind->member == offsetof(TableColumns, loss)) unit_of = loss_unit;
-    plain_name(plain, bracketed_unit(before, name, unit_of) > 0 ? before : name);
+/* The unit that a name ends with, as params_M, tokens_B or samples_in_millions; 0: none. `before`: the name without it. */
+static double last_word_unit(char before[PLAIN], const char *name, UnitOf *unit_of) {
+    size_t at = strlen(name);
+    while (at && !strchr("_ -.", name[at - 1])) at--;
+    if (at < 2 || at >= PLAIN || !isalpha((unsigned char)name[at])) return 0;
+    size_t in = at >= 4 && strchr("_ -.", name[at - 4]) && !strncasecmp(name + at - 3, "in", 2) ? 3 : 0;
+    snprintf(before, PLAIN, "%.*s", (int)(at - 1 - in), name);
+    return unit_of(name + at);
+}
+
+static bool is_listed(const char *name, const Kind *kind) {
+    char plain[PLAIN], listed[PLAIN + 2];
+    plain_name(plain, name);
     snprintf(listed, sizeof listed, "|%s|", plain);
     return *plain && strcasestr(kind->usual, listed);
+}
+
+/* How near a name comes to a usual one: the more, the nearer. */
+typedef enum Likeness { UNLIKE, LIKE_BEFORE_UNIT, LIKE } Likeness;
+
+static Likeness likeness(const char *name, const Kind *kind) {
+    char before[PLAIN];
+    if (is_speed(name)) return UNLIKE;
+    if (is_listed(bracketed_unit(before, name, units_of(kind)) > 0 ? before : name, kind)) return LIKE;
+    return last_word_unit(before, name, units_of(kind)) > 0 && is_listed(before, kind) ? LIKE_BEFORE_UNIT : UNLIKE;
+}
+
+/* The unit in a column's name; 0: none. A last word counts only after a usual name: model_b may be a second model. */
+static double unit_in_name(const char *name, const Kind *kind) {
+    char before[PLAIN];
+    double unit = bracketed_unit(before, name, units_of(kind));
+    if (unit > 0 || likeness(name, kind) != LIKE_BEFORE_UNIT) return unit;
+    return last_word_unit(before, name, units_of(kind));
 }
 
 static bool is_symbol(const char *name, const char *usual) {
@@ -180,22 +211,27 @@ static Err find_named(int *column, const Csv *csv, const char *name, const char 
     return ERR_NONE;
 }
 
-/* The column with a usual name; -1 where there is none. */
+/* The column with a usual name; -1 where there is none. Of tokens and tokens_B the first is taken. */
 static Err find_usual(int *column, const Csv *csv, const Kind *kind) {
-    int symbols = 0, usual = 0, first = -1, second = -1;
+    int symbols = 0, first = -1, second = -1;
+    Likeness nearest = UNLIKE;
     for (int i = 0; i < csv->columns; i++) {
         symbols += is_symbol(csv->name[i], kind->usual);
         if (is_symbol(csv->name[i], kind->usual)) *column = i;
-        if (!is_usual(csv->name[i], kind)) continue;
-        if (usual++)
-            second = i;
-        else
+        Likeness like = likeness(csv->name[i], kind);
+        if (like == UNLIKE || like < nearest) continue;
+        if (like > nearest) {
+            nearest = like;
             first = i;
+            second = -1;
+        } else if (second < 0) {
+            second = i;
+        }
     }
     if (symbols > 1)
         return err_user("%s: the header names column %s more than once: want it once", csv->path, csv->name[*column]);
     if (symbols) return ERR_NONE;
-    if (usual > 1)
+    if (second >= 0)
         return err_user("%s: %s and %s may both be meant: want -fit_columns_%s NAME to choose", csv->path,
                         csv->name[first], csv->name[second], kind->key);
     *column = first;
@@ -241,24 +277,24 @@ double table_unit(const char *word) {
     return 0;
 }
 
-static double unit_of_name(const char *name) {
-    char before[PLAIN];
+static double compute_unit(const char *name) {
+    Kind kind = kind_of(HOLDS_C);
     double whole = table_unit(name);
-    return whole > 0 ? whole : bracketed_unit(before, name, table_unit);
+    return whole > 0 ? whole : unit_in_name(name, &kind);
 }
 
 /* Parameters or samples in one unit of a column, by its name. */
-static double count_of_name(const Csv *csv, int column) {
-    char before[PLAIN];
-    double unit = column >= 0 ? bracketed_unit(before, csv->name[column], count_unit) : 0;
+static double count_of_name(const Csv *csv, int column, int holds) {
+    Kind kind = kind_of(holds);
+    double unit = column >= 0 ? unit_in_name(csv->name[column], &kind) : 0;
     return unit > 0 ? unit : 1;
 }
 
-/* Says that another column than the symbol has a usual name too. */
+/* Says that another column has a usual name too. */
 static void note_other(Table *table, const Mapping *m, int column, const Kind *kind) {
     const Csv *csv = &m->csv;
     for (int i = 0; i < csv->columns; i++) {
-        if (i == column || !is_usual(csv->name[i], kind)) continue;
+        if (i == column || likeness(csv->name[i], kind) == UNLIKE) continue;
         table_note(table, csv->path, "column %.60s is taken, not %.60s: -fit_columns_%s NAME chooses",
                    csv->name[column], csv->name[i], kind->key);
         return;
@@ -278,10 +314,8 @@ void table_columns_note(Table *table, const Mapping *m, const TableColumns *colu
         const char *asked = asked_name(columns, &kind);
         int column = m->at[told[i].holds];
         if (column < 0 || !asked || *asked) continue;
-        if (is_symbol(m->csv.name[column], kind.usual)) {
-            note_other(table, m, column, &kind);
-            continue;
-        }
+        note_other(table, m, column, &kind);
+        if (is_symbol(m->csv.name[column], kind.usual)) continue;
         size_t used = strlen(text);
         snprintf(text + used, sizeof text - used, "%s%s = %s", used ? ", " : "", told[i].what, m->csv.name[column]);
     }
@@ -326,9 +360,9 @@ Err table_columns_map(Mapping *m, const TableOptions *options) {
     if (m->at[HOLDS_WEIGHT] >= 0 && m->at[HOLDS_ERROR] >= 0)
         return err_user("%s: fit.columns.weight and fit.columns.error: want one of them", m->csv.path);
     m->unit = columns->unit;
-    if (m->unit == 0 && compute) m->unit = unit_of_name(m->csv.name[m->at[HOLDS_C]]);
+    if (m->unit == 0 && compute) m->unit = compute_unit(m->csv.name[m->at[HOLDS_C]]);
     if (m->unit == 0) m->unit = 1;
-    for (int k = 0; k < 2; k++) m->count[k] = count_of_name(&m->csv, m->at[HOLDS_N + k]);
+    for (int k = 0; k < 2; k++) m->count[k] = count_of_name(&m->csv, m->at[HOLDS_N + k], HOLDS_N + k);
     return ERR_NONE;
 }
 

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include <csv.h>
+#include <iconv.h>
 #include <zlib.h>
 
 /* libcsv calls back for every field and at the end of every row. The text is handed to it line by line, so that a row
@@ -91,6 +92,43 @@ static Err check_text(const Csv *csv) {
         return err_user("%s:%lld: a NUL byte: want text", csv->path,
                         (long long)line_of(csv, (size_t)(nul - csv->text)));
     if (!*first_letter(csv)) return err_user("%s: the file is empty: want column names, then rows", csv->path);
+    return ERR_NONE;
+}
+
+/* The text in UTF-8, where it is in this encoding; NULL: it is not. `bytes`: how long it is. */
+static char *in_utf8(size_t *bytes, const Csv *csv, const char *encoding) {
+    iconv_t converter = iconv_open("UTF-8", encoding);
+    if (converter == (iconv_t)-1) return NULL;
+    const size_t room = 2 * csv->bytes; /* that one byte becomes more than two is not among the encodings here */
+    char *text = MEM_NEW(char, room + 1);
+    char *from = csv->text, *to = text;
+    size_t unread = csv->bytes, left = room;
+    bool done = iconv(converter, &from, &unread, &to, &left) != (size_t)-1;
+    iconv_close(converter);
+    if (!done) {
+        mem_free(text);
+        return NULL;
+    }
+    *bytes = room - left;
+    return text;
+}
+
+/* What is not UTF-8 is most likely a spreadsheet's, in the encoding of western Europe. */
+static Err take_encoding(Csv *csv) {
+    size_t bytes, ascii = 0;
+    while (ascii < csv->bytes && !(csv->text[ascii] & 0x80)) ascii++;
+    if (ascii == csv->bytes) return ERR_NONE;
+    char *same = in_utf8(&bytes, csv, "UTF-8");
+    csv->latin = !same;
+    mem_free(same);
+    if (!csv->latin) return ERR_NONE;
+    char *text = in_utf8(&bytes, csv, "ISO-8859-1");
+    if (!text)
+        return err_user("%s:%lld: a letter that is not UTF-8: want iconv -t UTF-8 of the file", csv->path,
+                        (long long)line_of(csv, ascii));
+    mem_free(csv->text);
+    csv->text = text;
+    csv->bytes = bytes;
     return ERR_NONE;
 }
 
@@ -333,6 +371,7 @@ Err csv_open(Csv *csv, const char *path) {
     csv->row->line = 1;
     TRY(read_text(csv));
     TRY(check_text(csv));
+    TRY(take_encoding(csv));
     return read_header(csv);
 }
 

@@ -69,14 +69,23 @@ lab_start() { # FOLDER
     return 1
 }
 
-lab_stop() { # its own processes only, by their ids
-    local file
+# lab_steps [JOB]: the processes by which this Slurm, and no other, looks after a job, or after any
+lab_steps() {
+    local step
+    for step in $(pgrep -f "^slurmstepd: \\[${1:-[0-9]+}\\."); do
+        grep -qz "^SLURM_CONF=$lab/" "/proc/$step/environ" 2>/dev/null && echo "$step"
+    done
+}
+
+lab_stop() { # its own processes only, by their ids; of jobs that were put back some may be left
+    local file step
     scancel --user=root 2>/dev/null
     sleep 2
     for file in "$lab"/slurmd-*.pid "$lab/slurmctld.pid" "$lab/munged.pid"; do
         [ -s "$file" ] && kill "$(cat "$file")" 2>/dev/null
     done
     sleep 1
+    for step in $(lab_steps); do kill -KILL "$step" 2>/dev/null; done
 }
 
 lab_state() { scontrol show job "$1" | grep -oE 'JobState=[A-Z_]*' | cut -d= -f2; } # JOB
