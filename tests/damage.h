@@ -46,7 +46,7 @@ static inline bool damage_header(size_t header[3], const unsigned char *file, si
                size = 0;
         memcpy(&size, file + p, width);
         uint32_t stored;
-        if (p + width + size + 4 > bytes) continue;
+        if (size > bytes || p + width + size + 4 > bytes) continue;
         memcpy(&stored, file + p + width + size, 4);
         if (stored != damage_checksum(file + at, p + width + size - at)) continue;
         header[0] = at;
