@@ -147,6 +147,13 @@ sed '1s/.*/N [10^6],D (x1e9),Loss (nats)/' "$folder/counted.csv" >"$folder/power
 same "$folder/powers.csv"
 said 'column N \[10\^6\] in units of 1e\+06$'
 said 'column D \(x1e9\) in units of 1e\+09$'
+sed '1s/.*/N (params),D (tokens),L (nats)/' "$folder/plain.csv" >"$folder/counting.csv"
+same "$folder/counting.csv"
+sed '1s/.*/N_tokens,size,loss/' "$folder/plain.csv" >"$folder/counting.csv"
+refuse 'no column N: want one called' "$folder/counting.csv"
+sed '1s/.*/N (M params),D [billions of tokens],loss/' "$folder/counted.csv" >"$folder/counting.csv"
+same "$folder/counting.csv"
+said 'column N \(M params\) in units of 1e\+06$'
 sed '1s/.*/params_M,tokens_in_billions,loss_nats/' "$folder/counted.csv" >"$folder/words.csv"
 same "$folder/words.csv"
 said 'column params_M in units of 1e\+06$'

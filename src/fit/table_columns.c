@@ -92,21 +92,39 @@ static double written_unit(const char *word) {
     return x > 1 && isfinite(x) ? x : 0;
 }
 
-/* Thousands, millions and so on of parameters or samples; 0: another word. */
-static double count_unit(const char *word) {
+static void drop_end(char plain[PLAIN], const char *end) {
+    size_t n = strlen(plain), m = strlen(end);
+    if (n >= m && !strcmp(plain + n - m, end)) plain[n - m] = 0;
+}
+
+/* Thousands, millions and so on, also "of" what is counted, or that alone; 0: another word. */
+static double count_unit(const char *word, const char *counted, const char *also) {
     static const struct {
         const char *words;
         double count;
-    } units[] = {{"|k|thousand|thousands|", 1e3},
+    } units[] = {{"||", 1},
+                 {"|k|thousand|thousands|", 1e3},
                  {"|m|mio|million|millions|", 1e6},
                  {"|b|bn|g|billion|billions|", 1e9},
                  {"|t|tn|trillion|trillions|", 1e12}};
     char plain[PLAIN], listed[PLAIN + 2];
     plain_name(plain, word);
+    bool any = *plain;
+    drop_end(plain, counted);
+    drop_end(plain, also);
+    drop_end(plain, "of");
     snprintf(listed, sizeof listed, "|%s|", plain);
-    for (int i = 0; *plain && i < (int)(sizeof units / sizeof *units); i++)
+    for (int i = 0; any && i < (int)(sizeof units / sizeof *units); i++)
         if (strstr(units[i].words, listed)) return units[i].count;
     return written_unit(word);
+}
+
+static double parameters_unit(const char *word) {
+    return count_unit(word, "parameters", "params");
+}
+
+static double samples_unit(const char *word) {
+    return count_unit(word, "tokens", "samples");
 }
 
 /* A loss in nats or bits has the same exponents. */
@@ -122,7 +140,7 @@ static double loss_unit(const char *word) {
 static UnitOf *units_of(const Kind *kind) {
     if (kind->member == offsetof(TableColumns, c)) return table_unit;
     if (kind->member == offsetof(TableColumns, loss)) return loss_unit;
-    return count_unit;
+    return kind->member == offsetof(TableColumns, n) ? parameters_unit : samples_unit;
 }
 
 /* The unit that a name has in brackets, as compute (GFLOP) or tokens [B]; 0: none. `before`: the name without it. */
