@@ -53,6 +53,7 @@ summary { cursor: pointer; margin: 0.4rem 0; }
 @media print {
   @page { size: A4; margin: 14mm 12mm; }
   :root { font-size: 9.5pt; } body { font-size: 9.5pt; max-width: none; margin: 0; padding: 0; }
+  figure img { max-height: 225mm; object-fit: contain; }
   table { font-size: 6.6pt; } section:has(> figure) { break-inside: avoid; }
   th, td { padding: 0.1rem 0.2rem; } details::details-content { content-visibility: visible; block-size: auto; }
   nav, .data, .long { display: none; } a { color: inherit; } }

@@ -71,7 +71,7 @@ def exponents(study, looks):
                               measured(fitted["b"], fitted["interval"]["b"]),
                               *(measured(iso.get(k, {}).get("exponent"), iso.get(k, {}).get("interval"))
                                 for k in ("N", "D")),
-                              with_error(lower.get("exponent"), lower.get("se")),
+                              measured(lower.get("exponent"), lower.get("interval")),
                               escape(iso.get("status", "–"))]))
     if not rows:
         return ""

@@ -24,8 +24,9 @@ typedef struct Envelope {
     int inside;                                /* how many of them are */
     double n_exponent, n_se, d_exponent, d_se; /* N ~ C^x, D ~ C^y by least squares; NaN with fewer than 3 inside */
     double n_factor, d_factor;
-    Interval n_interval; /* of n_exponent: 95 % by Student's t, and as much more as steps between sizes may tilt it */
-    int unfinished;      /* how many points are of unfinished schedules */
+    Interval n_interval,
+        d_interval; /* of exponents: 95 % by Student's t, and as much more as steps between sizes may tilt them */
+    int unfinished; /* how many points are of unfinished schedules */
     char caveat[160];
 } Envelope;
 

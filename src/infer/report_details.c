@@ -97,8 +97,9 @@ static void print_currency(const CurrencyFit *c, int which) {
     report_allocations(c->lawfree, c->lawfrees, 4);
     print_isoflop(&c->isoflop, currencies[which].amount);
     if (isfinite(e->n_exponent))
-        log_text("\n  lower envelope: %d points, N ~ C^%.3f (s.e. %.3f), D ~ C^%.3f (s.e. %.3f); %s", e->points,
-                 e->n_exponent, e->n_se, e->d_exponent, e->d_se, e->caveat);
+        log_text("\n  lower envelope: %d points, N ~ C^%s, D ~ C^%s; %s", e->points,
+                 piece_ranged("%.3f", e->n_exponent, e->n_interval).text,
+                 piece_ranged("%.3f", e->d_exponent, e->d_interval).text, e->caveat);
     else
         log_text("\n  lower envelope: %s", e->caveat);
 }

@@ -110,6 +110,7 @@ static void put_envelope(Json *j, const Envelope *e) {
         json_put_number(j, "factor", k ? e->d_factor : e->n_factor);
         json_put_number(j, "exponent", k ? e->d_exponent : e->n_exponent);
         json_put_number(j, "se", k ? e->d_se : e->n_se);
+        put_interval(j, "interval", k ? e->d_interval : e->n_interval);
         json_close(j);
     }
     json_open_array(j, "points");
