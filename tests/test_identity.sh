@@ -59,7 +59,7 @@ trains 0 2 -gatr_multi_query true -study_arms transformer,gatr -transformer_incr
 # shellcheck disable=SC2086  # two words
 {
     refused 'train.batch = 4 there, 3 here' $run -train_batch 3
-    refused 'train.beta2 = 0.98999999999999999 there, 0.5 here' $run -train_beta2 0.5
+    refused 'train.beta2 = 0.99 there, 0.5 here' $run -train_beta2 0.5
     refused 'study.validation_samples = 4 there, 3 here' $run -study_validation_samples 3
     refused 'study.test_trajectories = 2 there, 1 here' $run -study_test_trajectories 1
     refused 'transformer.increase = 1 there, 2 here' $run -transformer_increase 2

@@ -140,16 +140,24 @@ static void int_text(char piece[PIECE], int64_t x, const char *choices) {
         snprintf(piece, PIECE, "%lld", (long long)x);
 }
 
-/* Entry i, numbers with `digits` digits. */
-static void entry_text(char piece[PIECE], const void *m, const KeySpec *s, int i, int digits) {
+/* The fewest digits that give the number back. */
+static void real_text(char piece[PIECE], double x) {
+    for (int digits = DIGITS_FEW; digits <= DIGITS_ALL; digits++) {
+        snprintf(piece, PIECE, "%.*g", digits, x);
+        if (strtod(piece, NULL) == x) return;
+    }
+}
+
+/* Entry i. */
+static void entry_text(char piece[PIECE], const void *m, const KeySpec *s, int i) {
     switch (s->type) {
     case KEY_INT: int_text(piece, *(const int64_t *)m, s->choices); break;
-    case KEY_REAL: snprintf(piece, PIECE, "%.*g", digits, *(const double *)m); break;
+    case KEY_REAL: real_text(piece, *(const double *)m); break;
     case KEY_BOOL: snprintf(piece, PIECE, "%s", *(const bool *)m ? "true" : "false"); break;
     case KEY_WORD: snprintf(piece, PIECE, "%s", (const char *)m); break;
     case KEY_CHOICE: options_choice(piece, PIECE, s->choices, *(const int *)m); break;
     case KEY_INTS: snprintf(piece, PIECE, "%lld", (long long)((const IntList *)m)->at[i]); break;
-    case KEY_REALS: snprintf(piece, PIECE, "%.*g", digits, ((const RealList *)m)->at[i]); break;
+    case KEY_REALS: real_text(piece, ((const RealList *)m)->at[i]); break;
     case KEY_WORDS: snprintf(piece, PIECE, "%s", ((const WordList *)m)->at[i]); break;
     }
 }
@@ -163,21 +171,13 @@ char *options_text(const void *filled, const KeySpec *specs, int n) {
         append(&text, s->key);
         append(&text, " = ");
         for (int i = 0; i < count_of(member, s); i++) {
-            entry_text(piece, member, s, i, DIGITS_ALL);
+            entry_text(piece, member, s, i);
             if (i) append(&text, ",");
             append(&text, piece);
         }
         append(&text, "\n");
     }
     return text.at;
-}
-
-/* The fewest digits that give the number back. */
-static void number_text(char piece[PIECE], const void *member, const KeySpec *s, int i, double x) {
-    for (int digits = DIGITS_FEW; digits <= DIGITS_ALL; digits++) {
-        entry_text(piece, member, s, i, digits);
-        if (strtod(piece, NULL) == x) return;
-    }
 }
 
 /* Between quotes unless it is a plain word that YAML cannot take for something else. */
@@ -201,12 +201,7 @@ static void append_value(Text *text, const void *filled, const KeySpec *s) {
     if (list) append(text, "[");
     for (int i = 0; i < count_of(member, s); i++) {
         if (i) append(text, ", ");
-        if (s->type == KEY_REAL)
-            number_text(piece, member, s, i, *(const double *)member);
-        else if (s->type == KEY_REALS)
-            number_text(piece, member, s, i, ((const RealList *)member)->at[i]);
-        else
-            entry_text(piece, member, s, i, DIGITS_ALL);
+        entry_text(piece, member, s, i);
         if (word)
             append_word(text, piece);
         else
