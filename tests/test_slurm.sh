@@ -2,14 +2,14 @@
 # TEST alone
 # jobs/study.sbatch under a real Slurm, which is set up on this machine and taken down again (tests/slurm/lab.sh). Wanted each
 # time: the study is done in the end, with the numbers of the undisturbed one.
-#   test_slurm.sh BUILD_DIR          finish, array, launch: a minute
+#   test_slurm.sh BUILD_DIR          finish, array, quiet, launch: a minute
 #   test_slurm.sh BUILD_DIR CASE...  these
 #   test_slurm.sh BUILD_DIR all      and silence, scancel, requeue, preempt, node, and limit, a cell of three times the limit: half an hour
 #   test_slurm.sh BUILD_DIR tenfold  a cell of ten times the limit: another one
 set -u
 REQUEUES=${REQUEUES:-2} RANDOM=1
-build=$(cd "$1" && pwd) cases="finish array launch" failed=
-every="finish array launch silence scancel requeue preempt node limit"
+build=$(cd "$1" && pwd) cases="finish array quiet launch" failed=
+every="finish array quiet launch silence scancel requeue preempt node limit"
 [ $# -gt 1 ] && cases=${*:2}
 [ "$cases" = all ] && cases=$every
 cd "$(dirname "$0")/.."
@@ -22,11 +22,11 @@ export EQUISCALE=$build/equiscale
 script=$PWD/jobs/study.sbatch
 lab_start "$here/lab" || exit 1
 
-# submit FOLDER OPTION...: the number of the job, sent off from another folder than the script's
+# submit FOLDER OPTION...: the number of the job, sent off from another folder than the script's; WITH: an option for the program
 submit() {
     local at=$1
     shift
-    (cd "$at" && sbatch --parsable --output="$at/log" "$@" "$script" "$at/s.yaml")
+    (cd "$at" && sbatch --parsable --output="$at/log" "$@" "$script" "$at/s.yaml" ${WITH:+"$WITH"})
 }
 nothing_left() { [ -z "$(squeue -h)" ]; }
 trained() { [ "$(find "$1/runs/s/cells" -name '*.h5' 2>/dev/null | wc -l)" -ge "$2" ]; } # FOLDER CELLS
@@ -51,6 +51,13 @@ array_case() { # one task does all, the others say why they do nothing
     ended "$1" 300
     [ "$(grep -c 'of this array has nothing to do' "$1/log")" = 2 ] || fail "array: $(cat "$1/log")"
     [ "$(grep -c ' of [0-9]* cells to run' "$1/log")" = 1 ] || fail "array: trained more than once"
+}
+
+quiet_case() { # a log without a word does not mean that nothing was done
+    WITH=-quiet submit "$1" --time=10 >/dev/null
+    ended "$1" 300
+    grep -q 'study.sbatch: the study is done' "$1/log" || fail "quiet: $(cat "$1/log")"
+    ! grep -q '^Submitted batch job' "$1/log" || fail "quiet: another job followed"
 }
 
 launch_case() { # ranks that never start, of which the launcher tells nothing: the same job starts them again
@@ -139,7 +146,7 @@ node_case() { # the node of the job dies with all that ran on it; what looks aft
 # steps_for CASE: the longest cell is one to be disturbed, or takes minutes
 steps_for() {
     case $1 in
-    finish | array | launch | silence) echo 2,3,4,50,400 ;;
+    finish | array | quiet | launch | silence) echo 2,3,4,50,400 ;;
     requeue) echo "2,3,4,50,$(steps_taking $((2 * REQUEUES)))" ;;
     limit) echo "2,3,4,50,$(steps_taking 180)" ;;
     tenfold) echo "2,3,4,50,$(steps_taking 600)" ;;
