@@ -162,10 +162,10 @@ awk -F, 'NR == 1 { print "model_b,tokens_B,tokens,loss" } NR > 1 { printf "%s,%.
     "$folder/plain.csv" >"$folder/twice.csv"
 same "$folder/twice.csv" -fit_columns_n model_b
 said 'column tokens is taken, not tokens_B'
-printf 'Gr\366\337e,tokens,loss\n' >"$folder/latin.csv" # Größe in ISO 8859-1
+printf 'Gr\366\337e,tokens,loss\n' >"$folder/latin.csv" # Größe in Windows-1252
 tail -n +2 "$folder/plain.csv" >>"$folder/latin.csv"
 same "$folder/latin.csv" -fit_columns_n Größe
-said 'not UTF-8: its letters are read as ISO 8859-1$'
+said 'not UTF-8: its letters are read as Windows-1252$'
 sed '1s/.*/N [grams],D (x1e9),loss/' "$folder/counted.csv" >"$folder/grams.csv"
 fit "$folder/grams.csv" -fit_columns_n 'N [grams]'
 said 'column N \[grams\] is taken in units of 1$'

@@ -5,7 +5,7 @@
  *  then hold separators and line breaks. Blanks around fields, a byte order mark, blank rows, comments, separators
  *  without a column at the end of a row, and lines that repeat the header (counted) are left out. Columns, line lengths
  *  and rows are not limited, but the text is: to 1 GiB, held in memory once. Text that is not UTF-8 is taken for
- *  ISO 8859-1, which the caller should say.
+ *  Windows-1252, which the caller should say.
  *
  *  What is not such a text is refused in one line that says how to make it one: Parquet, JSON, spreadsheets, other
  *  compression, UTF-16, NUL bytes, folders, empty files. So is a row with more or fewer fields than the header, and
@@ -24,7 +24,7 @@ typedef struct Csv {
     const char *path; /* the caller's, for messages */
     char *text;       /* the whole file, unpacked, NUL-terminated; owned */
     size_t bytes;
-    bool latin;     /* it was not UTF-8, and has been read as ISO 8859-1 */
+    bool western;   /* it was not UTF-8, and has been read as Windows-1252 */
     char separator; /* ' ' stands for any run of blanks */
     int columns;
     char **name;        /* (columns) the header; owned */

@@ -255,7 +255,7 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
         TRY(read_row(table, met, m, arm, options));
         rows++;
     }
-    if (m->csv.latin) table_note(table, m->csv.path, "the file is not UTF-8: its letters are read as ISO 8859-1");
+    if (m->csv.western) table_note(table, m->csv.path, "the file is not UTF-8: its letters are read as Windows-1252");
     if (m->csv.headers)
         table_note(table, m->csv.path, "%lld line%s the header left out", (long long)m->csv.headers,
                    m->csv.headers == 1 ? " that repeats" : "s that repeat");

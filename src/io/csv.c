@@ -99,7 +99,7 @@ static Err check_text(const Csv *csv) {
 static char *in_utf8(size_t *bytes, const Csv *csv, const char *encoding) {
     iconv_t converter = iconv_open("UTF-8", encoding);
     if (converter == (iconv_t)-1) return NULL;
-    const size_t room = 2 * csv->bytes; /* that one byte becomes more than two is not among the encodings here */
+    const size_t room = 3 * csv->bytes; /* of Windows-1252 a byte may become three, as that of the euro does */
     char *text = MEM_NEW(char, room + 1);
     char *from = csv->text, *to = text;
     size_t unread = csv->bytes, left = room;
@@ -119,10 +119,10 @@ static Err take_encoding(Csv *csv) {
     while (ascii < csv->bytes && !(csv->text[ascii] & 0x80)) ascii++;
     if (ascii == csv->bytes) return ERR_NONE;
     char *same = in_utf8(&bytes, csv, "UTF-8");
-    csv->latin = !same;
+    csv->western = !same;
     mem_free(same);
-    if (!csv->latin) return ERR_NONE;
-    char *text = in_utf8(&bytes, csv, "ISO-8859-1");
+    if (!csv->western) return ERR_NONE;
+    char *text = in_utf8(&bytes, csv, "WINDOWS-1252");
     if (!text)
         return err_user("%s:%lld: a letter that is not UTF-8: want iconv -t UTF-8 of the file", csv->path,
                         (long long)line_of(csv, ascii));
