@@ -24,8 +24,8 @@ typedef struct Envelope {
     int inside;                                /* how many of them are */
     double n_exponent, n_se, d_exponent, d_se; /* N ~ C^x, D ~ C^y by least squares; NaN with fewer than 3 inside */
     double n_factor, d_factor;
-    Interval n_interval,
-        d_interval; /* of exponents: 95 % by Student's t, and as much more as steps between sizes may tilt them */
+    /* 95 % of the exponents by Student's t, and as much more as steps between sizes may tilt them. */
+    Interval n_interval, d_interval;
     int unfinished; /* how many points are of unfinished schedules */
     char caveat[160];
 } Envelope;

@@ -43,13 +43,6 @@ static double tilt(const Envelope *e, const Table *table, int arm) {
     return step / (hi - lo);
 }
 
-/* C is about in proportion to N D, so what is open of N* is open of D*. */
-static Interval interval_of(const Envelope *e, double exponent, double se, const Table *table, int arm) {
-    if (!isfinite(exponent)) return (Interval){NAN, NAN};
-    double half = stats_t_quantile(0.975, e->inside - 2) * se + tilt(e, table, arm);
-    return (Interval){exponent - half, exponent + half};
-}
-
 /* Marks the points inside what the arm's points, finished or not, span. */
 static void look_inside(Envelope *e, const Table *table, int arm) {
     double n_lo = INFINITY, n_hi = 0, d_lo = INFINITY, d_hi = 0;
@@ -100,8 +93,14 @@ void envelope_fit(Envelope *out, const Table *table, int arm, int currency, int 
     look_inside(out, table, arm);
     power_law(&out->n_factor, &out->n_exponent, &out->n_se, out, false);
     power_law(&out->d_factor, &out->d_exponent, &out->d_se, out, true);
-    out->n_interval = interval_of(out, out->n_exponent, out->n_se, table, arm);
-    out->d_interval = interval_of(out, out->d_exponent, out->d_se, table, arm);
+    out->n_interval = out->d_interval = (Interval){NAN, NAN};
+    if (isfinite(out->n_exponent)) {
+        /* C is about in proportion to N D, so what is open of N* is open of D*. */
+        double t = stats_t_quantile(0.975, out->inside - 2), open = tilt(out, table, arm);
+        double n_half = t * out->n_se + open, d_half = t * out->d_se + open;
+        out->n_interval = (Interval){out->n_exponent - n_half, out->n_exponent + n_half};
+        out->d_interval = (Interval){out->d_exponent - d_half, out->d_exponent + d_half};
+    }
     if (out->inside < LEAST)
         snprintf(out->caveat, sizeof out->caveat,
                  "not identifiable: %d of %d points lie inside the sampled sizes and lengths, want at least %d",

@@ -73,6 +73,14 @@ static void plain_name(char plain[PLAIN], const char *name) {
     plain[n] = 0;
 }
 
+/* Whether a name is one of "|these|plain|names|". */
+static bool is_among(const char *names, const char *name) {
+    char plain[PLAIN], listed[PLAIN + 2];
+    plain_name(plain, name);
+    snprintf(listed, sizeof listed, "|%s|", plain);
+    return *plain && strcasestr(names, listed);
+}
+
 /* FLOP/s are a speed, and no compute. */
 static bool is_speed(const char *name) {
     size_t n = strlen(name);
@@ -102,20 +110,19 @@ static double count_unit(const char *word, const char *counted, const char *also
     static const struct {
         const char *words;
         double count;
-    } units[] = {{"||", 1},
-                 {"|k|thousand|thousands|", 1e3},
+    } units[] = {{"|k|thousand|thousands|", 1e3},
                  {"|m|mio|million|millions|", 1e6},
                  {"|b|bn|g|billion|billions|", 1e9},
                  {"|t|tn|trillion|trillions|", 1e12}};
-    char plain[PLAIN], listed[PLAIN + 2];
+    char plain[PLAIN];
     plain_name(plain, word);
     bool any = *plain;
     drop_end(plain, counted);
     drop_end(plain, also);
+    if (any && !*plain) return 1;
     drop_end(plain, "of");
-    snprintf(listed, sizeof listed, "|%s|", plain);
-    for (int i = 0; any && i < (int)(sizeof units / sizeof *units); i++)
-        if (strstr(units[i].words, listed)) return units[i].count;
+    for (int i = 0; i < (int)(sizeof units / sizeof *units); i++)
+        if (is_among(units[i].words, plain)) return units[i].count;
     return written_unit(word);
 }
 
@@ -129,11 +136,7 @@ static double samples_unit(const char *word) {
 
 /* A loss in nats or bits has the same exponents. */
 static double loss_unit(const char *word) {
-    char plain[PLAIN], listed[PLAIN + 2];
-    plain_name(plain, word);
-    snprintf(listed, sizeof listed, "|%s|", plain);
-    return *plain &&
-           strstr("|nat|nats|natstoken|natspertoken|bit|bits|bitstoken|bitsbyte|bitspertoken|bitsperbyte|", listed);
+    return is_among("|nat|nats|natstoken|natspertoken|bit|bits|bitstoken|bitsbyte|bitspertoken|bitsperbyte|", word);
 }
 
 /* Of what a column of this kind is counted in. */
@@ -164,21 +167,15 @@ static double last_word_unit(char before[PLAIN], const char *name, UnitOf *unit_
     return unit_of(name + at);
 }
 
-static bool is_listed(const char *name, const Kind *kind) {
-    char plain[PLAIN], listed[PLAIN + 2];
-    plain_name(plain, name);
-    snprintf(listed, sizeof listed, "|%s|", plain);
-    return *plain && strcasestr(kind->usual, listed);
-}
-
 /* How near a name comes to a usual one: the more, the nearer. */
 typedef enum Likeness { UNLIKE, LIKE_BEFORE_UNIT, LIKE } Likeness;
 
 static Likeness likeness(const char *name, const Kind *kind) {
     char before[PLAIN];
     if (is_speed(name)) return UNLIKE;
-    if (is_listed(bracketed_unit(before, name, units_of(kind)) > 0 ? before : name, kind)) return LIKE;
-    return last_word_unit(before, name, units_of(kind)) > 0 && is_listed(before, kind) ? LIKE_BEFORE_UNIT : UNLIKE;
+    if (is_among(kind->usual, bracketed_unit(before, name, units_of(kind)) > 0 ? before : name)) return LIKE;
+    bool before_unit = last_word_unit(before, name, units_of(kind)) > 0 && is_among(kind->usual, before);
+    return before_unit ? LIKE_BEFORE_UNIT : UNLIKE;
 }
 
 /* The unit in a column's name; 0: none. A last word counts only after a usual name: model_b may be a second model. */
