@@ -114,7 +114,7 @@ refuse 1 'bad.yaml:[0-9]+: key layout_dp appears twice: want it once .line [0-9]
 refuse 1 'command line: unknown key study .value 5.' plan "$here/good.yaml" -study 5
 
 # Files of another study, broken files.
-refuse 1 'train.beta2 = .* there, 0.94.* here' run "$here/good.yaml" -train_beta2 0.95
+refuse 1 'train.beta2 = .* there, 0.95 here' run "$here/good.yaml" -train_beta2 0.95
 refuse 1 'transformer.lr.* there, .* here' run "$here/good.yaml" -transformer_lr 0.123
 cp "$here/data.h5" "$here/data.keep"
 head -c 2000 "$here/data.keep" >"$here/data.h5"
