@@ -7,48 +7,62 @@ share=$root/share/equiscale
 man=$root/share/man/man1
 completions=$root/share/bash-completion/completions
 modules=$root/share/modulefiles/equiscale
-made=$share/made # a list of folders that install made, and of the module file, beside which others may stand
+made=$share/made # what install put there and the folders that it made, beside which others may put theirs: paths from ROOT,
+                 # or of ROOT itself and what it is in
 
 if [ "$action" = uninstall ]; then
     own=()
     if [ -f "$made" ]; then mapfile -t own < <(LC_ALL=C sort -ru "$made"); fi
-    rm -rf "$share"
-    rm -f "$root/bin/equiscale" "$root/bin/equiscale-report" "$man/equiscale.1" "$completions/equiscale"
+    rm -rf "$made" "$share"/analysis/__pycache__ "$share"/analysis/*/__pycache__
     for path in "${own[@]}"; do
-        # What was moved since it was installed lists paths of another place.
-        case $path/ in "$root"/*) ;; *) case $root/ in "$path"/*) ;; *) continue ;; esac ;; esac
+        case $path in
+            /*) case $root/ in "$path"/*) ;; *) continue ;; esac ;; # of another place: it was moved since it was installed
+            *) path=$root/$path ;;
+        esac
         if [ -d "$path" ]; then rmdir --ignore-fail-on-non-empty "$path" || :; else rm -f "$path"; fi
     done
     exit 0
 fi
 
-# Makes folders; those that were not there, of the path to one too, are listed for uninstall.
 new=
+list() { new+=${1#"$root"/}$'\n'; }
+
+# Makes folders; those that were not there, of the path to one too, are listed for uninstall.
 folder() {
     local each at
     for each in "$@"; do
         at=$each
         while [ ! -e "$at" ]; do
-            new+=$at$'\n'
+            list "$at"
             at=$(dirname "$at")
         done
         install -d "$each"
     done
 }
 
+# put MODE TARGET FILE...: files into a folder, or one under a name of its own; listed for uninstall.
+put() {
+    local mode=$1 target=$2 file
+    shift 2
+    install -m "$mode" "$@" "$target"
+    for file in "$@"; do
+        if [ -d "$target" ]; then list "$target/$(basename "$file")"; else list "$target"; fi
+    done
+}
+
 folder "$root/bin" "$share/input/machines" "$share/jobs" "$completions" "$modules"
-install -m 755 "$PROGRAM" "$root/bin/equiscale"
-install -m 755 packages/equiscale-report "$root/bin/equiscale-report"
-install -m 644 input/*.yaml "$share/input"
-install -m 644 input/machines/*.yaml "$share/input/machines"
+put 755 "$root/bin/equiscale" "$PROGRAM"
+put 755 "$root/bin/equiscale-report" packages/equiscale-report
+put 644 "$share/input" input/*.yaml
+put 644 "$share/input/machines" input/machines/*.yaml
 for scripts in analysis analysis/figures analysis/peers; do
     folder "$share/$scripts"
-    install -m 755 "$scripts"/*.py "$share/$scripts"
+    put 755 "$share/$scripts" "$scripts"/*.py
 done
-install -m 755 jobs/local.sh jobs/study.sbatch jobs/bench.sbatch "$share/jobs"
-install -m 644 packages/completion.bash "$completions/equiscale"
+put 755 "$share/jobs" jobs/local.sh jobs/study.sbatch jobs/bench.sbatch
+put 644 "$completions/equiscale" packages/completion.bash
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$VERSION|" packages/modulefile.in >"$modules/$VERSION"
-new+=$modules/$VERSION$'\n'
+list "$modules/$VERSION"
 # The manual is made by running the program, which a build for another processor cannot.
 if ! command -v help2man >/dev/null; then
     echo "no man page: help2man is not installed"
@@ -58,6 +72,7 @@ else
     folder "$man"
     # By its name on the PATH: help2man does not quote a path.
     PATH=$root/bin:$PATH help2man --no-info --name 'scaling laws with and without equivariance' equiscale >"$man/equiscale.1"
+    list "$man/equiscale.1"
 fi
 printf %s "$new" >>"$made"
 echo "installed in $root"

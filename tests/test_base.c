@@ -205,9 +205,10 @@ static void own_files(void) {
 
 /* Columns that a terminal gives UTF-8: composed letters, an accent of its own, three and four bytes, none. */
 static void letters(void) {
-    EXPECT(log_letters("größte Möwe") == 11, "%d letters", log_letters("größte Möwe"));
-    EXPECT(log_letters("u\xcc\x88") == 1 && log_letters("o\xcd\xaf") == 1, "an accent takes a column");
-    EXPECT(log_letters("β→𝛼") == 3 && log_letters("") == 0, "%d letters", log_letters("β→𝛼"));
+    EXPECT(log_width("größte Möwe") == 11, "%d letters", log_width("größte Möwe"));
+    EXPECT(log_width("u\xcc\x88") == 1 && log_width("o\xcd\xaf") == 1, "an accent takes a column");
+    EXPECT(log_width("β→𝛼") == 3 && log_width("") == 0, "%d letters", log_width("β→𝛼"));
+    EXPECT(log_width("模型 w8") == 7 && log_width("\xff\xfe") == 2, "%d columns", log_width("模型 w8"));
     EXPECT(log_field("ä", 5) == 6 && log_field("a", 5) == 5, "a field of %d bytes", log_field("ä", 5));
 }
 

@@ -113,6 +113,13 @@ for action in install install uninstall; do
     $make $action PREFIX="$here/site wide" >"$here/log" || fail "make $action: $(cat "$here/log")"
 done
 find "$here/site wide" | sort | diff "$here/before" - >"$here/log" || fail "install and uninstall: $(cat "$here/log")"
+# What somebody has put among it stays too, and what was moved is removed from where it is.
+$make install PREFIX="$here/place" >"$here/log" || fail "make install: $(cat "$here/log")"
+mv "$here/place" "$here/moved"
+touch "$here/moved/share/equiscale/input/ours.yaml"
+$make uninstall PREFIX="$here/moved" || fail "make uninstall of what was moved"
+[ "$(find "$here/moved" -type f)" = "$here/moved/share/equiscale/input/ours.yaml" ] ||
+    fail "uninstall beside a file of ours: $(find "$here/moved" -type f)"
 
 # An archive of a release knows its commit.
 if git rev-parse --git-dir >/dev/null 2>&1; then

@@ -119,6 +119,12 @@ for path in files:
 END
 run -study_keep_weights best >"$here/log" 2>&1 || fail "best: $(cat "$here/log")"
 [ "$(find "$here/runs/s/weights" -name '*.h5' | wc -l)" = 2 ] || fail "best: one of each arm"
+odd=$(find "$here/runs/s/weights" -name '*.h5' | head -n 1)
+rm "$odd"
+mkfifo "$odd"
+run -study_keep_weights best >"$here/log" 2>&1 || fail "a pipe in place of weights: $(cat "$here/log")"
+grep -q "$odd: not a file" "$here/log" && grep -q '1 cells .* have none' "$here/log" || fail "a pipe in place of weights: $(cat "$here/log")"
+rm "$odd"
 
 # Folders and disks.
 touch "$here/file"

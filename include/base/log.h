@@ -38,5 +38,5 @@ void log_topic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_progress(int64_t done, int64_t total, const char *parts);
 
 /** How many columns a UTF-8 text takes, and the field width of `%-*s` that fills it up to so many of them. */
-int log_letters(const char *text);
+int log_width(const char *text);
 int log_field(const char *text, int columns);

@@ -6,5 +6,5 @@
 void weights_path(char *path, size_t size, const StudyOptions *options, const char *id);
 
 /** With `best`: removes the weights of all finished cells but the one of each arm that has the lowest validation loss.
- *  Returns how many cells that should have weights have none, since they were finished before weights were kept. */
-int weights_keep(const Results *all, const StudyOptions *options);
+ *  Says how many cells that should have weights have none, and what stands in the place of a file. */
+void weights_keep(const Results *all, const StudyOptions *options);

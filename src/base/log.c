@@ -2,12 +2,14 @@
 
 #include "base/timer.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 static bool root, terminal, quiet;
 static double start;
@@ -119,8 +121,9 @@ void log_progress(int64_t done, int64_t total, const char *parts) {
         fprintf(stderr, "[%8.1f] %s: %lld of %lld %s\n", now - start, topic, (long long)done, (long long)total, parts);
 }
 
-/* A letter begins with a byte that continues none; accents of their own (U+0300 to U+036F) stand on the one before. */
-int log_letters(const char *text) {
+/* Without the locale: a letter begins with a byte that continues none; accents of their own (U+0300 to U+036F) stand on the
+ * one before. */
+static int letters_of(const char *text) {
     int letters = 0;
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         bool continues = (*c & 0xc0) == 0x80;
@@ -130,6 +133,29 @@ int log_letters(const char *text) {
     return letters;
 }
 
+/* By the C library's table of characters, in which Chinese ones, say, take two columns. */
+int log_width(const char *text) {
+    static locale_t unicode = (locale_t)0;
+    if (!unicode) unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (!unicode) return letters_of(text);
+    locale_t before = uselocale(unicode);
+    mbstate_t state = {0};
+    int width = 0;
+    for (size_t left = strlen(text), bytes; left; left -= bytes, text += bytes) {
+        wchar_t letter;
+        bytes = mbrtowc(&letter, text, left, &state);
+        if (bytes == 0 || bytes > left) { /* no character: a column for its byte */
+            bytes = 1;
+            letter = L'?';
+            state = (mbstate_t){0};
+        }
+        int columns = wcwidth(letter);
+        width += columns > 0 ? columns : 0;
+    }
+    uselocale(before);
+    return width;
+}
+
 int log_field(const char *text, int columns) {
-    return columns + (int)strlen(text) - log_letters(text);
+    return columns + (int)strlen(text) - log_width(text);
 }

@@ -138,7 +138,7 @@ static void print_head(Page *page) {
 /* The field of a name, as wide as the longest. */
 static int name_width(const Analysis *a, const char *name) {
     int width = 5;
-    for (int m = 0; m < a->arms; m++) width = (int)fmax(width, log_letters(a->table->arm[m]));
+    for (int m = 0; m < a->arms; m++) width = (int)fmax(width, log_width(a->table->arm[m]));
     return log_field(name, width);
 }
 

@@ -182,8 +182,7 @@ static void complete(Found *found, const Grid *grid, const StudyOptions *options
     read_strangers(found, grid, options);
     choose_swept(&found->all);
     say_missing(grid);
-    int missing = weights_keep(&found->all, options);
-    if (missing) log_line("%d cells were finished before weights were kept: they have none", missing);
+    weights_keep(&found->all, options);
     found->provenance = provenance_study(found->program, options);
 }
 

@@ -1,10 +1,12 @@
 #include "study/weights.h"
 
+#include "base/log.h"
 #include "io/commit.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void weights_path(char *path, size_t size, const StudyOptions *options, const char *id) {
@@ -27,7 +29,16 @@ static bool is_best(const Results *all, int64_t i) {
     return true;
 }
 
-int weights_keep(const Results *all, const StudyOptions *options) {
+/* Whether there are weights under that name; what is there and is no file is said, since nothing can read it. */
+static bool kept(const char *path) {
+    struct stat st;
+    if (stat(path, &st)) return false;
+    if (!S_ISREG(st.st_mode))
+        log_line("%s: not a file: want the weights of a finished cell, or nothing of that name", path);
+    return S_ISREG(st.st_mode);
+}
+
+void weights_keep(const Results *all, const StudyOptions *options) {
     char path[COMMIT_PATH];
     int missing = 0;
     for (int64_t i = 0; options->keep_weights && i < all->cells; i++) {
@@ -36,7 +47,8 @@ int weights_keep(const Results *all, const StudyOptions *options) {
         if (options->keep_weights == KEEP_BEST && !is_best(all, i))
             unlink(path);
         else
-            missing += access(path, F_OK) != 0;
+            missing += !kept(path);
     }
-    return missing;
+    if (missing)
+        log_line("%d cells were finished before weights were kept, or have lost them: they have none", missing);
 }
