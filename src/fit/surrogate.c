@@ -6,6 +6,7 @@
 #include "base/timer.h"
 #include "math/minimise.h"
 #include "math/stats.h"
+#include "surrogate_sum.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,59 +15,76 @@
 const char *const gp_name[GP_PARAMETERS] = {"scale", "width_N", "width_D", "rho", "unfinished", "run", "noise"};
 enum { BLOCK = 128, ALONE = 1500 };
 
-/* Hyperparameters as the kernel uses them: variances, inverse widths, correlation. */
-typedef struct Hyper {
-    double f, wn, wd, rho, h, run, noise;
-} Hyper;
-
-static Hyper hyper(const double *theta) {
-    return (Hyper){.f = exp(2 * theta[GP_SCALE]),
-                   .wn = exp(-theta[GP_WIDTH_N]),
-                   .wd = exp(-theta[GP_WIDTH_D]),
-                   .rho = 1 / (1 + exp(-theta[GP_RHO])),
-                   .h = exp(2 * theta[GP_UNFINISHED]),
-                   .run = exp(2 * theta[GP_RUN]),
-                   .noise = exp(2 * theta[GP_NOISE])};
+static GpHyper hyper(const double *theta) {
+    return (GpHyper){.f = exp(2 * theta[GP_SCALE]),
+                     .wn = exp(-theta[GP_WIDTH_N]),
+                     .wd = exp(-theta[GP_WIDTH_D]),
+                     .rho = 1 / (1 + exp(-theta[GP_RHO])),
+                     .h = exp(2 * theta[GP_UNFINISHED]),
+                     .run = exp(2 * theta[GP_RUN]),
+                     .noise = exp(2 * theta[GP_NOISE])};
 }
 
-/* Matern 5/2 of distance r = |(u, v)|, and -dg/dr / r: the derivative to the log of a width is that times u^2 or v^2.
- */
-static inline double matern(double u, double v, double *bend) {
-    double r2 = 5 * (u * u + v * v), r = sqrt(r2), fall = exp(-r);
-    *bend = 5.0 / 3 * (1 + r) * fall;
-    return (1 + r + r2 / 3) * fall;
+static GpPoint point_of(const Surrogate *s, int64_t i) {
+    return (GpPoint){s->x[i], s->y[i], s->arm[i], (double)s->cell[i], s->unfinished[i]};
 }
 
-static inline double covariance(const Surrogate *s, const Hyper *p, int64_t i, int64_t j, double d[GP_PARAMETERS]) {
-    double u = (s->x[i] - s->x[j]) * p->wn, v = (s->y[i] - s->y[j]) * p->wd, bend;
-    double g = matern(u, v, &bend);
-    bool across = s->arm[i] != s->arm[j], both = s->unfinished[i] && s->unfinished[j];
-    double couple = across ? p->rho : 1;
-    double f = p->f * g * couple;
-    double h = both ? p->h * g * couple : 0;
-    double run = s->cell[i] == s->cell[j] ? p->run : 0;
-    double noise = i == j ? p->noise : 0;
-    if (d) {
-        d[GP_SCALE] = 2 * f;
-        d[GP_UNFINISHED] = 2 * h;
-        d[GP_RUN] = 2 * run;
-        d[GP_NOISE] = 2 * noise;
-        double slope = (p->f + (both ? p->h : 0)) * couple * bend;
-        d[GP_WIDTH_N] = slope * u * u;
-        d[GP_WIDTH_D] = slope * v * v;
-        d[GP_RHO] = across ? (f + h) * (1 - p->rho) : 0;
+static GpPoints points_new(int64_t n) {
+    GpPoints points = {.n = n, .x = MEM_NEW(double, 5 * n + 1)};
+    points.y = points.x + n;
+    points.arm = points.y + n;
+    points.cell = points.arm + n;
+    points.unfinished = points.cell + n;
+    return points;
+}
+
+static void points_put(GpPoints *points, int64_t i, GpPoint at) {
+    points->x[i] = at.x;
+    points->y[i] = at.y;
+    points->arm[i] = at.arm;
+    points->cell[i] = at.cell;
+    points->unfinished[i] = at.unfinished;
+}
+
+/* The points of a matrix's local rows, in their order, and the numbers of these rows. */
+typedef struct Rows {
+    GpPoints points;
+    int64_t *global;
+} Rows;
+
+static Rows rows_of(const DistMatrix *k, const Surrogate *s) {
+    Rows rows = {points_new(k->local_rows), MEM_NEW(int64_t, k->local_rows + 1)};
+    for (int64_t i = 0; i < k->local_rows; i++) {
+        rows.global[i] = dist_row(k, i);
+        points_put(&rows.points, i, point_of(s, rows.global[i]));
     }
-    return f + h + run + noise;
+    return rows;
+}
+
+static void rows_free(Rows *rows) {
+    mem_free(rows->points.x);
+    mem_free(rows->global);
+}
+
+/* The first local row at or below global row `row`, from a local row on that is above it or the one. */
+static int64_t down_to(const Rows *rows, int64_t from, int64_t row) {
+    while (from < rows->points.n && rows->global[from] < row) from++;
+    return from;
 }
 
 /* The lower triangle of the kernel matrix of the first k->rows points. */
-static void assemble(DistMatrix *k, const Surrogate *s, const double *theta) {
-    Hyper p = hyper(theta);
-    for (int64_t j = 0; j < k->local_cols; j++)
-        for (int64_t i = 0; i < k->local_rows; i++) {
-            int64_t row = dist_row(k, i), col = dist_col(k, j);
-            k->a[j * k->local_rows + i] = row >= col ? covariance(s, &p, row, col, NULL) : 0;
-        }
+static void assemble(DistMatrix *k, const Rows *rows, const Surrogate *s, const double *theta) {
+    GpHyper p = hyper(theta);
+    int64_t n = k->local_rows, from = 0;
+    for (int64_t j = 0; j < k->local_cols; j++) {
+        int64_t col = dist_col(k, j);
+        GpPoint at = point_of(s, col);
+        double *column = k->a + j * n;
+        from = down_to(rows, from, col);
+        memset(column, 0, (size_t)from * sizeof *column);
+        gp_covariances(column + from, &rows->points, from, &at, &p);
+        if (from < n && rows->global[from] == col) column[from] += p.noise;
+    }
 }
 
 /* ---- Hyperparameters. ---- */
@@ -89,9 +107,13 @@ double surrogate_likelihood(void *context, const double *theta, double *g, doubl
     SurrogateLikelihood *m = context;
     const Surrogate *s = m->s;
     int64_t n = s->subset;
-    assemble(&m->k, s, theta);
+    Rows rows = rows_of(&m->k, s);
+    assemble(&m->k, &rows, s, theta);
     memset(g, 0, GP_PARAMETERS * sizeof *g);
-    if (!dist_cholesky(&m->k)) return 1e10;
+    if (!dist_cholesky(&m->k)) {
+        rows_free(&rows);
+        return 1e10;
+    }
     double f = 0.5 * dist_log_det(&m->k) + 0.5 * (double)n * log(2 * M_PI);
     double *a = MEM_NEW(double, n);
     dist_put(&m->b, s->r);
@@ -101,16 +123,31 @@ double surrogate_likelihood(void *context, const double *theta, double *g, doubl
 
     /* d f / d theta = 1/2 tr((K^-1 - a a') dK/dtheta), twice the strict lower triangle. */
     dist_invert(&m->k);
-    Hyper p = hyper(theta);
-    for (int64_t j = 0; j < m->k.local_cols; j++)
-        for (int64_t i = 0; i < m->k.local_rows; i++) {
-            int64_t row = dist_row(&m->k, i), col = dist_col(&m->k, j);
-            if (row < col) continue;
-            double d[GP_PARAMETERS], w = (m->k.a[j * m->k.local_rows + i] - a[row] * a[col]) * (row == col ? 0.5 : 1);
-            covariance(s, &p, row, col, d);
-            for (int k = 0; k < GP_PARAMETERS; k++) g[k] += w * d[k];
+    GpHyper p = hyper(theta);
+    GpSlopes sums = {0};
+    double noise = 0;
+    int64_t rows_here = m->k.local_rows, from = 0;
+    for (int64_t j = 0; j < m->k.local_cols; j++) {
+        int64_t col = dist_col(&m->k, j);
+        GpPoint at = point_of(s, col);
+        double *w = m->k.a + j * rows_here;
+        from = down_to(&rows, from, col);
+        for (int64_t i = from; i < rows_here; i++) w[i] -= a[rows.global[i]] * a[col];
+        if (from < rows_here && rows.global[from] == col) {
+            w[from] *= 0.5;
+            noise += w[from];
         }
+        gp_slopes(&sums, w + from, &rows.points, from, &at, &p);
+    }
+    g[GP_SCALE] = 2 * p.f * sums.f;
+    g[GP_UNFINISHED] = 2 * p.h * sums.h;
+    g[GP_RUN] = 2 * p.run * sums.run;
+    g[GP_NOISE] = 2 * p.noise * noise;
+    g[GP_WIDTH_N] = sums.width_n;
+    g[GP_WIDTH_D] = sums.width_d;
+    g[GP_RHO] = (1 - p.rho) * sums.across;
     comm_sum_f64(m->comm, g, GP_PARAMETERS);
+    rows_free(&rows);
     mem_free(a);
     return f;
 }
@@ -303,11 +340,13 @@ Surrogate *surrogate_new(const Table *table, int64_t max_points, int64_t subset,
     double start = timer_now();
     s->l = dist_new(s->grid, s->n, s->n, BLOCK);
     s->alpha = MEM_NEW(double, s->n);
-    assemble(&s->l, s, s->theta);
+    Rows rows = rows_of(&s->l, s);
+    assemble(&s->l, &rows, s, s->theta);
     while (!dist_cholesky(&s->l)) {
         s->theta[GP_NOISE] += 0.5; /* more noise until the matrix is positive definite in floating point */
-        assemble(&s->l, s, s->theta);
+        assemble(&s->l, &rows, s, s->theta);
     }
+    rows_free(&rows);
     DistMatrix b = dist_new(s->grid, s->n, 1, BLOCK);
     dist_put(&b, s->r);
     dist_solve(&b, &s->l);
@@ -332,32 +371,26 @@ void surrogate_free(Surrogate *s) {
 }
 
 double surrogate_noise(const Surrogate *s) {
-    Hyper p = hyper(s->theta);
+    GpHyper p = hyper(s->theta);
     return (p.run + p.noise) * s->scale * s->scale;
 }
 
 /* ---- Prediction. ---- */
 
-static double f_covariance(const Hyper *p, double dx, double dy, bool across) {
-    double bend;
-    return p->f * matern(dx * p->wn, dy * p->wd, &bend) * (across ? p->rho : 1);
-}
-
 void surrogate_predict(double *mean, double *cov, const Surrogate *s, const SurrogatePlace *place, int64_t m) {
-    Hyper p = hyper(s->theta);
+    GpHyper p = hyper(s->theta), f = {.f = p.f, .wn = p.wn, .wd = p.wd, .rho = p.rho};
     DistMatrix k = dist_new(s->grid, s->n, m, BLOCK), gram = dist_new(s->grid, m, m, BLOCK);
-    double *x = MEM_NEW(double, 2 * m), *y = x + m;
     DistMatrix a = dist_new(s->grid, s->n, 1, BLOCK), projected = dist_new(s->grid, m, 1, BLOCK);
+    Rows rows = rows_of(&k, s);
+    GpPoints places = points_new(m);
+    GpPoint *at = MEM_NEW(GpPoint, m + 1);
+    double *prior = MEM_NEW(double, m + 1);
     for (int64_t j = 0; j < m; j++) {
-        x[j] = log(place[j].n) - s->x0;
-        y[j] = log(place[j].d) - s->y0;
+        at[j] = (GpPoint){.x = log(place[j].n) - s->x0, .y = log(place[j].d) - s->y0, .arm = place[j].arm};
+        points_put(&places, j, at[j]);
     }
     for (int64_t j = 0; j < k.local_cols; j++)
-        for (int64_t i = 0; i < k.local_rows; i++) {
-            int64_t row = dist_row(&k, i), col = dist_col(&k, j);
-            k.a[j * k.local_rows + i] =
-                f_covariance(&p, s->x[row] - x[col], s->y[row] - y[col], s->arm[row] != place[col].arm);
-        }
+        gp_covariances(k.a + j * k.local_rows, &rows.points, 0, &at[dist_col(&k, j)], &f);
     dist_put(&a, s->alpha);
     dist_multiply_tn(&projected, &k, &a);
     dist_get(mean, &projected);
@@ -365,15 +398,16 @@ void surrogate_predict(double *mean, double *cov, const Surrogate *s, const Surr
     dist_multiply_tn(&gram, &k, &k);
     dist_get(cov, &gram);
     for (int64_t i = 0; i < m; i++) {
-        mean[i] = mean_of(s, place[i].arm, x[i], y[i], 0) + s->scale * mean[i];
-        for (int64_t j = 0; j < m; j++) {
-            double prior = f_covariance(&p, x[i] - x[j], y[i] - y[j], place[i].arm != place[j].arm);
-            cov[i * m + j] = s->scale * s->scale * (prior - cov[i * m + j]);
-        }
+        mean[i] = mean_of(s, place[i].arm, at[i].x, at[i].y, 0) + s->scale * mean[i];
+        gp_covariances(prior, &places, 0, &at[i], &f);
+        for (int64_t j = 0; j < m; j++) cov[i * m + j] = s->scale * s->scale * (prior[j] - cov[i * m + j]);
     }
     dist_free(&a);
     dist_free(&projected);
     dist_free(&k);
     dist_free(&gram);
-    mem_free(x);
+    rows_free(&rows);
+    mem_free(places.x);
+    mem_free(at);
+    mem_free(prior);
 }

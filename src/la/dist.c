@@ -99,9 +99,11 @@ bool dist_cholesky(DistMatrix *a) {
 
 double dist_log_det(const DistMatrix *l) {
     double sum = 0;
-    for (int64_t j = 0; j < l->local_cols; j++)
-        for (int64_t i = 0; i < l->local_rows; i++)
-            if (dist_row(l, i) == dist_col(l, j)) sum += 2 * log(l->a[j * l->local_rows + i]);
+    int64_t i = 0; /* rows and columns ascend together */
+    for (int64_t j = 0; j < l->local_cols; j++) {
+        while (i < l->local_rows && dist_row(l, i) < dist_col(l, j)) i++;
+        if (i < l->local_rows && dist_row(l, i) == dist_col(l, j)) sum += 2 * log(l->a[j * l->local_rows + i]);
+    }
     comm_sum_f64(l->grid->comm, &sum, 1);
     return sum;
 }
