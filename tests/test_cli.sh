@@ -56,6 +56,10 @@ for spelling in "-train_batch 2" "--train_batch 2" "-train.batch 2" "-train_batc
     # shellcheck disable=SC2086
     grep -qE '^  train.batch +2 +command line$' <(one keys tiny.yaml $spelling) || fail "spelled $spelling"
 done
+for list in 4,5 "4, 5" "[4,5]" "[ 4 , 5 ]"; do
+    grep -qE '^  study.steps +\[4, 5\] +command line$' <(one keys tiny.yaml -study_steps "$list") || fail "the list $list"
+done
+grep -qE '^  study.measures +\[\] +command line$' <(one keys tiny.yaml -study_measures '[]') || fail "a list of nothing"
 one keys tiny.yaml -study_seeds 3 >sources || fail "keys of a study"
 grep -qE '^  study.steps +\[2, 3\] +tiny.yaml:4$' sources || fail "a value of the file: $(grep steps sources)"
 grep -qE '^  study.seeds +\[3\] +command line$' sources || fail "a value of the command line"

@@ -93,15 +93,28 @@ static bool store(void *member, const KeySpec *s, int i, const char *text) {
     return false;
 }
 
+/* Without spaces around it; changed in place. */
+static char *trimmed(char *text) {
+    while (*text == ' ') text++;
+    for (size_t n = strlen(text); n && text[n - 1] == ' '; n--) text[n - 1] = 0;
+    return text;
+}
+
+/* A list stands as in a study file, or without brackets. */
 bool value_parse(void *member, const KeySpec *s, const char *text) {
     if (s->type < KEY_INTS) return store(member, s, 0, text);
-    char copy[LIST_TEXT], *rest = copy, *word;
+    char copy[LIST_TEXT];
     if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy) return false;
-    *(int *)member = 0;
-    for (int i = 0; (word = strsep(&rest, ",")) && *text; i++) {
-        while (*word == ' ') word++;
-        if (i == OPTION_LIST || !store(member, s, i, word)) return false;
+    char *rest = trimmed(copy);
+    size_t n = strlen(rest);
+    if (n >= 2 && rest[0] == '[' && rest[n - 1] == ']') {
+        rest[n - 1] = 0;
+        rest = trimmed(rest + 1);
     }
+    *(int *)member = 0;
+    if (!*rest) return true;
+    for (int i = 0; rest; i++)
+        if (i == OPTION_LIST || !store(member, s, i, trimmed(strsep(&rest, ",")))) return false;
     return true;
 }
 
