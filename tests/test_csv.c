@@ -62,6 +62,10 @@ static void readable(void) {
     expect("\"a\nb\",c\n1,2\n", "a b|c/3:1|2");
     expect("#,b\n1,2\n", "#|b/2:1|2");
     expect("# made by x\n# a,b\n1,2\n3,4\n", "a|b/3:1|2/4:3|4");
+    expect("#a (M),b,c\n1,2,x\n3,4,y\n", "a (M)|b|c/2:1|2|x/3:3|4|y");
+    expect("# say \"a\",b\na,b\n1,2\n", "a|b/3:1|2");
+    expect("# say \"a\",b\na,7\n1,2\n", "a|7/3:1|2");
+    expect("\342\200\213a,\" b \",c\302\240\n\302\240 1\342\200\213,\"2\t\",x\302\240y\n", "a|b|c/2:1|2|x\302\240y");
     expect("a\n1\n2\n", "a/2:1/3:2");
 }
 

@@ -62,6 +62,10 @@ make_from blanks.txt 's/,/   /g'
 same "$folder/blanks.txt"
 make_from savetxt.txt '1s/^/# /; s/,/ /g'
 same "$folder/savetxt.txt"
+make_from hashed.csv '1s/.*/#Params,tokens,loss,host/; 2,$s/$/,node-a/'
+same "$folder/hashed.csv"
+make_from unseen.csv '1s/.*/\xe2\x80\x8bN," D",loss/; s/,([0-9]+),/," \1 ",/; 2,$s/$/\xc2\xa0/'
+same "$folder/unseen.csv" -fit_columns_d D
 make_from quoted.csv 's/([^,]+)/"\1"/g; 1s/$/,"notes"/; 2,$s/$/,"first line\nsecond, ""line"""/'
 same "$folder/quoted.csv"
 make_from repeated.csv '9s/$/\nN,D,loss/; 12s/$/\n\n  \n,,/'
@@ -380,6 +384,8 @@ make_from typo.csv '7s/$/x/'
 refuse 'typo.csv:7: loss = .*x: want a positive number' "$folder/typo.csv"
 make_from nul.csv '7s/,/\x00,/'
 refuse 'nul.csv:7: a NUL byte' "$folder/nul.csv"
+make_from order.csv '9s/$/\nD,N,loss/'
+refuse 'order.csv:10: the columns in another order: want one order in a file' "$folder/order.csv"
 head -n 1 "$folder/plain.csv" >"$folder/head.csv"
 refuse 'head.csv: no row below the header' "$folder/head.csv"
 tail -n +2 "$folder/plain.csv" >"$folder/bare.csv"

@@ -141,8 +141,43 @@ static void make_room(struct CsvRow *row, int fields) {
     row->field = mem_grow(row->field, (size_t)row->room * sizeof *row->field);
 }
 
-static void on_field(void *text, size_t bytes, void *context) {
+/* Blanks, and what nobody sees of a pasted text, in UTF-8: no-break spaces, zero widths, marks of direction and of bytes. */
+static const char *const unseen[] = {" ",
+                                     "\t",
+                                     "\r",
+                                     "\n",
+                                     "\302\240",
+                                     "\342\200\211",
+                                     "\342\200\213",
+                                     "\342\200\216",
+                                     "\342\200\217",
+                                     "\342\200\257",
+                                     "\342\201\240",
+                                     mark};
+
+/* Bytes of the one that a field begins with, or ends with; 0: none. */
+static size_t unseen_at(const char *text, size_t bytes, bool end) {
+    for (size_t i = 0; i < sizeof unseen / sizeof *unseen; i++) {
+        size_t n = strlen(unseen[i]);
+        if (n <= bytes && !memcmp(end ? text + bytes - n : text, unseen[i], n)) return n;
+    }
+    return 0;
+}
+
+/* A field without what is unseen around it. */
+static void trim(char **text, size_t *bytes) {
+    size_t n;
+    while ((n = unseen_at(*text, *bytes, false))) {
+        *text += n;
+        *bytes -= n;
+    }
+    while ((n = unseen_at(*text, *bytes, true))) *bytes -= n;
+}
+
+static void on_field(void *field, size_t bytes, void *context) {
     struct CsvRow *row = context;
+    char *text = field;
+    if (text) trim(&text, &bytes);
     if (row->blanks && !bytes) return;
     make_room(row, row->fields + 1);
     if (row->used + bytes + 1 > row->size) {
@@ -150,7 +185,7 @@ static void on_field(void *text, size_t bytes, void *context) {
         row->store = mem_grow(row->store, row->size);
     }
     char *to = row->store + row->used;
-    memcpy(to, text, bytes);
+    if (bytes) memcpy(to, text, bytes);
     to[bytes] = 0;
     row->offset[row->fields++] = row->used;
     row->used += bytes + 1;
@@ -212,6 +247,16 @@ static bool repeats_header(const Csv *csv) {
     return true;
 }
 
+/* Column names alone, in another order: rows below it would be read under the wrong names. */
+static bool is_other_header(const Csv *csv) {
+    for (int i = 0; i < csv->columns; i++) {
+        bool found = false;
+        for (int k = 0; k < csv->columns && !found; k++) found = !strcmp(csv->row->field[i], csv->name[k]);
+        if (!found) return false;
+    }
+    return true;
+}
+
 /* As many fields as the header has: columns without a name may be missing, empty ones too many. */
 static Err fit_to_header(const Csv *csv) {
     struct CsvRow *row = csv->row;
@@ -235,7 +280,10 @@ Err csv_next(Csv *csv, bool *more) {
         if (!*more) return ERR_NONE;
         if (all_empty(row->field, 0, row->fields)) continue;
         TRY(fit_to_header(csv));
-        if (!repeats_header(csv)) break;
+        if (!is_other_header(csv)) break;
+        if (!repeats_header(csv))
+            return err_user("%s:%lld: the columns in another order: want one order in a file", csv->path,
+                            (long long)csv->line);
         csv->headers++;
     }
     csv->field = row->field;
@@ -320,35 +368,48 @@ static void skip_to_header(Csv *csv, const char **comment) {
     }
 }
 
-/* Where the first row holds numbers alone, the comment above it may name the columns (as numpy.savetxt writes it). */
-static Err read_names(Csv *csv, const char *comment) {
+static bool any_number(const struct CsvRow *row) {
+    for (int i = 0; i < row->fields; i++)
+        if (is_number(row->field[i])) return true;
+    return false;
+}
+
+/* Whether the comment above the first row names its columns, as numpy.savetxt writes it, or as #Params,tokens would: that row
+ * has a number, and the comment as many fields. They are then the fields of the row that was read. */
+static Err read_comment_names(Csv *csv, const char *comment, bool *names) {
     struct CsvRow *row = csv->row;
     size_t first = row->at;
     int64_t first_line = row->line;
+    TRY(read_fields(csv));
+    int fields = row->fields;
+    *names = any_number(row);
+    if (*names) {
+        row->at = (size_t)(comment + 1 - csv->text);
+        Err err = read_fields(csv);
+        *names = !err.code && row->fields == fields && !all_numbers(row);
+        csv_free(&row->parser); /* an error leaves libcsv inside a field */
+        start_parser(csv);
+    }
+    row->at = first;
+    row->line = first_line;
+    return ERR_NONE;
+}
+
+static Err read_names(Csv *csv, const char *comment) {
+    struct CsvRow *row = csv->row;
+    bool commented = false;
     /* The header itself may begin with #, which the rows' reader takes for a comment. */
     static char hash[] = "#";
-    bool hashed = csv->text[first] == '#';
-    if (hashed) csv->text[first] = ' ';
-    TRY(read_fields(csv));
+    bool hashed = csv->text[row->at] == '#';
+    if (comment && !hashed) TRY(read_comment_names(csv, comment, &commented));
+    if (hashed) csv->text[row->at] = ' ';
+    if (!commented) TRY(read_fields(csv));
     if (hashed) row->field[0] = hash;
-    if (!all_numbers(row)) {
-        keep_names(csv);
-        return ERR_NONE;
-    }
-    int fields = row->fields;
-    int64_t line = csv->line;
-    if (comment) {
-        row->at = (size_t)(comment + 1 - csv->text);
-        TRY(read_fields(csv));
-        row->at = first;
-        row->line = first_line;
-        if (row->fields == fields && !all_numbers(row)) {
-            keep_names(csv);
-            return ERR_NONE;
-        }
-    }
-    return err_user("%s:%lld: numbers where the header should be: want a line that names the columns", csv->path,
-                    (long long)line);
+    if (all_numbers(row))
+        return err_user("%s:%lld: numbers where the header should be: want a line that names the columns", csv->path,
+                        (long long)csv->line);
+    keep_names(csv);
+    return ERR_NONE;
 }
 
 static Err read_header(Csv *csv) {
