@@ -124,6 +124,8 @@ make_from losses.csv '1s/$/,val_loss/; 2,$s/$/,7/'
 same "$folder/losses.csv"
 said 'column loss is taken, not val_loss'
 
+make_from unnamed.csv '1s/$/,run/; 2,$s/$/,a/; 5s/a$//'
+refuse 'unnamed.csv:5: run is blank: want the group of every row' "$folder/unnamed.csv" -fit_columns_group run
 make_from lone.csv '1s/$/,batch/; 2,$s/$/,one/'
 fit "$folder/lone.csv" -fit_columns_group batch
 said 'not identifiable: all rows are of one group'
@@ -140,6 +142,15 @@ awk -F, 'NR == 1 { print "gflops,params,loss" } NR > 1 { printf "%.17g,%s,%s\n",
 same "$folder/compute.csv"
 said 'D = C / \(6 N\) in 30 rows'
 said 'in units of 1e\+09 FLOP'
+for unit in 'PFLOP/s-days 8.64e+19' 'Compute_(exaFLOPs) 1e+18' 'C_[10^18_FLOP] 1e+18' 'FLOPs_(x_1e18) 1e+18'; do
+    awk -F, -v name="${unit% *}" -v unit="${unit#* }" 'NR == 1 { gsub("_", " ", name); print name ",params,loss" }
+        NR > 1 { printf "%.17g,%s,%s\n", 6 * $1 * $2 / unit, $1, $3 }' "$folder/plain.csv" >"$folder/unit.csv"
+    same "$folder/unit.csv"
+    said "column .* in units of $(sed "s/+/[+]/" <<<"${unit#* }") FLOP$"
+done
+awk -F, 'NR == 1 { print "C (big),N,loss" } NR > 1 { printf "%.17g,%s,%s\n", 6 * $1 * $2, $1, $3 }' "$folder/plain.csv" >"$folder/unit.csv"
+same "$folder/unit.csv" -fit_columns_c 'C (big)'
+said 'column C \(big\) is taken in units of 1 FLOP$'
 awk -F, 'NR == 1 { print "compute,N,loss" } NR > 1 { printf "%.17g,%s,%s\n", 7 * $1 ^ 1.1 * $2 / 1e15, $1, $3 }' "$folder/plain.csv" >"$folder/pflop.csv"
 same "$folder/pflop.csv" -fit_columns_c_unit PFLOP -fit_cost 7,1.1,1
 awk -F, 'NR == 1 { print "Params (millions),Tokens [B],loss" } NR > 1 { printf "%.17g,%.17g,%s\n", $1 / 1e6, $2 / 1e9, $3 }' \
@@ -166,6 +177,16 @@ awk -F, 'NR == 1 { print "model_b,tokens_B,tokens,loss" } NR > 1 { printf "%s,%.
     "$folder/plain.csv" >"$folder/twice.csv"
 same "$folder/twice.csv" -fit_columns_n model_b
 said 'column tokens is taken, not tokens_B'
+sed '1s/.*/Params (in millions),Number of tokens (\xc3\x97 10^9),loss/' "$folder/counted.csv" >"$folder/counting.csv"
+same "$folder/counting.csv"
+said 'in units of 1e\+06$'
+for units in 'M,B,nats' '(1e6 params),[10^9 tokens],-' 'millions,billions,'; do # a row of units below the header
+    sed "1s/.*/N,D,loss\n$units/; 2s/^3,/3M,/" "$folder/counted.csv" >"$folder/units.csv"
+    same "$folder/units.csv"
+    said 'column N in units of 1e\+06$'
+    said 'column D in units of 1e\+09$'
+    grep -q 'left out' "$folder/out" && complain "a row of units is left out, too"
+done
 printf 'Gr\366\337e,tokens,loss\n' >"$folder/latin.csv" # Größe in Windows-1252
 tail -n +2 "$folder/plain.csv" >>"$folder/latin.csv"
 same "$folder/latin.csv" -fit_columns_n Größe
@@ -255,6 +276,10 @@ said '^ +optima N\* .* 0\.4[78][0-9]* \[0\.4[67][0-9]*, 0\.4[89][0-9]*\].*conver
 said '^ +optima D\* .* 0\.5[12][0-9]* \['
 said 'weights 0\.2'
 grep -q 'same loss' "$folder/out" && complain "optima are compared as if they were losses"
+sed '4s/,[^,]*,/,-,/; 6s/$/\n1e22,,running,/' "$folder/optima.csv" >"$folder/gaps.csv"
+fit "$folder/gaps.csv" -fit_law optima -fit_objective log
+said '^ +gaps N\* .* 0\.4[78]'
+said 'left out: 3 rows, no usable loss'
 refuse 'no column C: want one called C' "$folder/N.csv" -fit_law compute
 refuse 'no column N: want one called N' "$folder/C.csv"
 fit "$folder/plain.csv" -fit_e_fixed 1.6
@@ -382,6 +407,8 @@ make_from open.csv '7s/,([^,]*)$/,"\1/'
 refuse 'open.csv:7: a quotation mark that is never closed' "$folder/open.csv"
 make_from typo.csv '7s/$/x/'
 refuse 'typo.csv:7: loss = .*x: want a positive number' "$folder/typo.csv"
+make_from large.csv '7s/$/M/'
+refuse 'large.csv:7: loss = .*M: want a positive number' "$folder/large.csv"
 make_from nul.csv '7s/,/\x00,/'
 refuse 'nul.csv:7: a NUL byte' "$folder/nul.csv"
 make_from order.csv '9s/$/\nD,N,loss/'

@@ -21,12 +21,13 @@ static Kind kind_of(int holds) {
     static const Kind kinds[] = {
         [HOLDS_N] = {"n", offsetof(TableColumns, n), true,
                      "|N|param|params|parameter|parameters|nparams|nparameters|numparams|numparameters|paramcount|"
-                     "parametercount|"
+                     "parametercount|numberofparameters|numberofparams|ofparameters|ofparams|"
                      "modelparams|modelparameters|modelsize|totalparams|totalparameters|nopt|noptimal|nstar|"
                      "optimalparams|optimalparameters|optimalmodelsize|"},
         [HOLDS_D] =
             {"d", offsetof(TableColumns, d), true,
              "|D|token|tokens|sample|samples|ntokens|nsamples|numtokens|numsamples|trainingtokens|trainingsamples|"
+             "numberoftokens|numberofsamples|oftokens|ofsamples|"
              "traintokens|trainsamples|tokensseen|samplesseen|totaltokens|datasize|dopt|doptimal|dstar|"
              "optimaltokens|optimalsamples|"},
         [HOLDS_LOSS] = {"loss", offsetof(TableColumns, loss), true,
@@ -44,8 +45,7 @@ static Kind kind_of(int holds) {
         [HOLDS_DEPTH] = {"depth", offsetof(TableColumns, depth), true, NULL},
         [HOLDS_C] = {"c", offsetof(TableColumns, c), true,
                      "|C|flop|flops|compute|trainflop|trainflops|trainingflop|trainingflops|totalflop|totalflops|"
-                     "traincompute|trainingcompute|totalcompute|gflop|gflops|tflop|tflops|pflop|pflops|eflop|eflops|"
-                     "zflop|zflops|pflopdays|pfdays|petaflopdays|"},
+                     "traincompute|trainingcompute|totalcompute|"},
     };
     if (holds <= HOLDS_C) return kinds[holds];
     int currency = holds - HOLDS_C;
@@ -89,15 +89,22 @@ static bool is_speed(const char *name) {
 
 typedef double UnitOf(const char *word);
 
-/* 1e6, 10^6 or x 10^6; 0: no such number. */
-static double written_unit(const char *word) {
-    word += strspn(word, "([x* ");
-    bool power = !strncmp(word, "10^", 3);
+/* 1e6, 10^6 or x 10^6 that words of letters stand behind, if anything does, and these; 0, and the whole: no such number. */
+static double written_unit(const char *word, const char **rest) {
+    static const char times[] = "\303\227"; /* the sign, in UTF-8 */
+    const char *at = word + strspn(word, "([x* ");
+    if (!strncmp(at, times, strlen(times))) at += strlen(times);
+    at += strspn(at, " ");
+    bool power = !strncmp(at, "10^", 3);
+    if (power) at += 3;
     char *end;
-    double x = strtod(power ? word + 3 : word, &end);
-    if (*end || end == word || (power && end == word + 3)) return 0;
+    double x = strtod(at, &end);
     if (power) x = pow(10, x);
-    return x > 1 && isfinite(x) ? x : 0;
+    bool good = end != at && x > 1 && isfinite(x);
+    for (const char *c = end; *c; c++)
+        good &= isalpha((unsigned char)*c) || *c == ' '; /* 10 with a small 9 has no letter */
+    *rest = good ? end : word;
+    return good ? x : 0;
 }
 
 static void drop_end(char plain[PLAIN], const char *end) {
@@ -115,15 +122,19 @@ static double count_unit(const char *word, const char *counted, const char *also
                  {"|b|bn|g|billion|billions|", 1e9},
                  {"|t|tn|trillion|trillions|", 1e12}};
     char plain[PLAIN];
-    plain_name(plain, word);
-    bool any = *plain;
+    const char *rest = word;
+    double written = written_unit(word, &rest);
+    plain_name(plain, rest);
+    bool any = written > 0 || *plain;
     drop_end(plain, counted);
     drop_end(plain, also);
-    if (any && !*plain) return 1;
+    if (any && !*plain) return written > 0 ? written : 1;
+    if (written > 0) return 0;
     drop_end(plain, "of");
+    const char *count = plain + (strncmp(plain, "in", 2) ? 0 : 2); /* in millions */
     for (int i = 0; i < (int)(sizeof units / sizeof *units); i++)
-        if (is_among(units[i].words, plain)) return units[i].count;
-    return written_unit(word);
+        if (is_among(units[i].words, count)) return units[i].count;
+    return 0;
 }
 
 static double parameters_unit(const char *word) {
@@ -137,6 +148,34 @@ static double samples_unit(const char *word) {
 /* A loss in nats or bits has the same exponents. */
 static double loss_unit(const char *word) {
     return is_among("|nat|nats|natstoken|natspertoken|bit|bits|bitstoken|bitsbyte|bitspertoken|bitsperbyte|", word);
+}
+
+/* GFLOP, petaFLOPs, PF-days: how many FLOP; 0: another word. */
+static double flop_word(const char *word) {
+    static const struct {
+        const char *form[2];
+        double count;
+    } prefixes[] = {{{"", ""}, 1},        {{"k", "kilo"}, 1e3},   {{"m", "mega"}, 1e6},
+                    {{"g", "giga"}, 1e9}, {{"t", "tera"}, 1e12},  {{"p", "peta"}, 1e15},
+                    {{"e", "exa"}, 1e18}, {{"z", "zetta"}, 1e21}, {{"y", "yotta"}, 1e24}};
+    const double day = 86400; /* of FLOP a second */
+    char plain[PLAIN];
+    plain_name(plain, word);
+    for (int i = 0; i < 2 * (int)(sizeof prefixes / sizeof *prefixes); i++) {
+        const char *prefix = prefixes[i / 2].form[i % 2];
+        const char *unit = plain + strlen(prefix);
+        if (strncmp(plain, prefix, strlen(prefix))) continue;
+        if (is_among("|flop|flops|", unit)) return prefixes[i / 2].count;
+        if (is_among("|flopday|flopdays|flopsday|flopsdays|fday|fdays|", unit)) return prefixes[i / 2].count * day;
+    }
+    return 0;
+}
+
+double table_unit(const char *word) {
+    const char *rest;
+    double written = written_unit(word, &rest);
+    if (written == 0) return flop_word(word);
+    return !rest[strspn(rest, " ")] || flop_word(rest) == 1 ? written : 0;
 }
 
 /* Of what a column of this kind is counted in. */
@@ -173,6 +212,7 @@ typedef enum Likeness { UNLIKE, LIKE_BEFORE_UNIT, LIKE } Likeness;
 static Likeness likeness(const char *name, const Kind *kind) {
     char before[PLAIN];
     if (is_speed(name)) return UNLIKE;
+    if (kind->member == offsetof(TableColumns, c) && flop_word(name) > 0) return LIKE;
     if (is_among(kind->usual, bracketed_unit(before, name, units_of(kind)) > 0 ? before : name)) return LIKE;
     bool before_unit = last_word_unit(before, name, units_of(kind)) > 0 && is_among(kind->usual, before);
     return before_unit ? LIKE_BEFORE_UNIT : UNLIKE;
@@ -265,36 +305,9 @@ static Err no_column(const Csv *csv, int holds) {
                     header_list(list, csv));
 }
 
-double table_unit(const char *word) {
-    static const struct {
-        const char *word;
-        double flop;
-    } units[] = {{"flop", 1},
-                 {"kflop", 1e3},
-                 {"mflop", 1e6},
-                 {"gflop", 1e9},
-                 {"tflop", 1e12},
-                 {"pflop", 1e15},
-                 {"eflop", 1e18},
-                 {"zflop", 1e21},
-                 {"yflop", 1e24},
-                 {"pflopday", 8.64e19},
-                 {"pfday", 8.64e19},
-                 {"petaflopday", 8.64e19},
-                 {"pflopsday", 8.64e19},
-                 {"petaflopsday", 8.64e19}};
-    char plain[PLAIN];
-    plain_name(plain, word);
-    size_t n = strlen(plain);
-    if (n && plain[n - 1] == 's') plain[n - 1] = 0;
-    for (int i = 0; i < (int)(sizeof units / sizeof *units); i++)
-        if (!strcmp(plain, units[i].word)) return units[i].flop;
-    return 0;
-}
-
 static double compute_unit(const char *name) {
     Kind kind = kind_of(HOLDS_C);
-    double whole = table_unit(name);
+    double whole = flop_word(name);
     return whole > 0 ? whole : unit_in_name(name, &kind);
 }
 
@@ -316,6 +329,18 @@ static void note_other(Table *table, const Mapping *m, int column, const Kind *k
     }
 }
 
+/* Says what a column counts in, where that is not 1, or where its name has brackets that tell no unit. */
+static void note_unit(Table *table, const Mapping *m, int holds, double unit, const char *of) {
+    int column = m->at[holds];
+    if (column < 0) return;
+    const char *name = m->csv.name[column];
+    Kind kind = kind_of(holds);
+    if (unit != 1)
+        table_note(table, m->csv.path, "column %s in units of %g%s", name, unit, of);
+    else if (strpbrk(name, "([") && !(unit_in_name(name, &kind) > 0))
+        table_note(table, m->csv.path, "column %s is taken in units of 1%s", name, of);
+}
+
 /* Columns that are the symbols themselves are not told. */
 void table_columns_note(Table *table, const Mapping *m, const TableColumns *columns) {
     static const struct {
@@ -335,15 +360,9 @@ void table_columns_note(Table *table, const Mapping *m, const TableColumns *colu
         snprintf(text + used, sizeof text - used, "%s%s = %s", used ? ", " : "", told[i].what, m->csv.name[column]);
     }
     if (*text) table_note(table, m->csv.path, "columns by their usual names: %s", text);
-    if (m->at[HOLDS_C] >= 0 && m->unit != 1)
-        table_note(table, m->csv.path, "column %s in units of %g FLOP", m->csv.name[m->at[HOLDS_C]], m->unit);
-    for (int k = 0; k < 2; k++) {
-        int column = m->at[HOLDS_N + k];
-        if (m->count[k] != 1)
-            table_note(table, m->csv.path, "column %s in units of %g", m->csv.name[column], m->count[k]);
-        else if (column >= 0 && strpbrk(m->csv.name[column], "(["))
-            table_note(table, m->csv.path, "column %s is taken in units of 1", m->csv.name[column]);
-    }
+    note_unit(table, m, HOLDS_N, m->count[0], "");
+    note_unit(table, m, HOLDS_D, m->count[1], "");
+    note_unit(table, m, HOLDS_C, m->unit, " FLOP");
 }
 
 /* What a law wants of N, D and C, of which two give the third; of optima C with N* or D*. */
@@ -378,6 +397,36 @@ Err table_columns_map(Mapping *m, const TableOptions *options) {
     if (m->unit == 0 && compute) m->unit = compute_unit(m->csv.name[m->at[HOLDS_C]]);
     if (m->unit == 0) m->unit = 1;
     for (int k = 0; k < 2; k++) m->count[k] = count_of_name(&m->csv, m->at[HOLDS_N + k], HOLDS_N + k);
+    return ERR_NONE;
+}
+
+/* The unit that a field of a row of units tells, with or without brackets; 0: none. */
+static double unit_in_field(const char *field, UnitOf *unit_of) {
+    char before[PLAIN];
+    return *field == '(' || *field == '[' ? bracketed_unit(before, field, unit_of) : unit_of(field);
+}
+
+Err table_columns_units(Mapping *m, const TableColumns *columns) {
+    double *const unit[] = {&m->count[0], &m->count[1], &m->unit};
+    const int holds[] = {HOLDS_N, HOLDS_D, HOLDS_C};
+    double found[] = {0, 0, 0};
+    bool more, words = true;
+    double x;
+    TRY(csv_next(&m->csv, &more));
+    for (int h = 0; h < HOLDS && more; h++) {
+        if (m->at[h] < 0 || !kind_of(h).number) continue;
+        const char *field = m->csv.field[m->at[h]];
+        words &= !number_read(&x, field, MARK_POINT) && !number_read(&x, field, MARK_COMMA);
+    }
+    for (int k = 0; k < 3 && more && words; k++) {
+        Kind kind = kind_of(holds[k]);
+        if (m->at[holds[k]] >= 0) found[k] = unit_in_field(m->csv.field[m->at[holds[k]]], units_of(&kind));
+    }
+    if (found[0] > 0 || found[1] > 0 || found[2] > 0) m->units_line = m->csv.line;
+    if (columns->unit > 0) found[2] = 0;
+    for (int k = 0; k < 3; k++)
+        if (found[k] > 0 && *unit[k] == 1) *unit[k] = found[k];
+    csv_rewind(&m->csv);
     return ERR_NONE;
 }
 

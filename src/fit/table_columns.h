@@ -24,14 +24,19 @@ enum {
 
 typedef struct Mapping {
     Csv csv;
-    int at[HOLDS];   /* column number; -1: none */
-    double unit;     /* FLOP in one unit of the column of nominal C */
-    double count[2]; /* parameters, samples in one unit of the column of N, of D */
+    int at[HOLDS];      /* column number; -1: none */
+    double unit;        /* FLOP in one unit of the column of nominal C */
+    double count[2];    /* parameters, samples in one unit of the column of N, of D */
+    int64_t units_line; /* of the row below the header that tells units; 0: none */
     NumberMark mark;
 } Mapping;
 
 /* Finds the columns of an open text by the names asked for, or by usual ones. Errors name the file, and what is missing. */
 Err table_columns_map(Mapping *m, const TableOptions *options);
+
+/* Takes units of N, D and C from the first row, where it has words in place of all numbers; a unit in a column's name, or that was
+ * asked for, stands before it. */
+Err table_columns_units(Mapping *m, const TableColumns *columns);
 
 /* Says which were taken by their usual names, and in which units. */
 void table_columns_note(Table *table, const Mapping *m, const TableColumns *columns);

@@ -44,9 +44,20 @@ static const char *field(const Mapping *m, int holds) {
     return m->csv.field[m->at[holds]];
 }
 
+static Err is_blank(const Mapping *m, int holds, const char *want) {
+    return err_user("%s:%lld: %s is blank: want %s", m->csv.path, (long long)m->csv.line, m->csv.name[m->at[holds]],
+                    want);
+}
+
+/* 125M: a number that says itself what it counts in. */
+static bool has_suffix(const char *text) {
+    return isalpha((unsigned char)text[strlen(text) - 1]);
+}
+
 static Err number(double *x, const Mapping *m, int holds, bool positive) {
     const char *text = *field(m, holds) ? field(m, holds) : "blank";
-    if (!number_read(x, text, m->mark) || (positive && *x <= 0))
+    bool counts = holds == HOLDS_LOSS && has_suffix(text); /* of a loss a letter is a typing error */
+    if (counts || !number_read(x, text, m->mark) || (positive && *x <= 0))
         return err_user("%s:%lld: %s = %.60s: want a %snumber", m->csv.path, (long long)m->csv.line,
                         m->csv.name[m->at[holds]], text, positive ? "positive " : "");
     return ERR_NONE;
@@ -55,8 +66,7 @@ static Err number(double *x, const Mapping *m, int holds, bool positive) {
 /* A positive number in single units, of a column that counts in `unit`. A field with a suffix of its own, as 125M, is. */
 static Err counted(double *x, const Mapping *m, int holds, double unit) {
     TRY(number(x, m, holds, true));
-    const char *text = field(m, holds);
-    if (!isalpha((unsigned char)text[strlen(text) - 1])) *x *= unit;
+    if (!has_suffix(field(m, holds))) *x *= unit;
     return ERR_NONE;
 }
 
@@ -116,6 +126,7 @@ static void count_word(LeftOut *out, const char *text) {
  * the two others. */
 static Err read_sizes(Point *p, const Mapping *m) {
     double *const value[] = {&p->n, &p->d, &p->c[CURRENCY_NOMINAL]};
+    const double unit[] = {m->count[0], m->count[1], m->unit};
     const int holds[] = {HOLDS_N, HOLDS_D, HOLDS_C};
     int said = 0;
     for (int k = 0; k < 3; k++) said += m->at[holds[k]] >= 0 && !says_nothing(field(m, holds[k]), m->mark);
@@ -123,12 +134,8 @@ static Err read_sizes(Point *p, const Mapping *m) {
         *value[k] = NAN;
         if (m->at[holds[k]] < 0) continue;
         if (said == 2 && says_nothing(field(m, holds[k]), m->mark)) continue;
-        if (holds[k] == HOLDS_C)
-            TRY(number(value[k], m, holds[k], true));
-        else
-            TRY(counted(value[k], m, holds[k], m->count[k]));
+        TRY(counted(value[k], m, holds[k], unit[k]));
     }
-    p->c[CURRENCY_NOMINAL] *= m->unit;
     for (int c = CURRENCY_NOMINAL + 1; c < CURRENCIES; c++) {
         p->c[c] = NAN;
         if (m->at[HOLDS_C + c] >= 0) TRY(number(&p->c[c], m, HOLDS_C + c, true));
@@ -167,6 +174,7 @@ static Err read_marks(Point *p, const Mapping *m) {
     if (m->at[HOLDS_SEED] >= 0) p->seed = seed_of(field(m, HOLDS_SEED), m->mark);
     p->width = (int)width;
     p->depth = (int)depth;
+    if (m->at[HOLDS_GROUP] >= 0 && !*field(m, HOLDS_GROUP)) return is_blank(m, HOLDS_GROUP, "the group of every row");
     if (m->at[HOLDS_GROUP] >= 0) p->group = (int64_t)rng_stream(field(m, HOLDS_GROUP), 0);
     return ERR_NONE;
 }
@@ -179,8 +187,7 @@ static Err read_optima(Table *table, ArmNames *met, const Mapping *m, const char
     } optimum[] = {{HOLDS_N, "N*"}, {HOLDS_D, "D*"}};
     Point p = {.n = NAN, .d = NAN, .weight = 1, .final = true, .cell = table->cells};
     for (int c = 0; c < CURRENCIES; c++) p.c[c] = NAN;
-    TRY(number(&p.c[CURRENCY_NOMINAL], m, HOLDS_C, true));
-    p.c[CURRENCY_NOMINAL] *= m->unit;
+    TRY(counted(&p.c[CURRENCY_NOMINAL], m, HOLDS_C, m->unit));
     TRY(read_marks(&p, m));
     for (int k = 0; k < 2; k++) {
         if (m->at[optimum[k].holds] < 0) continue;
@@ -189,6 +196,11 @@ static Err read_optima(Table *table, ArmNames *met, const Mapping *m, const char
         if ((size_t)snprintf(name, sizeof name, "%s %s", arm, optimum[k].what) >= sizeof name)
             name[sizeof name - 1] = 0;
         arm_names_add(met, name);
+        if (says_no_loss(field(m, optimum[k].holds), m->mark)) {
+            count_word(&table->left_out, field(m, optimum[k].holds));
+            if (k == 0 && m->at[HOLDS_ERROR] >= 0) break; /* with N* goes the error that D* would have */
+            continue;
+        }
         TRY(counted(&p.loss, m, optimum[k].holds, m->count[k]));
         if (m->at[HOLDS_ERROR] >= 0 && k == 0) {
             TRY(counted(&error, m, HOLDS_ERROR, m->count[0]));
@@ -205,9 +217,7 @@ static Err read_row(Table *table, ArmNames *met, const Mapping *m, const char *f
     LeftOut *out = &table->left_out;
     Point p = {.final = true, .cell = table->cells};
     bool keep, drop, held;
-    if (m->at[HOLDS_KEEP] >= 0 && !*field(m, HOLDS_KEEP))
-        return err_user("%s:%lld: %s is blank: want true or false, 1 or 0", m->csv.path, (long long)m->csv.line,
-                        m->csv.name[m->at[HOLDS_KEEP]]);
+    if (m->at[HOLDS_KEEP] >= 0 && !*field(m, HOLDS_KEEP)) return is_blank(m, HOLDS_KEEP, "true or false, 1 or 0");
     TRY(truth(&keep, m, HOLDS_KEEP, true));
     TRY(truth(&drop, m, HOLDS_DROP, false));
     TRY(truth(&held, m, HOLDS_HOLDOUT, false));
@@ -252,6 +262,7 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
     for (;;) {
         TRY(csv_next(&m->csv, &more));
         if (!more) break;
+        if (m->csv.line == m->units_line) continue;
         TRY(read_row(table, met, m, arm, options));
         rows++;
     }
@@ -270,6 +281,7 @@ Err table_read_csv(Table *table, ArmNames *met, const char *path, const char *ar
     Mapping m = {.unit = 1};
     Err err = csv_open(&m.csv, path);
     if (!err.code) err = table_columns_map(&m, options);
+    if (!err.code) err = table_columns_units(&m, &options->columns);
     if (!err.code) err = find_mark(&m, &options->columns);
     if (!err.code) table_columns_note(table, &m, &options->columns);
     if (!err.code) err = read_rows(table, met, &m, arm, options);
