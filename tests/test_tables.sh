@@ -216,6 +216,10 @@ fit "$folder/held.csv" -fit_columns_holdout test -fit_predict 1e8,1e10
 said '28 points'
 said 'held: 2 rows held out: log loss off by 0.00'
 said '1e[+]08 +1e[+]10 +- +[0-9.]+ \[' # the law alone: E + A/N^alpha + B/D^beta = 2.62
+said '1e[+]08 +1e[+]10 +- .*\]$'
+fit "$folder/held.csv" -fit_predict 1e10,1e10,1e8,1e7
+said '1e[+]10 +1e[+]10 +- .*\]  outside the data: N is 13\.7 times the largest model$'
+said '1e[+]08 +1e[+]07 +- .*\]  outside the data: D is 10 times shorter than the shortest run$'
 refuse 'fit.predict: 3 numbers: want N and D' "$folder/plain.csv" -fit_predict 1,2,3
 
 # ---- Three arms: short, everything on demand, pairs. ----

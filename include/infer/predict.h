@@ -5,13 +5,16 @@
 #include "fit/bootstrap.h"
 #include "math/stats.h"
 
+enum { PREDICTION_STATUS = 96 };
+
 typedef struct Prediction {
     int arm;
-    bool held;         /* a row held out, not a size asked for */
-    double n, d, c;    /* N, D, nominal C; NaN where unknown */
-    double observed;   /* loss of the row; NaN where there is none */
-    double loss;       /* by the law */
-    Interval interval; /* of the law, without the noise of a single run */
+    bool held;                      /* a row held out, not a size asked for */
+    double n, d, c;                 /* N, D, nominal C; NaN where unknown */
+    double observed;                /* loss of the row; NaN where there is none */
+    double loss;                    /* by the law */
+    Interval interval;              /* of the law, without the noise of a single run */
+    char status[PREDICTION_STATUS]; /* within the data, or how far outside */
 } Prediction;
 
 /** How well an arm's law meets the rows that were held out and have a loss. */

@@ -359,6 +359,7 @@ static void predict(Analysis *a) {
             p->loss = NAN; /* of a law that is not identifiable */
             p->interval = (Interval){NAN, NAN};
             if (arm->identified) predict_loss(p, &g->fit.law[arm->index], &g->spread, arm->index, g->dof);
+            judge_prediction(p, arm);
         }
         arm->holdout = predict_score(a->prediction, a->predictions, m);
     }

@@ -20,21 +20,43 @@ static bool is_beyond(double factor) {
     return factor > 1.005;
 }
 
-/* "D* is 3.1 times the longest run": how far N* or D* lies outside what the arm's runs have sampled; false: it does not. */
-static bool outside(char *text, size_t size, const Allocation *at, const Extent *sampled) {
+/* "D* is 3.1 times the longest run": how far N or D lies outside what the arm's runs have sampled; false: it does not, or neither
+ * is known. `star`: what stands behind their letters. */
+static bool outside(char *text, size_t size, double n, double d, const char *star, const Extent *sampled) {
     const struct {
         double factor; /* above 1: outside */
         const char *what;
-    } side[] = {{at->n / sampled->n_max, "N* is %.3g times the largest model"},
-                {sampled->n_min / at->n, "N* is %.3g times smaller than the smallest model"},
-                {at->d / sampled->d_max, "D* is %.3g times the longest run"},
-                {sampled->d_min / at->d, "D* is %.3g times shorter than the shortest run"}};
+    } side[] = {{n / sampled->n_max, "N%s is %.3g times the largest model"},
+                {sampled->n_min / n, "N%s is %.3g times smaller than the smallest model"},
+                {d / sampled->d_max, "D%s is %.3g times the longest run"},
+                {sampled->d_min / d, "D%s is %.3g times shorter than the shortest run"}};
+    double most = 1;
     int worst = 0;
-    for (int k = 1; k < 4; k++)
-        if (side[k].factor > side[worst].factor) worst = k;
-    if (!is_beyond(side[worst].factor)) return false;
-    snprintf(text, size, side[worst].what, side[worst].factor);
+    for (int k = 0; k < 4; k++) {
+        if (!(side[k].factor > most)) continue;
+        most = side[k].factor;
+        worst = k;
+    }
+    if (!is_beyond(most)) return false;
+    snprintf(text, size, side[worst].what, star, most);
     return true;
+}
+
+void judge_prediction(Prediction *at, const ArmFit *arm) {
+    const CurrencyFit *nominal = &arm->currency[CURRENCY_NOMINAL];
+    LawAxes axes = arm->group->problem.spec.kind->axes;
+    double n = axes == LAW_OF_N_AND_D || axes == LAW_OF_N ? at->n : NAN;
+    double d = axes == LAW_OF_N_AND_D || axes == LAW_OF_D ? at->d : NAN;
+    double beyond = axes == LAW_OF_C ? fmax(at->c / nominal->c_max, nominal->c_min / at->c) : 1;
+    char text[PREDICTION_STATUS];
+    if (!arm->identified)
+        snprintf(at->status, sizeof at->status, "refused: the law is not identifiable");
+    else if (outside(text, sizeof text, n, d, "", &arm->sampled))
+        snprintf(at->status, sizeof at->status, "outside the data: %.60s", text);
+    else if (is_beyond(beyond))
+        snprintf(at->status, sizeof at->status, "extrapolated %.3g times beyond the data", beyond);
+    else
+        snprintf(at->status, sizeof at->status, "within the data");
 }
 
 /* Whether a law has what was asked of it at a budget: a split, or a loss alone. */
@@ -58,7 +80,7 @@ void judge_budget(BudgetFit *out, const ArmFit *arm, const CurrencyFit *currency
         snprintf(text, sizeof text, "refused: %.3g times beyond the data, limit %g (-fit_extrapolate)", beyond,
                  o->extrapolation);
         *out = budget_without(c, BUDGET_REFUSED, text);
-    } else if (law_splits(kind) && outside(text, sizeof text, &out->at, &arm->sampled)) {
+    } else if (law_splits(kind) && outside(text, sizeof text, out->at.n, out->at.d, "*", &arm->sampled)) {
         out->verdict = BUDGET_OUTSIDE;
         int n = snprintf(out->status, sizeof out->status, "outside the data: %.60s", text);
         if (is_beyond(beyond))

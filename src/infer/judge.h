@@ -12,3 +12,6 @@ void judge_reference(ArmFit *arm);
 
 /* Verdict and status of an allocation under a law; what is refused loses its numbers. */
 void judge_budget(BudgetFit *out, const ArmFit *arm, const CurrencyFit *currency, const FitOptions *options);
+
+/* Status of a prediction: whether the arm's runs have sampled what its law takes. */
+void judge_prediction(Prediction *at, const ArmFit *arm);

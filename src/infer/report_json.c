@@ -431,6 +431,7 @@ static void put_predictions(Json *j, const Analysis *a) {
         json_put_number(j, "observed", p->observed);
         json_put_number(j, "loss", p->loss);
         json_put_pair(j, "interval", p->interval.lo, p->interval.hi);
+        json_put_text(j, "status", p->status);
         json_close(j);
     }
     json_close(j);

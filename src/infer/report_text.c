@@ -297,9 +297,10 @@ static void print_predictions(Page *page) {
     int64_t shown = shown_of(page, a->predictions, PREDICTIONS);
     for (int64_t i = 0; i < shown; i++) {
         const Prediction *p = &a->prediction[i];
-        line(page, "  %-*s %9.4g %9.4g %9s  %s%s", name_width(a, a->table->arm[p->arm]), a->table->arm[p->arm], p->n,
-             p->d, piece("%.5g", p->observed).text, piece_ranged("%.5g", p->loss, p->interval).text,
-             p->held ? "  held out" : "");
+        bool far = isfinite(p->loss) && strcmp(p->status, "within the data");
+        line(page, "  %-*s %9.4g %9.4g %9s  %s%s%s%s", name_width(a, a->table->arm[p->arm]), a->table->arm[p->arm],
+             p->n, p->d, piece("%.5g", p->observed).text, piece_ranged("%.5g", p->loss, p->interval).text,
+             p->held ? "  held out" : "", far ? "  " : "", far ? p->status : "");
     }
     told_rest(page, a->predictions - shown, "prediction");
     int64_t scored = 0;
