@@ -211,6 +211,13 @@ said 'if arms do, theirs \(-fit_columns_arm\)$'
 same "$folder/sweep.csv" -fit_best
 said 'left out: 60 rows, another row of the same arm'
 
+make_from runs.csv '1s/$/,run/; 2,$s/^(.*),(.*)$/\1,\2,a\n\1,\2,b/'
+fit "$folder/runs.csv" -fit_columns_group run
+grep -q 'no seed tells them apart' "$folder/out" && complain "groups do not tell rows apart"
+awk -F, 'NR == 1 { print; next } { printf "%s,%s,%.5f\n", $1, $2, 1 + 900 / $2 ^ 0.35 + log($1) / 10 }' "$folder/plain.csv" >"$folder/growing.csv"
+fit "$folder/growing.csv"
+said 'not identifiable: rows do not tell coefficients apart, condition number inf'
+
 make_from held.csv '1s/$/,test/; 2,$s/$/,no/; 9s/no$/yes/; 20s/no$/yes/'
 fit "$folder/held.csv" -fit_columns_holdout test -fit_predict 1e8,1e10
 said '28 points'

@@ -253,7 +253,8 @@ LawVerdict law_status(char *text, size_t size, const LawFit *fit, const LawProbl
         return LAW_NOT_IDENTIFIABLE;
     }
     if (fit->condition > condition_limit) {
-        snprintf(text, size, "not identifiable: condition number %.1e", fit->condition);
+        snprintf(text, size, "not identifiable: rows do not tell coefficients apart, condition number %.1e",
+                 fit->condition);
         return LAW_NOT_IDENTIFIABLE;
     }
     for (int c = 0; c < LAW_COEFFICIENTS; c++) {

@@ -188,13 +188,13 @@ static double lone_compute(const Point *p) {
     return known(p->n) && known(p->d) ? 0 : or_zero(p->c[CURRENCY_NOMINAL]);
 }
 
-/* Finished rows in the order of arm, N, D, dataset, seed, loss: rows that repeat stand together, the best first. */
+/* Finished rows in the order of arm, N, D, dataset, seed, group, loss: rows that repeat stand together, the best first. */
 static int compare(const void *one, const void *other) {
     const Point *p = *(const Point *const *)one, *q = *(const Point *const *)other;
-    const double a[] = {p->arm,          or_zero(p->n), or_zero(p->d), lone_compute(p), (double)p->dataset,
-                        (double)p->seed, p->loss};
-    const double b[] = {q->arm,          or_zero(q->n), or_zero(q->d), lone_compute(q), (double)q->dataset,
-                        (double)q->seed, q->loss};
+    const double a[] = {p->arm,          or_zero(p->n),    or_zero(p->d), lone_compute(p), (double)p->dataset,
+                        (double)p->seed, (double)p->group, p->loss};
+    const double b[] = {q->arm,          or_zero(q->n),    or_zero(q->d), lone_compute(q), (double)q->dataset,
+                        (double)q->seed, (double)q->group, q->loss};
     for (int i = 0; i < (int)(sizeof a / sizeof *a); i++)
         if (a[i] != b[i]) return a[i] < b[i] ? -1 : 1;
     if (p == q) return 0;
@@ -241,7 +241,7 @@ static void note_repeats(Table *table, const Point *const *row, int64_t n) {
         const Point *p = row[first];
         for (next = first + 1; next < n; next++) {
             const Point *q = row[next];
-            if (!same_size(p, q) || p->dataset != q->dataset || p->seed != q->seed) break;
+            if (!same_size(p, q) || p->dataset != q->dataset || p->seed != q->seed || p->group != q->group) break;
             equal += row[next - 1]->loss == q->loss;
         }
         if (next - first == 1) continue;

@@ -191,9 +191,10 @@ Err suggest_study(const Analysis *a) {
         if (s[i].width > 0) s[sized++] = s[i];
     Err err = ERR_NONE;
     if (sized > 0 && comm_rank(comm_world()) == 0) err = write_file(a, s, sized, outlook.budget);
-    if (sized > 0 && !err.code) {
+    if (sized > 0 && !err.code)
         log_text("  written to %s%s", o->suggest_file, sized < n ? ", without the sizes that were not run" : "");
-    }
+    if (sized == 0 && n > 0)
+        log_text("  not written to %s: only sizes that a results file has have a width and depth", o->suggest_file);
     mem_free(s);
     return comm_agree(comm_world(), err);
 }
