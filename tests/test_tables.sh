@@ -164,8 +164,10 @@ said 'column N \[10\^6\] in units of 1e\+06$'
 said 'column D \(x1e9\) in units of 1e\+09$'
 sed '1s/.*/N (params),D (tokens),L (nats)/' "$folder/plain.csv" >"$folder/counting.csv"
 same "$folder/counting.csv"
-sed '1s/.*/N_tokens,size,loss/' "$folder/plain.csv" >"$folder/counting.csv"
-refuse 'no column N: want one called' "$folder/counting.csv"
+for speed in N_tokens,size N,tokens_s N,tokens_ms 'N,D (×10⁹)'; do # no unit, and none that is guessed
+    sed "1s/.*/$speed,loss/" "$folder/plain.csv" >"$folder/counting.csv"
+    refuse 'no column [ND]: want one called' "$folder/counting.csv"
+done
 sed '1s/.*/N (M params),D [billions of tokens],loss/' "$folder/counted.csv" >"$folder/counting.csv"
 same "$folder/counting.csv"
 said 'column N \(M params\) in units of 1e\+06$'
@@ -186,6 +188,12 @@ for units in 'M,B,nats' '(1e6 params),[10^9 tokens],-' 'millions,billions,'; do 
     said 'column N in units of 1e\+06$'
     said 'column D in units of 1e\+09$'
     grep -q 'left out' "$folder/out" && complain "a row of units is left out, too"
+done
+for units in 'M param,?,nats' 'px,gt,nats per token'; do # of which not all are known
+    sed "1s/.*/params,tokens,loss\n$units/" "$folder/counted.csv" >"$folder/units.csv"
+    fit "$folder/units.csv"
+    [ "${units%%,*}" = 'M param' ] && said 'column params in units of 1e\+06$'
+    [ "${units%%,*}" = px ] && said 'column params is taken in units of 1$' && said 'column tokens is taken in units of 1$'
 done
 printf 'Gr\366\337e,tokens,loss\n' >"$folder/latin.csv" # Größe in Windows-1252
 tail -n +2 "$folder/plain.csv" >>"$folder/latin.csv"

@@ -112,8 +112,8 @@ static void drop_end(char plain[PLAIN], const char *end) {
     if (n >= m && !strcmp(plain + n - m, end)) plain[n - m] = 0;
 }
 
-/* Thousands, millions and so on, also "of" what is counted, or that alone; 0: another word. */
-static double count_unit(const char *word, const char *counted, const char *also) {
+/* Thousands, millions and so on, also "of" what is counted, or that alone; 0: another word. `counted` ends with NULL. */
+static double count_unit(const char *word, const char *const *counted) {
     static const struct {
         const char *words;
         double count;
@@ -126,8 +126,7 @@ static double count_unit(const char *word, const char *counted, const char *also
     double written = written_unit(word, &rest);
     plain_name(plain, rest);
     bool any = written > 0 || *plain;
-    drop_end(plain, counted);
-    drop_end(plain, also);
+    for (; *counted; counted++) drop_end(plain, *counted);
     if (any && !*plain) return written > 0 ? written : 1;
     if (written > 0) return 0;
     drop_end(plain, "of");
@@ -138,11 +137,13 @@ static double count_unit(const char *word, const char *counted, const char *also
 }
 
 static double parameters_unit(const char *word) {
-    return count_unit(word, "parameters", "params");
+    static const char *const counted[] = {"parameters", "parameter", "params", "param", NULL};
+    return count_unit(word, counted);
 }
 
 static double samples_unit(const char *word) {
-    return count_unit(word, "tokens", "samples");
+    static const char *const counted[] = {"tokens", "token", "samples", "sample", "toks", NULL};
+    return count_unit(word, counted);
 }
 
 /* A loss in nats or bits has the same exponents. */
@@ -329,15 +330,18 @@ static void note_other(Table *table, const Mapping *m, int column, const Kind *k
     }
 }
 
-/* Says what a column counts in, where that is not 1, or where its name has brackets that tell no unit. */
-static void note_unit(Table *table, const Mapping *m, int holds, double unit, const char *of) {
+static const int unit_holds[] = {HOLDS_N, HOLDS_D, HOLDS_C}; /* what is counted in units */
+
+/* Says what a column counts in, where that is not 1, or where its name or the row of units has something that tells none. */
+static void note_unit(Table *table, const Mapping *m, int k, double unit, const char *of) {
+    const int holds = unit_holds[k];
     int column = m->at[holds];
     if (column < 0) return;
     const char *name = m->csv.name[column];
     Kind kind = kind_of(holds);
     if (unit != 1)
         table_note(table, m->csv.path, "column %s in units of %g%s", name, unit, of);
-    else if (strpbrk(name, "([") && !(unit_in_name(name, &kind) > 0))
+    else if (m->unsure[k] || (strpbrk(name, "([") && !(unit_in_name(name, &kind) > 0)))
         table_note(table, m->csv.path, "column %s is taken in units of 1%s", name, of);
 }
 
@@ -360,9 +364,9 @@ void table_columns_note(Table *table, const Mapping *m, const TableColumns *colu
         snprintf(text + used, sizeof text - used, "%s%s = %s", used ? ", " : "", told[i].what, m->csv.name[column]);
     }
     if (*text) table_note(table, m->csv.path, "columns by their usual names: %s", text);
-    note_unit(table, m, HOLDS_N, m->count[0], "");
-    note_unit(table, m, HOLDS_D, m->count[1], "");
-    note_unit(table, m, HOLDS_C, m->unit, " FLOP");
+    note_unit(table, m, 0, m->count[0], "");
+    note_unit(table, m, 1, m->count[1], "");
+    note_unit(table, m, 2, m->unit, " FLOP");
 }
 
 /* What a law wants of N, D and C, of which two give the third; of optima C with N* or D*. */
@@ -406,10 +410,16 @@ static double unit_in_field(const char *field, UnitOf *unit_of) {
     return *field == '(' || *field == '[' ? bracketed_unit(before, field, unit_of) : unit_of(field);
 }
 
+static bool says_something(const char *field) {
+    for (; *field; field++)
+        if (isalnum((unsigned char)*field)) return true;
+    return false;
+}
+
 Err table_columns_units(Mapping *m, const TableColumns *columns) {
     double *const unit[] = {&m->count[0], &m->count[1], &m->unit};
-    const int holds[] = {HOLDS_N, HOLDS_D, HOLDS_C};
     double found[] = {0, 0, 0};
+    bool told = false;
     bool more, words = true;
     double x;
     TRY(csv_next(&m->csv, &more));
@@ -419,13 +429,19 @@ Err table_columns_units(Mapping *m, const TableColumns *columns) {
         words &= !number_read(&x, field, MARK_POINT) && !number_read(&x, field, MARK_COMMA);
     }
     for (int k = 0; k < 3 && more && words; k++) {
-        Kind kind = kind_of(holds[k]);
-        if (m->at[holds[k]] >= 0) found[k] = unit_in_field(m->csv.field[m->at[holds[k]]], units_of(&kind));
+        int column = m->at[unit_holds[k]];
+        Kind kind = kind_of(unit_holds[k]);
+        if (column >= 0) found[k] = unit_in_field(m->csv.field[column], units_of(&kind));
+        told |= found[k] > 0;
     }
-    if (found[0] > 0 || found[1] > 0 || found[2] > 0) m->units_line = m->csv.line;
-    if (columns->unit > 0) found[2] = 0;
-    for (int k = 0; k < 3; k++)
-        if (found[k] > 0 && *unit[k] == 1) *unit[k] = found[k];
+    if (more && words && m->at[HOLDS_LOSS] >= 0) told |= unit_in_field(m->csv.field[m->at[HOLDS_LOSS]], loss_unit) > 0;
+    if (told) m->units_line = m->csv.line;
+    for (int k = 0; k < 3 && told; k++) {
+        int column = m->at[unit_holds[k]];
+        m->unsure[k] = column >= 0 && !(found[k] > 0) && says_something(m->csv.field[column]);
+        bool asked = k == 2 && columns->unit > 0;
+        if (found[k] > 0 && *unit[k] == 1 && !asked) *unit[k] = found[k];
+    }
     csv_rewind(&m->csv);
     return ERR_NONE;
 }

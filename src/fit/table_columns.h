@@ -28,6 +28,7 @@ typedef struct Mapping {
     double unit;        /* FLOP in one unit of the column of nominal C */
     double count[2];    /* parameters, samples in one unit of the column of N, of D */
     int64_t units_line; /* of the row below the header that tells units; 0: none */
+    bool unsure[3];     /* that row has something else for N, D, C */
     NumberMark mark;
 } Mapping;
 
