@@ -20,6 +20,9 @@ DESTDIR ?=
 FAULTS_SECONDS ?= 3600
 FUZZ_SECONDS ?= 60
 
+# Another word would mean single precision.
+$(if $(filter single double,$(PRECISION)),,$(error PRECISION = $(PRECISION): want single or double))
+
 B := build/$(MODE)$(if $(filter double,$(PRECISION)),-double)
 export MPIEXEC PYTHON
 # Sanitizers make programs several times slower.
@@ -86,6 +89,8 @@ OPT_asan ?= $(OPT_debug) -fsanitize=address,undefined -fno-sanitize-recover=unde
 OPT_fuzz ?= $(OPT_asan) -fsanitize=fuzzer-no-link
 # valgrind 3.19 does not know AVX-512.
 OPT_valgrind ?= -O1 -g3 -fno-omit-frame-pointer -fopenmp-simd $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v3)
+# Another word would mean no optimisation.
+$(if $(OPT_$(MODE)),,$(error MODE = $(MODE): want opt, debug, asan, fuzz or valgrind, or OPT_$(MODE) in config.mk))
 PKGS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKGS_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 CFLAGS_ALL = $(CSTD) $(WARN) $(OPT_$(MODE)) -Iinclude $(BLIS_CFLAGS) $(XSMM_CFLAGS) $(PKGS_CFLAGS) \
@@ -123,7 +128,7 @@ build: $(B)/equiscale ## the program, build/MODE/equiscale; installs nothing
 
 study: deps ## install, build, run $(STUDY), fit, draw
 	$(Q)$(MAKE) --no-print-directory build
-	$(Q)EQUISCALE=$(B)/equiscale jobs/study.sh $(RANKS) $(STUDY)
+	$(Q)EQUISCALE=$(B)/equiscale jobs/study.sh $(RANKS) "$(STUDY)"
 
 test: ## install, build, run every test in both precisions
 	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh test
@@ -240,8 +245,8 @@ format: ## clang-format every source
 	$(Q)MULTIARCH=$(MULTIARCH) jobs/deps.sh lint
 	$(Q)clang-format -i $(SOURCES)
 
-clean:
-	rm -rf build
+clean: ## remove build/
+	$(Q)rm -rf build
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

@@ -15,7 +15,7 @@ try:
     from style import NARROW, WIDE, Looks, save
 except ModuleNotFoundError as missing:
     print(f"{sys.executable}: no module {missing.name}: want a Python with h5py and matplotlib (Debian: python3-h5py "
-          "and python3-matplotlib, and PYTHON=/usr/bin/python3 where another python3 comes first)", file=sys.stderr)
+          f"and python3-matplotlib; where another python3 comes first: /usr/bin/python3 {sys.argv[0]} ...)", file=sys.stderr)
     sys.exit(2)
 
 SUFFIXES = (".svg", ".png", ".csv")
@@ -46,6 +46,9 @@ def draw(name, module, study, looks, folder):
 
 
 def main(arguments):
+    if arguments and arguments[0] in ("-h", "-help", "--help"):
+        print(__doc__.strip())
+        return
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise Unusable("usage: report.py FOLDER, a folder with results.h5 such as runs/quick; or report.py FIT.json")
     study, folder = read(Path(arguments[0]))

@@ -61,7 +61,9 @@ for scripts in analysis analysis/figures analysis/peers; do
 done
 put 755 "$share/jobs" jobs/local.sh jobs/study.sbatch jobs/bench.sbatch
 put 644 "$completions/equiscale" packages/completion.bash
-sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$VERSION|" packages/modulefile.in >"$modules/$VERSION"
+case $prefix in /*) ;; *) prefix=$root ;; esac
+# The letters that sed would take for its own.
+sed -e "s|@PREFIX@|$(sed 's/[&|\\]/\\&/g' <<<"$prefix")|" -e "s|@VERSION@|$VERSION|" packages/modulefile.in >"$modules/$VERSION"
 list "$modules/$VERSION"
 # The manual is made by running the program, which a build for another processor cannot.
 if ! command -v help2man >/dev/null; then

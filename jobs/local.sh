@@ -3,6 +3,17 @@
 # Works as root and with more ranks than cores, where mpiexec alone refuses. SIGTERM, SIGINT and SIGHUP reach the program as SIGUSR1,
 # which mpiexec hands on at once, so that it saves and ends with its own exit code: on SIGTERM mpiexec ends everything itself.
 set -u
+case ${1:-} in
+"" | *[!0-9]* | 0) set -- ;; # no number of ranks
+esac
+if [ $# -lt 2 ]; then
+    echo "jobs/local.sh: want RANKS PROGRAM [ARG ...], such as jobs/local.sh 2 build/opt/equiscale run input/quick.yaml" >&2
+    exit 2
+fi
+if ! command -v -- "$2" >/dev/null; then
+    echo "jobs/local.sh: $2: no such program: want it built (make), or its path" >&2
+    exit 2
+fi
 ranks=$1
 shift
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi

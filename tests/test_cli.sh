@@ -114,6 +114,17 @@ codes() { # COMMAND: lines with an escape code that a terminal got
 [ "$(codes "TERM=dumb $eq run tiny.yaml -study_name b $long")" = 0 ] || fail "codes on a dumb terminal"
 [ "$(codes "NO_COLOR=1 TERM=xterm $eq run tiny.yaml -study_name c $long")" = 0 ] || fail "codes in spite of NO_COLOR"
 
+# Scripts say what they want; a study is found by what it is called, however that is written.
+for words in "" "0 $eq" "$eq help" 2 "2 $here/nowhere"; do
+    # shellcheck disable=SC2086
+    "$local" $words >out 2>err
+    [ $? = 2 ] && [ "$(grep -c '^jobs/local.sh: .*want' err)" = 1 ] && [ "$(wc -l <err)" = 1 ] || fail "local.sh $words: $(cat err)"
+done
+sed "s|^  name: tiny|  name: \"flow er\"\n  folder: \"$here/of mine\"|" tiny.yaml | sed "s|runs/my data|$here/my data|" >"my study.yaml"
+EQUISCALE=$eq PYTHON=$python "$source/jobs/study.sh" 1 "$here/my study.yaml" >out 2>&1
+[ "$(tail -n 1 out)" = "$here/of mine/flow er/report.html" ] || fail "study.sh: $(tail -n 3 out)"
+"$python" "$source/analysis/report.py" --help | grep -q '^report.py FOLDER' || fail "report.py --help"
+
 # Completion comes from the program's own lists.
 complete_word() { # WORDS...: what is offered for the last one
     PATH=$(dirname "$eq"):$PATH bash -c '. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _equiscale

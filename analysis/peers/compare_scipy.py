@@ -14,12 +14,14 @@ import sys
 import tempfile
 import time
 
+from chart import absent
+
 try:
     import numpy as np
     from scipy.optimize import minimize
     from scipy.special import logsumexp
 except ModuleNotFoundError as missing:
-    sys.exit(f"{sys.executable}: no module {missing.name}: want a Python with SciPy (Debian: python3-scipy)")
+    absent(missing, "python3-scipy")
 
 DELTA = 1e-3
 

@@ -18,13 +18,15 @@ import sys
 import tempfile
 import time
 
+from chart import absent
+
 with open("/proc/cpuinfo") as cpu:
     if "avx512dq" in cpu.read():
         os.environ.setdefault("BLIS_ARCH_TYPE", "skx")
 try:
     import torch  # BLIS reads the variable when it is loaded
 except ModuleNotFoundError as missing:
-    sys.exit(f"{sys.executable}: no module {missing.name}: want a Python with PyTorch (Debian: python3-torch)")
+    absent(missing, "python3-torch")
 
 SIZES = [(64, 4), (128, 4), (256, 6)]  # channels, blocks
 HEADS, INPUTS, OUTPUTS = 4, 32, 3

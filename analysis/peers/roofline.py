@@ -11,7 +11,7 @@ without products (GELU, norms) have no FLOP that are counted and are left out.
 import sys
 from pathlib import Path
 
-from chart import main
+from chart import absent, main
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 try:
@@ -19,7 +19,7 @@ try:
 
     from style import COLOURS, GREY, MARKERS, WIDE, plt
 except ModuleNotFoundError as missing:
-    sys.exit(f"{sys.executable}: no module {missing.name}: want a Python with matplotlib (Debian: python3-matplotlib)")
+    absent(missing)
 
 
 def families(rows):

@@ -9,13 +9,13 @@ Efficiency is the time of a step on one rank over that on p, by p where one batc
 import sys
 from pathlib import Path
 
-from chart import main
+from chart import absent, main
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 try:
     from style import COLOURS, GREY, MARKERS, WIDE, plt
 except ModuleNotFoundError as missing:
-    sys.exit(f"{sys.executable}: no module {missing.name}: want a Python with matplotlib (Debian: python3-matplotlib)")
+    absent(missing)
 
 
 def grouped(rows, key):
