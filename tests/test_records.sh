@@ -45,6 +45,7 @@ two=$?
 wait $first
 one=$?
 for code in $one $two; do [ "$code" = 0 ] || [ "$code" = 75 ] || fail "at once: $one $two: $(cat "$here/one" "$here/two")"; done
+grep -qh '6 cells, .* in .*results.h5' "$here/one" "$here/two" || fail "neither gathers: $one $two: $(cat "$here/one" "$here/two")"
 [ "$(cat "$here/one" "$here/two" | grep -c 'GFLOP/s')" = 6 ] || fail "at once: $(cat "$here/one" "$here/two")"
 [ "$(cat "$here/one" "$here/two" | grep -c 'trajectories of .* bodies')" = 1 ] || fail "both make the data: $(cat "$here/one" "$here/two")"
 run -resume require >"$here/log" 2>&1 || fail "run: $(cat "$here/log")"

@@ -484,6 +484,37 @@ static Err too_short(const Run *run, double least) {
         stop_reason(), stop_time(), run->before, least, ceil(needed / share));
 }
 
+/* Cells without a record of those that other runs were at when this one came to them, and how many of these they still are at. */
+static int64_t left_elsewhere(int64_t *held, const Run *run) {
+    char path[COMMIT_PATH];
+    Mark mark;
+    int64_t left = 0;
+    *held = 0;
+    for (int i = 0; i < run->grid->n; i++) {
+        const Cell *cell = &run->grid->cell[i];
+        if (!cell_left(cell)) continue;
+        /* In this order: who is at a cell lets it go once its record is there. */
+        cell_path(path, sizeof path, run->options, cell, "running");
+        bool busy = claim_look(&mark, path) == CLAIM_HELD;
+        cell_path(path, sizeof path, run->options, cell, "h5");
+        if (access(path, F_OK) == 0) continue;
+        *held += busy;
+        left++;
+    }
+    return left;
+}
+
+/* None is left where the other runs have ended meanwhile: then this one gathers. */
+static Err check_elsewhere(const Run *run) {
+    int64_t held, left = left_elsewhere(&held, run);
+    if (!left) return ERR_NONE;
+    if (!held)
+        return err_user("%lld cells were left by another run that has ended: the same command goes on",
+                        (long long)left);
+    return err_user("%lld cells are at work in other runs: the one that ends last gathers; the same command goes on",
+                    (long long)held);
+}
+
 /* How the run ended: all done, or the error that says what is left. */
 static Err ending(const Run *run, const int64_t count[COUNTERS], double least) {
     Err err = ERR_NONE;
@@ -492,8 +523,7 @@ static Err ending(const Run *run, const int64_t count[COUNTERS], double least) {
         err = err_user("%s: stopped and saved, %lld of %d cells done: the same command goes on", stop_reason(),
                        (long long)count[CELLS], run->n_todo);
     else if (count[ELSEWHERE])
-        err = err_user("%lld cells are at work in other runs: the one that ends last gathers; the same command goes on",
-                       (long long)count[ELSEWHERE]);
+        err = check_elsewhere(run);
     if (err.code) err.code = EXIT_RESUME;
     return err;
 }
