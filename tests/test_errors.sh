@@ -17,6 +17,8 @@ refuse 1 'equiscale: want a command'
 refuse 1 'unknown command satus: .*the nearest is status' satus
 refuse 1 'keys trian.batch: want a key or a section .* the nearest key is train.batch' keys trian.batch
 refuse 2 'want a study file' run
+refuse 1 'equiscale bench study: want a study file' bench study
+refuse 1 'equiscale plan: want a study file' plan ""
 refuse 2 'nowhere.yaml: No such file.*want a readable study file' run "$here/nowhere.yaml"
 study 's/batch: 4/batch: 4, batsh: 5/'
 refuse 2 'bad.yaml:[0-9]+: unknown key train.batsh .value 5.: .*nearest is train.batch' run "$here/bad.yaml"
@@ -29,6 +31,18 @@ study 's/batch: 4/batch: 4.5/'
 refuse 1 'train.batch = 4.5: want a whole number' plan "$here/bad.yaml"
 study 's/batch: 4/batch: 4, batch: 5/'
 refuse 1 'bad.yaml:[0-9]+: key train.batch appears twice' run "$here/bad.yaml"
+study 's/batch: 4/batch: {}/'
+refuse 1 'bad.yaml:[0-9]+: train.batch = : want a whole number' plan "$here/bad.yaml"
+study 's/^train:.*/train: 5/'
+refuse 1 'bad.yaml:[0-9]+: train = 5: want keys of this section below it, such as train\.' plan "$here/bad.yaml"
+for nothing in '' null '~' '{}' '# batch: 4'; do # a section without keys
+    study "s/^train:.*/train: $nothing/"
+    launch 1 keys "$here/bad.yaml" 2>&1 | grep -qE '^  train.batch +32 +default' || { echo "FAILED: train: $nothing"; bad=1; }
+done
+study 's/name: e/name: null/'
+refuse 1 'bad.yaml: study.name = : want a plain word' plan "$here/bad.yaml"
+study '$a layout: null'
+launch 1 plan "$here/bad.yaml" >"$here/out" 2>&1 || { echo "FAILED: layout: null: $(cat "$here/out")"; bad=1; }
 study 's/batch: 4}/batch: 4/'
 refuse 1 'bad.yaml:[0-9]+: not YAML' run "$here/bad.yaml"
 study 's/width: \[8\]/width: [[8]]/'
@@ -58,6 +72,10 @@ refuse 1 'noise.yaml' run "$here/noise.yaml"
 refuse 1 'command line: unknown key train_lr_max' run "$here/good.yaml" -train_lr_max 1
 refuse 1 'command line: -train_batch: want a value' run "$here/good.yaml" -train_batch
 refuse 1 'command line: train.batch = -3: want' run "$here/good.yaml" -train_batch -3
+refuse 1 '^equiscale run: want a study file before the keys' run -train_batch 4 "$here/good.yaml"
+refuse 1 'command line: ranks = 1e9: want a whole number in .0, 16777216. ranks$' plan "$here/good.yaml" -ranks 1e9
+refuse 1 'command line: deadline = 24h: want a number in .0, 1e.06. hours$' plan "$here/good.yaml" -deadline 24h
+refuse 1 'command line: data.path = x{40}...: want at most 255 letters$' plan "$here/good.yaml" -data_path "$(printf 'x%.0s' {1..256})"
 refuse 1 'command line: this command does not use key fit.e' status "$here/good.yaml" -fit.e zero
 refuse 1 'command line: this command does not use key design_e' run "$here/good.yaml" -design_e 1
 refuse 1 'command line: this command does not use key train_batch' generate "$here/good.yaml" --train_batch=3
@@ -99,6 +117,12 @@ for command in "plan $here/good.yaml" "status $here/good.yaml" "keys $here/good.
     [ ! -s "$here/out" ] || { echo "FAILED: $command works before it knows where to write"; bad=1; }
 done
 refuse 1 'no/where: No such file.*: want a path that can be written' plan "$here/good.yaml" -csv "$here/no/where"
+ln -s nowhere.json "$here/link.json"
+refuse 1 'json = .*link.json: a link: want the name of a file, or - for' plan "$here/good.yaml" -json "$here/link.json"
+refuse 1 'csv = .*same: want another file than that of json' plan "$here/good.yaml" -json "$here/same" -csv "$here/same"
+for key in ranks=2 deadline=5 machine=x csv=x calibrate; do
+    refuse 1 'command line: this command does not use key' run "$here/good.yaml" -$key
+done
 refuse 1 'json = .*good.yaml: want another file than what is read' plan "$here/good.yaml" -json "$here/good.yaml"
 refuse 1 'suggest.yaml: No such file.*: want a path that can be written' fit "$here/runs/e/results.h5" -suggest 2 -suggest_file "$here/no/suggest.yaml"
 refuse 1 'good.yaml: exists already: want the name of a new file' fit "$here/runs/e/results.h5" -suggest 2 -suggest_file "$here/good.yaml"

@@ -151,6 +151,14 @@ assert abs(far["node_hours"] - far["makespan"] * 8 / 3600) < 1e-9
 assert len(none["deadline"]["drop"]) == 12 and none["deadline"]["makespan"] == 0
 END
 
+# Nodes have temporary folders of their own, and none is left behind in them.
+mkdir "$here/tmp0" "$here/tmp1"
+# shellcheck disable=SC2016  # each rank's shell reads it
+eq_with_own_folder='TMPDIR=$0/tmp$OMPI_COMM_WORLD_RANK exec "$@"'
+jobs/local.sh 2 sh -c "$eq_with_own_folder" "$here" "$build/equiscale" plan "$here/s.yaml" -data_path "$here/none.h5" >"$here/log" 2>&1 ||
+    fail "temporary folders that differ: $(tail -n 3 "$here/log")"
+[ -z "$(ls "$here/tmp0" "$here/tmp1" | grep equiscale)" ] || fail "left behind: $(ls "$here"/tmp?)"
+
 # Half of the time is for half of the work: the dearest cells go.
 half=$("$python" -c "import json; a = json.load(open('$here/a.json')); print(a['makespan'] / 2 / 3600)")
 eq 1 plan "$here/s.yaml" -deadline "$half" -json "$here/half.json" >/dev/null || fail "half of the time"

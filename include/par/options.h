@@ -87,8 +87,11 @@ Err options_read(void *out, const KeySpec *specs, int n);
  *  pass in the file, and refuses them on the command line. */
 Err options_ignore(const KeySpec *specs, int n);
 
+/** Keys of other commands: options_unknown tells them from those that nobody knows. */
+void options_of_others(const KeySpec *specs, int n);
+
 /** An error when the file or the command line holds a key that no options_read asked for: it says where, and names the
- *  nearest key of a table that was read or ignored. Call after the last options_read. */
+ *  nearest key of a table that was read or ignored. A section without keys is none. Call after the last options_read. */
 Err options_unknown(void);
 
 /** An error when the command line gives a key that was read and has no effect, for that reason. */
@@ -117,6 +120,9 @@ char *options_value(const void *filled, const KeySpec *spec);
 
 /** A study file that gives every key of the tables the value it has; mem_free the result. */
 char *options_yaml(const KeyTable *tables, int n);
+
+/** `in [1, 16777216]`; empty where any number will do. Not collective. */
+void options_range(char *text, size_t size, const KeySpec *spec);
 
 /** Word i of choices "a|b|c"; not collective. */
 void options_choice(char *word, size_t size, const char *choices, int i);

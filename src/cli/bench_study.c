@@ -126,6 +126,8 @@ Err bench_study(int argc, char **argv, int *code) {
          "largest test loss of a cell that counts as trained; 1: saying that nothing moves", NULL}};
     BenchOptions o = {.cpu = false};
     Study s;
+    char name[] = "bench study";
+    argv[0] = name;
     TRY(study_load(argc, argv));
     TRY(options_read(&o, keys, sizeof keys / sizeof *keys));
     TRY(answer_check("json", o.json, 1, (const char *const[]){argv[1]}));

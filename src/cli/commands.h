@@ -72,6 +72,12 @@ enum { PLAN_KEYS = 7, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS 
  *  empty path, nor of `-json -`. Collective. */
 Err answer_check(const char *key, const char *path, int inputs, const char *const *input);
 
+/** The same of several, and whether each has a file of its own. */
+typedef struct Answer {
+    const char *key, *path;
+} Answer;
+Err answers_check(const Answer *answer, int n, int inputs, const char *const *input);
+
 /** Ends a document: the root writes it to the file of a `json` key, to standard output where that is `-`, nowhere where
  *  it is empty. Frees it. Not collective: the error is the root's. */
 Err answer_json(Json *json, const char *path);

@@ -59,19 +59,6 @@ static int take_files(const char **file, int *argc, char **argv) {
 
 /* ---- The fit. ---- */
 
-/* Whether each answer has a place of its own, before it is worked for. */
-static Err check_answers(const FitOptions *o, int files, const char *const *file) {
-    const struct { const char *key, *path; } answer[] = {{"json", o->json}, {"csv", o->csv}, {"latex", o->latex}};
-    for (int i = 0; i < (int)(sizeof answer / sizeof *answer); i++) {
-        TRY(answer_check(answer[i].key, answer[i].path, files, file));
-        for (int k = 0; k < i; k++)
-            if (*answer[i].path && !strcmp(answer[i].path, answer[k].path))
-                return err_user("command line: %s = %s: want another file than that of %s", answer[i].key,
-                                answer[i].path, answer[k].key);
-    }
-    return ERR_NONE;
-}
-
 static Err fit_arguments(const char **file, int files, int argc, char **argv) {
     FitOptions options;
     TRY(options_load(NULL, argc, argv));
@@ -84,7 +71,8 @@ static Err fit_arguments(const char **file, int files, int argc, char **argv) {
         for (int i = 0; i < files; i++) results += table_is_results(file[i]);
     comm_bcast(comm_world(), &results, sizeof results, 0);
     TRY(fit_refuse_idle(&options, results < files));
-    TRY(check_answers(&options, files, file));
+    const Answer answer[] = {{"json", options.json}, {"csv", options.csv}, {"latex", options.latex}};
+    TRY(answers_check(answer, sizeof answer / sizeof *answer, files, file));
     /* Cells of a table's sizes are printed only: a study has widths. */
     if (options.suggest && results) TRY(suggest_check(&options));
     return fit_files(files, file, &options);

@@ -28,16 +28,16 @@ static const char *type_name(KeyType type) {
 
 /* `name  meaning: choices; unit, range; default`; on the command line dots are underscores. */
 static void print_key(const KeySpec *s, bool flag) {
-    char name[64], range[64] = "";
+    char name[64], range[64];
     const char *fallback = s->fallback;
     snprintf(name, sizeof name, "%s%s", flag ? "-" : "", s->key);
     for (char *c = name; flag && *c; c++)
         if (*c == '.') *c = '_';
-    if (s->lo < s->hi) snprintf(range, sizeof range, ", in [%g, %g]", s->lo, s->hi);
+    options_range(range, sizeof range, s);
     if (!fallback) fallback = "none, must be given";
     if (!*fallback) fallback = "empty";
-    log_text("  %-32s %s%s%s; unit %s%s; default %s", name, s->help, s->choices ? ": " : "",
-             s->choices ? s->choices : "", s->unit, range, fallback);
+    log_text("  %-32s %s%s%s; unit %s%s%s; default %s", name, s->help, s->choices ? ": " : "",
+             s->choices ? s->choices : "", s->unit, *range ? ", " : "", range, fallback);
 }
 
 static void json_key_of(Json *j, const KeySpec *s, const void *filled) {

@@ -126,6 +126,11 @@ static Err unknown_command(const char *word) {
                     options_nearest_word(word, names));
 }
 
+/* Whether what it prints is a log beside what it makes: that of a benchmark is its answer. */
+static bool only_logs(const Command *command) {
+    return command->uses & TAKES_RANKS && !(command->uses & USES_BENCH);
+}
+
 static Err dispatch(int argc, char **argv, Switches s, int *code) {
     const Command *command = argc > 1 ? command_find(argv[1]) : NULL;
     if (s.version) {
@@ -142,14 +147,15 @@ static Err dispatch(int argc, char **argv, Switches s, int *code) {
                         "that the program was built with (mpiexec, or srun --mpi=pmix)",
                         command->name, comm_launched());
     /* Who reads what they print may be gone before they are done. */
-    if (command->uses & TAKES_RANKS) signal(SIGPIPE, SIG_IGN);
+    if (only_logs(command)) signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < n_commands; i++) options_of_others(commands[i].own, commands[i].n_own);
     return command->run(argc - 1, argv + 1, code);
 }
 
-/* The answer of a command must not be lost; for those that share work out the output is a log beside what they make. */
+/* The answer of a command must not be lost. */
 static Err check_output(int argc, char **argv) {
     const Command *command = argc > 1 ? command_find(argv[1]) : NULL;
-    if ((command && command->uses & TAKES_RANKS) || !log_lost()) return ERR_NONE;
+    if ((command && only_logs(command)) || !log_lost()) return ERR_NONE;
     Err err = err_user("standard output: cannot be written: want it on a disk that has room");
     err.code = EXIT_RESUME;
     return err;

@@ -95,8 +95,8 @@ Err cmd_plan(int argc, char **argv, int *code) {
     if (*options.machine && !options.ranks)
         return err_user("command line: machine = %s: want -ranks, how many of it the job has", options.machine);
     const char *const read[] = {argv[1], options.machine};
-    TRY(answer_check("json", options.json, *options.machine ? 2 : 1, read));
-    TRY(answer_check("csv", options.csv, *options.machine ? 2 : 1, read));
+    const Answer answer[] = {{"json", options.json}, {"csv", options.csv}};
+    TRY(answers_check(answer, sizeof answer / sizeof *answer, *options.machine ? 2 : 1, read));
     TRY(study_open(&s, false));
     const PlanTarget target = {options.machine, (int)options.ranks, options.calibrate};
     Err err = plan_make(&p, &s.grid, &s.options, &s.data, &target);

@@ -51,8 +51,8 @@ Err cmd_status(int argc, char **argv, int *code) {
         if (c->state == CELL_DONE)
             snprintf(found, sizeof found, "loss %.5f  %.1f s", c->record.loss, c->record.seconds);
         if (c->state == CELL_RUNNING)
-            snprintf(found, sizeof found, "on %s, process %lld, heartbeat %lld s ago", c->mark.host,
-                     (long long)c->mark.pid, (long long)time(NULL) - (long long)c->mark.heartbeat);
+            snprintf(found, sizeof found, "on %s, process %lld, heartbeat %.0f s ago", c->mark.host,
+                     (long long)c->mark.pid, fmax(0, (double)(time(NULL) - c->mark.heartbeat))); /* by another clock */
         if (c->state == CELL_PLANNED && c->deaths)
             snprintf(found, sizeof found, "its process died %lld times", (long long)c->deaths);
         log_text("%-9s %-48s %s%s%s%s", cell_state_name(c->state), c->record.id, found, c->measured,

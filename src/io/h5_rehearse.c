@@ -37,8 +37,23 @@ static bool tells_of_file(int signal) {
     return false;
 }
 
+/* Where memory is limited (ulimit -v), a child that gives up tells of that and not of the file. */
+enum { EXIT_MEMORY = 1 };
+
+static void give_up(int code) {
+    struct rlimit memory;
+    (void)code;
+    if (!getrlimit(RLIMIT_AS, &memory) && memory.rlim_cur != RLIM_INFINITY) _exit(EXIT_MEMORY);
+}
+
 /* What the end of a child says about the file that it had opened last. */
 static Err ending(int status, const char *path) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_MEMORY) {
+        Err err = err_user(
+            "%s: there is not the memory to read it (ulimit -v): want more; the same command then goes on", path);
+        err.code = EXIT_RESUME;
+        return err;
+    }
     if (WIFEXITED(status)) return ERR_NONE;
     int signal = WTERMSIG(status);
     if (signal == SIGPROF) return err_user("%s: a damaged HDF5 file: reading it does not end", path);
@@ -57,7 +72,7 @@ _Noreturn static void in_child(Err (*read)(void *), void *context, char *noted) 
         stack.rlim_cur = REHEARSAL_STACK;
         setrlimit(RLIMIT_STACK, &stack);
     }
-    err_on_abort(NULL, 0);
+    err_on_abort(give_up, 0);
     rehearsed = noted;
     if (freopen("/dev/null", "w", stderr)) read(context);
     _exit(0);

@@ -32,9 +32,9 @@ static char pool[POOL];
 static size_t pooled;
 static char source[PATH] = "command line";
 
-/* Every table that was asked for, to name the nearest key. */
-static KeyTable asked[TABLES];
-static int n_asked;
+/* Every table that was asked for, to name the nearest key; and those of other commands. */
+static KeyTable asked[TABLES], others[TABLES];
+static int n_asked, n_others;
 
 /* ---- What was given. ---- */
 
@@ -88,7 +88,7 @@ Err entry_add(const char *key, const char *value, int line) {
 static const Entry *find(const char *key, bool group, Use use) {
     const Entry *last = NULL;
     for (int i = 0; i < n_entries; i++)
-        if (entry_same(entries[i].key, key) || (group && is_group(entries[i].key, key))) {
+        if (entry_same(entries[i].key, key) || (group && *entries[i].value && is_group(entries[i].key, key))) {
             last = &entries[i];
             if (entries[i].use < use) entries[i].use = use;
         }
@@ -225,12 +225,37 @@ Err options_refuse_other(const KeySpec *spec, const char *reason) {
     return other ? options_refuse(spec->key, reason) : ERR_NONE;
 }
 
+void options_of_others(const KeySpec *specs, int n) {
+    if (n && n_others < TABLES) others[n_others++] = (KeyTable){specs, n, NULL};
+}
+
+static bool of_others(const char *key) {
+    bool found = false;
+    for (int t = 0; t < n_others; t++)
+        for (int k = 0; k < others[t].n; k++) found |= entry_same(others[t].specs[k].key, key);
+    return found;
+}
+
+/* A key of the section of that name; NULL: there is none. */
+static const char *key_of_section(const char *name) {
+    for (int t = 0; t < n_asked; t++)
+        for (int k = 0; k < asked[t].n; k++)
+            if (is_group(name, asked[t].specs[k].key)) return asked[t].specs[k].key;
+    return NULL;
+}
+
 Err options_unknown(void) {
     for (int i = 0; i < n_entries; i++) {
         const Entry *e = &entries[i];
         char origin[PATH + 16];
+        const char *member = e->use == USE_NONE && e->line ? key_of_section(e->key) : NULL;
+        bool foreign = e->use == USE_NONE && of_others(e->key);
+        if (member && !*e->value) continue;
         origin_of(origin, sizeof origin, e);
-        if (e->use == USE_IGNORED && !e->line)
+        if (member)
+            return err_user("%s: %s = %.100s: want keys of this section below it, such as %s", origin, e->key, e->value,
+                            member);
+        if ((e->use == USE_IGNORED || foreign) && !e->line)
             return err_user("%s: this command does not use key %s: want those that `equiscale COMMAND -h` lists",
                             origin, e->key);
         if (e->use == USE_NONE)
@@ -254,7 +279,7 @@ static Err read_one(void *member, const KeySpec *s, Use use) {
     const Entry *e = find(s->key, s->type == KEY_INT && s->choices, use);
     origin_of(origin, sizeof origin, e);
     if (!e && use == USE_IGNORED) return ERR_NONE;
-    if (!e && !s->fallback) return err_user("%s: key %s is missing: want %s", source, s->key, s->help);
+    if (!e && !s->fallback) return err_user("%s: key %s is missing: want it: %s", source, s->key, s->help);
     if (e && e->bare && s->type != KEY_BOOL)
         return err_user("%s: -%s: want a value after it: %s", origin, e->key, s->help);
     const char *value = e ? e->value : s->fallback;

@@ -33,18 +33,39 @@ void options_choice(char *word, size_t size, const char *choices, int i) {
     snprintf(word, size, "%.*s", (int)strcspn(choices, "|"), choices);
 }
 
+/* An end of a range, as short as it can be without being another number. */
+static void bound_text(char text[32], double x) {
+    snprintf(text, 32, "%g", x);
+    if (strtod(text, NULL) != x) snprintf(text, 32, "%.*g", DIGITS_FEW, x);
+}
+
+void options_range(char *text, size_t size, const KeySpec *s) {
+    char lo[32], hi[32];
+    *text = 0;
+    if (s->lo >= s->hi) return;
+    bound_text(lo, s->lo);
+    bound_text(hi, s->hi);
+    snprintf(text, size, "in [%s, %s]", lo, hi);
+}
+
 Err value_wanted(const char *origin, const KeySpec *s, const char *value) {
     static const char *kind[] = {"a whole number", "a number",      "true or false", "a word",
                                  "a word",         "whole numbers", "numbers",       "words"};
     bool number = s->type == KEY_INT || s->type == KEY_REAL || s->type == KEY_INTS || s->type == KEY_REALS;
     bool list = s->type >= KEY_INTS;
-    char range[64] = "", most[40] = "";
-    if (number && s->lo < s->hi) snprintf(range, sizeof range, " in [%g, %g]", s->lo, s->hi);
+    char range[64], most[40] = "", within[96] = "";
+    options_range(range, sizeof range, s);
+    if (number && *range) {
+        bool unit = strcmp(s->unit, "1") != 0;
+        snprintf(within, sizeof within, " %s%s%s", range, unit ? " " : "", unit ? s->unit : "");
+    }
     if (list) snprintf(most, sizeof most, ", at most %d entries", OPTION_LIST);
     if (s->choices && s->type == KEY_INT)
-        return err_user("%s: %s = %.200s: want %s, or %s%s", origin, s->key, value, s->choices, kind[s->type], range);
+        return err_user("%s: %s = %.200s: want %s, or %s%s", origin, s->key, value, s->choices, kind[s->type], within);
     if (s->choices) return err_user("%s: %s = %.200s: want one of %s", origin, s->key, value, s->choices);
-    return err_user("%s: %s = %.200s: want %s%s%s", origin, s->key, value, kind[s->type], range, most);
+    if (s->type == KEY_WORD) /* all are good but for their length */
+        return err_user("%s: %s = %.40s...: want at most %d letters", origin, s->key, value, OPTION_TEXT - 1);
+    return err_user("%s: %s = %.200s: want %s%s%s", origin, s->key, value, kind[s->type], within, most);
 }
 
 /* A number that fills the whole of text and lies in the range; whole numbers may be written 4e5. */

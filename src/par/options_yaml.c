@@ -12,9 +12,9 @@
 
 enum { KEY_TEXT = 128, LIST_TEXT = OPTION_LIST * OPTION_TEXT, DEPTH = 3 };
 
-/* libyaml takes time that grows as the square of nested brackets and of anchors, and aliases can name a map a million
- * times: these bounds keep any file under a second, and are far above what a study has. */
-enum { FILE_BYTES = 1 << 18, NESTED = 8, EVENTS = 1 << 14, PAIRS = 1 << 13 };
+/* libyaml takes time that grows as the square of nested brackets and of anchors: these bounds keep any file under a second,
+ * and are far above what a study has. Aliases can name a map a million times, but each time adds keys, of which there may be few. */
+enum { FILE_BYTES = 1 << 18, NESTED = 8, EVENTS = 1 << 14 };
 
 static const char *scalar(yaml_document_t *doc, int node) {
     yaml_node_t *n = yaml_document_get_node(doc, node);
@@ -39,8 +39,17 @@ static Err add_list(const char *path, yaml_document_t *doc, int node, const char
     return entry_add(key, text, line);
 }
 
-/* pairs: how many lines have been read so far. */
-static Err add_map(const char *path, yaml_document_t *doc, int node, const char *prefix, int depth, int *pairs) {
+/* Whether a value is what YAML has for nothing: {}, null, ~. */
+static bool is_nothing(yaml_document_t *doc, int node) {
+    static const char *const null[] = {"~", "null", "Null", "NULL"};
+    yaml_node_t *n = yaml_document_get_node(doc, node);
+    bool found = n->type == YAML_MAPPING_NODE && n->data.mapping.pairs.start == n->data.mapping.pairs.top;
+    bool plain = n->type == YAML_SCALAR_NODE && n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    for (size_t i = 0; plain && i < sizeof null / sizeof *null; i++) found |= !strcmp(scalar(doc, node), null[i]);
+    return found;
+}
+
+static Err add_map(const char *path, yaml_document_t *doc, int node, const char *prefix, int depth) {
     yaml_node_t *map = yaml_document_get_node(doc, node);
     if (map->type != YAML_MAPPING_NODE || depth > DEPTH)
         return err_user("%s:%d: want lines of the form `key: value`", path, line_of(doc, node));
@@ -49,15 +58,16 @@ static Err add_map(const char *path, yaml_document_t *doc, int node, const char 
         int line = line_of(doc, p->key);
         char key[KEY_TEXT];
         if (!word) return err_user("%s:%d: want a plain word as key", path, line);
-        if (++*pairs > PAIRS) return err_user("%s:%d: want at most %d keys, aliases counted", path, line, PAIRS);
         if (snprintf(key, sizeof key, "%s%s%s", prefix, *prefix ? "." : "", word) >= (int)sizeof key)
             return err_user("%s:%d: want a shorter key", path, line);
-        if (value)
+        if (is_nothing(doc, p->value))
+            TRY(entry_add(key, "", line));
+        else if (value)
             TRY(entry_add(key, value, line));
         else if (yaml_document_get_node(doc, p->value)->type == YAML_SEQUENCE_NODE)
             TRY(add_list(path, doc, p->value, key, line));
         else
-            TRY(add_map(path, doc, p->value, key, depth + 1, pairs));
+            TRY(add_map(path, doc, p->value, key, depth + 1));
     }
     return ERR_NONE;
 }
@@ -113,11 +123,10 @@ static Err check_bounds(const char *path, yaml_parser_t *parser) {
 
 static Err build(const char *path, yaml_parser_t *parser) {
     yaml_document_t doc;
-    int pairs = 0;
     if (!yaml_parser_load(parser, &doc)) return not_yaml(path, parser);
     Err err = ERR_NONE;
     if (yaml_document_get_root_node(&doc))
-        err = add_map(path, &doc, 1, "", 0, &pairs);
+        err = add_map(path, &doc, 1, "", 0);
     else
         err = err_user("%s: the file is empty: want a study", path);
     yaml_document_delete(&doc);

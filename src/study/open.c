@@ -28,22 +28,41 @@ static TrainDataPlan plan_of(const StudyOptions *o) {
                            .off_centre = o->data.origin == DATA_FRAME};
 }
 
-/* A few trajectories of the kind the study wants, in a file that lives as long as it takes to open it. */
-static Err open_sample(Study *s) {
+#define SAMPLE_FILE "data.h5"
+
+/* A new folder where temporary files go. */
+static Err make_place(char folder[OPTION_TEXT]) {
+    const char *temporary = getenv("TMPDIR");
+    int n = snprintf(folder, OPTION_TEXT, "%s/equiscale.XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    if (n + sizeof SAMPLE_FILE >= OPTION_TEXT) return err_user("TMPDIR: want a shorter path");
+    return mkdtemp(folder) ? ERR_NONE : commit_error(folder, "cannot be made");
+}
+
+/* A few trajectories of the kind the study wants, in a file that lives as long as it takes to open it. Collective. */
+static Err sample_data(Dataset **dataset, const DataOptions *data, const char *folder, const Comm *node) {
     const Comm *world = comm_world();
-    const char *folder = getenv("TMPDIR");
-    DataOptions few = s->options.data;
-    int64_t pid = getpid();
-    comm_bcast(world, &pid, sizeof pid, 0);
+    DataOptions few = *data;
     few.trajectories = SAMPLE_TRAJECTORIES;
     few.generate = DATA_AUTO;
-    if ((size_t)snprintf(few.path, sizeof few.path, "%s/equiscale-%lld.h5", folder ? folder : "/tmp", (long long)pid) >=
-        sizeof few.path)
-        return err_user("TMPDIR: want a shorter path");
-    TRY(data_make(&few, world));
-    Err err = dataset_open(&s->dataset, few.path, world, INT64_MAX);
-    comm_barrier(world);
-    if (comm_rank(world) == 0) unlink(few.path);
+    snprintf(few.path, sizeof few.path, "%.*s/" SAMPLE_FILE, (int)(sizeof few.path - sizeof SAMPLE_FILE - 1), folder);
+    Err err = comm_agree(world, data_make(&few, node));
+    if (!err.code) err = comm_agree(world, dataset_open(dataset, few.path, node, INT64_MAX));
+    if (comm_rank(node) == 0) {
+        unlink(few.path);
+        rmdir(folder);
+    }
+    return err;
+}
+
+/* Each node makes its own: none may see the temporary folder of another. */
+static Err open_sample(Study *s) {
+    const Comm *world = comm_world();
+    Comm *node = comm_split_node(world);
+    char folder[OPTION_TEXT] = "";
+    Err err = comm_agree(world, comm_rank(node) == 0 ? make_place(folder) : ERR_NONE);
+    comm_bcast(node, folder, sizeof folder, 0);
+    if (!err.code) err = sample_data(&s->dataset, &s->options.data, folder, node);
+    comm_free(node);
     TRY(err);
     s->sampled = true;
     TrainDataPlan plan = plan_of(&s->options);
@@ -51,14 +70,13 @@ static Err open_sample(Study *s) {
     plan.test = plan.validation = 1;
     plan.train_max = SAMPLE_TRAJECTORIES - 2;
     plan.test_samples = plan.validation_samples = 0;
-    err = train_data_init(&s->data, s->dataset, &plan);
-    if (err.code) return err;
+    TRY(train_data_init(&s->data, s->dataset, &plan));
     const StudyOptions *o = &s->options;
     s->data.test_samples = o->test_samples ? o->test_samples : o->test_trajectories * frames;
     s->data.validation_samples = o->validation_samples ? o->validation_samples : o->validation_trajectories * frames;
     /* A dataset takes its slots from the most bodies it may have, not from those that happened to be drawn. */
     if (s->data.slots < s->options.data.bodies_max) s->data.slots = (int)s->options.data.bodies_max;
-    return err;
+    return ERR_NONE;
 }
 
 static Err open_data(Study *s, bool make) {
@@ -78,8 +96,10 @@ static Err open_data(Study *s, bool make) {
 }
 
 Err study_load(int argc, char **argv) {
-    if (argc < 2 || argv[1][0] == '-')
-        return err_user("equiscale %s: want a study file, such as input/quick.yaml", argv[0]);
+    bool named = argc > 1 && *argv[1];
+    if (!named || argv[1][0] == '-')
+        return err_user("equiscale %s: want a study file%s, such as input/quick.yaml", argv[0],
+                        named ? " before the keys" : "");
     TRY(options_load(argv[1], argc - 1, argv + 1));
     TRY(options_ignore(fit_keys, study_fit_keys()));
     return options_ignore(design_keys, n_design_keys);
