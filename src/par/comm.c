@@ -7,6 +7,7 @@
 #include "exchange.h"
 #include "watch_ranks.h"
 
+#include <glob.h>
 #include <limits.h>
 #include <petscsys.h>
 #include <sched.h>
@@ -71,6 +72,16 @@ static void avoid_lockedfile(void) {
     setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
 }
 
+/* Open MPI 4.1 takes one-sided messages between nodes by UCX wherever that is installed, and windows of it cannot be made where
+ * none of the devices is there by which its messages go (Mellanox's): then another way is left to it. */
+static void avoid_ucx(void) {
+    glob_t devices;
+    if (glob("/sys/class/infiniband/mlx*", 0, NULL, &devices))
+        setenv("OMPI_MCA_osc", "^ucx", 0);
+    else
+        globfree(&devices);
+}
+
 int comm_launched(void) {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -98,6 +109,7 @@ static void look_at_node(MPI_Comm node) {
 void comm_start(int *argc, char ***argv) {
     int provided;
     avoid_lockedfile();
+    avoid_ucx();
     MPI_CALL(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
     world = comm_of(MPI_COMM_WORLD);
     self = comm_of(MPI_COMM_SELF);
