@@ -113,3 +113,7 @@ typedef struct Counters Counters;
 Counters *counters_new(const Comm *comm, int n);                /* n counters, all 0 */
 int64_t counter_add(Counters *counters, int i, int64_t amount); /* returns the value before */
 void counters_free(Counters *counters);
+
+/** Answers what other ranks have asked of this one, such as a counter on rank 0 over a network that cannot do it by itself: to be
+ *  called now and then by a rank that computes. Cost: about a microsecond. Not collective. */
+void comm_answer(void);

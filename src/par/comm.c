@@ -396,3 +396,8 @@ void counters_free(Counters *counters) {
     MPI_CALL(MPI_Win_free(&counters->win));
     mem_free(counters);
 }
+
+void comm_answer(void) {
+    int there;
+    MPI_CALL(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, self.mpi, &there, MPI_STATUS_IGNORE));
+}

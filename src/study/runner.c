@@ -102,6 +102,7 @@ static bool asked_to_stop(Run *run, double now) {
 static bool after_step(void *context, int64_t done, int64_t steps) {
     Run *run = context;
     double now = timer_now();
+    if (run->plan->blocks.nodes > 1 && comm_rank(comm_world()) == 0) comm_answer(); /* whose counters they are */
     if (!run->leads) return stop_asked();
     show_step(run, done, steps, now);
     return asked_to_stop(run, now);
