@@ -330,17 +330,16 @@ static void note_other(Table *table, const Mapping *m, int column, const Kind *k
     }
 }
 
-static const int unit_holds[] = {HOLDS_N, HOLDS_D, HOLDS_C}; /* what is counted in units */
+const int unit_holds[UNITS] = {HOLDS_N, HOLDS_D, HOLDS_C};
 
 /* Says what a column counts in, where that is not 1, or where its name or the row of units has something that tells none. */
-static void note_unit(Table *table, const Mapping *m, int k, double unit, const char *of) {
-    const int holds = unit_holds[k];
-    int column = m->at[holds];
+static void note_unit(Table *table, const Mapping *m, int k, const char *of) {
+    int column = m->at[unit_holds[k]];
     if (column < 0) return;
     const char *name = m->csv.name[column];
-    Kind kind = kind_of(holds);
-    if (unit != 1)
-        table_note(table, m->csv.path, "column %s in units of %g%s", name, unit, of);
+    Kind kind = kind_of(unit_holds[k]);
+    if (m->unit[k] != 1)
+        table_note(table, m->csv.path, "column %s in units of %g%s", name, m->unit[k], of);
     else if (m->unsure[k] || (strpbrk(name, "([") && !(unit_in_name(name, &kind) > 0)))
         table_note(table, m->csv.path, "column %s is taken in units of 1%s", name, of);
 }
@@ -364,9 +363,9 @@ void table_columns_note(Table *table, const Mapping *m, const TableColumns *colu
         snprintf(text + used, sizeof text - used, "%s%s = %s", used ? ", " : "", told[i].what, m->csv.name[column]);
     }
     if (*text) table_note(table, m->csv.path, "columns by their usual names: %s", text);
-    note_unit(table, m, 0, m->count[0], "");
-    note_unit(table, m, 1, m->count[1], "");
-    note_unit(table, m, 2, m->unit, " FLOP");
+    note_unit(table, m, UNIT_N, "");
+    note_unit(table, m, UNIT_D, "");
+    note_unit(table, m, UNIT_C, " FLOP");
 }
 
 /* What a law wants of N, D and C, of which two give the third; of optima C with N* or D*. */
@@ -397,50 +396,57 @@ Err table_columns_map(Mapping *m, const TableOptions *options) {
     if (m->at[HOLDS_LOSS] < 0 && !options->optima) return no_column(&m->csv, HOLDS_LOSS);
     if (m->at[HOLDS_WEIGHT] >= 0 && m->at[HOLDS_ERROR] >= 0)
         return err_user("%s: fit.columns.weight and fit.columns.error: want one of them", m->csv.path);
-    m->unit = columns->unit;
-    if (m->unit == 0 && compute) m->unit = compute_unit(m->csv.name[m->at[HOLDS_C]]);
-    if (m->unit == 0) m->unit = 1;
-    for (int k = 0; k < 2; k++) m->count[k] = count_of_name(&m->csv, m->at[HOLDS_N + k], HOLDS_N + k);
+    m->unit[UNIT_N] = count_of_name(&m->csv, m->at[HOLDS_N], HOLDS_N);
+    m->unit[UNIT_D] = count_of_name(&m->csv, m->at[HOLDS_D], HOLDS_D);
+    m->unit[UNIT_C] = columns->unit;
+    if (m->unit[UNIT_C] == 0 && compute) m->unit[UNIT_C] = compute_unit(m->csv.name[m->at[HOLDS_C]]);
+    if (m->unit[UNIT_C] == 0) m->unit[UNIT_C] = 1;
     return ERR_NONE;
 }
 
-/* The unit that a field of a row of units tells, with or without brackets; 0: none. */
-static double unit_in_field(const char *field, UnitOf *unit_of) {
+/* The unit that a field of a row of units tells, with or without brackets; 0: none, or no such column. */
+static double unit_of_field(const Mapping *m, int holds, UnitOf *unit_of) {
+    if (m->at[holds] < 0) return 0;
     char before[PLAIN];
+    const char *field = m->csv.field[m->at[holds]];
     return *field == '(' || *field == '[' ? bracketed_unit(before, field, unit_of) : unit_of(field);
 }
 
-static bool says_something(const char *field) {
+/* Whether a row has no number in any column of numbers. */
+static bool has_words_alone(const Mapping *m) {
+    for (int h = 0; h < HOLDS; h++) {
+        double x;
+        if (m->at[h] < 0 || !kind_of(h).number) continue;
+        const char *field = m->csv.field[m->at[h]];
+        if (number_read(&x, field, MARK_POINT) || number_read(&x, field, MARK_COMMA)) return false;
+    }
+    return true;
+}
+
+static bool has_letters(const char *field) {
     for (; *field; field++)
         if (isalnum((unsigned char)*field)) return true;
     return false;
 }
 
 Err table_columns_units(Mapping *m, const TableColumns *columns) {
-    double *const unit[] = {&m->count[0], &m->count[1], &m->unit};
-    double found[] = {0, 0, 0};
-    bool told = false;
-    bool more, words = true;
-    double x;
+    double found[UNITS];
+    bool more;
     TRY(csv_next(&m->csv, &more));
-    for (int h = 0; h < HOLDS && more; h++) {
-        if (m->at[h] < 0 || !kind_of(h).number) continue;
-        const char *field = m->csv.field[m->at[h]];
-        words &= !number_read(&x, field, MARK_POINT) && !number_read(&x, field, MARK_COMMA);
+    if (more && has_words_alone(m)) {
+        bool told = unit_of_field(m, HOLDS_LOSS, loss_unit) > 0;
+        for (int k = 0; k < UNITS; k++) {
+            Kind kind = kind_of(unit_holds[k]);
+            found[k] = unit_of_field(m, unit_holds[k], units_of(&kind));
+            told |= found[k] > 0;
+        }
+        if (told) m->units_line = m->csv.line;
     }
-    for (int k = 0; k < 3 && more && words; k++) {
+    for (int k = 0; k < UNITS && m->units_line; k++) {
         int column = m->at[unit_holds[k]];
-        Kind kind = kind_of(unit_holds[k]);
-        if (column >= 0) found[k] = unit_in_field(m->csv.field[column], units_of(&kind));
-        told |= found[k] > 0;
-    }
-    if (more && words && m->at[HOLDS_LOSS] >= 0) told |= unit_in_field(m->csv.field[m->at[HOLDS_LOSS]], loss_unit) > 0;
-    if (told) m->units_line = m->csv.line;
-    for (int k = 0; k < 3 && told; k++) {
-        int column = m->at[unit_holds[k]];
-        m->unsure[k] = column >= 0 && !(found[k] > 0) && says_something(m->csv.field[column]);
-        bool asked = k == 2 && columns->unit > 0;
-        if (found[k] > 0 && *unit[k] == 1 && !asked) *unit[k] = found[k];
+        bool asked = k == UNIT_C && columns->unit > 0;
+        m->unsure[k] = column >= 0 && !(found[k] > 0) && has_letters(m->csv.field[column]);
+        if (found[k] > 0 && m->unit[k] == 1 && !asked) m->unit[k] = found[k];
     }
     csv_rewind(&m->csv);
     return ERR_NONE;

@@ -22,13 +22,16 @@ enum {
     HOLDS = HOLDS_C + CURRENCIES
 };
 
+/* What is counted in units: N, D, nominal C. */
+enum { UNIT_N, UNIT_D, UNIT_C, UNITS };
+extern const int unit_holds[UNITS];
+
 typedef struct Mapping {
     Csv csv;
     int at[HOLDS];      /* column number; -1: none */
-    double unit;        /* FLOP in one unit of the column of nominal C */
-    double count[2];    /* parameters, samples in one unit of the column of N, of D */
+    double unit[UNITS]; /* parameters, samples, FLOP in one of what the column counts */
     int64_t units_line; /* of the row below the header that tells units; 0: none */
-    bool unsure[3];     /* that row has something else for N, D, C */
+    bool unsure[UNITS]; /* that row has a word that is no unit */
     NumberMark mark;
 } Mapping;
 

@@ -126,15 +126,15 @@ static void count_word(LeftOut *out, const char *text) {
  * the two others. */
 static Err read_sizes(Point *p, const Mapping *m) {
     double *const value[] = {&p->n, &p->d, &p->c[CURRENCY_NOMINAL]};
-    const double unit[] = {m->count[0], m->count[1], m->unit};
-    const int holds[] = {HOLDS_N, HOLDS_D, HOLDS_C};
     int said = 0;
-    for (int k = 0; k < 3; k++) said += m->at[holds[k]] >= 0 && !says_nothing(field(m, holds[k]), m->mark);
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < UNITS; k++)
+        said += m->at[unit_holds[k]] >= 0 && !says_nothing(field(m, unit_holds[k]), m->mark);
+    for (int k = 0; k < UNITS; k++) {
+        int holds = unit_holds[k];
         *value[k] = NAN;
-        if (m->at[holds[k]] < 0) continue;
-        if (said == 2 && says_nothing(field(m, holds[k]), m->mark)) continue;
-        TRY(counted(value[k], m, holds[k], unit[k]));
+        if (m->at[holds] < 0) continue;
+        if (said == 2 && says_nothing(field(m, holds), m->mark)) continue;
+        TRY(counted(value[k], m, holds, m->unit[k]));
     }
     for (int c = CURRENCY_NOMINAL + 1; c < CURRENCIES; c++) {
         p->c[c] = NAN;
@@ -187,7 +187,7 @@ static Err read_optima(Table *table, ArmNames *met, const Mapping *m, const char
     } optimum[] = {{HOLDS_N, "N*"}, {HOLDS_D, "D*"}};
     Point p = {.n = NAN, .d = NAN, .weight = 1, .final = true, .cell = table->cells};
     for (int c = 0; c < CURRENCIES; c++) p.c[c] = NAN;
-    TRY(counted(&p.c[CURRENCY_NOMINAL], m, HOLDS_C, m->unit));
+    TRY(counted(&p.c[CURRENCY_NOMINAL], m, HOLDS_C, m->unit[UNIT_C]));
     TRY(read_marks(&p, m));
     for (int k = 0; k < 2; k++) {
         if (m->at[optimum[k].holds] < 0) continue;
@@ -201,9 +201,9 @@ static Err read_optima(Table *table, ArmNames *met, const Mapping *m, const char
             if (k == 0 && m->at[HOLDS_ERROR] >= 0) break; /* with N* goes the error that D* would have */
             continue;
         }
-        TRY(counted(&p.loss, m, optimum[k].holds, m->count[k]));
+        TRY(counted(&p.loss, m, optimum[k].holds, m->unit[k]));
         if (m->at[HOLDS_ERROR] >= 0 && k == 0) {
-            TRY(counted(&error, m, HOLDS_ERROR, m->count[0]));
+            TRY(counted(&error, m, HOLDS_ERROR, m->unit[UNIT_N]));
             p.weight = (p.loss / error) * (p.loss / error);
         }
         TRY(table_arm_of(&p.arm, table, name, m->csv.path, m->csv.line));
@@ -278,7 +278,7 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
 }
 
 Err table_read_csv(Table *table, ArmNames *met, const char *path, const char *arm, const TableOptions *options) {
-    Mapping m = {.unit = 1};
+    Mapping m = {.units_line = 0};
     Err err = csv_open(&m.csv, path);
     if (!err.code) err = table_columns_map(&m, options);
     if (!err.code) err = table_columns_units(&m, &options->columns);
