@@ -2,14 +2,14 @@
 # TEST alone
 # jobs/study.sbatch under a real Slurm, which is set up on this machine and taken down again (tests/slurm/lab.sh). Wanted each
 # time: the study is done in the end, with the numbers of the undisturbed one.
-#   test_slurm.sh BUILD_DIR          finish, array, quiet, launch: a minute
+#   test_slurm.sh BUILD_DIR          finish, array, quiet, launch, fault: a minute
 #   test_slurm.sh BUILD_DIR CASE...  these
 #   test_slurm.sh BUILD_DIR all      and silence, scancel, requeue, preempt, node, and limit, a cell of three times the limit: half an hour
 #   test_slurm.sh BUILD_DIR tenfold  a cell of ten times the limit: another one
 set -u
 REQUEUES=${REQUEUES:-2} RANDOM=1
-build=$(cd "$1" && pwd) cases="finish array quiet launch" failed=
-every="finish array quiet launch silence scancel requeue preempt node limit"
+build=$(cd "$1" && pwd) cases="finish array quiet launch fault" failed=
+every="finish array quiet launch fault silence scancel requeue preempt node limit"
 [ $# -gt 1 ] && cases=${*:2}
 [ "$cases" = all ] && cases=$every
 cd "$(dirname "$0")/.."
@@ -71,6 +71,17 @@ END
     ended "$1" 300
     grep -q 'the ranks ended without an error and without results' "$1/log" || fail "launch: $(cat "$1/log")"
     ! grep -q '^Submitted batch job' "$1/log" || fail "launch: another job followed"
+}
+
+fault_case() { # what fails each time does not use up the chain, and goes on when it is sent off again
+    printf '#!/bin/sh\nexit 1\n' >"$here/launcher"
+    chmod +x "$here/launcher"
+    EQUISCALE_LAUNCH=$here/launcher submit "$1" --time=10 >/dev/null
+    lab_wait 300 nothing_left || fail "fault: $(squeue)"
+    [ "$(grep -c '^Submitted batch job' "$1/log")" = 4 ] && grep -q '5 jobs in a row ended by a fault' "$1/log" ||
+        fail "fault: $(cat "$1/log")"
+    submit "$1" --time=10 >/dev/null
+    ended "$1" 300
 }
 
 silence_case() { # ranks that say nothing are ended, and the next job does what they did not
@@ -146,7 +157,7 @@ node_case() { # the node of the job dies with all that ran on it; what looks aft
 # steps_for CASE: the longest cell is one to be disturbed, or takes minutes
 steps_for() {
     case $1 in
-    finish | array | quiet | launch | silence) echo 2,3,4,50,400 ;;
+    finish | array | quiet | launch | fault | silence) echo 2,3,4,50,400 ;;
     requeue) echo "2,3,4,50,$(steps_taking $((2 * REQUEUES)))" ;;
     limit) echo "2,3,4,50,$(steps_taking 180)" ;;
     tenfold) echo "2,3,4,50,$(steps_taking 600)" ;;
