@@ -1,5 +1,6 @@
 // TEST single n=1,2,4
-/* Gaussian process: gradient of the likelihood, prediction within its bars, the frontier of a known law. */
+/* Gaussian process: the kernel against its plain twin, gradient of the likelihood, prediction within its bars, the frontier of a known law. */
+#include "../src/fit/surrogate_sum.h"
 #include "base/rng.h"
 #include "check.h"
 #include "fit/frontier.h"
@@ -35,6 +36,71 @@ static Table runs(bool curves, double noise) {
             }
     return t;
 }
+
+/* ---- Kernel: Matern 5/2 of two points, by the book. ---- */
+
+static double distance(GpPoint a, GpPoint b, const GpHyper *p) {
+    return sqrt(5) * hypot((a.x - b.x) * p->wn, (a.y - b.y) * p->wd);
+}
+
+static double variance(GpPoint a, GpPoint b, const GpHyper *p) {
+    double both = a.unfinished != 0 && b.unfinished != 0 ? p->f + p->h : p->f;
+    return a.arm == b.arm ? both : p->rho * both;
+}
+
+static double covariance(GpPoint a, GpPoint b, const GpHyper *p) {
+    double r = distance(a, b, p);
+    double k = variance(a, b, p) * (1 + r + r * r / 3) * exp(-r);
+    return a.cell == b.cell ? k + p->run : k;
+}
+
+/* d k / d log of a width, along which the points are this far apart in widths: -r k'(r) times its share of r^2. */
+static double widening(GpPoint a, GpPoint b, const GpHyper *p, double along) {
+    double r = distance(a, b, p);
+    return variance(a, b, p) * 5.0 / 3 * (1 + r) * exp(-r) * along * along;
+}
+
+static void kernel(void) {
+    enum { POINTS = 37, FROM = 5 };
+    const GpHyper p = {.f = 1.7, .wn = 0.8, .wd = 1.3, .rho = 0.6, .h = 0.4, .run = 0.09, .noise = 0.01};
+    const GpHyper alone = {.f = 1, .wn = p.wn, .wd = p.wd, .rho = p.rho};
+    const GpHyper early = {.h = 1, .wn = p.wn, .wd = p.wd, .rho = p.rho};
+    double x[POINTS], y[POINTS], arm[POINTS], cell[POINTS], unfinished[POINTS], w[POINTS], k[POINTS];
+    for (int i = 0; i < POINTS; i++) {
+        x[i] = rng_normal(2, 1, (uint64_t)i);
+        y[i] = rng_normal(2, 2, (uint64_t)i);
+        w[i] = rng_normal(2, 3, (uint64_t)i);
+        arm[i] = i % 2;
+        cell[i] = i / 4;
+        unfinished[i] = i % 3 == 0;
+    }
+    const GpPoints points = {.n = POINTS, .x = x, .y = y, .arm = arm, .cell = cell, .unfinished = unfinished};
+    for (int o = 0; o < POINTS; o++) {
+        const GpPoint at = {x[o], y[o], arm[o], cell[o], unfinished[o]};
+        GpSlopes want = {0}, got = {0};
+        double off = 0;
+        gp_covariances(k, &points, FROM, &at, &p);
+        gp_slopes(&got, w, &points, FROM, &at, &p);
+        for (int i = FROM; i < POINTS; i++) {
+            const GpPoint q = {x[i], y[i], arm[i], cell[i], unfinished[i]};
+            double weight = w[i - FROM];
+            const double pair = covariance(q, at, &p) - (q.cell == at.cell ? p.run : 0);
+            off = fmax(off, fabs(k[i - FROM] - covariance(q, at, &p)));
+            want.f += weight * covariance(q, at, &alone);
+            want.h += weight * covariance(q, at, &early);
+            want.run += q.cell == at.cell ? weight : 0;
+            want.width_n += weight * widening(q, at, &p, (q.x - at.x) * p.wn);
+            want.width_d += weight * widening(q, at, &p, (q.y - at.y) * p.wd);
+            want.across += q.arm == at.arm ? 0 : weight * pair;
+        }
+        double slopes = fabs(got.f - want.f) + fabs(got.h - want.h) + fabs(got.run - want.run) +
+                        fabs(got.width_n - want.width_n) + fabs(got.width_d - want.width_d) +
+                        fabs(got.across - want.across);
+        EXPECT(off < 1e-13 && slopes < 1e-12, "point %d: covariances off by %g, sums by %g", o, off, slopes);
+    }
+}
+
+/* ---- Likelihood. ---- */
 
 static void gradient(void) {
     Table t = runs(true, 0.01);
@@ -173,6 +239,7 @@ static void suggestions(void) {
 
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
+    kernel();
     gradient();
     prediction(false);
     prediction(true);

@@ -60,6 +60,7 @@ typedef struct SurrogateLikelihood {
     const Comm *comm;
     DistGrid *grid;
     DistMatrix k, b;
+    struct SurrogateRows *rows; /* the points of the local rows of k */
 } SurrogateLikelihood;
 double surrogate_likelihood(void *likelihood, const double *theta, double *g, double *h);
 SurrogateLikelihood surrogate_likelihood_new(const Surrogate *s, const Comm *comm);

@@ -14,6 +14,7 @@ typedef struct Prediction {
     double observed;                /* loss of the row; NaN where there is none */
     double loss;                    /* by the law */
     Interval interval;              /* of the law, without the noise of a single run */
+    bool within;                    /* the data; else the law is asked where there are none, or cannot answer */
     char status[PREDICTION_STATUS]; /* within the data, or how far outside */
 } Prediction;
 

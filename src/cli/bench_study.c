@@ -126,7 +126,7 @@ Err bench_study(int argc, char **argv, int *code) {
          "largest test loss of a cell that counts as trained; 1: saying that nothing moves", NULL}};
     BenchOptions o = {.cpu = false};
     Study s;
-    char name[] = "bench study";
+    static char name[] = "bench study"; /* as errors name the command */
     argv[0] = name;
     TRY(study_load(argc, argv));
     TRY(options_read(&o, keys, sizeof keys / sizeof *keys));

@@ -47,16 +47,18 @@ static void points_put(GpPoints *points, int64_t i, GpPoint at) {
 }
 
 /* The points of a matrix's local rows, in their order, and the numbers of these rows. */
-typedef struct Rows {
+typedef struct SurrogateRows {
     GpPoints points;
     int64_t *global;
 } Rows;
 
-static Rows rows_of(const DistMatrix *k, const Surrogate *s) {
-    Rows rows = {points_new(k->local_rows), MEM_NEW(int64_t, k->local_rows + 1)};
+static Rows *rows_new(const DistMatrix *k, const Surrogate *s) {
+    Rows *rows = MEM_NEW(Rows, 1);
+    rows->points = points_new(k->local_rows);
+    rows->global = MEM_NEW(int64_t, k->local_rows + 1);
     for (int64_t i = 0; i < k->local_rows; i++) {
-        rows.global[i] = dist_row(k, i);
-        points_put(&rows.points, i, point_of(s, rows.global[i]));
+        rows->global[i] = dist_row(k, i);
+        points_put(&rows->points, i, point_of(s, rows->global[i]));
     }
     return rows;
 }
@@ -64,6 +66,7 @@ static Rows rows_of(const DistMatrix *k, const Surrogate *s) {
 static void rows_free(Rows *rows) {
     mem_free(rows->points.x);
     mem_free(rows->global);
+    mem_free(rows);
 }
 
 /* The first local row at or below global row `row`, from a local row on that is above it or the one. */
@@ -93,51 +96,35 @@ SurrogateLikelihood surrogate_likelihood_new(const Surrogate *s, const Comm *com
     SurrogateLikelihood m = {.s = s, .comm = comm, .grid = dist_grid_new(comm)};
     m.k = dist_new(m.grid, s->subset, s->subset, BLOCK / 2);
     m.b = dist_new(m.grid, s->subset, 1, BLOCK / 2);
+    m.rows = rows_new(&m.k, s);
     return m;
 }
 
 void surrogate_likelihood_free(SurrogateLikelihood *m) {
+    rows_free(m->rows);
     dist_free(&m->k);
     dist_free(&m->b);
     dist_grid_free(m->grid);
 }
 
-double surrogate_likelihood(void *context, const double *theta, double *g, double *hess) {
-    (void)hess;
-    SurrogateLikelihood *m = context;
-    const Surrogate *s = m->s;
-    int64_t n = s->subset;
-    Rows rows = rows_of(&m->k, s);
-    assemble(&m->k, &rows, s, theta);
-    memset(g, 0, GP_PARAMETERS * sizeof *g);
-    if (!dist_cholesky(&m->k)) {
-        rows_free(&rows);
-        return 1e10;
-    }
-    double f = 0.5 * dist_log_det(&m->k) + 0.5 * (double)n * log(2 * M_PI);
-    double *a = MEM_NEW(double, n);
-    dist_put(&m->b, s->r);
-    dist_solve(&m->b, &m->k);
-    dist_get(a, &m->b);
-    for (int64_t i = 0; i < n; i++) f += 0.5 * a[i] * s->r[i];
-
-    /* d f / d theta = 1/2 tr((K^-1 - a a') dK/dtheta), twice the strict lower triangle. */
-    dist_invert(&m->k);
+/* d f / d theta = 1/2 tr((K^-1 - a a') dK/dtheta), twice the strict lower triangle; the matrix holds K^-1 and is used up. */
+static void gradient(double *g, SurrogateLikelihood *m, const double *a, const double *theta) {
+    DistMatrix *k = &m->k;
     GpHyper p = hyper(theta);
     GpSlopes sums = {0};
     double noise = 0;
-    int64_t rows_here = m->k.local_rows, from = 0;
-    for (int64_t j = 0; j < m->k.local_cols; j++) {
-        int64_t col = dist_col(&m->k, j);
-        GpPoint at = point_of(s, col);
-        double *w = m->k.a + j * rows_here;
-        from = down_to(&rows, from, col);
-        for (int64_t i = from; i < rows_here; i++) w[i] -= a[rows.global[i]] * a[col];
-        if (from < rows_here && rows.global[from] == col) {
+    int64_t n = k->local_rows, from = 0;
+    for (int64_t j = 0; j < k->local_cols; j++) {
+        int64_t col = dist_col(k, j);
+        GpPoint at = point_of(m->s, col);
+        double *w = k->a + j * n;
+        from = down_to(m->rows, from, col);
+        for (int64_t i = from; i < n; i++) w[i] -= a[m->rows->global[i]] * a[col];
+        if (from < n && m->rows->global[from] == col) {
             w[from] *= 0.5;
             noise += w[from];
         }
-        gp_slopes(&sums, w + from, &rows.points, from, &at, &p);
+        gp_slopes(&sums, w + from, &m->rows->points, from, &at, &p);
     }
     g[GP_SCALE] = 2 * p.f * sums.f;
     g[GP_UNFINISHED] = 2 * p.h * sums.h;
@@ -147,7 +134,24 @@ double surrogate_likelihood(void *context, const double *theta, double *g, doubl
     g[GP_WIDTH_D] = sums.width_d;
     g[GP_RHO] = (1 - p.rho) * sums.across;
     comm_sum_f64(m->comm, g, GP_PARAMETERS);
-    rows_free(&rows);
+}
+
+double surrogate_likelihood(void *context, const double *theta, double *g, double *hess) {
+    (void)hess;
+    SurrogateLikelihood *m = context;
+    const Surrogate *s = m->s;
+    int64_t n = s->subset;
+    assemble(&m->k, m->rows, s, theta);
+    memset(g, 0, GP_PARAMETERS * sizeof *g);
+    if (!dist_cholesky(&m->k)) return 1e10;
+    double f = 0.5 * dist_log_det(&m->k) + 0.5 * (double)n * log(2 * M_PI);
+    double *a = MEM_NEW(double, n);
+    dist_put(&m->b, s->r);
+    dist_solve(&m->b, &m->k);
+    dist_get(a, &m->b);
+    for (int64_t i = 0; i < n; i++) f += 0.5 * a[i] * s->r[i];
+    dist_invert(&m->k);
+    gradient(g, m, a, theta);
     mem_free(a);
     return f;
 }
@@ -340,13 +344,13 @@ Surrogate *surrogate_new(const Table *table, int64_t max_points, int64_t subset,
     double start = timer_now();
     s->l = dist_new(s->grid, s->n, s->n, BLOCK);
     s->alpha = MEM_NEW(double, s->n);
-    Rows rows = rows_of(&s->l, s);
-    assemble(&s->l, &rows, s, s->theta);
+    Rows *rows = rows_new(&s->l, s);
+    assemble(&s->l, rows, s, s->theta);
     while (!dist_cholesky(&s->l)) {
         s->theta[GP_NOISE] += 0.5; /* more noise until the matrix is positive definite in floating point */
-        assemble(&s->l, &rows, s, s->theta);
+        assemble(&s->l, rows, s, s->theta);
     }
-    rows_free(&rows);
+    rows_free(rows);
     DistMatrix b = dist_new(s->grid, s->n, 1, BLOCK);
     dist_put(&b, s->r);
     dist_solve(&b, &s->l);
@@ -381,7 +385,7 @@ void surrogate_predict(double *mean, double *cov, const Surrogate *s, const Surr
     GpHyper p = hyper(s->theta), f = {.f = p.f, .wn = p.wn, .wd = p.wd, .rho = p.rho};
     DistMatrix k = dist_new(s->grid, s->n, m, BLOCK), gram = dist_new(s->grid, m, m, BLOCK);
     DistMatrix a = dist_new(s->grid, s->n, 1, BLOCK), projected = dist_new(s->grid, m, 1, BLOCK);
-    Rows rows = rows_of(&k, s);
+    Rows *rows = rows_new(&k, s);
     GpPoints places = points_new(m);
     GpPoint *at = MEM_NEW(GpPoint, m + 1);
     double *prior = MEM_NEW(double, m + 1);
@@ -390,7 +394,7 @@ void surrogate_predict(double *mean, double *cov, const Surrogate *s, const Surr
         points_put(&places, j, at[j]);
     }
     for (int64_t j = 0; j < k.local_cols; j++)
-        gp_covariances(k.a + j * k.local_rows, &rows.points, 0, &at[dist_col(&k, j)], &f);
+        gp_covariances(k.a + j * k.local_rows, &rows->points, 0, &at[dist_col(&k, j)], &f);
     dist_put(&a, s->alpha);
     dist_multiply_tn(&projected, &k, &a);
     dist_get(mean, &projected);
@@ -406,7 +410,7 @@ void surrogate_predict(double *mean, double *cov, const Surrogate *s, const Surr
     dist_free(&projected);
     dist_free(&k);
     dist_free(&gram);
-    rows_free(&rows);
+    rows_free(rows);
     mem_free(places.x);
     mem_free(at);
     mem_free(prior);

@@ -49,14 +49,17 @@ void judge_prediction(Prediction *at, const ArmFit *arm) {
     double d = axes == LAW_OF_N_AND_D || axes == LAW_OF_D ? at->d : NAN;
     double beyond = axes == LAW_OF_C ? fmax(at->c / nominal->c_max, nominal->c_min / at->c) : 1;
     char text[PREDICTION_STATUS];
-    if (!arm->identified)
+    at->within = false;
+    if (!arm->identified) {
         snprintf(at->status, sizeof at->status, "refused: the law is not identifiable");
-    else if (outside(text, sizeof text, n, d, "", &arm->sampled))
+    } else if (outside(text, sizeof text, n, d, "", &arm->sampled)) {
         snprintf(at->status, sizeof at->status, "outside the data: %.60s", text);
-    else if (is_beyond(beyond))
+    } else if (is_beyond(beyond)) {
         snprintf(at->status, sizeof at->status, "extrapolated %.3g times beyond the data", beyond);
-    else
+    } else {
+        at->within = true;
         snprintf(at->status, sizeof at->status, "within the data");
+    }
 }
 
 /* Whether a law has what was asked of it at a budget: a split, or a loss alone. */

@@ -297,7 +297,7 @@ static void print_predictions(Page *page) {
     int64_t shown = shown_of(page, a->predictions, PREDICTIONS);
     for (int64_t i = 0; i < shown; i++) {
         const Prediction *p = &a->prediction[i];
-        bool far = isfinite(p->loss) && strcmp(p->status, "within the data");
+        bool far = isfinite(p->loss) && !p->within;
         line(page, "  %-*s %9.4g %9.4g %9s  %s%s%s%s", name_width(a, a->table->arm[p->arm]), a->table->arm[p->arm],
              p->n, p->d, piece("%.5g", p->observed).text, piece_ranged("%.5g", p->loss, p->interval).text,
              p->held ? "  held out" : "", far ? "  " : "", far ? p->status : "");

@@ -37,8 +37,9 @@ static bool tells_of_file(int signal) {
     return false;
 }
 
-/* Where memory is limited (ulimit -v), a child that gives up tells of that and not of the file. */
-enum { EXIT_MEMORY = 1 };
+/* Where memory is limited (ulimit -v), a child that gives up tells of that and not of the file: by
+ * a code that no sanitizer or library ends with. */
+enum { EXIT_MEMORY = 112 };
 
 static void give_up(int code) {
     struct rlimit memory;

@@ -225,8 +225,16 @@ Err options_refuse_other(const KeySpec *spec, const char *reason) {
     return other ? options_refuse(spec->key, reason) : ERR_NONE;
 }
 
+/* Puts a table behind those that are there, once. */
+static void put_table(KeyTable *tables, int *n_tables, const KeySpec *specs, int n) {
+    for (int t = 0; t < *n_tables; t++)
+        if (tables[t].specs == specs) return;
+    CHECK(*n_tables < TABLES, "more than %d tables of keys", TABLES);
+    tables[(*n_tables)++] = (KeyTable){specs, n, NULL};
+}
+
 void options_of_others(const KeySpec *specs, int n) {
-    if (n && n_others < TABLES) others[n_others++] = (KeyTable){specs, n, NULL};
+    if (n) put_table(others, &n_others, specs, n);
 }
 
 static bool of_others(const char *key) {
@@ -268,12 +276,6 @@ Err options_unknown(void) {
 
 /* ---- Values. ---- */
 
-static void remember(const KeySpec *specs, int n) {
-    for (int t = 0; t < n_asked; t++)
-        if (asked[t].specs == specs) return;
-    if (n_asked < TABLES) asked[n_asked++] = (KeyTable){specs, n, NULL};
-}
-
 static Err read_one(void *member, const KeySpec *s, Use use) {
     char origin[PATH + 16];
     const Entry *e = find(s->key, s->type == KEY_INT && s->choices, use);
@@ -287,13 +289,13 @@ static Err read_one(void *member, const KeySpec *s, Use use) {
 }
 
 Err options_read(void *out, const KeySpec *specs, int n) {
-    remember(specs, n);
+    put_table(asked, &n_asked, specs, n);
     for (int i = 0; i < n; i++) TRY(read_one((char *)out + specs[i].offset, &specs[i], USE_READ));
     return ERR_NONE;
 }
 
 Err options_ignore(const KeySpec *specs, int n) {
-    remember(specs, n);
+    put_table(asked, &n_asked, specs, n);
     static WordList any; /* the largest of all kinds */
     for (int i = 0; i < n; i++) TRY(read_one(&any, &specs[i], USE_IGNORED));
     return ERR_NONE;
