@@ -403,6 +403,8 @@ refuse 'holds the rows of .*want every file once' "$folder/plain.csv" "$folder/a
 ln -s plain.csv "$folder/link.csv"
 refuse 'holds the rows of' "$folder/plain.csv" "$folder/link.csv"
 refuse 'holds the rows of' "$folder/plain.csv.gz" "$folder/plain.csv"
+(head -n 1 "$folder/plain.csv" && tail -n +2 "$folder/plain.csv" | tac) >"$folder/turned.csv"
+refuse 'holds the rows of' "$folder/plain.csv" "$folder/turned.csv"
 budgets=$(seq -s, 1001 1051 | sed 's/[0-9]*/&e14/g')
 fit "$folder/plain.csv" -fit_budgets "$budgets" -json "$folder/f.json"
 ${PYTHON:-/usr/bin/python3} -c "import json,sys; a = json.load(open(sys.argv[1]))['arms'][0]['currencies']['nominal']['allocation']; sys.exit(len(a) != 51)" "$folder/f.json" || complain "51 budgets asked, another number answered"

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -279,30 +280,48 @@ static Err name_arm(char name[TABLE_NAME], int f, int files, const char *const *
     return ERR_NONE;
 }
 
-/* The points that one file gave. */
+/* What makes a row the same in another file, as bits. */
+typedef struct RowKey {
+    double n, d, loss, c[CURRENCIES];
+    int64_t seed, dataset, held;
+} RowKey;
+
+/* The rows of one file, in an order that is not that of the file. */
 typedef struct FileRows {
-    int64_t first, n, first_held, n_held;
+    int64_t n;
+    RowKey *key;
 } FileRows;
 
-static bool equal_points(const Point *p, const Point *q, int64_t n) {
-    for (int64_t i = 0; i < n; i++) {
-        bool equal = !memcmp(&p[i].n, &q[i].n, sizeof p->n) && !memcmp(&p[i].d, &q[i].d, sizeof p->d) &&
-                     !memcmp(p[i].c, q[i].c, sizeof p->c) && !memcmp(&p[i].loss, &q[i].loss, sizeof p->loss) &&
-                     p[i].seed == q[i].seed && p[i].dataset == q[i].dataset;
-        if (!equal) return false;
-    }
-    return true;
+static int by_bits(const void *a, const void *b) {
+    return memcmp(a, b, sizeof(RowKey));
 }
 
-static bool equal_files(const Table *table, const FileRows *a, const FileRows *b) {
-    return a->n == b->n && a->n_held == b->n_held && equal_points(&table->at[a->first], &table->at[b->first], a->n) &&
-           equal_points(&table->held[a->first_held], &table->held[b->first_held], a->n_held);
+static void put_keys(FileRows *rows, const Point *at, int64_t n, bool held) {
+    for (int64_t i = 0; i < n; i++) {
+        RowKey *key = &rows->key[rows->n++];
+        *key = (RowKey){at[i].n, at[i].d, at[i].loss, {0}, at[i].seed, at[i].dataset, held};
+        memcpy(key->c, at[i].c, sizeof key->c);
+    }
+}
+
+/* Of what a table holds from these rows on. */
+static FileRows file_rows(const Table *table, int64_t first, int64_t first_held) {
+    int64_t n = table->n - first, n_held = table->n_held - first_held;
+    FileRows rows = {.key = MEM_NEW(RowKey, n + n_held + 1)};
+    put_keys(&rows, table->at + first, n, false);
+    put_keys(&rows, table->held + first_held, n_held, true);
+    qsort(rows.key, (size_t)rows.n, sizeof *rows.key, by_bits);
+    return rows;
+}
+
+static bool equal_rows(const FileRows *a, const FileRows *b) {
+    return a->n == b->n && !memcmp(a->key, b->key, (size_t)a->n * sizeof *a->key);
 }
 
 static Err read_files(Table *table, ArmNames *met, FileRows *rows, int files, const char *const *paths,
                       const TableOptions *options) {
     for (int f = 0; f < files; f++) {
-        rows[f] = (FileRows){.first = table->n, .first_held = table->n_held};
+        int64_t first = table->n, first_held = table->n_held;
         if (table_is_results(paths[f])) {
             TRY(read_results(table, met, paths[f], options));
         } else {
@@ -310,10 +329,9 @@ static Err read_files(Table *table, ArmNames *met, FileRows *rows, int files, co
             TRY(name_arm(arm, f, files, paths));
             TRY(table_read_csv(table, met, paths[f], arm, options));
         }
-        rows[f].n = table->n - rows[f].first;
-        rows[f].n_held = table->n_held - rows[f].first_held;
+        rows[f] = file_rows(table, first, first_held);
         for (int other = 0; other < f; other++)
-            if (equal_files(table, &rows[other], &rows[f]))
+            if (equal_rows(&rows[other], &rows[f]))
                 return err_user("%s: holds the rows of %s: want every file once", paths[f], paths[other]);
     }
     return ERR_NONE;
@@ -344,6 +362,7 @@ static Err read_all(Table *table, int files, const char *const *paths, const Tab
         if (arms.code) err = arms;
     }
     mem_free(met.at);
+    for (int f = 0; f < files; f++) mem_free(rows[f].key);
     mem_free(rows);
     return err.code ? err : table_finish(table, options);
 }
