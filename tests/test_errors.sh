@@ -54,7 +54,7 @@ refuse 1 'study.name = e.f: want a plain word' plan "$here/bad.yaml"
 study 's/arms: \[transformer\], //'
 refuse 1 'key study.arms is missing' run "$here/bad.yaml"
 study 's/depth: \[1\]/depth: [1, 2]/'
-refuse 1 'transformer.depth.*want 1 entries each' run "$here/bad.yaml"
+refuse 1 'transformer.depth.*want one entry for each width, 1 each' run "$here/bad.yaml"
 study 's/heads: \[2\]/heads: [16]/'
 refuse 1 'heads' run "$here/bad.yaml"
 study 's/datasets: \[4\]/datasets: [400]/'

@@ -57,6 +57,19 @@ END
 eq 1 plan "$here/budgets.yaml" -transformer_augmented_budget_seeds 1,2,3 >"$here/log" 2>&1
 [ $? -eq 2 ] && grep -q "transformer_augmented.budget_seeds: want one entry" "$here/log" || fail "three entries: $(tail -n 1 "$here/log")"
 
+# A dataset that is not there yet is stood in for by trajectories cut short: memory and samples are those of the whole ones.
+long() { eq 1 plan "$here/s.yaml" -data_path "$here/long.h5" -data_frames "$@" >"$here/log" 2>&1; }
+long 100000 || fail "plan of long trajectories: $(tail -n 1 "$here/log")"
+long 200 -study_steps 1000,1200,2000 -transformer_width 8,12,16 -transformer_depth 1,1,1 -transformer_heads 2,2,2
+[ $? -eq 2 ] && grep -q "40 trajectories have $((40 * 198))" "$here/log" || fail "samples of long trajectories: $(tail -n 1 "$here/log")"
+long 200 -json "$here/absent.json" && eq 1 generate "$here/s.yaml" -data_path "$here/long.h5" -data_frames 200 >"$here/log" 2>&1 &&
+    long 200 -json "$here/made.json" || fail "plans of long trajectories: $(tail -n 1 "$here/log")"
+$python - "$here/absent.json" "$here/made.json" <<'END' || fail "memory of a dataset that is not there yet"
+import json, sys
+absent, made = (max(c["bytes"] for c in json.load(open(f))["cells"]) for f in sys.argv[1:])
+assert abs(absent / made - 1) < 0.15, (absent, made)
+END
+
 # Every cell once on any number of ranks; where the layout is the plain one, its bits.
 for n in 1 2 3 4; do
     eq "$n" run "$here/s.yaml" -study_name "auto$n" >"$here/log$n" 2>&1 || fail "$n ranks: $(tail -n 3 "$here/log$n")"

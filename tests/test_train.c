@@ -111,9 +111,11 @@ static void memory(const TrainData *data) {
     CHECK(!err.code, "%s", err.text);
     double took = (double)(mem_live() - before);
     int64_t n = dataset_size(again), many = 1000 * n;
-    double said = (double)dataset_bytes(again, n, INT64_MAX), each = said - (double)dataset_bytes(again, 0, INT64_MAX);
+    double said = (double)dataset_bytes(again, n, dataset_frames(again), INT64_MAX),
+           each = said - (double)dataset_bytes(again, 0, dataset_frames(again), INT64_MAX);
     EXPECT(fabs(took / said - 1) < 0.05, "dataset: %.0f bytes taken, %.0f forecast", took, said);
-    double whole = (double)dataset_bytes(again, many, INT64_MAX), demand = (double)dataset_bytes(again, many, 1 << 20);
+    double whole = (double)dataset_bytes(again, many, dataset_frames(again), INT64_MAX),
+           demand = (double)dataset_bytes(again, many, dataset_frames(again), 1 << 20);
     EXPECT(fabs((whole - said) / each - 999) < 1, "a thousand times it takes %.0f bytes", whole);
     EXPECT(demand > 1 << 20 && demand < whole / 2, "read on demand: %.0f bytes of %.0f", demand, whole);
     dataset_close(again);
@@ -122,7 +124,7 @@ static void memory(const TrainData *data) {
     before = mem_live();
     err = dataset_open(&again, test_file("data.h5"), comm_world(), INT64_MAX);
     CHECK(!err.code, "%s", err.text);
-    double part = (double)dataset_bytes(again, n, INT64_MAX), ranks = comm_size(comm_world());
+    double part = (double)dataset_bytes(again, n, dataset_frames(again), INT64_MAX), ranks = comm_size(comm_world());
     took = (double)(mem_live() - before);
     if (ranks > 1)
         EXPECT(took < said / 2 && part < said && part > said / ranks,

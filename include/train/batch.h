@@ -33,8 +33,9 @@ typedef struct TrainData {
     Dataset *dataset;                /* not owned */
     int64_t test, validation, train; /* trajectories in each range */
     int64_t test_samples, validation_samples;
-    bool instant;              /* velocities are those of the moment */
-    int worlds;                /* SCENE_WORLD, or 0: models are not told of floor and gravity but where they are */
+    int64_t per_trajectory; /* samples of a trajectory of the study's dataset, for which a smaller one may stand in */
+    bool instant;           /* velocities are those of the moment */
+    int worlds;             /* SCENE_WORLD, or 0: models are not told of floor and gravity but where they are */
     bool no_floor, no_gravity; /* withheld: models see 0 instead of the plane or the direction, and of its numbers */
     bool off_centre;           /* positions count from the origin of the dataset, not from the mean vertex */
     int slots;                 /* one-hot width: the largest number of bodies in the dataset */

@@ -121,8 +121,8 @@ static int64_t run_end(const Dataset *d, int64_t i) {
 }
 
 /* Bodies in the longest run. */
-static int64_t run_bodies(const Dataset *d) {
-    int64_t most = (1 << 17) / d->frames;
+static int64_t run_bodies(const Dataset *d, int64_t frames) {
+    int64_t most = (1 << 17) / frames;
     return most > d->max_bodies ? most : d->max_bodies;
 }
 
@@ -298,7 +298,7 @@ static double motion_bytes(const Dataset *d, double poses, double vertices, doub
     return poses * pose + vertices * (3 * sizeof(float) + sizeof(int32_t)) + trajectories * sizeof(Trajectory);
 }
 
-int64_t dataset_bytes(const Dataset *d, int64_t trajectories, int64_t memory) {
+int64_t dataset_bytes(const Dataset *d, int64_t trajectories, int64_t frames, int64_t memory) {
     double times = (double)trajectories / (double)d->size, columns = 0;
     double bodies = (double)d->first[BODY][d->size], vertices = (double)d->first[VERTEX][d->size];
     for (int c = 0; c < COLUMNS; c++) {
@@ -307,10 +307,10 @@ int64_t dataset_bytes(const Dataset *d, int64_t trajectories, int64_t memory) {
         if (!streamed(c)) columns += rows * (double)h5_row_bytes(&d->table.column[c]);
     }
     columns += 3.0 * sizeof(int64_t) * (double)d->size; /* first, digest */
-    double whole = times * motion_bytes(d, bodies * d->frames, vertices, (double)d->size);
+    double whole = times * motion_bytes(d, bodies * (double)frames, vertices, (double)d->size);
     double list = times * (double)d->size * sizeof(Trajectory);
     double part = d->shared ? list + (whole - list) / shared_ranks(d->shared) : whole;
-    double run = (double)run_bodies(d), poses = 2 * run * d->frames; /* as read, and by frame */
+    double run = (double)run_bodies(d, frames), poses = 2 * run * (double)frames; /* as read, and by frame */
     double run_bytes = motion_bytes(d, poses, run * vertices / bodies, 1);
     return (int64_t)sizeof *d + (int64_t)(times * columns + (whole <= (double)memory ? part : run_bytes));
 }
@@ -347,7 +347,7 @@ static int64_t place_whole(Dataset *d, char *memory) {
 /* Room for what read_motion reads. */
 static void make_room(Dataset *d, int64_t from, int64_t to) {
     int64_t bodies = d->first[BODY][d->size], vertices = d->first[VERTEX][d->size];
-    int64_t room = run_bodies(d), points = d->max_vertices;
+    int64_t room = run_bodies(d, d->frames), points = d->max_vertices;
     for (int64_t i = from; !d->whole && i < to; i = run_end(d, i)) {
         int64_t n = d->first[VERTEX][run_end(d, i)] - d->first[VERTEX][i];
         if (n > points) points = n;

@@ -209,8 +209,7 @@ static void add_cell(Maker *m, Choice c) {
     r->batch = o->train.batch;
     r->samples = c.steps * o->train.batch;
     r->dataset = c.dataset;
-    SampleStream seen = {.range = SAMPLES_TRAIN, .trajectories = c.dataset};
-    r->epochs = (double)r->samples / (double)batch_samples(m->data, &seen);
+    r->epochs = (double)r->samples / (double)(c.dataset * m->data->per_trajectory);
     r->seed = c.seed;
     r->lr = lr;
     r->swept = kind->swept;
@@ -341,7 +340,7 @@ static bool compares(const StudyOptions *o) {
 
 /* A law of N and D takes every sample for a new one; one that is seen again is worth less. */
 static Err check_repeats(const Grid *grid, const StudyOptions *o, const TrainData *data) {
-    int64_t per_trajectory = batch_samples(data, &(SampleStream){.range = SAMPLES_TRAIN, .trajectories = 1});
+    int64_t per_trajectory = data->per_trajectory;
     const CellRecord *longest = NULL;
     for (int i = 0; i < grid->n; i++) {
         const CellRecord *r = &grid->cell[i].record;

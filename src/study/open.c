@@ -13,7 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SAMPLE_TRAJECTORIES = 128 }; /* as many as forecast_flops looks at */
+/* What stands in for a dataset: as many trajectories as forecast_flops looks at, cut short, as lengths of sequences do not
+ * depend on frames. */
+enum { SAMPLE_TRAJECTORIES = 128, SAMPLE_FRAMES = 24 };
 
 static TrainDataPlan plan_of(const StudyOptions *o) {
     return (TrainDataPlan){.test = o->test_trajectories,
@@ -43,6 +45,7 @@ static Err sample_data(Dataset **dataset, const DataOptions *data, const char *f
     const Comm *world = comm_world();
     DataOptions few = *data;
     few.trajectories = SAMPLE_TRAJECTORIES;
+    if (few.frames > SAMPLE_FRAMES) few.frames = SAMPLE_FRAMES;
     few.generate = DATA_AUTO;
     snprintf(few.path, sizeof few.path, "%.*s/" SAMPLE_FILE, (int)(sizeof few.path - sizeof SAMPLE_FILE - 1), folder);
     Err err = comm_agree(world, data_make(&few, node));
@@ -66,14 +69,15 @@ static Err open_sample(Study *s) {
     TRY(err);
     s->sampled = true;
     TrainDataPlan plan = plan_of(&s->options);
-    int64_t frames = s->options.data.frames - 2; /* samples of a trajectory */
     plan.test = plan.validation = 1;
     plan.train_max = SAMPLE_TRAJECTORIES - 2;
     plan.test_samples = plan.validation_samples = 0;
     TRY(train_data_init(&s->data, s->dataset, &plan));
     const StudyOptions *o = &s->options;
-    s->data.test_samples = o->test_samples ? o->test_samples : o->test_trajectories * frames;
-    s->data.validation_samples = o->validation_samples ? o->validation_samples : o->validation_trajectories * frames;
+    int64_t samples = o->data.frames - 2;
+    s->data.per_trajectory = samples;
+    s->data.test_samples = o->test_samples ? o->test_samples : o->test_trajectories * samples;
+    s->data.validation_samples = o->validation_samples ? o->validation_samples : o->validation_trajectories * samples;
     /* A dataset takes its slots from the most bodies it may have, not from those that happened to be drawn. */
     if (s->data.slots < s->options.data.bodies_max) s->data.slots = (int)s->options.data.bodies_max;
     return ERR_NONE;
@@ -119,7 +123,8 @@ Err study_open(Study *study, bool make_data) {
     if (!err.code) {
         const StudyOptions *o = &study->options;
         int64_t trajectories = study->sampled ? o->data.trajectories : dataset_size(study->dataset);
-        study->data.dataset_bytes = dataset_bytes(study->dataset, trajectories, o->data_memory << 20);
+        int64_t frames = study->sampled ? o->data.frames : dataset_frames(study->dataset);
+        study->data.dataset_bytes = dataset_bytes(study->dataset, trajectories, frames, o->data_memory << 20);
     }
     if (!err.code) err = grid_new(&study->grid, &study->options, &study->data, study->sampled);
     if (err.code) study_close(study);

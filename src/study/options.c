@@ -270,13 +270,13 @@ static Err check_sizes(const StudyOptions *o, const ModelKind *kind) {
     if (n == 0)
         return err_user("%s: key %s.width is missing: want one width for each model size", options_source(), name);
     if (s->depth.n != n || (has_heads(kind) && s->heads.n != n))
-        return err_user("%s: %s.depth%s%s%s: want %d entries each, one for each width", options_source(), name,
+        return err_user("%s: %s.depth%s%s%s: want one entry for each width, %d each", options_source(), name,
                         has_heads(kind) ? " and " : "", has_heads(kind) ? name : "", has_heads(kind) ? ".heads" : "",
                         n);
     if (s->scalars.n && s->scalars.n != n)
-        return err_user("%s: %s.scalars: want %d entries, one for each width", options_source(), name, n);
+        return err_user("%s: %s.scalars: want one entry for each width, %d", options_source(), name, n);
     if (s->fixed.n && s->fixed.n != n)
-        return err_user("%s: %s.fixed: want %d entries, one for each width", options_source(), name, n);
+        return err_user("%s: %s.fixed: want one entry for each width, %d", options_source(), name, n);
     TRY(check_sizes_differ(s, name));
     if (o->datasets.n > 1 && o->data_size >= n)
         return err_user("%s: study.data_size = %lld: want 0 to %d, the last size of %s", options_source(),

@@ -204,6 +204,7 @@ Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan
                         .test = plan->test,
                         .validation = plan->validation,
                         .train = size - plan->test - plan->validation,
+                        .per_trajectory = dataset_frames(dataset) - 2,
                         .instant = plan->instant,
                         .worlds = plan->worlds ? SCENE_WORLD : 0,
                         .no_floor = plan->no_floor,
