@@ -4,4 +4,5 @@
 
 #define SIMD_NAME "NEON"
 #define SIMD_REGISTERS 32
+#define SIMD_MASK_COSTS 1
 #include "la/simd_plain.h"

@@ -98,7 +98,10 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, int pla
         int64_t row = x->row, col = x->col, ldb = x->ldb;
         for (int64_t k = 0; k < x->k; k++, a += col, b += ldb) {
             Vec v[VECS];
-            UNROLL for (int j = 0; j < vecs; j++) v[j] = vec_load(b + j * LANES);
+            UNROLL for (int j = 0; j < vecs; j++) {
+                v[j] = vec_load(b + j * LANES);
+                vec_keep(&v[j]);
+            }
             UNROLL for (int i = 0; i < rows; i++) {
                 Vec w = vec_set(a[i * row]);
                 UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
@@ -113,10 +116,8 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, int pla
         }
         scale = 1;
     }
-    UNROLL for (int i = 0; i < rows; i++) {
-        UNROLL for (int j = 0; j < vecs; j++) acc[i][j] *= scale;
-        store_row(c + i * ldc, acc[i], vecs, mask);
-    }
+    if (scale != 1) UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) acc[i][j] *= scale;
+    UNROLL for (int i = 0; i < rows; i++) store_row(c + i * ldc, acc[i], vecs, mask);
 }
 
 #define TILE(rows, vecs)                                                                                               \
@@ -164,22 +165,29 @@ void brgemm(real *c, int64_t ldc, int64_t stride_c, int planes, int64_t m, int64
     flops_add(2 * m * n * k * planes);
 }
 
-/* ahead: fetch the next rows of B, which come from far when they are met for the first time. */
+/* The products of a vector of columns; `whole`: of all lanes, so that loads need no mask. ahead: fetch the next rows of B,
+ * which come from far when they are met for the first time. */
+INLINE void nt_step(int rows, int cols, Vec *acc, const real *a, int64_t lda, const real *b, int64_t ldb, bool whole,
+                    Mask mask, bool ahead) {
+    Vec v[SIDE];
+    UNROLL for (int j = 0; j < cols; j++) v[j] = whole ? vec_load(b + j * ldb) : vec_load_masked(b + j * ldb, mask);
+    if (ahead) UNROLL for (int j = 0; j < cols; j++) __builtin_prefetch(b + (j + SIDE) * ldb);
+    UNROLL for (int i = 0; i < rows; i++) {
+        Vec w = whole ? vec_load(a + i * lda) : vec_load_masked(a + i * lda, mask);
+        UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] = vec_fma(w, v[j], acc[i * SIDE + j]);
+    }
+}
+
 INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real scale, const real *a, int64_t lda,
                     int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes, bool ahead) {
     Vec acc[SIDE * SIDE];
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) acc[i] = (Vec){0};
-    for (int p = 0; p < planes; p++, a += stride_a, b += stride_b)
-        for (int64_t t = 0; t < n; t += LANES) {
-            Mask mask = vec_mask(n - t);
-            Vec v[SIDE];
-            UNROLL for (int j = 0; j < cols; j++) v[j] = vec_load_masked(b + j * ldb + t, mask);
-            if (ahead) UNROLL for (int j = 0; j < cols; j++) __builtin_prefetch(b + (j + SIDE) * ldb + t);
-            UNROLL for (int i = 0; i < rows; i++) {
-                Vec w = vec_load_masked(a + i * lda + t, mask);
-                UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] = vec_fma(w, v[j], acc[i * SIDE + j]);
-            }
-        }
+    for (int p = 0; p < planes; p++, a += stride_a, b += stride_b) {
+        int64_t t = 0;
+        for (; SIMD_MASK_COSTS && t + LANES <= n; t += LANES)
+            nt_step(rows, cols, acc, a + t, lda, b + t, ldb, true, vec_mask(LANES), ahead);
+        for (; t < n; t += LANES) nt_step(rows, cols, acc, a + t, lda, b + t, ldb, false, vec_mask(n - t), ahead);
+    }
     Vec parts[SIDE * SIDE]; /* a copy, so that acc stays in registers */
     real sums[SIDE * SIDE];
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) parts[i] = acc[i];
