@@ -80,8 +80,9 @@ MACHINE := $(shell $(MPICC) -dumpmachine 2>/dev/null)
 # ISO C turns fused multiply-add off unless asked. On AArch64 gcc 12.2 ends with an internal error of its own on loops over
 # fmax and fmin, unless they are functions like any other.
 CSTD ?= -std=c11 -D_GNU_SOURCE -ffp-contract=fast$(if $(filter aarch64%,$(MACHINE)), -fno-builtin-fmax -fno-builtin-fmin)
+# psabi: vectors wider than the registers are passed between functions of one file alone.
 WARN ?= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
-        -Wno-missing-field-initializers
+        -Wno-missing-field-initializers -Wno-psabi
 ARCH ?= -march=native
 OPT_opt ?= -O3 $(ARCH) -fno-math-errno -fno-trapping-math -fopenmp-simd -DNDEBUG
 OPT_debug ?= -O1 -g3 $(ARCH) -fno-omit-frame-pointer -fopenmp-simd
