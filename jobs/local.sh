@@ -33,6 +33,14 @@ set -m
 $own ${MPIEXEC:-mpiexec} -n "$ranks" "$@" <&0 &
 launcher=$!
 set +m
-trap 'kill -USR1 "$launcher" 2>/dev/null' TERM INT USR1 HUP
+asked=""
+trap 'asked=1; kill -USR1 "$launcher" 2>/dev/null' TERM INT USR1 HUP
 while kill -0 "$launcher" 2>/dev/null; do wait "$launcher"; done
 wait "$launcher"
+code=$?
+# A launcher that was asked before it listens ends of it (128 + SIGUSR1), and nothing has begun.
+if [ "$asked" ] && [ $code = 138 ]; then
+    echo "jobs/local.sh: stopped before the program began; the same command goes on" >&2
+    code=75
+fi
+exit $code

@@ -53,6 +53,8 @@ rm "$here/runs/e/cells/"*.damaged.txt
 # input, output, error.
 (ulimit -S -s 256; launch 1 status "$here/good.yaml") >"$here/out" 2>&1 || { echo "FAILED: soft limit of the stack: $(cat "$here/out")"; bad=1; }
 (ulimit -s 256; refuse 1 'the stack may take 256 KiB: want at least 2048 .ulimit -s.' status "$here/good.yaml"; exit $bad) || bad=1
+(ulimit -S -n 16; launch 1 status "$here/good.yaml") >"$here/out" 2>&1 || { echo "FAILED: soft limit of files: $(cat "$here/out")"; bad=1; }
+(ulimit -n 16; refuse 1 '16 files may be open .ulimit -n., MPI needs 64: want more' status "$here/good.yaml"; exit $bad) || bad=1
 (ulimit -f 4096; launch 1 status "$here/good.yaml") >"$here/out" 2>"$here/err"
 [ $? = 75 ] && grep -q '^equiscale: a file may have 4194304 bytes .ulimit -f., MPI needs [0-9]*: want more' "$here/err" ||
     { echo "FAILED: limit of files: $(cat "$here/err")"; bad=1; }

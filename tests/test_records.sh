@@ -127,6 +127,47 @@ run -study_keep_weights best >"$here/log" 2>&1 || fail "a pipe in place of weigh
 grep -q "$odd: not a file" "$here/log" && grep -q '1 cells .* have none' "$here/log" || fail "a pipe in place of weights: $(cat "$here/log")"
 rm "$odd"
 
+# A second learning rate gives cells other names: weights are found all the same, and a cell that was begun goes on.
+rates() { run -study_name rates -study_arms transformer "$@" >"$here/log" 2>&1; }
+rates -study_keep_weights all || fail "one rate: $(cat "$here/log")"
+long=transformer-w8x1h2-t10000-n20-r1
+rates -study_steps 10000 -transformer_width 8 -transformer_depth 1 -transformer_heads 2 -run_checkpoint 0.02 &
+pid=$!
+for _ in $(seq 1200); do
+    [ -e "$here/runs/rates/cells/$long.checkpoint" ] && break
+    sleep 0.02
+done
+kill -KILL "$(sed -n 's/^pid = \([0-9]*\).*/\1/p' "$here/runs/rates/cells/$long.running")"
+wait $pid 2>/dev/null
+rates -study_steps 20,60,10000 -transformer_lr 2.7e-3,1e-3 -study_keep_weights all || fail "two rates: $(cat "$here/log")"
+grep -q '8 of 12 cells to run' "$here/log" || fail "two rates: $(cat "$here/log")"
+grep -q 'have none' "$here/log" && fail "two rates: $(cat "$here/log")"
+"$python" - "$here/runs/rates" $long <<'END' || fail "two rates"
+import pathlib, sys, h5py
+folder, long = pathlib.Path(sys.argv[1]), sys.argv[2]
+cells = h5py.File(folder / "results.h5")["cells"]
+attempts = dict(zip(cells["id"].asstr()[()], cells["attempts"][()]))
+assert attempts[long + "-lr0.0027"] == 2 and sum(attempts.values()) == 13, attempts
+assert (folder / f"cells/{long}.h5").exists() and not list(folder.glob("cells/*.checkpoint*"))
+assert len(list(folder.glob("weights/*.h5"))) == 12
+END
+rates -study_steps 20,60,10000 -study_keep_weights best || fail "one rate again: $(cat "$here/log")"
+[ "$(find "$here/runs/rates/weights" -name '*.h5' | wc -l)" = 1 ] || fail "one rate again: $(ls "$here/runs/rates/weights")"
+
+# A copy of a record is no other cell; results.h5 that is damaged is made anew once it is gone.
+copy=$here/runs/rates/cells/$long.copy.h5
+cp "$here/runs/rates/cells/$long.h5" "$copy"
+rates -study_steps 20,60,10000 || fail "a copy of a record: $(cat "$here/log")"
+grep -q "$copy: holds the cell $long: want that of its name; left out of results.h5" "$here/log" || fail "a copy: $(cat "$here/log")"
+grep -q ' 12 cells, 6 of them not of this study file' "$here/log" || fail "a copy of a record: $(cat "$here/log")"
+rm "$copy"
+mv "$here/runs/rates/results.h5" "$here/whole.h5"
+head -c 5000 "$here/whole.h5" >"$here/runs/rates/results.h5"
+refuses 2 'results.h5: .*; want it removed: cells/ has all that it holds' -study_name rates -study_arms transformer -study_steps 20,60,10000
+rm "$here/runs/rates/results.h5"
+rates -study_steps 20,60,10000 || fail "results.h5 removed: $(cat "$here/log")"
+cmp -s "$here/whole.h5" "$here/runs/rates/results.h5" || fail "results.h5 made anew is another one"
+
 # Folders and disks.
 touch "$here/file"
 refuses 2 'ot a ' -study_folder "$here/file"

@@ -79,6 +79,20 @@ code=$?
 [ $code = 75 ] || fail "SIGTERM to the launcher: exit code $code: $(cat "$here/launched.log")"
 [ -e "$(checkpoint launched)" ] || fail "SIGTERM to the launcher: no checkpoint"
 
+# Where it does not listen yet, nothing has begun.
+printf '#!/bin/sh\nexec sleep 60\n' >"$here/deaf"
+chmod +x "$here/deaf"
+MPIEXEC=$here/deaf jobs/local.sh 2 "$eq" run "$here/study.yaml" -study_name deaf >"$here/log" 2>&1 &
+pid=$!
+for _ in $(seq 200); do
+    pgrep -P $pid -x sleep >/dev/null && break
+    sleep 0.1
+done
+kill -TERM $pid
+wait $pid
+code=$?
+[ $code = 75 ] && grep -q 'stopped before the program began' "$here/log" || fail "a launcher that is deaf: $code: $(cat "$here/log")"
+
 # A limit in which no cell gets to its first checkpoint is refused, and the line says which one is enough: by that a cell that is
 # longer is done by submitting again.
 run limit -run_limit 0.001 >"$here/log" 2>&1

@@ -58,9 +58,22 @@ static Err check_file_size(void) {
     return err;
 }
 
+/* Open MPI ends in pages of its own words, or waits, where it gets fewer: a rank alone has done with 28. */
+enum { DESCRIPTORS = 64 };
+
+static Err check_descriptors(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= DESCRIPTORS) return ERR_NONE;
+    files.rlim_cur = DESCRIPTORS;
+    if (files.rlim_max >= DESCRIPTORS && !setrlimit(RLIMIT_NOFILE, &files)) return ERR_NONE;
+    return err_user("equiscale: %lld files may be open (ulimit -n), MPI needs %d: want more", (long long)files.rlim_max,
+                    DESCRIPTORS);
+}
+
 Err surroundings_check(bool mpi) {
     Err err = check_stack();
     if (!err.code && mpi) err = check_temporary();
     if (!err.code && mpi) err = check_file_size();
+    if (!err.code && mpi) err = check_descriptors();
     return err;
 }

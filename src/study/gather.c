@@ -26,6 +26,7 @@ Err gather_check(const Grid *grid, const StudyOptions *o) {
     if (there && !err.code) {
         Results old = {0};
         err = results_read(&old, path);
+        if (err.code == EXIT_USER) err = err_user("%.400s; want it removed: cells/ has all that it holds", err.text);
         if (!err.code) err = identity_check_results(&old, path, grid, o);
         results_free(&old);
     }
@@ -57,6 +58,7 @@ static void choose_swept(Results *all) {
 /* What a gathering finds, on the root. */
 typedef struct Found {
     Results all;
+    WeightsName *file;                /* of each cell of all: its record */
     char program[PROVENANCE_PROGRAM]; /* of the newest record; empty: there is none */
     char date[64];                    /* of it */
     int strangers;                    /* cells of this study that its file does not list (any more) */
@@ -87,20 +89,26 @@ static void take_program(Found *found, const char *record) {
     mem_free(date);
 }
 
+static void append(Found *found, const Results *one, const char *file) {
+    results_append(&found->all, one);
+    found->file = mem_grow(found->file, (size_t)found->all.cells * sizeof *found->file);
+    snprintf(found->file[found->all.cells - 1], sizeof *found->file, "%s", file);
+}
+
 /* A cell that is refused for want of memory has a row too, so that a fit can say that it is missing. */
-static void append_refused(Results *all, const Cell *cell) {
+static void append_refused(Found *found, const Cell *cell) {
     CellRecord r = cell->record;
     r.outcome = OUTCOME_FAILED;
     r.loss = r.loss_error = r.loss_initial = r.validation_loss = NAN;
-    results_append(all, &(Results){.cells = 1, .cell = &r});
+    append(found, &(Results){.cells = 1, .cell = &r}, cell->file);
 }
 
 /* What the grid has found of a cell. */
 static void take_cell(void *context, const Cell *cell, const Results *one) {
     Found *found = context;
-    if (cell->state == CELL_REFUSED) append_refused(&found->all, cell);
+    if (cell->state == CELL_REFUSED) append_refused(found, cell);
     if (!one) return;
-    results_append(&found->all, one);
+    append(found, one, cell->file);
     take_program(found, one->provenance);
 }
 
@@ -118,15 +126,22 @@ static FileName *names_of(const Grid *grid) {
     return name;
 }
 
-/* A cell that is there although the study file does not ask for it: results.h5 never loses what it had. */
-static void read_stranger(Found *found, const char *path, const Grid *grid, const StudyOptions *options) {
+/* A cell that is there although the study file does not ask for it: results.h5 never loses what it had. A copy of a record under
+ * another name is no other cell. */
+static void read_stranger(Found *found, const char *folder, const char *name, const Grid *grid,
+                          const StudyOptions *options) {
+    char path[COMMIT_PATH], own[RESULTS_ID + 4];
     Results one = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
     Err err = results_read(&one, path);
     if (!err.code) err = identity_check_stranger(&one, path, grid, options);
+    if (!err.code) snprintf(own, sizeof own, "%s.h5", one.cell[0].id);
+    if (!err.code && strcmp(name, own))
+        err = err_user("%s: holds the cell %s: want that of its name", path, one.cell[0].id);
     if (err.code) {
         log_line("%s; left out of results.h5", err.text);
     } else {
-        results_append(&found->all, &one);
+        append(found, &one, one.cell[0].id);
         take_program(found, one.provenance);
         found->strangers++;
     }
@@ -135,7 +150,7 @@ static void read_stranger(Found *found, const char *path, const Grid *grid, cons
 
 /* In the order of their names. */
 static void read_strangers(Found *found, const Grid *grid, const StudyOptions *options) {
-    char folder[1024], path[COMMIT_PATH];
+    char folder[1024];
     snprintf(folder, sizeof folder, "%s/%s/cells", options->folder, options->name);
     FileName *name = NULL, *known = names_of(grid);
     size_t n = 0;
@@ -149,10 +164,7 @@ static void read_strangers(Found *found, const Grid *grid, const StudyOptions *o
     }
     if (all) closedir(all);
     if (n) qsort(name, n, sizeof *name, by_name);
-    for (size_t i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, name[i]);
-        read_stranger(found, path, grid, options);
-    }
+    for (size_t i = 0; i < n; i++) read_stranger(found, folder, name[i], grid, options);
     mem_free(name);
     mem_free(known);
 }
@@ -182,7 +194,7 @@ static void complete(Found *found, const Grid *grid, const StudyOptions *options
     read_strangers(found, grid, options);
     choose_swept(&found->all);
     say_missing(grid);
-    weights_keep(&found->all, options);
+    weights_keep(&found->all, found->file, options);
     found->provenance = provenance_study(found->program, options);
 }
 
@@ -217,6 +229,7 @@ Err gather_results(Grid *grid, const StudyOptions *options) {
                      (long long)found.all.points, path);
     }
     mem_free(found.provenance);
+    mem_free(found.file);
     results_free(&found.all);
     return err;
 }

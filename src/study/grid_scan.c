@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "io/checkpoint.h"
 #include "io/commit.h"
 #include "io/results_version.h"
 #include "study/identity.h"
@@ -91,6 +92,30 @@ static void read_note(Cell *cell, const StudyOptions *options) {
     fclose(f);
 }
 
+/* Whether the checkpoint is one of this cell, as far as its rate tells, which its other name does not. */
+static bool checkpoint_of_rate(const char *path, const Cell *cell) {
+    Checkpoint file;
+    Results one = {0};
+    if (access(path, F_OK) || checkpoint_open(&file, path, CHECKPOINT_TRAINING).code) return false;
+    bool same = !checkpoint_take_record(&file, &one).code && of_rate(&one, cell);
+    results_free(&one);
+    checkpoint_close(&file);
+    return same;
+}
+
+/* A cell that was begun under its other name goes on under that. */
+static void find_begun(Cell *cell, const StudyOptions *options) {
+    char path[COMMIT_PATH], old[COMMIT_PATH];
+    for (int other = 0; other < 2; other++) {
+        if (other) cell_name(cell->file, cell, !cell->swept);
+        cell_path(path, sizeof path, options, cell, "checkpoint");
+        checkpoint_old(old, path);
+        bool there = !access(path, F_OK) || !access(old, F_OK);
+        if (there && (!other || checkpoint_of_rate(path, cell) || checkpoint_of_rate(old, cell))) return;
+    }
+    memcpy(cell->file, cell->record.id, sizeof cell->file);
+}
+
 /* Whether another run is at the cell, or died at it. One that left a checkpoint has got further. */
 static void look_at_mark(Cell *cell, const StudyOptions *options) {
     char path[COMMIT_PATH];
@@ -136,6 +161,7 @@ static Err scan_one(const Scan *scan, Cell *cell) {
         err = identity_check(&one, path, cell, options);
         if (!err.code) take_record(cell, &one);
     } else {
+        if (!damage.code) find_begun(cell, options);
         look_at_mark(cell, options);
     }
     bool recorded = cell->state >= CELL_DONE;

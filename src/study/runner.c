@@ -179,8 +179,8 @@ static Err accept(void *context, Results *found, const char *path) {
     return identity_check(found, path, &run->grid->cell[run->current], run->options);
 }
 
-/* Trains a cell that this block has claimed. Collective on the block. */
-static Err train(Run *run, Cell *cell, const ProcGrid *procs) {
+/* Trains a cell that this block has claimed, under the name of its files. Collective on the block. */
+static Err train_named(Run *run, Cell *cell, const ProcGrid *procs) {
     const StudyOptions *o = run->options;
     char checkpoint[COMMIT_PATH], weights[COMMIT_PATH], mark[COMMIT_PATH];
     CurvePoint *curve = MEM_NEW(CurvePoint, o->train.evaluations);
@@ -188,7 +188,7 @@ static Err train(Run *run, Cell *cell, const ProcGrid *procs) {
     double start = timer_now();
     cell_path(mark, sizeof mark, o, cell, "running");
     cell_path(checkpoint, sizeof checkpoint, o, cell, "checkpoint");
-    weights_path(weights, sizeof weights, o, cell->record.id);
+    weights_path(weights, sizeof weights, o, cell->file);
     TrainHooks hooks = {.step = after_step,
                         .accept = accept,
                         .context = run,
@@ -211,6 +211,16 @@ static Err train(Run *run, Cell *cell, const ProcGrid *procs) {
     mem_free(found.row);
     mem_free(curve);
     if (!stopped) cell->state = cell->record.outcome == OUTCOME_DONE ? CELL_DONE : CELL_DIVERGED;
+    return err;
+}
+
+/* The same, for a cell that may have another name in this study file. Collective on the block. */
+static Err train(Run *run, Cell *cell, const ProcGrid *procs) {
+    char id[RESULTS_ID];
+    memcpy(id, cell->record.id, sizeof id);
+    memcpy(cell->record.id, cell->file, sizeof id);
+    Err err = train_named(run, cell, procs);
+    memcpy(cell->record.id, id, sizeof id);
     return err;
 }
 
@@ -370,16 +380,17 @@ static Err set_aside(Cell *cell, const Run *run) {
     size_t bytes = strlen(run->provenance) + sizeof cell->note + sizeof FAILED_KEY + 8;
     provenance = MEM_NEW(char, bytes);
     snprintf(provenance, bytes, FAILED_KEY " = %s\n%s", cell->note, run->provenance);
-    CellRecord *r = &cell->record;
-    r->outcome = OUTCOME_FAILED;
-    r->attempts = cell->mark.attempts;
-    r->loss = r->loss_error = r->loss_initial = r->validation_loss = NAN;
-    Results one = {.cells = 1, .cell = r};
+    CellRecord r = cell->record;
+    memcpy(r.id, cell->file, sizeof r.id);
+    r.outcome = OUTCOME_FAILED;
+    r.attempts = cell->mark.attempts;
+    r.loss = r.loss_error = r.loss_initial = r.validation_loss = NAN;
+    Results one = {.cells = 1, .cell = &r};
     snprintf(one.study, sizeof one.study, "%.31s", run->options->name);
     cell_path(path, sizeof path, run->options, cell, "h5");
     Err err = results_write_cell(path, &one, provenance, true);
     mem_free(provenance);
-    if (!err.code) log_line("%s is set aside: %s; remove %s to try it again", r->id, cell->note, path);
+    if (!err.code) log_line("%s is set aside: %s; remove %s to try it again", r.id, cell->note, path);
     cell_path(path, sizeof path, run->options, cell, "running");
     if (!err.code) unlink(path);
     return err;

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void weights_path(char *path, size_t size, const StudyOptions *options, const char *id) {
-    snprintf(path, size, "%s/%s/weights/%s.h5", options->folder, options->name, id);
+void weights_path(char *path, size_t size, const StudyOptions *options, const char *file) {
+    snprintf(path, size, "%s/%s/weights/%s.h5", options->folder, options->name, file);
 }
 
 static bool finished(const CellRecord *r) {
@@ -38,12 +38,12 @@ static bool kept(const char *path) {
     return S_ISREG(st.st_mode);
 }
 
-void weights_keep(const Results *all, const StudyOptions *options) {
+void weights_keep(const Results *all, const WeightsName *file, const StudyOptions *options) {
     char path[COMMIT_PATH];
     int missing = 0;
     for (int64_t i = 0; options->keep_weights && i < all->cells; i++) {
         if (!finished(&all->cell[i])) continue;
-        weights_path(path, sizeof path, options, all->cell[i].id);
+        weights_path(path, sizeof path, options, file[i]);
         if (options->keep_weights == KEEP_BEST && !is_best(all, i))
             unlink(path);
         else
