@@ -54,6 +54,7 @@ static void multiplier(void) {
                "%s: multiplier %g [%g, %g]", currencies[c].name, d->mean.value, d->mean.interval.lo,
                d->mean.interval.hi);
         EXPECT(!strcmp(d->status, "second needs less compute"), "%s", d->status);
+        EXPECT(!strstr(d->crossover_status, "in 0 %"), "%s", d->crossover_status);
     }
     EXPECT(known == 3, "%d currencies", known);
     EXPECT(a->comparison[0].exponents.p > 0.01, "equal exponents: p = %g", a->comparison[0].exponents.p);

@@ -1,6 +1,7 @@
 // TEST single n=1,2,4
 /* What is said of a law: not identifiable, outside what was sampled, rejected by its own points, drifting with compute. */
 #include "infer/analysis.h"
+#include "infer/goodness.h"
 #include "law_surface.h"
 
 static void unidentifiable(void) {
@@ -18,6 +19,10 @@ static void unidentifiable(void) {
         char status[128];
         law_status(status, sizeof status, &fit, &p, 0);
         EXPECT(!strncmp(status, design[i].status, strlen(design[i].status)), "%s", status);
+        Goodness g = goodness_of(&p, &fit, 0, false);
+        bool scatters = rows.n > LAW_COEFFICIENTS;
+        EXPECT(isfinite(g.rms) == scatters && isfinite(g.r2) == scatters, "%lld rows: rms %g, R^2 %g",
+               (long long)rows.n, g.rms, g.r2);
         law_rows_free(&rows);
         table_free(&t);
     }

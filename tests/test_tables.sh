@@ -358,6 +358,10 @@ assert len(blocks) > 1 and all(b.count("\\\\") == 5 for b in blocks) and "e+" no
 for k in "$E$", "$A$", "$B$", "$\\alpha$", "$\\beta$", "$a$", "$b$", "$\\gamma$", "$N^*$", "$D^*$", "$L^*$":
     assert tex.count(f"& {k}") == 1, (k, tex)
 PY
+# A table of optima has none of a loss.
+fit "$folder/optima.csv" -fit_law optima -fit_objective log -csv "$folder/o.csv" -latex "$folder/o.tex" -json "$folder/o.json"
+grep -q 'optimum_at_reference' "$folder/o.csv" && grep -q '& optimum' "$folder/o.tex" || complain "tables of optima: $(head -n 1 "$folder/o.csv")"
+grep -qE 'loss|L\^' "$folder/o.csv" "$folder/o.tex" && complain "tables of optima speak of a loss"
 # What LaTeX makes of it, with arms of every letter that means something there.
 awk -F, 'NR == 1 { print "arm," $0 } NR > 1 { for (m = 1; m <= 5; m++) {
         name = m == 1 ? "50% & #1_x" : m == 2 ? "[b]*{y}$2" : m == 3 ? "*c\\d~e^f" : m == 4 ? "<g>|h" : "größte Möwe"

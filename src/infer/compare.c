@@ -105,10 +105,13 @@ void compare_arms(Difference *out, const CompareArm *a, const CompareArm *b, dou
     else
         snprintf(out->status, sizeof out->status, "%s needs %s compute", b->name, m->value < 1 ? "less" : "more");
     bool first_better = best_loss(a->law, &a->cost, hi) < best_loss(b->law, &b->cost, hi);
+    char but[48] = "";
+    if (out->crossover_share > 0)
+        snprintf(but, sizeof but, ", but in %.2g %% of the resamples", 100 * out->crossover_share);
     if (!isfinite(at))
         snprintf(out->crossover_status, sizeof out->crossover_status,
-                 "none within a factor %g of the data: %s is better throughout, but in %.0f %% of the resamples", reach,
-                 first_better ? a->name : b->name, 100 * fmax(out->crossover_share, 0));
+                 "none within a factor %g of the data: %s is better throughout%s", reach,
+                 first_better ? a->name : b->name, but);
     else if (!(out->crossover_share >= 0.95))
         snprintf(out->crossover_status, sizeof out->crossover_status, "uncertain: in %.0f %% of the resamples only",
                  100 * fmax(out->crossover_share, 0));

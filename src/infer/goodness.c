@@ -207,6 +207,11 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     }
     g.rms = sqrt(left / dof);
     g.r2 = 1 - left / total;
+    if (!(n > share * p->n)) { /* as many coefficients as rows meet all of them */
+        g.rms = NAN;
+        g.r2 = NAN;
+        return g;
+    }
     if (rows->groups < rows->n || g.rms < digits) return g;
     g.size_p = rows->n > p->n && law_splits(p->spec.kind) ? shared_by_sizes(p, fit, arm) : NAN;
     Goodness by_seeds = g;

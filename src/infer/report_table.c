@@ -31,6 +31,9 @@ static void entries_of(Entry entry[ENTRIES], const Analysis *a, const ArmFit *ar
     entry[COEFS + 1] = (Entry){"N_at_reference", "$N^*$", "%#.3g", b->at.n, b->n};
     entry[COEFS + 2] = (Entry){"D_at_reference", "$D^*$", "%#.3g", b->at.d, b->d};
     entry[COEFS + 3] = (Entry){"loss_at_reference", "$L^*$", "%#.4g", b->at.loss, b->loss};
+    if (!a->spec.kind->of_optima) return;
+    entry[COEFS + 3].name = "optimum_at_reference"; /* N* or D*, as the arm says */
+    entry[COEFS + 3].latex = "optimum";
 }
 
 /* A field between quotes where a reader wants them. */
@@ -249,7 +252,8 @@ static void write_latex(FILE *f, const Analysis *a) {
     Latex l = latex_of(a);
     fprintf(f, "%% %s; brackets: 95 %% intervals", a->spec.kind->formula);
     if (isfinite(a->reference))
-        fprintf(f, "; starred: at C = %.3g %s", a->reference, currencies[a->reference_currency].amount);
+        fprintf(f, "; %s: at C = %.3g %s", a->spec.kind->of_optima ? "optimum" : "starred", a->reference,
+                currencies[a->reference_currency].amount);
     fputs("\n", f);
     for (int first = 0, end; first < ENTRIES; first = end) {
         if (first) fputs("\n\\medskip\n", f);
