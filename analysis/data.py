@@ -50,11 +50,17 @@ class Study:
     fit_header: dict = field(default_factory=dict)  # the whole of fit.json
     trained: bool = True  # False: the cells are rows of a table that was fitted
     loss: str = "test loss $L$ (1: nothing moves)"  # label of an axis
+    value: str = "loss"  # what a row ends in, in a word
 
     @property
     def no_fit(self):
         """Why there is nothing in `fit`."""
         return "fit.json holds no arm" if self.fit_header else "there is no fit.json: equiscale fit -json makes it"
+
+    @property
+    def splits(self):
+        """Whether the law has an N* and a D* of a budget."""
+        return self.fit_header.get("law", "chinchilla") in ("chinchilla", "kaplan")
 
     @property
     def arms(self):
@@ -187,8 +193,10 @@ def read_fit(path):
              for name, arm in arms.items() for p in arm["points"]]
     if not cells:
         raise Unusable(f"{path}: no rows: want a fit that holds the rows it was made from")
+    optima = header.get("law") == "optima"  # rows hold N* or D*, under the name of the loss
     return Study(path.stem, list(currencies.values()), Table.of(cells), Table.of([]), Table.of([]), [], arms, header,
-                 trained=False, loss="loss $L$")
+                 trained=False, loss="optimum $N^*$ or $D^*$" if optima else "loss $L$",
+                 value="optimum" if optima else "loss")
 
 
 def number(value):

@@ -127,7 +127,7 @@ def limits(study):
 def summary(study):
     if not study.trained:
         files = study.fit_header.get("inputs", [])
-        return (f"<p>A fit of {len(study.cells):,} rows of {len(study.arms)} arms"
+        return (f"<p>A fit of {len(study.cells):,} rows of {len(study.arms)} arm{'s' * (len(study.arms) > 1)}"
                 f"{' from ' + escape(', '.join(f['name'] for f in files)) if files else ''}.</p>")
     outcomes, counts = np.unique(study.cells["outcome"].astype(str), return_counts=True)
     found = ", ".join(f"{n} {word}" for word, n in zip(outcomes, counts)) or "none"
@@ -139,16 +139,18 @@ def summary(study):
 def methods(study):
     """How the numbers were got, from what the fit says of itself."""
     fit = study.fit_header
-    text = ["<p>N is the number of trainable parameters, D the number of training samples seen, C the training "
-            "compute: " + ", ".join(f"{k.title} ({k.unit})" for k in study.currencies) + ".</p>"]
+    compute = ", ".join(f"{k.title} ({k.unit})" for k in study.currencies)
+    text = ["<p>N is the number of trainable parameters, D the number of training samples seen"
+            f"{', C the training compute: ' + compute if compute else ''}.</p>"]
     if fit:
         options = [("", [escape(k.replace("_", " ")), escape(v)]) for k, v in fit.items()
                    if isinstance(v, (str, int, float)) and k != "format"]
+        split = ("N* and D* minimise the fitted law at a given C, with C as a power law of N and D fitted to the runs. "
+                 "isoFLOP curves interpolate the loss of each size at a budget and take the vertex of a parabola in "
+                 "log N. " if study.splits else "")
         text.append(
-            "<p>Laws are fitted to the finished runs of the grid; each interval is a 95 % interval from resamples. "
-            "N* and D* minimise the fitted law at a given C, with C as a power law of N and D fitted to the runs. "
-            "isoFLOP curves interpolate the loss of each size at a budget and take the vertex of a parabola in log N. "
-            "Where a number is not identified, there is a dash. How each is computed stands in docs/fitting.md.</p>"
+            f"<p>Laws are fitted to {'the finished runs of the grid' if study.trained else 'the rows'}; each interval is "
+            f"a 95 % interval from resamples. {split}Where a number is not identified, there is a dash. How each is computed stands in docs/fitting.md.</p>"
             + table(["setting of the fit", "value"], options, (0, 1)))
     return "".join(text)
 
@@ -195,7 +197,8 @@ def sections(study, drawn, absent):
     yield "limits", "Limits of this study", limits(study)
     yield "laws", "Laws", "".join(part(study, looks) for part in (tables.laws, tables.exponents, tables.drifts,
                                                                   tables.certificates, tables.sensitivity))
-    yield "allocations", "Allocation", tables.allocation(study, looks)
+    yield "predictions", "Predictions", tables.predictions(study, looks)
+    yield "allocations", "Allocation" if study.splits else "Budgets", tables.allocation(study, looks)
     yield "differences", "Differences between arms", tables.comparisons(study, looks)
     beside = {"symmetry": tables.symmetry, "procedure": tables.found, "gates": tables.gates,
               **{measure: partial(tables.links, measure=measure) for measure in tables.LINKED}}

@@ -57,12 +57,14 @@ def main(arguments):
         (folder / "figures").mkdir(exist_ok=True, parents=not study.trained)
         for name, module in figures.found().items():
             try:
-                drawn[name] = draw(name, module, study, looks, folder / "figures")
+                if figures.belongs(module, study):
+                    drawn[name] = draw(name, module, study, looks, folder / "figures")
             except figures.Absent as e:
                 absent[name] = module, str(e)
+                print(f"no figure {name}: {e}")
+            if name not in drawn:
                 for suffix in SUFFIXES:  # of an earlier report
                     (folder / "figures" / (name + suffix)).unlink(missing_ok=True)
-                print(f"no figure {name}: {e}")
         path = place(folder / "report.html")
         path.write_text(page.build(study, drawn, absent), encoding="utf-8")
         print(path)

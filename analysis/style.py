@@ -82,6 +82,7 @@ class Looks:
         self.arms = study.arms
         self.currencies = study.currencies
         self.loss = study.loss  # label of an axis
+        self.value = study.value
 
     def colour(self, arm):
         return COLOURS[self.arms.index(arm) % len(COLOURS)]

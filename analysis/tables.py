@@ -35,14 +35,19 @@ def laws(study, looks):
     for arm, law in _laws(study):
         rows.append(("" if law["status"] == "converged" else "bad", [
             arm_label(looks, arm), *(measured(law.get(k), law["interval"].get(k)) for k in keys), law["rows"],
-            escape(law["status"])]))
-    text = table(["arm", "E", "A", "B", "α", "β", "rows", "status"], rows, (0, 7))
-    left_out = study.fit_header.get("left_out", {})
-    out = "; ".join(f"{n}: {escape(REASONS.get(why, why))}" for why, n in left_out.items() if n)
+            number(law.get("rms"), 2), escape(law["status"])]))
+    text = table(["arm", "E", "A", "B", "α", "β", "rows", "rms of log residuals", "status"], rows, (0, 8))
+    left_out = dict(study.fit_header.get("left_out", {}))
+    said = ", ".join(f"{escape(one['word'])} {one['rows']}" for one in left_out.pop("words", []))
+    out = "; ".join(f"{n}: {escape(REASONS.get(why, why))}{f' ({said})' if why == 'loss' and said else ''}"
+                    for why, n in left_out.items() if n)
     methods = sorted({law["method"] for law in study.fit.values()})
+    notes = "".join(f"<li>{escape(note['file'] + ': ' if note.get('file') else '')}{escape(note['text'])}</li>"
+                    for note in study.fit_header.get("notes", []))
     return (f"<p>{formula(study.fit_header)}; N parameters, D training samples, C training compute. Method: "
             f"{escape('; '.join(methods))}. Brackets: 95 % intervals from {study.fit_header.get('bootstraps', '?')} "
-            f"bootstrap resamples.{' Rows left out: ' + out + '.' if out else ''}</p>{text}")
+            f"bootstrap resamples.{' Rows left out: ' + out + '.' if out else ''}</p>{text}"
+            + (f"<ul class=note>{notes}</ul>" if notes else ""))
 
 
 def certificates(study, looks):
@@ -59,6 +64,7 @@ def certificates(study, looks):
 
 
 def exponents(study, looks):
+    """Of a law of one axis those that it has alone."""
     rows = []
     for arm, law in _laws(study):
         for currency in study.currencies:
@@ -66,18 +72,23 @@ def exponents(study, looks):
             if not fitted:
                 continue
             iso, lower = fitted.get("isoflop", {}), fitted.get("envelope", {}).get("N", {})
-            rows.append(("", [arm_label(looks, arm), f"{currency.title} <small>{currency.unit}</small>",
-                              measured(fitted["a"], fitted["interval"]["a"]),
-                              measured(fitted["b"], fitted["interval"]["b"]),
-                              *(measured(iso.get(k, {}).get("exponent"), iso.get(k, {}).get("interval"))
-                                for k in ("N", "D")),
-                              measured(lower.get("exponent"), lower.get("interval")),
-                              escape(iso.get("status", "–"))]))
-    if not rows:
+            spread = fitted["interval"]
+            line = {"arm": arm_label(looks, arm), "C in": f"{currency.title} <small>{currency.unit}</small>",
+                    **{f"{k}, law": measured(fitted[k], spread[k]) for k in ("a", "b")},
+                    "γ, law": measured(fitted.get("gamma"), spread.get("gamma")),
+                    **{f"{k}, isoFLOP": measured(iso.get(of, {}).get("exponent"), iso.get(of, {}).get("interval"))
+                       for k, of in (("a", "N"), ("b", "D"))},
+                    "a, envelope": measured(lower.get("exponent"), lower.get("interval")),
+                    "isoFLOP status": escape(iso.get("status", "–"))}
+            rows.append(line)
+    heads = [head for head in rows[0] if study.splits or any(row[head] != "–" for row in rows)] if rows else []
+    if len(heads) < 3:
         return ""
-    return "<h3>Exponents of N* ∝ C<sup>a</sup> and D* ∝ C<sup>b</sup></h3>" + table(
-        ["arm", "C in", "a, law", "b, law", "a, isoFLOP", "b, isoFLOP", "a, envelope", "isoFLOP status"],
-        rows, (0, 1, 7))
+    title = ("Exponents of N* ∝ C<sup>a</sup>, D* ∝ C<sup>b</sup> and L &minus; E ∝ C<sup>&minus;γ</sup>" if study.splits
+             else "Exponent in C")
+    return f"<h3>{title}</h3>" + table(
+        heads, [("", [row[head] for head in heads]) for row in rows],
+        [i for i, head in enumerate(heads) if head in ("arm", "C in", "isoFLOP status")])
 
 
 def drifts(study, looks):
@@ -99,13 +110,14 @@ def sensitivity(study, looks):
     """What other choices of fit would have said, of each arm."""
     parts = []
     for arm, law in _laws(study):
-        keys = ["E", "alpha", "beta", "a", "b", "N"]
+        keys = ["E", "alpha", "beta", *(["a", "b", "N"] if study.splits else [])]
         rows = [("", [escape(r["what"]), r["rows"], *(number(r.get(k)) for k in keys)])
                 for r in law.get("certificate", {}).get("sensitivity", [])]
         if rows:
             budget = number(law["certificate"].get("reference_budget"), 3)
             parts.append(f"<details><summary>Other choices of fit: {escape(words(arm))}</summary>" + table(
-                ["choice", "rows", "E", "α", "β", "a", "b", f"N* at {budget}"], rows) + "</details>")
+                ["choice", "rows", "E", "α", "β", *(["a", "b", f"N* at {budget}"] if study.splits else [])], rows)
+                         + "</details>")
     return "".join(parts)
 
 
@@ -134,21 +146,39 @@ def comparisons(study, looks):
 
 
 def allocation(study, looks):
+    """The best split of budgets; by a law of compute alone, what it says of them."""
     parts = []
+    keys = ["N", "D", "loss"] if study.splits else ["loss"]
+    heads = ["N* <small>parameters</small>", "D* <small>samples</small>"] if study.splits else []
     for currency in study.currencies:
         rows = []
         for arm, _ in _laws(study):
             for at in (study.fitted(arm, currency) or {}).get("allocation", []):
                 spread = at.get("interval", {})
-                rows.append((at["C"], arm, ["bad" if at["N"] is None else "", [
-                    arm_label(looks, arm), number(at["C"], 3),
-                    *(measured(at[k], spread.get(k)) for k in ("N", "D", "loss")), escape(at["status"])]]))
+                rows.append((at["C"], arm, ["bad" if at[keys[0]] is None else "", [
+                    arm_label(looks, arm), number(at["C"], 3), *(measured(at[k], spread.get(k)) for k in keys),
+                    escape(at["status"])]]))
         if rows:
             rows.sort(key=lambda r: r[:2])
             parts.append(f"<h3>{currency.title.capitalize()} ({currency.unit})</h3>" + table(
-                ["arm", f"C <small>{currency.unit}</small>", "N* <small>parameters</small>",
-                 "D* <small>samples</small>", "loss", "status"], [r[2] for r in rows], (0, 5)))
+                ["arm", f"C <small>{currency.unit}</small>", *heads, study.value, "status"], [r[2] for r in rows],
+                (0, len(heads) + 3)))
     return "".join(parts)
+
+
+def predictions(study, looks):
+    """The law at sizes that were asked for and at rows that were held out, and how well it met these."""
+    rows = [("", [arm_label(looks, one["arm"]), number(one["N"], 8), number(one["D"], 6), number(one["observed"], 4),
+                  measured(one["loss"], one["interval"], 4),
+                  escape("; ".join(["held out"] * bool(one["held_out"]) + [one["status"]] * bool(one["status"])))])
+            for one in study.fit_header.get("predictions", [])]
+    if not rows:
+        return ""
+    scores = "".join(f"<p>{arm_label(looks, score['arm'])}: {score['rows']} rows held out: log loss off by "
+                     f"{number(score['rms'], 2)} rms, {number(score['mean'], 2)} on average.</p>"
+                     for score in study.fit_header.get("holdout", []))
+    return table(["arm", "N <small>parameters</small>", "D <small>samples</small>", "loss", "by the law", "status"],
+                 rows, (0, 5)) + scores
 
 
 # So many values stand beside each other that a row fits a narrow window; more go into a further table.
@@ -283,7 +313,8 @@ def _range(samples):
 def _cell_columns(study):
     """(head, value of a row) of what is known of every cell."""
     c = study.cells
-    columns = [("N <small>parameters</small>", lambda i: f"{c['parameters'][i]:,.0f}"),
+    columns = [("N <small>parameters</small>", lambda i: number(c["parameters"][i], 8) if np.isnan(c["parameters"][i])
+                else f"{c['parameters'][i]:,.0f}"),
                ("D <small>samples</small>", lambda i: number(c["samples"][i], 6))]
     if study.trained:
         columns = [("role", lambda i: escape(c["role"][i])), columns[0], ("steps", lambda i: f"{c['steps'][i]:,}"),
@@ -292,7 +323,7 @@ def _cell_columns(study):
     for currency in study.currencies:
         columns.append((f"{currency.title} <small>{currency.unit}</small>",
                         lambda i, column=currency.column: number(c[column][i], 3)))
-    columns.append(("loss", lambda i: number(c["loss"][i], 4)))
+    columns.append((study.value, lambda i: number(c["loss"][i], 4)))
     return columns + [("outcome", lambda i: escape(c["outcome"][i]))] if study.trained else columns
 
 
@@ -313,7 +344,7 @@ def _sizes(study, looks):
                 arm_label(looks, arm), number(size, 8), str(len(own)), " to ".join(dict.fromkeys(ends)),
                 number(losses.min() if len(losses) else None, 4), str(len(own) - len(done))]))
     heads = ["arm", "N <small>parameters</small>", "cells" if study.trained else "rows", "D <small>samples</small>",
-             "least loss", "without a result"]
+             f"least {study.value}", "without a result"]
     shown = len(heads) if study.trained else len(heads) - 1
     return table(heads[:shown], [(kind, line[:shown]) for kind, line in rows])
 

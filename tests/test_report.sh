@@ -194,10 +194,33 @@ awk 'BEGIN { print "C,loss"; for (i = 0; i < 14; i++) printf "%g,%.6f\n", 1e17 *
 fit "$work/compute.csv" -fit_law compute -json "$work/compute.json"
 report "$work/compute.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
 grep -q 'L = E + A/C<sup>α</sup>;' "$work/compute/report.html" || fail "the page does not say the law of compute"
+figures "$work/compute" law-line loss-compute residuals
+on_page() { # FOLDER PATTERN ...: of a line without its marks
+    local page
+    page=$(sed 's/<[^>]*>/ /g' "$work/$1/report.html" | tr -s ' ')
+    shift
+    for pattern; do grep -qE "$pattern" <<<"$page" || fail "the page lacks $pattern"; done
+}
+on_page compute 'A fit of 14 rows of 1 arm ' ' arm C in γ, law *$' 'arm C FLOP loss status'
+grep -qE 'nan|study\.measures|N\* minimise' "$work/compute/report.html" && fail "the page of a law of compute says what is not so"
+# A table of optima has no losses.
+awk 'BEGIN { print "C,N_opt,D_opt"; for (i = 0; i < 9; i++) printf "%g,%.5g,%.5g\n", 1e18 * 3 ^ i, 5e7 * (1 + i % 3 / 50) * 1.7 ^ i, 3e9 * 1.75 ^ i * (1 + i % 2 / 30) }' >"$work/optima.csv"
+fit "$work/optima.csv" -fit_law optima -fit_objective log -json "$work/optima.json"
+report "$work/optima.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
+figures "$work/optima" law-line residuals
+on_page optima 'arm C in a, law *$' 'arm C FLOP optimum status' 'nominal compute FLOP optimum *$' 'Loss against compute: the rows are optima'
+# Rows held out, rows without a loss by their word, and what was assumed.
+sed '1s/$/,hold/;2,$s/$/,0/;3s/0$/1/;8s/0$/1/' "$work/table.csv" >"$work/held.csv"
+sed -n '5s/,[^,]*,0$/,running,0/p' "$work/held.csv" >>"$work/held.csv"
+fit "$work/held.csv" -fit_columns_holdout hold -fit_predict 1e4,1e5 -json "$work/held.json"
+report "$work/held.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
+on_page held '1: no usable loss \(running 1\)' '2 rows held out: log loss off by' 'γ, law' 'rms of log residuals'
+[ "$(grep -c '<td class=text>held out' "$work/held/report.html")" = 2 ] || fail "the page does not show what was held out"
 sed 's/^C,/N,/' "$work/compute.csv" >"$work/size.csv"
 fit "$work/size.csv" -fit_law parameters -json "$work/size.json"
 report "$work/size.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
 grep -q 'no figure loss-compute: no row says its compute' "$work/out" || fail "rows without compute: $(cat "$work/out")"
+figures "$work/size" law-line residuals
 fit "$work/table.csv" -fit_law kaplan -json "$work/kaplan.json"
 report "$work/kaplan.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
 grep -q '(A/N<sup>α/β</sup> + B/D)<sup>β</sup>;' "$work/kaplan/report.html" || fail "the page does not say the law of Kaplan et al."

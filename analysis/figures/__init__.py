@@ -2,6 +2,7 @@
 
     ORDER                         where it stands on the page
     TITLE, CAPTION                the heading, and how to read it
+    OF                            "study": of trained models, "line": of laws of one axis; without it of any
     gather(study) -> Table        all that is drawn, which is also the CSV file to download; raises Absent if nothing is
     draw(table, looks, canvas)    -> matplotlib figure, for a page and for a phone (style.WIDE, style.NARROW)
     describe(table, looks) -> str what is seen, for those who do not see it
@@ -14,6 +15,11 @@ from pathlib import Path
 
 class Absent(Exception):
     """Why a figure cannot be drawn."""
+
+
+def belongs(module, study):
+    """Whether one would look for the figure in such a report."""
+    return {"study": study.trained, "line": bool(study.fit) and not study.splits}.get(getattr(module, "OF", None), True)
 
 
 def found():

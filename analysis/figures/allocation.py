@@ -44,6 +44,8 @@ def _of_arm(study, arm, currency, quantity):
 def gather(study):
     if not study.fit:
         raise Absent(study.no_fit)
+    if not study.splits:
+        raise Absent("a law of one axis splits no budget")
     rows = []
     for currency in study.currencies:
         for quantity in "ND":

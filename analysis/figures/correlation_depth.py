@@ -11,6 +11,7 @@ from table import Table
 
 ORDER = 84.5
 TITLE = "Correlation of moved with expected features, by depth"
+OF = "study"
 CAPTION = """Pearson correlation of the features of a rotated scene with what the rotation makes of the features of the
 scene, from what the first map leaves (0) to the last block; per arm and size, of the runs trained longest, mean over
 seeds. Full lines: by the law of the features, or, where none is known, by one matrix fitted for one rotation; dashed

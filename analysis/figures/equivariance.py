@@ -3,6 +3,7 @@ from figures._measure import describe, draw, rows  # noqa: F401  (what a figure 
 
 ORDER = 81
 TITLE = "Errors of equivariance and their cost"
+OF = "study"
 CAPTION = """Rotation and mirror error: the mean of |f(gx) − g f(x)| / |f(x)| over rotations and mirror images g.
 Twirl share: the share of the loss over rotated samples that averaging over rotations would take away. One mark per
 cell of the grid, against model size, training and loss. 0: equivariant."""

@@ -3,6 +3,7 @@ from figures._measure import describe, draw, rows  # noqa: F401  (what a figure 
 
 ORDER = 85
 TITLE = "Effective invariance"
+OF = "study"
 CAPTION = """exp(-|g⁻¹f(gx) − f(x)|² / 2s²) over rotations g, s² the model's own mean squared error; one mark per cell
 of the grid. 1: its answer does not change by more than it is wrong."""
 

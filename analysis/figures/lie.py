@@ -3,6 +3,7 @@ from figures._measure import describe, draw, rows  # noqa: F401  (what a figure 
 
 ORDER = 83
 TITLE = "Lie derivative"
+OF = "study"
 CAPTION = """Mean square of the derivative under rotations about three axes, over the mean square of what the model
 says, for each squared radian; one mark per cell of the grid. 0: equivariant."""
 

@@ -69,6 +69,8 @@ def _best(study, arm, currency):
 def gather(study):
     if not any(len(study.grid(arm)) for arm in study.arms):
         raise Absent("no grid cell has finished")
+    if study.value != "loss":
+        raise Absent("the rows are optima, without a loss")
     if not study.currencies:
         raise Absent("no row says its compute")
     rows = [*_curves(study), *(row for arm in study.arms for row in _runs(study, arm))]

@@ -9,6 +9,7 @@ from table import Table
 
 ORDER = 70
 TITLE = "Loss against dataset size"
+OF = "study"
 CAPTION = """Test loss of one model size per arm, trained for as many steps on prefixes of the training set, against
 the size of the prefix and against how often it is seen. Dotted: the training loss, a mean over all steps since the
 point before on the learning curve, so that it is its course along the axis, not its height, that shows overfitting.

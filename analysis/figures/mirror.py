@@ -3,6 +3,7 @@ from figures._measure import describe, draw, rows  # noqa: F401  (what a figure 
 
 ORDER = 82
 TITLE = "Mirror images"
+OF = "study"
 CAPTION = """The share of the loss over samples and their images in a plane along gravity that averaging over both
 would take away, one mark per cell of the grid. 0: equivariant."""
 

@@ -9,6 +9,7 @@ from table import Table
 
 ORDER = 88
 TITLE = "What training procedures learned"
+OF = "study"
 CAPTION = """Numbers that procedures keep beside the model, along training, of the largest model of each arm and of
 these the ones trained longest; one line per seed. Widths of motions carry the names of their generators: those that
 stay wide are the symmetries that training found."""

@@ -10,27 +10,36 @@ from table import Table
 
 ORDER = 60
 TITLE = "What the law leaves over"
-CAPTION = """Relative difference between the loss of each fitted run and the law. A trend along N or D says that the
-law is not of the right form there; the scatter is the noise. Outliers stand at the edge, with their value."""
+CAPTION = """Relative difference between each fitted row and the law. A trend along an axis says that the law is not of
+the right form there; the scatter is the noise. Outliers stand at the edge, with their value."""
+AXES = {"N": "model size $N$ (parameters)", "D": "training $D$ (samples seen)", "C": "compute $C$"}
 
 
 def gather(study):
     rows = [{"arm": arm, "status": doubt(law), "N": p["N"], "D": p["D"], "loss": p["loss"], "fitted": p["fitted"],
-             "percent": 100 * (p["loss"] / p["fitted"] - 1)}
+             **({} if study.splits else {"C": p.get("nominal")}), "percent": 100 * (p["loss"] / p["fitted"] - 1)}
             for arm, law in sorted(study.fit.items()) for p in law.get("points", []) if p["fitted"]]
-    if rows and any(row[key] is None for row in rows for key in "ND"):
-        raise Absent("some rows have no N or no D")
     if not rows:
         raise Absent("no law was fitted" if study.fit else study.no_fit)
-    return Table.of(rows)
+    table = Table.of(rows)
+    if not _axes(table):
+        raise Absent("no one axis is known of all rows")
+    return table
+
+
+def _axes(table):
+    """Those that all rows have a place on."""
+    return {key: label for key, label in AXES.items()
+            if key in table.columns and np.isfinite(table[key].astype(float)).all()}
 
 
 def draw(table, looks, canvas):
-    figure, axes = style.panels(canvas, 2, 2.2)
+    known = _axes(table)
+    figure, axes = style.panels(canvas, len(known), 2.2)
     sizes = np.abs(table["percent"])
     span = min(np.nanmax(sizes), 4 * np.nanquantile(sizes, 0.75) + 1)  # outliers are put on the edge, with their value
     arms = table.groups("arm")
-    for ax, key, label in zip(axes, "ND", ("model size $N$ (parameters)", "training $D$ (samples seen)")):
+    for ax, key, label in zip(axes, known, known.values()):
         values = []
         for i, ((arm,), mine) in enumerate(arms):
             x = mine[key] * 1.03 ** (i - (len(arms) - 1) / 2)  # runs of all arms share their D
@@ -44,10 +53,11 @@ def draw(table, looks, canvas):
         edge = 1.25 * span + 0.1
         ax.set(xscale="log", xlabel=label, xlim=style.log_limits(values), ylim=(-edge, edge))
         ax.axhline(0, color=GREY, lw=0.6, zorder=0)
-        style.log_axis(ax.xaxis, style.count)
+        style.log_axis(ax.xaxis, *([] if key == "C" else [style.count]))
     for ax in style.first_of_rows(axes):
-        ax.set_ylabel("loss in excess of the law (%)")
-    style.panel_letters(axes)
+        ax.set_ylabel(f"{looks.value} in excess of the law (%)")
+    if len(axes) > 1:
+        style.panel_letters(axes)
     style.legend_below(figure, [Line2D([], [], color=looks.colour(arm), marker=looks.marker(arm), ls="", mew=0,
                                        label=style.words(arm) + mine["status"][0]) for (arm,), mine in arms])
     return figure

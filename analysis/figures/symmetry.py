@@ -10,6 +10,7 @@ from table import Table
 
 ORDER = 80
 TITLE = "Symmetry"
+OF = "study"
 CAPTION = """What was measured on the output of the finished models of the grid against model size, one panel per
 measure and group element. Lines join the runs trained longest of each size, with the standard error; small marks are
 shorter runs. equivariance is the mean of |f(gx) − g f(x)| / |f(x)| over random motions g: rotations (so3) and mirror
