@@ -13,3 +13,6 @@ Err data_generate(const DataOptions *options, const Comm *comm);
 /** Makes the file where there is none; with data.generate = never that is an error. Of two runs one makes it and the other
  *  waits. */
 Err data_make(const DataOptions *options, const Comm *comm);
+
+/** Removes what dead runs have left of files of that name. On one rank. */
+void data_sweep(const DataOptions *options);

@@ -122,13 +122,18 @@ static Err generate(const DataOptions *o, const Comm *comm) {
     return ERR_NONE;
 }
 
-/* Takes the claim on the file, or waits until another run has made it: then there is one. On the root. */
-static Err claim_file(bool *taken, Claim *claim, const DataOptions *o) {
-    char mark[COMMIT_PATH], folder[COMMIT_PATH];
+void data_sweep(const DataOptions *o) {
+    char folder[COMMIT_PATH];
     const char *name = strrchr(o->path, '/');
-    TRY(commit_folder(o->path));
     snprintf(folder, sizeof folder, "%.*s", name ? (int)(name - o->path) + 1 : 1, name ? o->path : ".");
     commit_sweep(folder, name ? name + 1 : o->path);
+}
+
+/* Takes the claim on the file, or waits until another run has made it: then there is one. On the root. */
+static Err claim_file(bool *taken, Claim *claim, const DataOptions *o) {
+    char mark[COMMIT_PATH];
+    TRY(commit_folder(o->path));
+    data_sweep(o);
     if (snprintf(mark, sizeof mark, "%s.making", o->path) >= (int)sizeof mark)
         return err_user("%.80s...: want a shorter path", o->path);
     const int often = 600; /* s: a log file shows that the job lives */

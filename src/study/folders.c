@@ -4,6 +4,7 @@
 #include "infer/fit_options.h"
 #include "io/commit.h"
 #include "par/comm.h"
+#include "study/data_make.h"
 #include "study/open.h"
 
 #include <errno.h>
@@ -35,6 +36,9 @@ Err folders_make(const StudyOptions *o) {
             snprintf(path, sizeof path, "%s/%s%s", o->folder, o->name, inside[i]);
             err = make_folder(path);
         }
+        snprintf(path, sizeof path, "%s/%s/weights", o->folder, o->name);
+        commit_sweep(path, NULL);
+        data_sweep(&o->data);
         for (int i = 0; i < 3 && !err.code; i++) {
             snprintf(path, sizeof path, "%s/%s/%s", o->folder, o->name, written[i]);
             err = commit_name(temp, path);
