@@ -135,6 +135,11 @@ code=$?
     fail "data: exit code $code: $(cat "$here/log")"
 [ -z "$(find "$here" -name 'long.h5*')" ] || fail "data: $(find "$here" -name 'long.h5*') is left"
 
+# Data that are all made when the time is up are kept: it is the cells that have no time.
+run late -data_path "$here/late.h5" -run_limit 0.001 >"$here/log" 2>&1
+code=$?
+[ $code = 2 ] && [ -n "$(enough)" ] && [ -e "$here/late.h5" ] || fail "data in the last moment: exit code $code: $(cat "$here/log")"
+
 # Killed, its mark stays; the next run takes it over and goes on from the last checkpoint.
 "$eq" run "$here/study.yaml" -study_name killed -run_checkpoint 0.2 >"$here/killed.log" 2>&1 &
 pid=$!

@@ -188,7 +188,7 @@ static Err write_all(Table *t, Block *b, Piece *pieces, uint64_t *digest, const 
             told = timer_now();
             log_line("%lld of %lld trajectories are simulated", (long long)(at + n), (long long)plan->trajectories);
         }
-        if (at > 0) continue;
+        if (at > 0 || n == plan->trajectories) continue;
         TRY(check_room(t, n, plan, comm));
         TRY(check_time((timer_now() - start) / (double)n, plan->trajectories - n, comm));
     }
