@@ -168,7 +168,9 @@ def allocation(study, looks):
 
 def predictions(study, looks):
     """The law at sizes that were asked for and at rows that were held out, and how well it met these."""
-    rows = [("", [arm_label(looks, one["arm"]), number(one["N"], 8), number(one["D"], 6), number(one["observed"], 4),
+    of_c = study.fit_header.get("law") == "compute"
+    rows = [("", [arm_label(looks, one["arm"]), number(one["N"], 8), number(one["D"], 6),
+                  *([number(one.get("C"), 4)] if of_c else []), number(one["observed"], 4),
                   measured(one["loss"], one["interval"], 4),
                   escape("; ".join(["held out"] * bool(one["held_out"]) + [one["status"]] * bool(one["status"])))])
             for one in study.fit_header.get("predictions", [])]
@@ -177,8 +179,8 @@ def predictions(study, looks):
     scores = "".join(f"<p>{arm_label(looks, score['arm'])}: {score['rows']} rows held out: log loss off by "
                      f"{number(score['rms'], 2)} rms, {number(score['mean'], 2)} on average.</p>"
                      for score in study.fit_header.get("holdout", []))
-    return table(["arm", "N <small>parameters</small>", "D <small>samples</small>", "loss", "by the law", "status"],
-                 rows, (0, 5)) + scores
+    return table(["arm", "N <small>parameters</small>", "D <small>samples</small>", *(["C <small>FLOP</small>"] if of_c else []),
+                  "loss", "by the law", "status"], rows, (0, 6 if of_c else 5)) + scores
 
 
 # So many values stand beside each other that a row fits a narrow window; more go into a further table.

@@ -358,6 +358,12 @@ assert len(blocks) > 1 and all(b.count("\\\\") == 5 for b in blocks) and "e+" no
 for k in "$E$", "$A$", "$B$", "$\\alpha$", "$\\beta$", "$a$", "$b$", "$\\gamma$", "$N^*$", "$D^*$", "$L^*$":
     assert tex.count(f"& {k}") == 1, (k, tex)
 PY
+# By a law of compute what is held out has a place on its axis.
+awk -F, 'NR == 1 { print "C,loss,test"; next } { print $0 "," (NR % 5 == 0) }' "$folder/C.csv" >"$folder/C_held.csv"
+fit "$folder/C_held.csv" -fit_law compute -fit_columns_holdout test
+said '^  arm +N +D +C +loss'
+said '^  C_held +- +- +[0-9.]+e[+0-9]+ +[0-9.]+ +[0-9.]+ \[.*held out'
+refuse 'fit.predict has no effect: a table of optima' "$folder/optima.csv" -fit_law optima -fit_objective log -fit_predict 1e8,1e9
 # A table of optima has none of a loss.
 fit "$folder/optima.csv" -fit_law optima -fit_objective log -csv "$folder/o.csv" -latex "$folder/o.tex" -json "$folder/o.json"
 grep -q 'optimum_at_reference' "$folder/o.csv" && grep -q '& optimum' "$folder/o.tex" || complain "tables of optima: $(head -n 1 "$folder/o.csv")"

@@ -164,6 +164,7 @@ Err fit_refuse_idle(const FitOptions *o, bool tables) {
         {!o->suggest, "suggest.", "want -suggest beside it"},
         {optima, "fit.columns.loss", "a table of optima has no losses"},
         {optima, "fit.columns.weight", "of a table of optima want fit.columns.error"},
+        {optima, "fit.predict", "a table of optima says what is best at budgets: fit.budgets"},
         {optima, "fit.columns.holdout", "no row of a table of optima is held out"},
         {!tables, "fit.columns.", "a results file has columns of its own"},
         {!tables, "fit.cost", "a results file has its compute"}};

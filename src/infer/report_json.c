@@ -428,6 +428,7 @@ static void put_predictions(Json *j, const Analysis *a) {
         json_put_bool(j, "held_out", p->held);
         json_put_number(j, "N", p->n);
         json_put_number(j, "D", p->d);
+        json_put_number(j, "C", p->c);
         json_put_number(j, "observed", p->observed);
         json_put_number(j, "loss", p->loss);
         json_put_pair(j, "interval", p->interval.lo, p->interval.hi);

@@ -293,13 +293,16 @@ static void print_reasons(Page *page) {
 static void print_predictions(Page *page) {
     const Analysis *a = page->a;
     if (!a->predictions) return;
-    line(page, "\n  %-*s %9s %9s %9s  %s", name_width(a, "arm"), "arm", "N", "D", "loss", "by the law [95 %]");
+    bool of_c = a->spec.kind->axes == LAW_OF_C;
+    line(page, "\n  %-*s %9s %9s%s %9s  %s", name_width(a, "arm"), "arm", "N", "D", of_c ? "         C" : "", "loss",
+         "by the law [95 %]");
     int64_t shown = shown_of(page, a->predictions, PREDICTIONS);
     for (int64_t i = 0; i < shown; i++) {
         const Prediction *p = &a->prediction[i];
         bool far = isfinite(p->loss) && !p->within;
-        line(page, "  %-*s %9.4g %9.4g %9s  %s%s%s%s", name_width(a, a->table->arm[p->arm]), a->table->arm[p->arm],
-             p->n, p->d, piece("%.5g", p->observed).text, piece_ranged("%.5g", p->loss, p->interval).text,
+        line(page, "  %-*s %9s %9s%s%s %9s  %s%s%s%s", name_width(a, a->table->arm[p->arm]), a->table->arm[p->arm],
+             piece("%.4g", p->n).text, piece("%.4g", p->d).text, of_c ? " " : "", of_c ? piece("%9.4g", p->c).text : "",
+             piece("%.5g", p->observed).text, piece_ranged("%.5g", p->loss, p->interval).text,
              p->held ? "  held out" : "", far ? "  " : "", far ? p->status : "");
     }
     told_rest(page, a->predictions - shown, "prediction");
