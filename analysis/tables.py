@@ -179,8 +179,10 @@ def predictions(study, looks):
     scores = "".join(f"<p>{arm_label(looks, score['arm'])}: {score['rows']} rows held out: log loss off by "
                      f"{number(score['rms'], 2)} rms, {number(score['mean'], 2)} on average.</p>"
                      for score in study.fit_header.get("holdout", []))
-    return table(["arm", "N <small>parameters</small>", "D <small>samples</small>", *(["C <small>FLOP</small>"] if of_c else []),
-                  "loss", "by the law", "status"], rows, (0, 6 if of_c else 5)) + scores
+    heads = ["arm", "N <small>parameters</small>", "D <small>samples</small>", "loss", "by the law", "status"]
+    if of_c:
+        heads.insert(3, "C <small>FLOP</small>")
+    return table(heads, rows, (0, len(heads) - 1)) + scores
 
 
 # So many values stand beside each other that a row fits a narrow window; more go into a further table.
