@@ -60,10 +60,10 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
 void grid_free(Grid *grid);
 
 /** Finds the cells that are finished, those that another run is at, and how often the process of one has died; those that
- *  were refused stay so. A cell is looked for under its name with and without its learning rate, since a study may get a second
- *  rate or lose it; so is the checkpoint of one that was begun. A damaged record counts as none: with `repair` it is moved aside as FILE.damaged, its reason beside it
- *  in FILE.damaged.txt. Errors: a record that is not of this study (study/identity.h), or that may not be read.
- *  Collective. */
+ *  were refused stay so. A cell is looked for under its name with and without its learning rate, since a study may get a
+ *  second rate or lose it; so is the checkpoint of one that was begun. A damaged record counts as none: with `repair` it is
+ *  moved aside as FILE.damaged, its reason beside it in FILE.damaged.txt. Errors: a record that is not of this study
+ *  (study/identity.h), or that may not be read. Collective. */
 Err grid_scan(Grid *grid, const StudyOptions *options, const Comm *comm, bool repair);
 
 /** The same, and hands over what each record holds: on the root, cell by cell in the order of the study file; `one` is NULL

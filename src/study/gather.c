@@ -126,8 +126,8 @@ static FileName *names_of(const Grid *grid) {
     return name;
 }
 
-/* A cell that is there although the study file does not ask for it: results.h5 never loses what it had. A copy of a record under
- * another name is no other cell. */
+/* A cell that is there although the study file does not ask for it: results.h5 never loses what it had. A copy of a record
+ * under another name is no other cell. */
 static void read_stranger(Found *found, const char *folder, const char *name, const Grid *grid,
                           const StudyOptions *options) {
     char path[COMMIT_PATH], own[RESULTS_ID + 4];
