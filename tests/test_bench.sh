@@ -64,6 +64,6 @@ expect "want step, kernels, messages, scaling, io or study" $run steps
 expect "tp = 3: want a divisor of the 2 ranks" $run step -tp 3
 expect "unknown key widht" $run step -widht 3
 expect "does not divide 3 heads" $run step -model transformer -heads 3 -width 9 -tp 2
-expect "/nowhere/x: .*want a path that can be written" $run step -json /nowhere/x
+expect "$folder/nowhere/x: .*want a path that can be written" $run step -json "$folder/nowhere/x"
 rm -rf "$out" "$folder"
 exit $bad
