@@ -29,6 +29,11 @@ for file in "$@"; do
     done < <(sed -nE 's/^#include <([^>]+)>/\1/p' "$file")
 done
 
+# A script that the Makefile runs by its name is executable.
+for script in $(grep -oE '\b(tests|jobs|analysis)/[a-z0-9_/]+\.(sh|py)\b' Makefile | sort -u); do
+    [ -x "$script" ] || complain "$script: the Makefile runs it: want it executable"
+done
+
 # malloc lives in base/arena.c alone.
 grep -nE '\b(malloc|calloc|realloc|aligned_alloc|free)\(' "$@" | grep -v '^src/base/arena.c' | grep -vE ':\s*/?\*' &&
     complain "malloc and free belong to base/arena"
