@@ -150,7 +150,8 @@ def methods(study):
                  "log N. " if study.splits else "")
         text.append(
             f"<p>Laws are fitted to {'the finished runs of the grid' if study.trained else 'the rows'}; each interval is "
-            f"a 95 % interval from resamples. {split}Where a number is not identified, there is a dash. How each is computed stands in docs/fitting.md.</p>"
+            f"a 95 % interval from resamples. {split}Where a number is not identified, there is a dash. "
+            "How each is computed stands in docs/fitting.md.</p>"
             + table(["setting of the fit", "value"], options, (0, 1)))
     return "".join(text)
 

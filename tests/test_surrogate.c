@@ -1,5 +1,6 @@
 // TEST single n=1,2,4
-/* Gaussian process: the kernel against its plain twin, gradient of the likelihood, prediction within its bars, the frontier of a known law. */
+/* Gaussian process: the kernel against its plain twin, gradient of the likelihood, prediction within its bars, the frontier
+ * of a known law. */
 #include "../src/fit/surrogate_sum.h"
 #include "base/rng.h"
 #include "check.h"

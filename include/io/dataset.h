@@ -52,8 +52,8 @@ bool dataset_has_motion(const Dataset *dataset);
 int dataset_max_bodies(const Dataset *dataset);
 int64_t dataset_max_vertices(const Dataset *dataset);
 /** Bytes that a rank holds, of what its node shares its part, of a file of `trajectories` trajectories like these but with
- *  so many frames, opened with `memory`: exact for this file when all of it is in memory; an estimate from means when it is another, or read on
- *  demand. */
+ *  so many frames, opened with `memory`: exact for this file when all of it is in memory; an estimate from means when it is
+ *  another, or read on demand. */
 int64_t dataset_bytes(const Dataset *dataset, int64_t trajectories, int64_t frames, int64_t memory);
 
 /** Which data these are: of all numbers of the first n trajectories, whatever the file's name, date, maker or layout, and

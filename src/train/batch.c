@@ -204,13 +204,13 @@ Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan
                         .test = plan->test,
                         .validation = plan->validation,
                         .train = size - plan->test - plan->validation,
-                        .per_trajectory = dataset_frames(dataset) - 2,
                         .instant = plan->instant,
                         .worlds = plan->worlds ? SCENE_WORLD : 0,
                         .no_floor = plan->no_floor,
                         .no_gravity = plan->no_gravity,
                         .off_centre = plan->off_centre,
                         .slots = dataset_max_bodies(dataset)};
+    data->per_trajectory = frames_of(data);
     data->test_samples = held_out(plan->test_samples, plan->test, data);
     data->validation_samples = held_out(plan->validation_samples, plan->validation, data);
     measure_scale(data);
