@@ -3,8 +3,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "base/subnormal.h"
 #include "check.h"
 
+#include <float.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -212,11 +214,28 @@ static void letters(void) {
     EXPECT(log_field("ä", 5) == 6 && log_field("a", 5) == 5, "a field of %d bytes", log_field("ä", 5));
 }
 
+/* Compilers do not know of the setting, so what is worked out between is volatile. */
+static void subnormal(void) {
+    const real least = sizeof(real) == sizeof(float) ? (real)FLT_MIN : (real)DBL_MIN;
+    volatile real small = least;
+    volatile real half = small / 2, other_half = half;
+    EXPECT(half > 0, "subnormal numbers are kept by default");
+    Subnormals before = subnormals_as_zeros();
+#if defined(__SSE2__) || defined(__aarch64__)
+    EXPECT(small / 2 == 0, "a result is %g", (double)(small / 2));
+    EXPECT(half + other_half == 0, "of operands comes %g", (double)(half + other_half));
+#endif
+    EXPECT(small * 2 == 2 * least, "other numbers are as they were");
+    subnormals_back(before);
+    EXPECT(small / 2 == half && half + other_half == small, "kept again");
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     arena();
     grow();
     rng();
+    subnormal();
     letters();
     ranks();
     near_ranks();

@@ -1,6 +1,7 @@
 #include "nn/model.h"
 
 #include "base/cache.h"
+#include "base/subnormal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -135,10 +136,14 @@ static void check_batch(const Model *model, const Packed *seqs) {
 
 void model_forward(Model *model, Tensors out, Tensors in, const Packed *seqs) {
     check_batch(model, seqs);
+    Subnormals before = subnormals_as_zeros();
     model->kind->forward(model, out, in, seqs);
+    subnormals_back(before);
 }
 
 void model_backward(Model *model, Tensors din, Tensors dout, const Packed *seqs) {
     check_batch(model, seqs);
+    Subnormals before = subnormals_as_zeros();
     model->kind->backward(model, din, dout, seqs);
+    subnormals_back(before);
 }

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/subnormal.h"
 
 #include <math.h>
 
@@ -121,10 +122,8 @@ static double global_norm(Optim *o, const real *grad) {
     return sqrt(whole + split);
 }
 
-double optim_step(Optim *optim, real *theta, const real *grad, double lr, const OptimSettings *settings) {
-    double norm = global_norm(optim, grad);
-    if (!isfinite(norm)) return norm;
-    optim->steps++;
+/* AdamW on this rank's parameters, after a step whose gradient has this norm. */
+static void update(Optim *optim, real *theta, const real *grad, double lr, double norm, const OptimSettings *settings) {
     double limit = settings->max_grad_norm / (norm + 1e-6), t = (double)optim->steps;
     const real clip = (real)fmin(1, limit), decay = (real)(1 - lr * settings->weight_decay);
     const real b1 = (real)settings->beta1, b2 = (real)settings->beta2, eps = (real)settings->epsilon;
@@ -145,6 +144,15 @@ double optim_step(Optim *optim, real *theta, const real *grad, double lr, const 
         p[i] = p[i] * decay - rate * mi / (sqrtf(vi * unbias) + eps);
 #endif
     }
+}
+
+double optim_step(Optim *optim, real *theta, const real *grad, double lr, const OptimSettings *settings) {
+    double norm = global_norm(optim, grad);
+    if (!isfinite(norm)) return norm;
+    optim->steps++;
+    Subnormals before = subnormals_as_zeros(); /* moments of parameters without gradients decay for ever */
+    update(optim, theta, grad, lr, norm, settings);
+    subnormals_back(before);
     if (optim->dp) comm_join_real(optim->dp, theta, optim->shard);
     return norm;
 }
