@@ -86,7 +86,8 @@ WARN ?= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -W
 ARCH ?= -march=native
 OPT_opt ?= -O3 $(ARCH) -fno-math-errno -fno-trapping-math -fopenmp-simd -DNDEBUG
 OPT_debug ?= -O1 -g3 $(ARCH) -fno-omit-frame-pointer -fopenmp-simd
-OPT_asan ?= $(OPT_debug) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+# With -O1 the kernels' vectors are arrays in memory, whose every access is looked at.
+OPT_asan ?= $(OPT_debug) -O2 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_fuzz ?= $(OPT_asan) -fsanitize=fuzzer-no-link
 # valgrind 3.19 does not know AVX-512.
 OPT_valgrind ?= -O1 -g3 -fno-omit-frame-pointer -fopenmp-simd $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v3)
