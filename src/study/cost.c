@@ -60,7 +60,8 @@ static void name_probe(char name[CALIBRATION_NAME], const Probe *p, const StudyO
 }
 
 /* Rounds in which all probes are timed, one after the other: whatever else a machine does makes steps slower, often for a
- * second, and seldom in every round. What takes long has one, in which many such moments come and go. */
+ * second, and seldom in every round. What takes long has one, in which many such moments come and go. Least times tell probes
+ * from each other; how much longer rounds are on average, over all probes, is the pace at which cells go. */
 enum { ROUNDS = 3 };
 static const double long_round = 0.5; /* s */
 
@@ -69,6 +70,8 @@ typedef struct Timing {
     double gradient, few; /* of all its samples, and of a part of them */
     double update, evaluate, start;
     double round; /* what the latest round took */
+    double total; /* of the gradient in all rounds */
+    int rounds;
 } Timing;
 
 static void time_round(Timing *t, const Probe *p, const StudyOptions *o, const TrainData *data) {
@@ -83,6 +86,20 @@ static void time_round(Timing *t, const Probe *p, const StudyOptions *o, const T
         t->few = fmin(t->few, few.gradient);
     }
     t->round = timer_cpu() - begin;
+    t->total += all.gradient;
+    t->rounds++;
+}
+
+/* Average time of a round over the least, of all probes that had several. */
+static double pace_of_rounds(const Timing *timing, int kinds, const Comm *comm) {
+    double average_least[2] = {0};
+    for (int k = 0; k < kinds; k++) {
+        if (timing[k].rounds < 2) continue;
+        average_least[0] += timing[k].total / timing[k].rounds;
+        average_least[1] += timing[k].gradient;
+    }
+    comm_sum_f64(comm, average_least, 2);
+    return average_least[1] > 0 ? average_least[0] / average_least[1] : 1;
 }
 
 /* fixed, sample, update, evaluate, start of what was timed. */
@@ -99,7 +116,7 @@ static void split_timing(double value[CALIBRATION_NUMBERS], const Timing *t, con
 
 /* Of those probes that are this rank's. */
 static void time_probes(double (*found)[CALIBRATION_NUMBERS], const Probe *probe, const bool *mine, int kinds,
-                        const StudyOptions *o, const TrainData *data) {
+                        const StudyOptions *o, const TrainData *data, const Comm *comm) {
     Timing *timing = MEM_NEW(Timing, kinds + 1);
     for (int k = 0; k < kinds; k++)
         timing[k] = (Timing){
@@ -107,8 +124,12 @@ static void time_probes(double (*found)[CALIBRATION_NUMBERS], const Probe *probe
     for (int round = 0; round < ROUNDS; round++)
         for (int k = 0; k < kinds; k++)
             if (mine[k] && timing[k].round < long_round) time_round(&timing[k], &probe[k], o, data);
-    for (int k = 0; k < kinds; k++)
-        if (mine[k]) split_timing(found[k], &timing[k], &probe[k]);
+    double pace = pace_of_rounds(timing, kinds, comm);
+    for (int k = 0; k < kinds; k++) {
+        if (!mine[k]) continue;
+        split_timing(found[k], &timing[k], &probe[k]);
+        for (int i = 0; i < CALIBRATION_NUMBERS; i++) found[k][i] *= pace;
+    }
     mem_free(timing);
 }
 
@@ -171,7 +192,7 @@ void cost_kinds(KindCost *cost, const Grid *grid, const bool *wanted, const Stud
         if (kept) continue;
         mine[k] = turn++ % comm_size(comm) == comm_rank(comm);
     }
-    time_probes(found, probe, mine, grid->kinds, o, data);
+    time_probes(found, probe, mine, grid->kinds, o, data, comm);
     comm_sum_f64(comm, found[0], (int64_t)grid->kinds * CALIBRATION_NUMBERS);
     for (int k = 0; k < grid->kinds; k++) {
         if (!timed[k]) continue;
