@@ -167,7 +167,8 @@ int main(int argc, char **argv) {
     bool mpi = needs_mpi(argc, argv, switches), first = !other_rank();
     int code = 0;
     stop_catch(first);
-    Err err = surroundings_check(mpi);
+    const Command *command = mpi ? command_find(argv[1]) : NULL;
+    Err err = surroundings_check(mpi, command && command->uses & TAKES_RANKS);
     if (err.code) {
         if (first) fprintf(stderr, "%s\n", err.text);
         return err.code;

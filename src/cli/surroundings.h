@@ -10,5 +10,6 @@
  *  told of as ever. */
 void surroundings_fill(void);
 
-/** Raises a soft limit of the stack that is too low. mpi: MPI is to be started. Errors: no stack; no folder for MPI. */
-Err surroundings_check(bool mpi);
+/** Raises soft limits that are too low: of the stack; of open files, where MPI is to be started; of memory, where data are to be
+ *  written or cells trained. Errors: hard limits; no folder for MPI. */
+Err surroundings_check(bool mpi, bool writes);
