@@ -8,7 +8,7 @@ mkdir -p "$1"
 folder=$(cd "$1" && pwd) triplet=aarch64-linux-gnu
 root=$folder/root libraries=$folder/root/usr/lib/$triplet
 shift
-tests=${*:-test_gemm test_brgemm test_pga test_vmath test_dist test_attention test_equi test_layers test_param
+tests=${*:-test_base test_gemm test_brgemm test_pga test_vmath test_dist test_attention test_equi test_layers test_param
     test_transformer test_gatr test_clofnet test_golden}
 programs=$(for test in $tests; do ls tests/*"$test"*.c; done | sed 's/\.c$//' | sort -u)
 packages="libc6-dev libgcc-12-dev libopenmpi-dev libpetsc-real-dev libblis-serial-dev libscalapack-openmpi-dev
