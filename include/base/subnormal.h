@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #ifdef __SSE2__
-#include <immintrin.h>
+#include <xmmintrin.h>
 #endif
 
 /** What the thread did before. */
