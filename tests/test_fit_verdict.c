@@ -211,6 +211,59 @@ static void bent(void) {
     }
 }
 
+/* p of neighbours in D that share nothing. rho: what a row has of the error of the one of next D; bend: of log N and log D. */
+static Goodness neighbours(double rho, double bend, int seeds, uint64_t draw) {
+    enum { SIZES = 8, LENGTHS = 12 };
+    Table t = table_new();
+    for (int s = 0; s < seeds; s++) {
+        Table one = surface(&truth, SIZES, LENGTHS, 0, 1);
+        table_arm(&t, "synthetic");
+        double e = 0;
+        for (int64_t i = 0; i < one.n; i++) {
+            double z = 0.005 * rng_normal(draw, (uint64_t)(71 + s), (uint64_t)i);
+            double u = 2.0 * (double)(i / LENGTHS) / (SIZES - 1) - 1;
+            double v = 2.0 * (double)(i % LENGTHS) / (LENGTHS - 1) - 1;
+            e = i % LENGTHS > 0 ? rho * e + sqrt(1 - rho * rho) * z : z;
+            one.at[i].loss *= exp(e + bend * u * u * v);
+            one.at[i].seed = s;
+            one.at[i].cell = t.n;
+            table_add(&t, one.at[i]);
+        }
+        table_free(&one);
+    }
+    LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
+    LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOG};
+    LawProblem p = law_problem(&rows, 1, &spec);
+    LawFit fit;
+    law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+    Goodness g = goodness_of(&p, &fit, 0, false);
+    law_rows_free(&rows);
+    table_free(&t);
+    return g;
+}
+
+/* Rows that continue each other are found, also where which continues which is not known; independent ones, and those that a law
+ * bends otherwise than, are not taken for them. */
+static void checkpoints(void) {
+    enum { DRAWS = 40, FEW = 10 };
+    int independent = 0;
+    for (uint64_t k = 0; k < DRAWS; k++) {
+        Goodness g = neighbours(0, 0, 1 + (int)(k % 2), 500 + k);
+        EXPECT(g.serial_p > 1e-4, "draw %llu of independent errors: p = %g", (unsigned long long)k, g.serial_p);
+        independent += g.serial_p < 0.05;
+    }
+    EXPECT(independent <= 7, "%d of %d tables of independent errors have p < 0.05", independent, DRAWS);
+    int found = 0;
+    int bent = 0;
+    for (uint64_t k = 0; k < FEW; k++) {
+        found += neighbours(0.7, 0, 1 + (int)(k % 2), 600 + k).serial_p < LACK_LIMIT;
+        Goodness g = neighbours(0, 0.04, 1, 700 + k);
+        bent += g.p < LACK_LIMIT && g.serial_p > LACK_LIMIT;
+    }
+    EXPECT(found >= FEW - 1, "%d of %d tables of checkpoints are found", found, FEW);
+    EXPECT(bent == FEW, "%d of %d bent surfaces are called bent and nothing else", bent, FEW);
+}
+
 /* What few groups share is hardly known, which is said; of no more groups than coefficients in N not at all. */
 static void few_groups(void) {
     static const struct {
@@ -288,6 +341,7 @@ int main(int argc, char **argv) {
     lack_of_fit();
     bent();
     offsets();
+    checkpoints();
     few_groups();
     proportional(4);
     drift();

@@ -16,6 +16,8 @@ typedef struct LawRows {
     int64_t *member; /* (n) */
     int64_t groups;  /* of rows that share an error (fit.columns.group); rows without one are groups of their own */
     int64_t *group;  /* (n) which one */
+    double *size;    /* (n) N; 0: unknown */
+    double *length;  /* (n) D, or else what the law's axis has; rows of one size and length are of different runs */
     double *store;
 } LawRows;
 

@@ -22,7 +22,7 @@ enum { COEF_E, COEF_A, COEF_B, COEF_ALPHA, COEF_BETA, COEF_N_EXPONENT, COEF_D_EX
 extern const char *const coef_name[COEFS];
 extern const char *const spread_name[]; /* of BootstrapKind, in words */
 
-enum { ANALYSIS_BUDGETS = OPTION_LIST, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 200 };
+enum { ANALYSIS_BUDGETS = OPTION_LIST, ANALYSIS_FRONTIER = 41, ANALYSIS_LAWFREE = 21, ANALYSIS_STATUS = 256 };
 enum { LAWFREE_SAMPLES = 400 }; /* of the surrogate's posterior */
 
 typedef struct CurrencyFit {

@@ -5,7 +5,11 @@
  *  2 to 4 beside the derivatives of the law, as far as the rows carry them (F test on residuals in units of the noise's scale,
  *  fit/noise.h, with those beyond CLIP standard deviations drawn in, since a few wild rows are no lack of fit; of a law of one
  *  axis its powers). What finds most is given, with p times the number of tests. Rows that share an error bend by themselves:
- *  with groups it is not tested, nor of residuals so small that they are rounding. */
+ *  with groups it is not tested, nor of residuals so small that they are rounding.
+ *
+ *  Shared errors: whether residuals of one size have a mean of their own, and whether those of neighbours in D are alike
+ *  (src/infer/serial.h). A law that bends otherwise than the rows makes neighbours alike too: where curvature is found they are
+ *  looked at beside its terms, and what they still share is no smooth deviation. */
 #pragma once
 
 #include "fit/law.h"
@@ -19,7 +23,8 @@ typedef struct Goodness {
     LackOfFit by;
     double f, p; /* F statistic and its tail probability; NaN where untested */
     int dof1, dof2;
-    double size_p; /* p-value of no error that runs of one size share; NaN with groups of the rows' own */
+    double size_p;   /* p-value of no error that runs of one size share; NaN with groups of the rows' own */
+    double serial_p; /* the same of rows of one size that are neighbours in D, as checkpoints of a run are */
 } Goodness;
 
 /** Below this the law is rejected by its own points. */

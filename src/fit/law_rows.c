@@ -103,13 +103,15 @@ LawRows law_rows(const Table *table, int arm, LawAxes axes) {
     LawRows r = {.axes = axes};
     for (int64_t i = 0; i < table->n; i++) r.n += table_final(table, i, arm);
     int64_t n = (r.n + LAW_PAD - 1) / LAW_PAD * LAW_PAD;
-    r.store = MEM_NEW(double, 5 * n + 1);
+    r.store = MEM_NEW(double, 7 * n + 1);
     r.point = MEM_NEW(int64_t, r.n + 1);
     double *x = r.store;
     double *y = x + n;
     double *z = y + n;
     double *loss = z + n;
     double *w = loss + n;
+    r.size = w + n;
+    r.length = r.size + n;
     int64_t k = 0;
     for (int64_t i = 0; i < table->n; i++) {
         if (!table_final(table, i, arm)) continue;
@@ -120,6 +122,8 @@ LawRows law_rows(const Table *table, int arm, LawAxes axes) {
         z[k] = log(p->loss);
         loss[k] = p->loss;
         w[k] = p->weight;
+        r.size[k] = or_zero(p->n);
+        r.length[k] = isfinite(p->d) ? p->d : exp(x[k]);
         r.x0 += x[k] / (double)r.n;
         r.y0 += y[k] / (double)r.n;
         k++;

@@ -157,6 +157,23 @@ static void judge_few_groups(ArmFit *arm) {
              (long long)arm->rows->groups, what);
 }
 
+/* What contradicts a law, in words; the one of less p comes first. */
+typedef struct Charge {
+    double p;
+    char text[96];
+} Charge;
+
+/* Errors that rows share, as far as they are found. Offsets of sizes make neighbours alike too, and what neighbours share
+ * makes offsets: what is found with less p is said, since the remedy is the same. */
+static Charge shared_error(const Goodness *found, double limit) {
+    bool serial = found->serial_p < limit && !(found->size_p <= found->serial_p);
+    Charge c = {.p = serial ? found->serial_p : found->size_p};
+    const char *what = "runs of one size share an error";
+    if (serial) what = "neighbours in D share an error, as checkpoints of a run do";
+    snprintf(c.text, sizeof c.text, "%s, p = %.1e (-fit_columns_group)", what, c.p);
+    return c;
+}
+
 /* At a minimum, and yet not the law of these rows. */
 static void judge_fit(ArmFit *arm) {
     const LawGroup *g = arm->group;
@@ -164,21 +181,18 @@ static void judge_fit(ArmFit *arm) {
     const Goodness *found = &arm->goodness;
     bool bound = arm->verdict == LAW_AT_BOUND;
     double limit = bound ? bound_limit : LACK_LIMIT;
-    bool lacks = found->p < limit;
-    bool shared = found->size_p < limit;
-    if ((arm->verdict != LAW_CONVERGED && !bound) || !(lacks || shared)) return;
+    Charge shared = shared_error(found, limit);
+    Charge lack = {.p = found->p};
+    snprintf(lack.text, sizeof lack.text, "lack of fit, p = %.1e by %s", lack.p, lack_name[found->by]);
+    bool both = shared.p < limit && lack.p < limit;
+    const Charge *first = shared.p < limit && !(lack.p < shared.p) ? &shared : &lack;
+    const Charge *second = first == &shared ? &lack : &shared;
+    if ((arm->verdict != LAW_CONVERGED && !bound) || !(first->p < limit)) return;
     arm->verdict = LAW_REJECTED;
-    char before[ANALYSIS_STATUS];
-    snprintf(before, sizeof before, "%s", arm->status);
-    size_t n = (size_t)snprintf(arm->status, sizeof arm->status, "rejected by its own points: ");
-    if (shared)
-        n += (size_t)snprintf(arm->status + n, sizeof arm->status - n,
-                              "runs of one size share an error, p = %.1e (-fit_columns_group)%s", found->size_p,
-                              lacks ? ", or " : "");
-    if (lacks)
-        n += (size_t)snprintf(arm->status + n, sizeof arm->status - n, "lack of fit, p = %.1e by %s", found->p,
-                              lack_name[found->by]);
-    if (bound) snprintf(arm->status + n, sizeof arm->status - n, "; %.30s", before);
+    char before[32] = "";
+    if (bound) snprintf(before, sizeof before, "; %.29s", arm->status);
+    snprintf(arm->status, sizeof arm->status, "rejected by its own points: %s%s%s%s", first->text, both ? ", or " : "",
+             both ? second->text : "", before);
 }
 
 void judge_law(ArmFit *arm) {
