@@ -37,6 +37,9 @@ bool log_is_live(void);
 void log_topic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_progress(int64_t done, int64_t total, const char *parts);
 
+/** What a noun ends in behind a count: "s", or behind 1 nothing. */
+const char *plural(int64_t count);
+
 /** How many columns a UTF-8 text takes, and the field width of `%-*s` that fills it up to so many of them. */
 int log_width(const char *text);
 int log_field(const char *text, int columns);

@@ -133,6 +133,10 @@ static int letters_of(const char *text) {
     return letters;
 }
 
+const char *plural(int64_t count) {
+    return count == 1 ? "" : "s";
+}
+
 /* By the C library's table of characters, in which Chinese ones, say, take two columns. */
 int log_width(const char *text) {
     static locale_t unicode = (locale_t)0;

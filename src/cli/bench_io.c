@@ -137,7 +137,7 @@ Err bench_io(const BenchOptions *o, int *code) {
     for (int i = 0; i < o->repeat; i++) top = fmax(top, peak_measure(&peak, o));
     peak_free(&peak);
     Json *json = bench_json_new(o);
-    log_text("%d ranks, %d on this node", comm_size(comm_world()), comm_node_ranks());
+    log_text("%d rank%s, %d on this node", comm_size(comm_world()), plural(comm_size(comm_world())), comm_node_ranks());
     log_text("%-28s%14s%12s%12s", "file", "bytes", "ms", "MB/s");
     Err err = ERR_NONE;
     bool right = true;

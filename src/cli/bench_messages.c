@@ -79,7 +79,8 @@ Err bench_messages(const BenchOptions *o, int *code) {
     double top = 0, ranks = comm_size(comm_world());
     for (int i = 0; i < o->repeat; i++) top = fmax(top, peak_measure(&peak, o));
     Json *json = bench_json_new(o);
-    log_text("%d ranks, %d on this node; microseconds of one call", comm_size(comm_world()), comm_node_ranks());
+    log_text("%d rank%s, %d on this node; microseconds of one call", comm_size(comm_world()),
+             plural(comm_size(comm_world())), comm_node_ranks());
     log_text("%-10s%12s%12s%12s", "collective", "bytes", "us", "GB/s");
     for (int k = 0; k < (int)(sizeof kind / sizeof *kind); k++)
         for (int64_t bytes = SMALLEST; bytes <= LARGEST; bytes *= STEP)

@@ -121,13 +121,13 @@ void plan_print(const Study *s, const StudyPlan *p) {
     if (schedule->critical >= 0) {
         const Cell *critical = &s->grid.cell[p->cell[schedule->critical]];
         const Slot *slot = &schedule->slot[schedule->critical];
-        log_text("critical cell: %s, from %.4g to %.4g s on %d ranks", critical->record.id, slot->start, slot->end,
-                 slot->block.ranks);
+        log_text("critical cell: %s, from %.4g to %.4g s on %d rank%s", critical->record.id, slot->start, slot->end,
+                 slot->block.ranks, plural(slot->block.ranks));
     }
-    log_text(
-        "on %d ranks, %d nodes of %s: about %.4g s, %.4g core-hours, %.4g node-hours; ranks are in cells %.1f %% of it",
-        m->ranks, m->nodes, m->name, span, span * m->ranks * m->cores / hour, span * m->nodes / hour,
-        100 * schedule_utilisation(schedule, &p->blocks));
+    log_text("on %d rank%s, %d node%s of %s: about %.4g s, %.4g core-hours, %.4g node-hours; ranks are in cells %.1f "
+             "%% of it",
+             m->ranks, plural(m->ranks), m->nodes, plural(m->nodes), m->name, span, span * m->ranks * m->cores / hour,
+             span * m->nodes / hour, 100 * schedule_utilisation(schedule, &p->blocks));
     if (m->cores < 1) log_text("ranks share cores: %.2f cores each", m->cores);
     print_known(p, &t);
     print_refused(s, t.refused);

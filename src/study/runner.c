@@ -471,11 +471,12 @@ static void say_blocks(const Run *run) {
     for (int q = b->queues - 1; q >= 0; q--) {
         int cells = run->together[q].n + run->alone[q].n, ranks = b->size[b->queue_size[q]];
         if (!cells || used >= sizeof text) continue;
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%d (%d cells)", used ? ", " : "", ranks, cells);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%d (%d cell%s)", used ? ", " : "", ranks, cells,
+                                 plural(cells));
     }
     clock_text(left, run->plan->schedule.makespan);
-    log_line("%d of %d cells to run on %d ranks%s%s; about %s", run->n_todo, run->grid->n, b->ranks,
-             used ? ", in blocks of " : "", text, left);
+    log_line("%d of %d cell%s to run on %d rank%s%s%s; about %s", run->n_todo, run->grid->n, plural(run->grid->n),
+             b->ranks, plural(b->ranks), used ? ", in blocks of " : "", text, left);
 }
 
 /* Collective. */

@@ -51,8 +51,8 @@ Err tally_tell(const Tally *tally, double start, const StudyOptions *o, const St
     const Comm *world = comm_world();
     Sum s = sum_of(tally, start);
     if (!s.cells) return ERR_NONE;
-    log_line("%lld cells in %.1f s on %d ranks, which were without a cell for %.1f %% of that", (long long)s.cells,
-             s.seconds, s.ranks, 100 * s.idle);
+    log_line("%lld cell%s in %.1f s on %d rank%s, which were without a cell for %.1f %% of that", (long long)s.cells,
+             plural(s.cells), s.seconds, s.ranks, plural(s.ranks), 100 * s.idle);
     if (s.reading > 0)
         log_line("%s does not fit into study.data_memory: waits for it took %.1f %% of the time of cells", o->data.path,
                  100 * s.reading);
