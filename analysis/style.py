@@ -8,6 +8,7 @@ smaller.
 import io
 import math
 import re
+import re
 from dataclasses import dataclass
 
 import matplotlib
@@ -100,8 +101,8 @@ class Looks:
 
 
 def words(name):
-    """The name of an arm or status as a reader wants it."""
-    return name.replace("_", " ")
+    """The name of an arm or status as a reader wants it: words with blanks; b_2 or top_K are names, and stay."""
+    return name.replace("_", " ") if re.fullmatch("[a-z]{2,}(_[a-z]{2,})+", name) else name
 
 
 def plain(value):
