@@ -196,6 +196,9 @@ static Err check_fixed_e(double e, Table *table) {
 }
 
 Err fit_check_table(const FitOptions *o, Table *table) {
+    const LawKind *kind = fit_spec(o).kind;
+    if (o->suggest && !law_splits(kind))
+        return err_user("suggest: it looks for N* of a budget, which fit.law = %s does not have", kind->name);
     bool surrogate = o->surrogate && table->n >= SURROGATE_ROWS;
     for (int64_t i = 0; i < table->n; i++) surrogate &= isfinite(table->at[i].n) && isfinite(table->at[i].d);
     if (o->suggest && !surrogate)
