@@ -97,9 +97,62 @@ static void drawn_together(void) {
     table_free(&t);
 }
 
+/* Of log losses z about a law, less the means of sizes: the sum of products of neighbours over that of squares. */
+static double correlation(const double *z, const double *fitted) {
+    double products = 0;
+    double squares = 0;
+    for (int size = 0; size < SIZES; size++) {
+        double left[LENGTHS];
+        double mean = 0;
+        for (int k = 0; k < LENGTHS; k++) {
+            left[k] = z[size * LENGTHS + k] - fitted[size * LENGTHS + k];
+            mean += left[k] / LENGTHS;
+        }
+        for (int k = 0; k < LENGTHS; k++) {
+            squares += (left[k] - mean) * (left[k] - mean);
+            if (k > 0) products += (left[k] - mean) * (left[k - 1] - mean);
+        }
+    }
+    return products / squares;
+}
+
+/* Runs whose checkpoints continue each other are drawn whole, and neighbours are as alike in what is drawn; others are not. */
+static void drawn_whole(void) {
+    enum { RESAMPLES = 200 };
+    for (int carried = 0; carried < 2; carried++) {
+        Table t = table_of(11, 0.5 * noise);
+        double e = 0;
+        for (int64_t i = 0; i < t.n; i++) {
+            e = (i % LENGTHS > 0 ? e : 0) + 5 * noise * rng_normal(8, 3, (uint64_t)i);
+            t.at[i].loss *= exp(carried * e);
+        }
+        LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
+        LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOG};
+        LawProblem p = law_problem(&rows, 1, &spec);
+        LawFit fit;
+        law_fit(&fit, &p, LAW_STARTS_FEW, comm_self());
+        Noise drawn = noise_grouped(&p, &fit, 0);
+        double *z = MEM_NEW(double, rows.n);
+        double found = 0;
+        for (int r = 0; r < RESAMPLES; r++) {
+            noise_draw(z, NULL, &drawn, &rows, 5, r, 0);
+            found += correlation(z, drawn.fitted) / RESAMPLES;
+        }
+        double own = correlation(rows.k.z, drawn.fitted);
+        double want = carried ? own : -1.0 / LENGTHS; /* of independent errors less their mean */
+        EXPECT(fabs(found - want) < 0.08 && (own > 0.1) == carried, "carried %d: correlation %g, %g of the rows",
+               carried, found, own);
+        mem_free(z);
+        noise_free(&drawn);
+        law_rows_free(&rows);
+        table_free(&t);
+    }
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     drawn_together();
+    drawn_whole();
     const Objective objective[] = {OBJECTIVE_HUBER, OBJECTIVE_LOG};
     double within, between, claimed;
     for (int k = 0; k < 2; k++) {

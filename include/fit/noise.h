@@ -28,12 +28,13 @@ typedef struct GroupEffect {
 
 typedef struct Noise {
     int64_t n;
-    double *fitted;       /* (n) log loss of the law; owned, as all arrays */
-    double *scale;        /* (n) s_j */
-    double *unit;         /* (n) residuals made as large as errors, over their scale */
-    bool *drawn;          /* (n) which units are drawn: of nearly absolute fits all but the smallest */
-    GroupEffect effect;   /* what the rows of a group share; zeros: nothing */
-    double width, shrink; /* of the kernel that smooths their distribution, and what keeps its variance */
+    double *fitted;              /* (n) log loss of the law; owned, as all arrays */
+    double *scale;               /* (n) s_j */
+    double *unit;                /* (n) residuals made as large as errors, over their scale */
+    bool *drawn;                 /* (n) which units are drawn: of nearly absolute fits all but the smallest */
+    struct Sequences *sequences; /* of groups, which are drawn whole (src/fit/sequence.h); NULL: without groups */
+    GroupEffect effect;          /* what the rows of a group share; zeros: nothing */
+    double width, shrink;        /* of the kernel that smooths their distribution, and what keeps its variance */
 } Noise;
 
 /** group (rows of the arm): numbers from 0 to groups - 1. Cost: rows + groups. */

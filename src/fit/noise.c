@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "math/stats.h"
 #include "noise_sum.h"
+#include "sequence.h"
 
 #include <math.h>
 #include <string.h>
@@ -337,6 +338,8 @@ Noise noise_grouped(const LawProblem *p, const LawFit *fit, int arm) {
     for (int64_t i = 0; i < n && square > 0; i++) noise.unit[i] *= sqrt(e.within / square);
     leave_out(&noise, 0);
     smoothing(&noise);
+    noise.sequences = MEM_NEW(Sequences, 1);
+    *noise.sequences = sequences_of(rows, noise.unit);
     mem_free(mean);
     mem_free(hat.j);
     return noise;
@@ -345,6 +348,8 @@ Noise noise_grouped(const LawProblem *p, const LawFit *fit, int arm) {
 void noise_free(Noise *noise) {
     mem_free(noise->fitted);
     mem_free(noise->drawn);
+    if (noise->sequences) sequences_free(noise->sequences);
+    mem_free(noise->sequences);
     *noise = (Noise){0};
 }
 
@@ -389,15 +394,19 @@ void noise_draw(double *z, double *loss, const Noise *noise, const LawRows *rows
     uint64_t own = rng_stream("smoothing", of_arm);
     uint64_t of_group = rng_stream("groups", of_arm);
     double between = drawn_between(&noise->effect, seed, rng_stream("groups' scale", of_arm));
+    bool whole = noise->sequences && noise->sequences->n > 0;
+    for (int64_t i = 0; whole && i < noise->n; i++) z[i] = NAN;
+    if (whole) sequences_draw(z, noise->sequences, noise->unit, seed, rng_stream("sequences", (uint64_t)resample));
     Draws d;
     for (int64_t at = 0; at < noise->n; at += TOGETHER) {
         int64_t n = noise->n - at < TOGETHER ? noise->n - at : TOGETHER;
         draw_rows(&d, noise, at, n, seed, rows_of, own);
         for (int64_t k = 0; k < n; k++) {
             int64_t i = at + k;
-            double r = noise->unit[d.from[k]] + noise->width * d.normal[k];
+            double r = noise->shrink * (noise->unit[d.from[k]] + noise->width * d.normal[k]);
+            if (whole && !isnan(z[i])) r = z[i];
             double shared = between > 0 ? between * rng_normal(seed, of_group, (uint64_t)rows->group[i]) : 0;
-            z[i] = noise->fitted[i] + (noise->shrink * noise->scale[i] * r + shared) / sqrt(rows->k.w[i]);
+            z[i] = noise->fitted[i] + (noise->scale[i] * r + shared) / sqrt(rows->k.w[i]);
         }
     }
     for (int64_t i = 0; loss && i < noise->n; i++) loss[i] = exp(z[i]);
