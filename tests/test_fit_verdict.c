@@ -285,6 +285,21 @@ static void few_groups(void) {
     }
 }
 
+/* Intervals of a quantile near the edge are as wide as few rows beyond it make them. */
+static void quantiles(void) {
+    Table t = surface(&truth, 8, 8, 0.005, 71);
+    const struct { double quantile, dof; } made[] = {{0, 0}, {0.5, 0}, {0.1, 6.4}, {0.9, 6.4}};
+    for (int k = 0; k < 4; k++) {
+        FitOptions o = few_starts(OBJECTIVE_HUBER);
+        o.quantile = made[k].quantile;
+        Analysis *a = analysis_new(&t, &o, comm_world());
+        EXPECT(fabs(a->group[0].dof - made[k].dof) < 1e-9, "quantile %g: %g degrees of freedom", o.quantile,
+               a->group[0].dof);
+        analysis_free(a);
+    }
+    table_free(&t);
+}
+
 /* Runs at six budgets, whose law has another a above the third: 1/3 and 2/3, or 1/3 all along. */
 static Table two_ranges(bool drifts, double noise) {
     static const Law low = {.kind = &law_chinchilla, .a = 1, .b = 1, .e = -INFINITY, .alpha = 0.5, .beta = 0.25};
@@ -342,6 +357,7 @@ int main(int argc, char **argv) {
     bent();
     offsets();
     checkpoints();
+    quantiles();
     few_groups();
     proportional(4);
     drift();

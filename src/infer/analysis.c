@@ -199,6 +199,15 @@ static BootstrapKind spread_kind(FitIntervals asked, bool grouped, double uneven
     return uneven_p < surely_uneven ? BOOTSTRAP_SCALED : BOOTSTRAP_RESIDUALS;
 }
 
+/* What intervals are moved outward by; 0: nothing. Where a quantile other than the middle is nearly met row by row, how densely
+ * errors lie there is known from the rows of its thinner side. */
+static double degrees_of_freedom(const LawProblem *p, const LawFit *fit) {
+    double quantile = p->spec.quantile;
+    if (!noise_absolute(p, fit)) return fmax((double)(fit->rows - p->n), 1);
+    if (!(quantile > 0) || quantile == 0.5) return 0;
+    return fmax((double)fit->rows * fmin(quantile, 1 - quantile), 1);
+}
+
 static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Analysis *a, const Comm *comm) {
     const FitOptions *o = &a->options;
     double start = timer_now();
@@ -210,7 +219,7 @@ static void fit_group(LawGroup *group, const LawRows *rows, int arms, const Anal
     LawFit *fit = &group->fit;
     if (fit->rows > group->problem.n) fit->varpro = law_varpro(fit->varpro_law, &group->problem, comm);
     group->seconds_varpro = timer_now() - start;
-    group->dof = noise_absolute(&group->problem, fit) ? 0 : fmax((double)(fit->rows - group->problem.n), 1);
+    group->dof = degrees_of_freedom(&group->problem, fit);
     group->uneven = 1;
     for (int m = 0; m < arms; m++)
         group->uneven = fmin(group->uneven, arms * noise_uneven(&group->problem, &group->fit, m));
