@@ -135,6 +135,7 @@ END
 
 # The files say what the table says; what was measured once is kept.
 eq 1 plan "$here/s.yaml" -json "$here/a.json" -csv "$here/a.csv" >"$here/table" || fail plan
+grep -q '^on 1 rank, 1 node of ' "$here/table" || fail "one rank: $(grep '^on 1' "$here/table")"
 eq 1 plan "$here/s.yaml" -json "$here/b.json" >/dev/null || fail "plan again"
 eq 1 plan "$here/s.yaml" -calibrate -json "$here/c.json" >/dev/null || fail "plan -calibrate"
 archer="-machine input/machines/archer2.yaml"

@@ -172,6 +172,10 @@ grep -q '^transformer,correlation,last layer,2000,80000,1,' "$work/full/figures/
     fail "correlation.csv: $(grep 'last layer' "$work/full/figures/correlation.csv" | head -n 3)"
 grep -q 'correlation of the last layer' "$work/full/report.html" || fail "the table of measures lacks the last layer"
 
+# Names of arms of a table are what they are.
+PYTHONPATH=analysis "$python" -c 'import style; assert [style.words(n) for n in ("b_2", "gpt_2B", "transformer_augmented")] == ["b_2", "gpt_2B", "transformer augmented"]' ||
+    fail "names of arms on the page"
+
 # A table that was fitted without a study.
 # What an arm's procedure learned, per generator of motions and seed.
 grep -q '^transformer_augmented,1,rotation_x,5000,50$' "$work/full/figures/procedure.csv" ||

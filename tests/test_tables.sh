@@ -111,6 +111,15 @@ narrow=$(awk '$1 == "sharing" { print $8 $9; exit }' "$folder/out")
 fit "$folder/sharing.csv" -fit_columns_group N
 grep -q 'share an error' "$folder/out" && complain "a named group is still missed"
 [ "$(awk '$1 == "sharing" { print $8 $9; exit }' "$folder/out")" != "$narrow" ] || complain "groups change no interval: $narrow"
+# Waves along D whose phase is that of the size, as errors of checkpoints: no offset, and no bend that all sizes have.
+awk 'BEGIN { print "N,D,loss,run"; for (i = 0; i < 8; i++) for (j = 0; j < 12; j++) {
+    n = 1e7 * 10 ^ (i / 3); d = 1e9 * 10 ^ (j / 4)
+    printf "%.0f,%.0f,%.6f,r%d\n", n, d, (1.8 + 480 / n ^ 0.35 + 2000 / d ^ 0.37) * (1 + 0.006 * sin(0.8 * j + 2.4 * i * i)), i } }' >"$folder/waves.csv"
+fit "$folder/waves.csv"
+said 'rejected by its own points: neighbours in D share an error, as checkpoints of a run do, p = .*\(-fit_columns_group\)'
+fit "$folder/waves.csv" -fit_columns_group run
+grep -q 'share an error' "$folder/out" && complain "named runs are still missed"
+refuse 'suggest: it looks for N\* of a budget, which fit.law = samples does not have' "$folder/plain.csv" -fit_law samples -suggest 3
 awk -F, 'NR == 1 { print; next } { u = log($1 / 3e6) / log(3 ^ 2.5) - 1; v = log($2 / 1e8) / log(4 ^ 2) - 1
     printf "%s,%s,%.5f\n", $1, $2, $3 * exp(0.03 * u * u * v) }' "$folder/plain.csv" >"$folder/bent.csv"
 fit "$folder/bent.csv"
