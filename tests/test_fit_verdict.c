@@ -143,20 +143,22 @@ static int lacking(const LawKind *made, const LawKind *fitted, int seeds, int dr
         EXPECT(g.by == (seeds > 1 ? LACK_BY_SEEDS : LACK_BY_CURVATURE), "%s", lack_name[g.by]);
         EXPECT(made != fitted || fabs(g.rms - 0.01) < 0.004, "rms %g", g.rms);
         count += g.p < 0.05;
-        EXPECT(made != fitted || g.size_p > 1e-4, "runs of one size share an error: p = %g", g.size_p);
+        EXPECT(made != fitted || (g.size_p > 1e-4 && g.length_p > 1e-4),
+               "runs of one size or length share an error: p = %g, %g", g.size_p, g.length_p);
         law_rows_free(&rows);
         table_free(&t);
     }
     return count;
 }
 
-/* An offset of each size: found, and with groups named there is no talk of curvature. */
-static void offsets(void) {
+/* An offset of each size or length: found, and with groups named there is no talk of curvature. */
+static void offsets(bool of_lengths) {
     Table t = surface(&truth, 8, 8, 0.004, 31);
-    for (int64_t i = 0; i < t.n; i++) t.at[i].loss *= exp(0.01 * rng_normal(32, 1, (uint64_t)(i / 8)));
+    for (int64_t i = 0; i < t.n; i++)
+        t.at[i].loss *= exp(0.015 * rng_normal(32, 1, (uint64_t)(of_lengths ? i % 8 : i / 8)));
     LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOG};
     for (int named = 0; named < 2; named++) {
-        for (int64_t i = 0; i < t.n; i++) t.at[i].group = named ? i / 8 + 1 : 0;
+        for (int64_t i = 0; i < t.n; i++) t.at[i].group = !named ? 0 : 1 + (of_lengths ? i % 8 : i / 8);
         LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
         LawProblem p = law_problem(&rows, 1, &spec);
         LawFit fit;
@@ -164,9 +166,10 @@ static void offsets(void) {
         Goodness g = goodness_of(&p, &fit, 0, false);
         EXPECT(rows.groups == (named ? 8 : 64), "%lld groups", (long long)rows.groups);
         if (named)
-            EXPECT(g.by == LACK_UNTESTED && isnan(g.size_p), "tested by %s", lack_name[g.by]);
+            EXPECT(g.by == LACK_UNTESTED && isnan(g.size_p) && isnan(g.length_p), "tested by %s", lack_name[g.by]);
         else
-            EXPECT(g.size_p < 1e-3, "p = %g", g.size_p);
+            EXPECT((g.size_p < 1e-3) == !of_lengths && (g.length_p < 1e-3) == of_lengths,
+                   "p = %g of sizes, %g of lengths", g.size_p, g.length_p);
         law_rows_free(&rows);
     }
     table_free(&t);
@@ -355,7 +358,8 @@ int main(int argc, char **argv) {
     outside();
     lack_of_fit();
     bent();
-    offsets();
+    offsets(false);
+    offsets(true);
     checkpoints();
     quantiles();
     few_groups();

@@ -80,26 +80,26 @@ static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int a
     basis_free(&b);
 }
 
-typedef struct Sized {
+typedef struct Keyed {
     double x;
     int64_t row;
-} Sized;
+} Keyed;
 
-static int by_size(const void *one, const void *other) {
-    const Sized *p = one;
-    const Sized *q = other;
+static int by_key(const void *one, const void *other) {
+    const Keyed *p = one;
+    const Keyed *q = other;
     if (p->x != q->x) return p->x < q->x ? -1 : 1;
     return p->row < q->row ? -1 : 1;
 }
 
-/* Do runs of one size share an error? Their sizes as groups. */
-static double shared_by_sizes(const LawProblem *p, const LawFit *fit, int arm) {
+/* Do runs of one key, a size or a length, share an error? These as groups. */
+static double shared_by(const double *key, const LawProblem *p, const LawFit *fit, int arm) {
     const LawRows *rows = p->source[arm];
-    Sized *sorted = MEM_NEW(Sized, rows->n + 1);
+    Keyed *sorted = MEM_NEW(Keyed, rows->n + 1);
     int64_t *group = MEM_NEW(int64_t, rows->n + 1);
     int64_t groups = 0;
-    for (int64_t i = 0; i < rows->n; i++) sorted[i] = (Sized){rows->k.x[i], i};
-    qsort(sorted, (size_t)rows->n, sizeof *sorted, by_size);
+    for (int64_t i = 0; i < rows->n; i++) sorted[i] = (Keyed){key[i], i};
+    qsort(sorted, (size_t)rows->n, sizeof *sorted, by_key);
     for (int64_t i = 0; i < rows->n; i++) {
         groups += i == 0 || sorted[i].x != sorted[i - 1].x;
         group[sorted[i].row] = groups - 1;
@@ -124,7 +124,7 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     double n = (double)rows->n, mean = 0, total = 0, left = 0, weighted = 0;
     double share = n / (double)p->n_rows; /* of the variables that arms share */
     double dof = fmax(n - share * p->n, 1);
-    Goodness g = {.f = NAN, .p = NAN, .size_p = NAN, .serial_p = NAN};
+    Goodness g = {.f = NAN, .p = NAN, .size_p = NAN, .length_p = NAN, .serial_p = NAN};
     for (int64_t i = 0; i < rows->n; i++) mean += rows->k.z[i] / n;
     for (int64_t i = 0; i < rows->n; i++) {
         total += pow(rows->k.z[i] - mean, 2);
@@ -140,7 +140,10 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
         return g;
     }
     if (rows->groups < rows->n || g.rms < digits) return g;
-    g.size_p = rows->n > p->n && law_splits(p->spec.kind) ? shared_by_sizes(p, fit, arm) : NAN;
+    if (rows->n > p->n && law_splits(p->spec.kind)) {
+        g.size_p = shared_by(rows->k.x, p, fit, arm);
+        g.length_p = shared_by(rows->k.y, p, fit, arm);
+    }
     Goodness by_curvature = g;
     curvature(&by_curvature, p, fit, arm, uneven);
     g.serial_p = by_curvature.serial_p;

@@ -163,14 +163,20 @@ typedef struct Charge {
     char text[96];
 } Charge;
 
-/* Errors that rows share, as far as they are found. Offsets of sizes make neighbours alike too, and what neighbours share
- * makes offsets: what is found with less p is said, since the remedy is the same. */
-static Charge shared_error(const Goodness *found, double limit) {
-    bool serial = found->serial_p < limit && !(found->size_p <= found->serial_p);
-    Charge c = {.p = serial ? found->serial_p : found->size_p};
-    const char *what = "runs of one size share an error";
-    if (serial) what = "neighbours in D share an error, as checkpoints of a run do";
-    snprintf(c.text, sizeof c.text, "%s, p = %.1e (-fit_columns_group)", what, c.p);
+/* Errors that rows share. Offsets of sizes make neighbours alike too, and what neighbours share makes offsets: what is found
+ * with the least p is said, since the remedy is the same. */
+static Charge shared_error(const Goodness *found) {
+    const struct {
+        double p;
+        const char *what;
+    } test[] = {{found->size_p, "runs of one size share an error"},
+                {found->length_p, "runs of one length share an error"},
+                {found->serial_p, "neighbours in D share an error, as checkpoints of a run do"}};
+    int worst = 0;
+    for (int k = 1; k < 3; k++)
+        if (isnan(test[worst].p) || test[k].p < test[worst].p) worst = k;
+    Charge c = {.p = test[worst].p};
+    snprintf(c.text, sizeof c.text, "%s, p = %.1e (-fit_columns_group)", test[worst].what, c.p);
     return c;
 }
 
@@ -181,7 +187,7 @@ static void judge_fit(ArmFit *arm) {
     const Goodness *found = &arm->goodness;
     bool bound = arm->verdict == LAW_AT_BOUND;
     double limit = bound ? bound_limit : LACK_LIMIT;
-    Charge shared = shared_error(found, limit);
+    Charge shared = shared_error(found);
     Charge lack = {.p = found->p};
     snprintf(lack.text, sizeof lack.text, "lack of fit, p = %.1e by %s", lack.p, lack_name[found->by]);
     bool both = shared.p < limit && lack.p < limit;

@@ -34,6 +34,10 @@ static void print_goodness(const ArmFit *arm) {
         log_text("    runs of one size share an error (p = %.1e): intervals are too narrow unless -fit_columns_group "
                  "names it",
                  g->size_p);
+    if (g->length_p < LACK_LIMIT)
+        log_text("    runs of one length share an error (p = %.1e): intervals are too narrow unless -fit_columns_group "
+                 "names it",
+                 g->length_p);
     if (g->serial_p < LACK_LIMIT)
         log_text("    neighbours in D share an error (p = %.1e), as checkpoints of a run do: intervals are too narrow "
                  "unless "

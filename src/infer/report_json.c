@@ -183,6 +183,7 @@ static void put_goodness(Json *j, const ArmFit *arm) {
     json_put_int(j, "dof2", g->dof2);
     json_close(j);
     json_put_number(j, "shared_by_size_p", g->size_p);
+    json_put_number(j, "shared_by_length_p", g->length_p);
     json_put_number(j, "shared_by_neighbours_p", g->serial_p);
     json_put_text(j, "disagreement", arm->disagreement);
 }
