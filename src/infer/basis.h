@@ -12,8 +12,7 @@ typedef struct Basis {
     int64_t n;
     double *unit;  /* (n) what turns a change of log loss into one of the noise; owned, as all arrays */
     double *place; /* (2, n) where log N and log D lie, from -1 to 1 */
-    double *
-        left; /* (n) residuals in units of the noise, those beyond CLIP standard deviations drawn in, without the basis */
+    double *left;  /* (n) what the basis leaves of residuals in the noise's units, those beyond CLIP of them drawn in */
     double *column; /* (count, n) */
     int count;
 } Basis;
