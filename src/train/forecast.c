@@ -4,8 +4,6 @@
 #include "base/timer.h"
 #include "train/optim.h"
 
-#include <stdlib.h>
-
 static int64_t moments_bytes(const TrainJob *job, int dp, int tp) {
     ParamTable table = param_table_new(tp, 0);
     job->kind->params(&table, &job->shape);
@@ -43,16 +41,13 @@ int64_t forecast_bytes(const TrainJob *job, const TrainOptions *options, const T
  * the dataset and the processor's predictions are new to them: hundreds of steps. */
 enum { LEAST_STEPS = 3, MOST_STEPS = 1000 };
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The median; sorts. The first third is left out where there are enough: kernels are made as they are first met. */
-static double median_of(double *x, int n) {
-    int skip = n > LEAST_STEPS ? n / 3 : 0;
-    qsort(x + skip, (size_t)(n - skip), sizeof *x, by_value);
-    return x[skip + (n - skip) / 2];
+/* Of a cell all steps count, slow ones too, which a median leaves out. The first third is left out where there are enough, or
+ * the first step: kernels are made as they are first met. */
+static double average_of(const double *x, int n) {
+    int skip = n > LEAST_STEPS ? n / 3 : 1;
+    double sum = 0;
+    for (int i = skip; i < n; i++) sum += x[i];
+    return sum / (n - skip);
 }
 
 /* Seconds of a sequence in an evaluation with batches of the size of the pass. */
@@ -67,7 +62,7 @@ static double time_evaluation(Pass *pass, const SampleStream *stream) {
         pass_loss(pass);
         second[n] = (timer_cpu() - start) / most;
     }
-    return median_of(second, n);
+    return average_of(second, n);
 }
 
 ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples) {
@@ -103,8 +98,8 @@ ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, c
         flop_second[n] = (timer_cpu() - start - update[n]) / flops.executed;
     }
     double batch = (double)options->batch;
-    t.gradient = median_of(flop_second, n) * forecast_flops(job, options, data, 1).executed * samples / batch;
-    t.update = median_of(update, n);
+    t.gradient = average_of(flop_second, n) * forecast_flops(job, options, data, 1).executed * samples / batch;
+    t.update = average_of(update, n);
     t.evaluate = time_evaluation(&pass, &stream);
     optim_free(optim);
     procedure_end(&procedure);
