@@ -1,6 +1,6 @@
-/** Subnormal numbers, those below the smallest number of full precision (1.2e-38 in float32), as zeros. Softmax weights of tokens far
- *  apart are such numbers, and some processors (Intel's since long) leave their fast path for each operation that meets
- *  one: training GATr takes them three to five times as long. Work on `real` is done between these two:
+/** Subnormal numbers, those below the smallest number of full precision (1.2e-38 in float32), as zeros. Softmax weights of
+ *  tokens far apart are such numbers, and some processors, Intel's among them, leave their fast path for each operation that
+ *  meets one: training GATr took three to five times as long. Work on `real` is done between these two:
  *
  *      Subnormals before = subnormals_as_zeros();
  *      ...

@@ -7,9 +7,9 @@
  *  axis its powers). What finds most is given, with p times the number of tests. Rows that share an error bend by themselves:
  *  with groups it is not tested, nor of residuals so small that they are rounding.
  *
- *  Shared errors: whether residuals of one size, or of one length, have a mean of their own, and whether those of neighbours in D are alike
- *  (src/infer/serial.h). A law that bends otherwise than the rows makes neighbours alike too: where curvature is found they are
- *  looked at beside its terms, and what they still share is no smooth deviation. */
+ *  Shared errors: whether residuals of one size, or of one length, have a mean of their own, and whether those of neighbours in
+ *  D are alike (src/infer/serial.h). A law that bends otherwise than the rows makes neighbours alike too: where curvature is
+ *  found they are looked at beside its terms, and what they still share is no smooth deviation. */
 #pragma once
 
 #include "fit/law.h"

@@ -109,12 +109,10 @@ Err bench_step(const BenchOptions *o, int *code) {
     if (!err.code) time_all(all, n, o);
     Json *json = err.code ? NULL : bench_json_new(o);
     if (!err.code) {
-        log_text(
-            "batch of %lld samples x %lld tokens, %d rank%s, tp %lld, %s; ms of forward and backward, of which the "
-            "sum over "
-            "dp; update beside it",
-            (long long)o->batch, (long long)o->tokens, comm_size(comm_world()), plural(comm_size(comm_world())),
-            (long long)o->tp, REAL_NAME);
+        log_text("batch of %lld samples x %lld tokens, %d rank%s, tp %lld, %s; "
+                 "ms of forward and backward, of which the sum over dp; update beside it",
+                 (long long)o->batch, (long long)o->tokens, comm_size(comm_world()), plural(comm_size(comm_world())),
+                 (long long)o->tp, REAL_NAME);
         log_text("%-12s%-26s%10s%9s%9s%9s%9s%9s%8s", "model", "sizes", "weights", "ms", "sum", "update", "GFLOP/s",
                  "peak", "share");
     }

@@ -10,6 +10,6 @@
  *  told of as ever. */
 void surroundings_fill(void);
 
-/** Raises soft limits that are too low: of the stack; of open files, where MPI is to be started; of memory, where data are to be
- *  written or cells trained. Errors: hard limits; no folder for MPI. */
+/** Raises soft limits that are too low: of the stack; of open files, where MPI is to be started (mpi). Errors: their hard limits; no
+ *  folder for MPI; too little memory where data are to be written or cells trained (writes). */
 Err surroundings_check(bool mpi, bool writes);

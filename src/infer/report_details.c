@@ -39,9 +39,8 @@ static void print_goodness(const ArmFit *arm) {
                  "names it",
                  g->length_p);
     if (g->serial_p < LACK_LIMIT)
-        log_text("    neighbours in D share an error (p = %.1e), as checkpoints of a run do: intervals are too narrow "
-                 "unless "
-                 "-fit_columns_group names the run",
+        log_text("    neighbours in D share an error (p = %.1e), as checkpoints of a run do: "
+                 "intervals are too narrow unless -fit_columns_group names the run",
                  g->serial_p);
     if (arm->disagreement[0]) log_text("    %s", arm->disagreement);
 }

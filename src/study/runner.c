@@ -475,8 +475,8 @@ static void say_blocks(const Run *run) {
                                  plural(cells));
     }
     clock_text(left, run->plan->schedule.makespan);
-    log_line("%d of %d cell%s to run on %d rank%s%s%s; about %s", run->n_todo, run->grid->n, plural(run->grid->n),
-             b->ranks, plural(b->ranks), used ? ", in blocks of " : "", text, left);
+    log_line("%d of %d cells to run on %d rank%s%s%s; about %s", run->n_todo, run->grid->n, b->ranks, plural(b->ranks),
+             used ? ", in blocks of " : "", text, left);
 }
 
 /* Collective. */
