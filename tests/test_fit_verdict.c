@@ -184,6 +184,18 @@ static void lack_of_fit(void) {
     }
 }
 
+/* Of the law that made the table's only arm. */
+static Goodness goodness_of_law(const Table *t) {
+    LawRows rows = law_rows(t, 0, LAW_OF_N_AND_D);
+    LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOG};
+    LawProblem p = law_problem(&rows, 1, &spec);
+    LawFit fit;
+    law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
+    Goodness g = goodness_of(&p, &fit, 0, false);
+    law_rows_free(&rows);
+    return g;
+}
+
 /* A smooth deviation of 3 % of any low degree is a lack of fit where the rows carry it; exact rows have no noise to test by. */
 static void bent(void) {
     static const struct {
@@ -198,18 +210,12 @@ static void bent(void) {
             double v = (double)(i % 7) / 3 - 1;
             t.at[i].loss *= exp(made[k].size * pow(u, made[k].u) * pow(v, made[k].v));
         }
-        LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
-        LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOG};
-        LawProblem p = law_problem(&rows, 1, &spec);
-        LawFit fit;
-        law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
-        Goodness g = goodness_of(&p, &fit, 0, false);
+        Goodness g = goodness_of_law(&t);
         bool lacks = g.p < LACK_LIMIT;
         EXPECT(lacks == (made[k].size > 0), "u^%d v^%d of %g: p = %g by %d terms", made[k].u, made[k].v, made[k].size,
                g.p, g.dof1);
         if (made[k].noise < 1e-6)
             EXPECT(g.by == LACK_UNTESTED && isnan(g.size_p), "exact rows are tested by %s", lack_name[g.by]);
-        law_rows_free(&rows);
         table_free(&t);
     }
 }
@@ -234,13 +240,7 @@ static Goodness neighbours(double rho, double bend, int seeds, uint64_t draw) {
         }
         table_free(&one);
     }
-    LawRows rows = law_rows(&t, 0, LAW_OF_N_AND_D);
-    LawSpec spec = {.kind = &law_chinchilla, .objective = OBJECTIVE_LOG};
-    LawProblem p = law_problem(&rows, 1, &spec);
-    LawFit fit;
-    law_fit(&fit, &p, LAW_STARTS_FEW, comm_world());
-    Goodness g = goodness_of(&p, &fit, 0, false);
-    law_rows_free(&rows);
+    Goodness g = goodness_of_law(&t);
     table_free(&t);
     return g;
 }

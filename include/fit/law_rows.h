@@ -28,3 +28,6 @@ LawRows law_rows(const Table *table, int arm, LawAxes axes);
  *  rows are, unless it is NULL. */
 double law_rows_loss(double *d, const LawRows *rows, const Law *law, int64_t i);
 void law_rows_free(LawRows *rows);
+
+/** Rows 0 .. n-1 in the order of the first number, then the second (NULL: of none), then as they come; to be freed. */
+int64_t *law_rows_order(const double *first, const double *second, int64_t n);

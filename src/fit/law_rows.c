@@ -99,6 +99,29 @@ static double first_axis(const Point *p, LawAxes axes) {
     return log(p->c[CURRENCY_NOMINAL]);
 }
 
+typedef struct Placed {
+    double first, second;
+    int64_t row;
+} Placed;
+
+static int by_place(const void *one, const void *other) {
+    const Placed *p = one;
+    const Placed *q = other;
+    if (p->first != q->first) return p->first < q->first ? -1 : 1;
+    if (p->second != q->second) return p->second < q->second ? -1 : 1;
+    return p->row < q->row ? -1 : 1;
+}
+
+int64_t *law_rows_order(const double *first, const double *second, int64_t n) {
+    Placed *sorted = MEM_NEW(Placed, n + 1);
+    int64_t *order = MEM_NEW(int64_t, n + 1);
+    for (int64_t i = 0; i < n; i++) sorted[i] = (Placed){first[i], second ? second[i] : 0, i};
+    qsort(sorted, (size_t)n, sizeof *sorted, by_place);
+    for (int64_t i = 0; i < n; i++) order[i] = sorted[i].row;
+    mem_free(sorted);
+    return order;
+}
+
 LawRows law_rows(const Table *table, int arm, LawAxes axes) {
     LawRows r = {.axes = axes};
     for (int64_t i = 0; i < table->n; i++) r.n += table_final(table, i, arm);

@@ -5,24 +5,10 @@
 #include "math/stats.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Standard deviations beyond which neighbours count as alike: the level is 5 %, since drawing sequences whole costs little
  * where they are not. */
 static const double alike = 1.645;
-
-typedef struct Placed {
-    int64_t group, row;
-    double length;
-} Placed;
-
-static int by_group(const void *one, const void *other) {
-    const Placed *p = one;
-    const Placed *q = other;
-    if (p->group != q->group) return p->group < q->group ? -1 : 1;
-    if (p->length != q->length) return p->length < q->length ? -1 : 1;
-    return p->row < q->row ? -1 : 1;
-}
 
 /* Is the sum of products of neighbours larger than by chance? Independent errors less their means have products of
  * -variance / rows on average; their signs alone are by chance. */
@@ -49,19 +35,20 @@ static bool neighbours_alike(const Sequences *s, const double *unit) {
 
 Sequences sequences_of(const LawRows *rows, const double *unit) {
     Sequences s = {.first = MEM_NEW(int64_t, rows->groups + 2), .row = MEM_NEW(int64_t, rows->n + 1)};
-    Placed *sorted = MEM_NEW(Placed, rows->n + 1);
-    for (int64_t i = 0; i < rows->n; i++) sorted[i] = (Placed){rows->group[i], i, rows->length[i]};
-    qsort(sorted, (size_t)rows->n, sizeof *sorted, by_group);
+    double *group = MEM_NEW(double, rows->n + 1);
+    for (int64_t i = 0; i < rows->n; i++) group[i] = (double)rows->group[i];
+    int64_t *order = law_rows_order(group, rows->length, rows->n);
     int64_t kept = 0;
     for (int64_t i = 0; i < rows->n; i++) {
-        bool continues = i > 0 && sorted[i].group == sorted[i - 1].group;
-        bool continued = i + 1 < rows->n && sorted[i].group == sorted[i + 1].group;
+        bool continues = i > 0 && group[order[i]] == group[order[i - 1]];
+        bool continued = i + 1 < rows->n && group[order[i]] == group[order[i + 1]];
         if (!continues && !continued) continue;
         if (!continues) s.first[s.n++] = kept;
-        s.row[kept++] = sorted[i].row;
+        s.row[kept++] = order[i];
     }
     s.first[s.n] = kept;
-    mem_free(sorted);
+    mem_free(order);
+    mem_free(group);
     if (!neighbours_alike(&s, unit)) sequences_free(&s);
     return s;
 }

@@ -8,7 +8,6 @@
 #include "math/stats.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 const char *const lack_name[] = {"untested", "runs that differ in their seeds", "curvature of the residuals"};
 
@@ -80,33 +79,19 @@ static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int a
     basis_free(&b);
 }
 
-typedef struct Keyed {
-    double x;
-    int64_t row;
-} Keyed;
-
-static int by_key(const void *one, const void *other) {
-    const Keyed *p = one;
-    const Keyed *q = other;
-    if (p->x != q->x) return p->x < q->x ? -1 : 1;
-    return p->row < q->row ? -1 : 1;
-}
-
 /* Do runs of one key, a size or a length, share an error? These as groups. */
 static double shared_by(const double *key, const LawProblem *p, const LawFit *fit, int arm) {
     const LawRows *rows = p->source[arm];
-    Keyed *sorted = MEM_NEW(Keyed, rows->n + 1);
+    int64_t *order = law_rows_order(key, NULL, rows->n);
     int64_t *group = MEM_NEW(int64_t, rows->n + 1);
     int64_t groups = 0;
-    for (int64_t i = 0; i < rows->n; i++) sorted[i] = (Keyed){key[i], i};
-    qsort(sorted, (size_t)rows->n, sizeof *sorted, by_key);
     for (int64_t i = 0; i < rows->n; i++) {
-        groups += i == 0 || sorted[i].x != sorted[i - 1].x;
-        group[sorted[i].row] = groups - 1;
+        groups += i == 0 || key[order[i]] != key[order[i - 1]];
+        group[order[i]] = groups - 1;
     }
     double value = groups < rows->n ? noise_groups(p, fit, arm, group, groups).p : NAN;
     mem_free(group);
-    mem_free(sorted);
+    mem_free(order);
     return value;
 }
 

@@ -4,23 +4,9 @@
 #include "math/stats.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Pairs of neighbours, and rows beyond the columns of the basis, without which nothing is said. */
 enum { LEAST_PAIRS = 8, LEAST_LEFT = 5 };
-
-typedef struct Placed {
-    double size, length;
-    int64_t row;
-} Placed;
-
-static int by_place(const void *one, const void *other) {
-    const Placed *p = one;
-    const Placed *q = other;
-    if (p->size != q->size) return p->size < q->size ? -1 : 1;
-    if (p->length != q->length) return p->length < q->length ? -1 : 1;
-    return p->row < q->row ? -1 : 1;
-}
 
 /* Rows of one (N, D) in the order of N, then D. */
 typedef struct Levels {
@@ -34,19 +20,19 @@ static Levels levels_of(const LawRows *rows) {
     Levels l = {.of = MEM_NEW(int64_t, rows->n + 1)};
     l.root = MEM_NEW(double, rows->n + 1);
     l.continues = MEM_NEW(bool, rows->n + 1);
-    Placed *sorted = MEM_NEW(Placed, rows->n + 1);
-    for (int64_t i = 0; i < rows->n; i++) sorted[i] = (Placed){rows->size[i], rows->length[i], i};
-    qsort(sorted, (size_t)rows->n, sizeof *sorted, by_place);
+    int64_t *order = law_rows_order(rows->size, rows->length, rows->n);
     bool of_data = rows->axes == LAW_OF_D; /* whatever their N is, which nobody need know */
     for (int64_t i = 0; i < rows->n; i++) {
-        bool known = sorted[i].size > 0;
-        bool same_size = i > 0 && (known || of_data) && sorted[i].size == sorted[i - 1].size;
-        if (!same_size || sorted[i].length != sorted[i - 1].length) l.continues[l.n++] = same_size;
-        l.of[sorted[i].row] = l.n - 1;
+        int64_t row = order[i];
+        int64_t before = i > 0 ? order[i - 1] : row;
+        bool known = rows->size[row] > 0;
+        bool same_size = i > 0 && (known || of_data) && rows->size[row] == rows->size[before];
+        if (!same_size || rows->length[row] != rows->length[before]) l.continues[l.n++] = same_size;
+        l.of[row] = l.n - 1;
         l.root[l.n - 1] += 1;
     }
     for (int64_t k = 0; k < l.n; k++) l.root[k] = sqrt(l.root[k]);
-    mem_free(sorted);
+    mem_free(order);
     return l;
 }
 
