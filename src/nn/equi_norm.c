@@ -18,6 +18,7 @@ enum { STRIP = 64 };
 
 void equi_norm_forward(Field y, real *stats, real *x, const real *u, int mv, int s, Columns at) {
     Field in = field_at(x, mv, at.ld);
+    const real mv_share = 1 / (real)mv, s_share = s ? 1 / (real)s : 0;
     STRIPS(t0, width) {
         real square[STRIP] = {0}, mean[STRIP] = {0}, variance[STRIP] = {0};
         for (int64_t row = 0; u && row < field_rows(mv, s); row++)
@@ -29,9 +30,9 @@ void equi_norm_forward(Field y, real *stats, real *x, const real *u, int mv, int
             }
         real *scale = stats + t0, *pull = scale + at.ld, *deviation = pull + at.ld;
         TOKENS(t) {
-            real m = square[t] / (real)mv;
+            real m = square[t] * mv_share;
             scale[t] = 1 / (real)sqrt(m > mv_floor ? m : mv_floor);
-            pull[t] = m > mv_floor ? 1 / (real)mv : 0;
+            pull[t] = m > mv_floor ? mv_share : 0;
         }
         for (int p = 0; p < PGA; p++)
             for (int c = 0; c < mv; c++) {
@@ -39,12 +40,13 @@ void equi_norm_forward(Field y, real *stats, real *x, const real *u, int mv, int
                 real *b = y.mv + p * y.plane + c * at.ld + t0;
                 TOKENS(t) b[t] = a[t] * scale[t];
             }
-        for (int c = 0; c < s; c++) TOKENS(t) mean[t] += in.s[c * at.ld + t0 + t] / (real)s;
+        for (int c = 0; c < s; c++) TOKENS(t) mean[t] += in.s[c * at.ld + t0 + t];
+        TOKENS(t) mean[t] *= s_share;
         for (int c = 0; c < s; c++) TOKENS(t) {
                 real d = in.s[c * at.ld + t0 + t] - mean[t];
-                variance[t] += d * d / (real)s;
+                variance[t] += d * d;
             }
-        TOKENS(t) deviation[t] = 1 / (real)sqrt(variance[t] + s_eps);
+        TOKENS(t) deviation[t] = 1 / (real)sqrt(variance[t] * s_share + s_eps);
         for (int c = 0; c < s; c++)
             TOKENS(t) y.s[c * at.ld + t0 + t] = (in.s[c * at.ld + t0 + t] - mean[t]) * deviation[t];
     }
@@ -52,6 +54,7 @@ void equi_norm_forward(Field y, real *stats, real *x, const real *u, int mv, int
 
 void equi_norm_backward(real *dx, Field dy, Field y, const real *stats, int mv, int s, Columns at) {
     Field out = field_at(dx, mv, at.ld);
+    const real s_share = s ? 1 / (real)s : 0;
     STRIPS(t0, width) {
         real dot[STRIP] = {0}, mean[STRIP] = {0};
         const real *scale = stats + t0, *pull = scale + at.ld, *deviation = pull + at.ld;
@@ -72,7 +75,7 @@ void equi_norm_backward(real *dx, Field dy, Field y, const real *stats, int mv, 
             }
         TOKENS(t) dot[t] = 0;
         for (int c = 0; c < s; c++) TOKENS(t) {
-                real b = dy.s[c * at.ld + t0 + t] / (real)s;
+                real b = dy.s[c * at.ld + t0 + t] * s_share;
                 mean[t] += b;
                 dot[t] += y.s[c * at.ld + t0 + t] * b;
             }

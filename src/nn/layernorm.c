@@ -52,12 +52,13 @@ INLINE int block_of(const int vecs) {
 /* What is the same for all rows; `over`: what a whole last vector has behind a row is overwritten with the next row. */
 typedef struct Row {
     int64_t n;
+    real share; /* 1/n: a division takes several times as long as a product */
     Mask last;
     bool over;
 } Row;
 
 INLINE Row row_of(int64_t n, const int vecs) {
-    return (Row){.n = n, .last = vec_mask(n - (vecs - 1) * LANES), .over = 2 * n >= vecs * LANES};
+    return (Row){.n = n, .share = 1 / (real)n, .last = vec_mask(n - (vecs - 1) * LANES), .over = 2 * n >= vecs * LANES};
 }
 
 INLINE Vec load(const real *x, int r, int i, const Row *row, const int vecs) {
@@ -93,13 +94,13 @@ INLINE void add_block(real *y, real *rstd, real *x, const real *t, const Vec *bi
     UNROLL for (int r = 0; r < rows; r++) {
         total[r] = (Vec){0};
         UNROLL for (int i = 0; i < vecs; i++) {
-            v[r][i] = v[r][i] - sum[r] / (real)n;
+            v[r][i] = v[r][i] - sum[r] * row->share;
             if (i == vecs - 1) v[r][i] = vec_first(v[r][i], (Vec){0}, left);
             total[r] += v[r][i] * v[r][i];
         }
     }
     vec_store(sum, vec_lane_sums(total, rows));
-    for (int r = 0; r < rows; r++) rstd[r] = 1 / sqrt_real(sum[r] / (real)n + LAYERNORM_EPS);
+    for (int r = 0; r < rows; r++) rstd[r] = 1 / sqrt_real(sum[r] * row->share + LAYERNORM_EPS);
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < vecs; i++) v[r][i] *= rstd[r];
     store_rows(y, v, row, vecs, rows);
 }
@@ -120,7 +121,6 @@ INLINE void add_short(real *y, real *rstd, real *x, const real *t, const real *b
 /* db gains the columns of dx. */
 INLINE void backward_block(real *dx, Vec *db, const real *dy, const real *y, const real *rstd, const Row *row,
                            const int vecs, const int rows) {
-    const int64_t n = row->n;
     Vec v[TOGETHER][SHORT], total[LANES], dot[LANES];
     real sum[LANES], along[LANES];
     UNROLL for (int r = 0; r < rows; r++) {
@@ -136,7 +136,7 @@ INLINE void backward_block(real *dx, Vec *db, const real *dy, const real *y, con
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int i = 0; i < vecs; i++) {
         Vec g = load(dy, r, i, row, vecs);
         Vec yr = load(y, r, i, row, vecs);
-        v[r][i] = load(dx, r, i, row, vecs) + rstd[r] * (g - sum[r] / (real)n - yr * (along[r] / (real)n));
+        v[r][i] = load(dx, r, i, row, vecs) + rstd[r] * (g - sum[r] * row->share - yr * (along[r] * row->share));
         db[i] += v[r][i];
     }
     store_rows(dx, v, row, vecs, rows);
