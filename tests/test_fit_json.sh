@@ -25,16 +25,32 @@ fit alone one -fit_e zero -fit_objective log
 # A study with training sets of two sizes.
 cat >"$folder/study.yaml" <<END
 study: {name: tiny, folder: $folder, arms: [transformer, gatr, transformer_augerino, transformer_shared], steps: [2, 4, 8], seeds: [1, 2], repeat: true, datasets: [2, 4],
-  data_steps: [4], data_seeds: [1, 2], test_trajectories: 2, validation_trajectories: 2, measures: [invariance, correlation],
-  fit: false}
+  data_steps: [4], data_seeds: [1, 2], test_trajectories: 2, validation_trajectories: 2, measures: [invariance, correlation]}
 transformer: {width: [8, 16], depth: [1, 1], heads: [2, 2]}
 gatr: {width: [2, 3], depth: [1, 1], heads: [1, 1]}
 train: {batch: 4, evaluations: 1}
 data: {path: $folder/data.h5, trajectories: 8, frames: 6, bodies_min: 3, bodies_max: 3, vertices: 8}
+fit: {bootstraps: 40, starts: few, objective: log, budgets: [1e7, 1e8]}
 END
 jobs/local.sh 2 "$build/equiscale" run "$folder/study.yaml" >"$folder/run.txt" || exit 1
-jobs/local.sh 2 "$build/equiscale" fit "$folder/tiny/results.h5" -fit_bootstraps 40 -fit_starts few -json "$folder/study.json" \
-    >"$folder/study.txt" || exit 1
+jobs/local.sh 2 "$build/equiscale" fit "$folder/tiny/results.h5" -json "$folder/study.json" >"$folder/study.txt" || exit 1
+
+# A results file is fitted with its study's options where the command line gives none, to the answer that the run gave.
+options() { # LINE ARGUMENT ...: a fit with these says this line
+    local line=$1
+    shift
+    jobs/local.sh 1 "$build/equiscale" fit "$folder/tiny/results.h5" -fit_bootstraps 2 "$@" >"$folder/options.txt"
+    grep -qxF "$line" "$folder/options.txt"
+}
+grep -qx 'options of the study: -fit.objective=log -fit.starts=few -fit.bootstraps=40 -fit.budgets=10000000,100000000' "$folder/study.txt" || exit 1
+cmp <(sed -n '/^Data/,$p' "$folder/run.txt") <(sed -n '/^Data/,$p' "$folder/study.txt") || exit 1
+options 'options of the study: -fit.starts=few -fit.budgets=10000000,100000000' -fit_objective huber || exit 1
+grep -q 'Huber on log loss' "$folder/options.txt" || exit 1
+# Those of two studies that differ are not mixed.
+jobs/local.sh 2 "$build/equiscale" run "$folder/study.yaml" -study_name other -fit_e zero -study_arms gatr >"$folder/other.txt" || exit 1
+options "$folder/tiny/results.h5 and $folder/other/results.h5: their studies are fitted in different ways; here by the defaults and what is given" \
+    "$folder/other/results.h5" -fit_starts few -fit_surrogate false || exit 1
+grep -q 'Huber on log loss' "$folder/options.txt" || exit 1
 for question in Data Compute Allocation Limits; do grep -q "^$question" "$folder/study.txt" || exit 1; done
 
 # The text: no "nan", the table before the details, a line an arm, and in it the numbers of the file for programs.

@@ -7,8 +7,9 @@
 /** Lines `name = value`; mem_free it. Not collective. */
 char *provenance_text(const StudyOptions *options, const Comm *comm);
 
-/** The same of a whole study, whose newest record gives the first lines. Not collective. */
-char *provenance_study(const char *program, const StudyOptions *options);
+/** The same of a whole study, whose newest record gives the first lines. fit: those of the options that it is fitted with, which
+ *  no cell depends on. Not collective. */
+char *provenance_study(const char *program, const StudyOptions *options, const char *fit);
 
 /** The first of them, from the version to the time, which need no study. Not collective. */
 enum { PROVENANCE_PROGRAM = 4096 };

@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "fit_again.h"
 #include "fit_files.h"
+#include "fit_study.h"
 
 #include "base/arena.h"
 #include "infer/fit_options.h"
@@ -70,6 +71,7 @@ static Err fit_arguments(const char **file, int files, int argc, char **argv) {
     if (comm_rank(comm_world()) == 0)
         for (int i = 0; i < files; i++) results += table_is_results(file[i]);
     comm_bcast(comm_world(), &results, sizeof results, 0);
+    if (results) TRY(fit_take_study(&options, files, file));
     TRY(fit_refuse_idle(&options, results < files));
     const Answer answer[] = {{"json", options.json}, {"csv", options.csv}, {"latex", options.latex}};
     TRY(answers_check(answer, sizeof answer / sizeof *answer, files, file));

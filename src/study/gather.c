@@ -2,8 +2,10 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "infer/fit_options.h"
 #include "io/commit.h"
 #include "study/identity.h"
+#include "study/open.h"
 #include "study/provenance.h"
 #include "study/weights.h"
 
@@ -190,12 +192,14 @@ static void share_text(char **text, const Comm *comm) {
 }
 
 /* What goes into the file beside the cells of the grid, on the root. */
-static void complete(Found *found, const Grid *grid, const StudyOptions *options) {
+static void complete(Found *found, const Grid *grid, const StudyOptions *options, const FitOptions *fit) {
+    char *fitted = options_text(fit, fit_keys, study_fit_keys());
     read_strangers(found, grid, options);
     choose_swept(&found->all);
     say_missing(grid);
     weights_keep(&found->all, found->file, options);
-    found->provenance = provenance_study(found->program, options);
+    found->provenance = provenance_study(found->program, options, fitted);
+    mem_free(fitted);
 }
 
 /* By as many ranks as have work: each of HDF5's many collective calls waits for all of them. Collective on the world. */
@@ -214,10 +218,12 @@ Err gather_results(Grid *grid, const StudyOptions *options) {
     const Comm *world = comm_world();
     bool root = comm_rank(world) == 0;
     Found found = {0};
+    FitOptions fit;
+    TRY(options_read(&fit, fit_keys, study_fit_keys()));
     snprintf(found.all.study, sizeof found.all.study, "%.31s", options->name);
     Err err = grid_read(grid, options, world, take_cell, &found);
     if (!err.code) {
-        if (root) complete(&found, grid, options);
+        if (root) complete(&found, grid, options, &fit);
         char path[1024];
         share_text(&found.provenance, world);
         gather_path(path, sizeof path, options);

@@ -61,12 +61,12 @@ void provenance_program(char text[PROVENANCE_PROGRAM], const Comm *comm) {
              cpu, comm_size(comm), date);
 }
 
-char *provenance_study(const char *program, const StudyOptions *options) {
+char *provenance_study(const char *program, const StudyOptions *options, const char *fit) {
     char *keys = study_options_text(options), measured[MEASURE_CHOICE * 320];
     study_measure_provenance(measured, sizeof measured, options);
-    size_t size = strlen(program) + strlen(measured) + strlen(keys) + 1;
+    size_t size = strlen(program) + strlen(measured) + strlen(keys) + strlen(fit) + 1;
     char *text = mem_alloc(size);
-    snprintf(text, size, "%s%s%s", program, measured, keys);
+    snprintf(text, size, "%s%s%s%s", program, measured, keys, fit);
     mem_free(keys);
     return text;
 }
@@ -74,5 +74,5 @@ char *provenance_study(const char *program, const StudyOptions *options) {
 char *provenance_text(const StudyOptions *options, const Comm *comm) {
     char program[PROVENANCE_PROGRAM];
     provenance_program(program, comm);
-    return provenance_study(program, options);
+    return provenance_study(program, options, "");
 }
