@@ -77,6 +77,7 @@ typedef struct Table {
     int arms;
     char arm[TABLE_ARMS][TABLE_NAME];
     bool has[CURRENCIES]; /* every point has C in this currency */
+    bool text;            /* a file was no results file: its columns can be named */
     bool assumed_6nd;     /* nominal C is 6 N D by convention, not by record */
     LeftOut left_out;
     int notes;

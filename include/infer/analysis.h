@@ -75,6 +75,7 @@ typedef struct ArmFit {
     double seed_noise; /* standard deviation of log loss between seeds; NaN without repeats */
     int64_t seed_dof;
     Goodness goodness;
+    bool columns;       /* fit.columns.group can say which rows share an error */
     double groups_left; /* degrees of freedom that the law leaves to what rows of a group share; INFINITY: no groups */
     char disagreement[ANALYSIS_STATUS]; /* of methods whose intervals of a do not meet; empty: none */
     LawVerdict verdict;

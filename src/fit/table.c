@@ -326,6 +326,7 @@ static Err read_files(Table *table, ArmNames *met, FileRows *rows, int files, co
             TRY(read_results(table, met, paths[f], options));
         } else {
             char arm[TABLE_NAME];
+            table->text = true;
             TRY(name_arm(arm, f, files, paths));
             TRY(table_read_csv(table, met, paths[f], arm, options));
         }

@@ -394,6 +394,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
         log_topic("arm %.50s", table->arm[m]);
         ArmFit *arm = &a->arm[m];
         arm->rows = &a->rows[m];
+        arm->columns = table->text;
         arm->group = &a->group[joint ? 0 : m];
         arm->index = joint ? m : 0;
         if (!joint) fit_group(&a->group[m], arm->rows, 1, a, comm);

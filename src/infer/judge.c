@@ -165,7 +165,8 @@ typedef struct Charge {
 
 /* Errors that rows share. Offsets of sizes make neighbours alike too, and what neighbours share makes offsets: what is found
  * with the least p is said, since the remedy is the same. */
-static Charge shared_error(const Goodness *found) {
+static Charge shared_error(const ArmFit *arm) {
+    const Goodness *found = &arm->goodness;
     const struct {
         double p;
         const char *what;
@@ -176,7 +177,8 @@ static Charge shared_error(const Goodness *found) {
     for (int k = 1; k < 3; k++)
         if (isnan(test[worst].p) || test[k].p < test[worst].p) worst = k;
     Charge c = {.p = test[worst].p};
-    snprintf(c.text, sizeof c.text, "%s, p = %.1e (-fit_columns_group)", test[worst].what, c.p);
+    snprintf(c.text, sizeof c.text, "%s, p = %.1e%s", test[worst].what, c.p,
+             arm->columns ? " (-fit_columns_group)" : "");
     return c;
 }
 
@@ -187,7 +189,7 @@ static void judge_fit(ArmFit *arm) {
     const Goodness *found = &arm->goodness;
     bool bound = arm->verdict == LAW_AT_BOUND;
     double limit = bound ? bound_limit : LACK_LIMIT;
-    Charge shared = shared_error(found);
+    Charge shared = shared_error(arm);
     Charge lack = {.p = found->p};
     snprintf(lack.text, sizeof lack.text, "lack of fit, p = %.1e by %s", lack.p, lack_name[found->by]);
     bool both = shared.p < limit && lack.p < limit;

@@ -26,22 +26,19 @@ static void print_coefficients(const ArmFit *arm) {
                  (long long)arm->seed_dof);
 }
 
+/* An error that rows share. */
+static void tell_shared(const ArmFit *arm, double p, const char *what, const char *like) {
+    const char *remedy = arm->columns ? " unless -fit_columns_group names what they share" : "";
+    if (p < LACK_LIMIT) log_text("    %s (p = %.1e)%s: intervals are too narrow%s", what, p, like, remedy);
+}
+
 static void print_goodness(const ArmFit *arm) {
     const Goodness *g = &arm->goodness;
     log_text("    rms of log residuals %.3g, R^2 %.5f; lack of fit by %s%s", g->rms, g->r2, lack_name[g->by],
              g->by == LACK_UNTESTED ? "" : piece(": p = %.2g", g->p).text);
-    if (g->size_p < LACK_LIMIT)
-        log_text("    runs of one size share an error (p = %.1e): intervals are too narrow unless -fit_columns_group "
-                 "names it",
-                 g->size_p);
-    if (g->length_p < LACK_LIMIT)
-        log_text("    runs of one length share an error (p = %.1e): intervals are too narrow unless -fit_columns_group "
-                 "names it",
-                 g->length_p);
-    if (g->serial_p < LACK_LIMIT)
-        log_text("    neighbours in D share an error (p = %.1e), as checkpoints of a run do: "
-                 "intervals are too narrow unless -fit_columns_group names the run",
-                 g->serial_p);
+    tell_shared(arm, g->size_p, "runs of one size share an error", "");
+    tell_shared(arm, g->length_p, "runs of one length share an error", "");
+    tell_shared(arm, g->serial_p, "neighbours in D share an error", ", as checkpoints of a run do");
     if (arm->disagreement[0]) log_text("    %s", arm->disagreement);
 }
 
