@@ -189,6 +189,17 @@ END
 eq 1 plan "$here/s.yaml" -transformer_width 8,512 -run_memory 8 -study_data_memory 0 >"$here/small" || fail "memory"
 grep -q '^transformer-w512.* does not fit: needs .* MiB on each' "$here/small" || fail "memory: $(tail -n 6 "$here/small")"
 
+# Simulated refits are those of the study's fit, unless design.* says otherwise.
+refits() { # LINE STUDY ARGUMENT ...
+    eq 1 plan "$here/$2" -design -design_simulations 20 "${@:3}" >"$here/design" 2>&1 || fail "design: $(tail -n 1 "$here/design")"
+    grep -qx "  refits by $1" "$here/design" || fail "refits by $1: $(grep 'refits by' "$here/design")"
+}
+{ cat "$here/s.yaml"; echo 'fit: {e: zero, objective: log}'; } >"$here/fit.yaml"
+refits 'Huber on log loss, E free' s.yaml
+refits 'least squares on log loss, E = 0' fit.yaml
+grep -q '^design: 20 simulated refits of L = 0 +' "$here/design" || fail "design: $(grep '^design' "$here/design")"
+refits 'least squares on loss, E free' fit.yaml -design_objective loss -design_e 0.01
+
 # A large study is short on a terminal.
 seeds=$(seq -s, 1 60)
 eq 1 plan "$here/s.yaml" -study_seeds "$seeds" -csv "$here/many.csv" >"$here/many" || fail "many cells"

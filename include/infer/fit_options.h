@@ -62,6 +62,9 @@ typedef struct FitOptions {
 extern const KeySpec fit_keys[];
 extern const int n_fit_keys;
 
+/** What each Objective minimises. */
+extern const char *const objective_words[];
+
 /** How the files become rows; the result points into the options. Errors name the key. */
 Err fit_rows(TableOptions *table, FitOptions *options);
 /** An error when the command line asks for what has no effect beside the other options. tables: a file to fit has columns. */

@@ -112,6 +112,9 @@ const char *options_nearest_word(const char *word, const char *const *words);
 /** Where a key's value comes from: `input/quick.yaml:12`, `command line` or `default`. */
 void options_origin(char *text, size_t size, const char *key);
 
+/** Whether the study file or the command line gives the key by its own name. */
+bool options_given(const char *key);
+
 /** `key = value` lines of a filled struct, for provenance; mem_free the result. */
 char *options_text(const void *filled, const KeySpec *specs, int n);
 

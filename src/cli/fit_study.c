@@ -21,10 +21,8 @@ static void asked_by(char asked[ASKED], const char *path, const FitOptions *opti
     if (results_read(&results, path).code) return;
     for (int k = 0; k < study_fit_keys() && results.provenance; k++) {
         KeyDifference differs;
-        char origin[OPTION_TEXT];
-        options_origin(origin, sizeof origin, fit_keys[k].key);
-        bool given = strcmp(origin, "default") != 0;
-        if (given || !options_differ(&differs, results.provenance, options, &fit_keys[k], 1)) continue;
+        if (options_given(fit_keys[k].key) || !options_differ(&differs, results.provenance, options, &fit_keys[k], 1))
+            continue;
         char *value = record_value(results.provenance, fit_keys[k].key);
         used += (size_t)snprintf(asked + used, ASKED - used, " -%s=%s", fit_keys[k].key, value);
         mem_free(value);

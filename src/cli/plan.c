@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "infer/design.h"
+#include "infer/fit_options.h"
 
 #include <string.h>
 
@@ -65,6 +66,15 @@ static Deadline meet(const Study *s, const StudyPlan *p, double hours) {
     return d;
 }
 
+/* Simulated refits are those that the study asks for, where design.* says nothing else. */
+static Err design_as_study(DesignOptions *design) {
+    FitOptions fit;
+    TRY(options_read(&fit, fit_keys, study_fit_keys()));
+    if (!options_given("design.objective")) design->objective = fit.objective;
+    if (!options_given("design.e") && fit.e == LAW_E_ZERO) design->e = 0;
+    return ERR_NONE;
+}
+
 /* All that is asked for beside the table. Collective. */
 static Err tell(const Study *s, const StudyPlan *p, const PlanOptions *o, const DesignOptions *design) {
     const Comm *world = comm_world();
@@ -99,7 +109,8 @@ Err cmd_plan(int argc, char **argv, int *code) {
     TRY(answers_check(answer, sizeof answer / sizeof *answer, *options.machine ? 2 : 1, read));
     TRY(study_open(&s, false));
     const PlanTarget target = {options.machine, (int)options.ranks, options.calibrate};
-    Err err = plan_make(&p, &s.grid, &s.options, &s.data, &target);
+    Err err = options.design ? design_as_study(&design) : ERR_NONE;
+    if (!err.code) err = plan_make(&p, &s.grid, &s.options, &s.data, &target);
     if (!err.code) {
         plan_print(&s, &p);
         err = tell(&s, &p, &options, &design);

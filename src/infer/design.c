@@ -20,7 +20,9 @@
 const KeySpec design_keys[] = {
     KEY("alpha", KEY_REAL, alpha, "0.5", 0.01, 3, NULL, "1", "assumed exponent of N"),
     KEY("beta", KEY_REAL, beta, "0.5", 0.01, 3, NULL, "1", "assumed exponent of D"),
-    KEY("e", KEY_REAL, e, "0.02", 0, 1e6, NULL, "loss", "assumed irreducible loss"),
+    KEY("e", KEY_REAL, e, "0.02", 0, 1e6, NULL, "loss",
+        "assumed irreducible loss, which refits leave free; 0: none, as in a study of fit.e = zero unless this is "
+        "given"),
     KEY("loss", KEY_REAL, loss, "0.2", 1e-9, 1e6, NULL, "loss", "assumed loss in the middle of the grid"),
     KEY("noise", KEY_REAL, noise, "0.02", 0, 1, NULL, "1", "assumed standard deviation of log loss between seeds"),
     KEY("budget", KEY_REAL, budget, "0", 0, 1e300, NULL, "FLOP", "executed budget to allocate; 0: the largest cell's"),
@@ -28,7 +30,8 @@ const KeySpec design_keys[] = {
         "results file, table or fit.json whose runs say law, noise and lack of fit instead; empty: none"),
     KEY("simulations", KEY_INT, simulations, "200", 20, 100000, NULL, "1", "simulated refits"),
     KEY("seed", KEY_INT, seed, "1", 0, 9e15, NULL, "1", "of the simulated noise"),
-    KEY("objective", KEY_CHOICE, objective, "huber", 0, 0, FIT_OBJECTIVES, "1", "as fit.objective"),
+    KEY("objective", KEY_CHOICE, objective, "huber", 0, 0, FIT_OBJECTIVES, "1",
+        "of the refits; that of fit.objective in a study that gives one, unless this is given"),
 };
 const int n_design_keys = sizeof design_keys / sizeof *design_keys;
 
@@ -283,6 +286,10 @@ static double middle_of(const DesignArm *arm, int arms) {
     return lo < hi ? sqrt(lo * hi) : NAN;
 }
 
+static void print_refits(const DesignOptions *o, LawE e) {
+    log_text("  refits by %s, E %s", objective_words[o->objective], e == LAW_E_ZERO ? "= 0" : "free");
+}
+
 static void print_model(const DesignModel *model) {
     Law law = model->law;
     log_text("  from its runs: L = %.3g + A/N^%.3f + B/D^%.3f; log loss scatters by %.3f between seeds, the law misses "
@@ -318,12 +325,14 @@ Err design_report(const DesignArm *arm, int arms, const DesignOptions *o, const 
     if (o->from[0]) {
         err = design_measured(model, arm, arms, o, comm);
         if (!err.code) log_text("design: %lld simulated refits of the laws of %s", (long long)n, o->from);
+        if (!err.code) print_refits(o, model[0].e);
     } else {
         for (int m = 0; m < arms; m++) model[m] = design_assumed(&arm[m], o);
         log_text(
             "design: %lld simulated refits of L = %g + A/N^%g + B/D^%g, loss %g in the middle of the grid, noise %g "
             "of log loss: all assumed, and no lack of fit; -design_from FILE takes them from runs",
             (long long)n, o->e, o->alpha, o->beta, o->loss, o->noise);
+        print_refits(o, model[0].e);
     }
     double middle = middle_of(arm, arms);
     double *store = MEM_NEW(double, 2 * n * arms + 1);

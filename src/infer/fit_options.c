@@ -95,6 +95,8 @@ const KeySpec fit_keys[] = {
 };
 const int n_fit_keys = sizeof fit_keys / sizeof *fit_keys;
 
+const char *const objective_words[] = {"Huber on log loss", "least squares on log loss", "least squares on loss"};
+
 Err fit_rows(TableOptions *table, FitOptions *options) {
     RowOptions *o = &options->rows;
     *table = (TableOptions){.columns = {.n = o->n,

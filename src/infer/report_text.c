@@ -119,14 +119,13 @@ static void print_weights(Page *page) {
 }
 
 static void print_head(Page *page) {
-    static const char *const objective[] = {"Huber on log loss", "least squares on log loss", "least squares on loss"};
     static const char *const e[] = {"", ", E = 0", ", E shared", ", E = "};
     static const char *const exponents[] = {"", ", alpha = beta", ", exponents shared"};
     const Analysis *a = page->a;
     const LawSpec *s = &a->spec;
     line(page, "%s, %s; law %s%s%s%s; %s%s%s", piece_count(a->table->n, "point").text, piece_count(a->arms, "arm").text,
          s->kind->formula, e[s->e], s->e == LAW_E_FIXED ? piece("%g", s->e_value).text : "", exponents[s->exponents],
-         objective[s->objective], s->objective == OBJECTIVE_HUBER ? piece(", delta %g", s->delta).text : "",
+         objective_words[s->objective], s->objective == OBJECTIVE_HUBER ? piece(", delta %g", s->delta).text : "",
          s->quantile != 0.5 ? piece(", quantile %g", s->quantile).text : "");
     print_weights(page);
     print_left_out(page);

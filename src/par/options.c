@@ -108,6 +108,10 @@ void options_origin(char *text, size_t size, const char *key) {
     origin_of(text, size, find(key, true, USE_NONE)); /* a group that may not be given has been refused */
 }
 
+bool options_given(const char *key) {
+    return find(key, false, USE_NONE) != NULL;
+}
+
 const char *options_source(void) {
     return source;
 }
