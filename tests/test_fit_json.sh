@@ -46,6 +46,14 @@ grep -qx 'options of the study: -fit.objective=log -fit.starts=few -fit.bootstra
 cmp <(sed -n '/^Data/,$p' "$folder/run.txt") <(sed -n '/^Data/,$p' "$folder/study.txt") || exit 1
 options 'options of the study: -fit.starts=few -fit.budgets=10000000,100000000' -fit_objective huber || exit 1
 grep -q 'Huber on log loss' "$folder/options.txt" || exit 1
+# Options of a study that have no effect are no mistake of the command line; neither are those of the fit that is made again.
+sed 's/budgets: .*/delta: 1e-4, surrogate: false, surrogate_points: 100, columns: {seed: seed}}/' "$folder/study.yaml" >"$folder/idle.yaml"
+jobs/local.sh 1 "$build/equiscale" run "$folder/idle.yaml" -study_name idle -study_arms gatr >"$folder/idle.txt" || exit 1
+jobs/local.sh 1 "$build/equiscale" fit "$folder/idle/results.h5" >"$folder/idle-fit.txt" || exit 1
+jobs/local.sh 1 "$build/equiscale" fit -again "$folder/idle/fit.json" >"$folder/idle-again.txt" || exit 1
+for text in idle-fit idle-again; do
+    cmp <(sed -n '/^Data/,$p' "$folder/idle.txt") <(sed -n '/^Data/,$p' "$folder/$text.txt") || exit 1
+done
 # Those of two studies that differ are not mixed.
 jobs/local.sh 2 "$build/equiscale" run "$folder/study.yaml" -study_name other -fit_e zero -study_arms gatr >"$folder/other.txt" || exit 1
 options "$folder/tiny/results.h5 and $folder/other/results.h5: their studies are fitted in different ways; here by the defaults and what is given" \

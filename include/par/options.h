@@ -112,6 +112,9 @@ const char *options_nearest_word(const char *word, const char *const *words);
 /** Where a key's value comes from: `input/quick.yaml:12`, `command line` or `default`. */
 void options_origin(char *text, size_t size, const char *key);
 
+/** One value of a filled struct, as a record of `origin` has it. Errors name that, key and value. */
+Err options_put(void *filled, const KeySpec *spec, const char *value, const char *origin);
+
 /** Whether the study file or the command line gives the key by its own name. */
 bool options_given(const char *key);
 

@@ -60,18 +60,20 @@ static int take_files(const char **file, int *argc, char **argv) {
 
 /* ---- The fit. ---- */
 
-static Err fit_arguments(const char **file, int files, int argc, char **argv) {
+/* What the command line leaves alone is that of an earlier fit, or of the study of a results file. Again: NULL, of none. */
+static Err fit_arguments(const char **file, int files, int argc, char **argv, const Again *again) {
     FitOptions options;
     TRY(options_load(NULL, argc, argv));
     TRY(options_read(&options, fit_keys, n_fit_keys));
     TRY(command_refuse_study());
+    if (again) TRY(again_options(&options, again));
     if (!files)
         return err_user("equiscale fit: want results.h5 or CSV files, with -key value pairs before or after them");
     int results = 0;
     if (comm_rank(comm_world()) == 0)
         for (int i = 0; i < files; i++) results += table_is_results(file[i]);
     comm_bcast(comm_world(), &results, sizeof results, 0);
-    if (results) TRY(fit_take_study(&options, files, file));
+    if (results && !again) TRY(fit_take_study(&options, files, file));
     TRY(fit_refuse_idle(&options, results < files));
     const Answer answer[] = {{"json", options.json}, {"csv", options.csv}, {"latex", options.latex}};
     TRY(answers_check(answer, sizeof answer / sizeof *answer, files, file));
@@ -109,14 +111,7 @@ static Err fit_again(const char *path, int files, int argc, char **argv) {
     Again again;
     if (files) return err_user("equiscale fit -again %s: want no files beside it: it names its own", path);
     Err err = comm_agree(comm_world(), again_read(&again, path));
-    if (!err.code) {
-        char **all = MEM_NEW(char *, argc + again.arguments + 1);
-        all[0] = argv[0];
-        memcpy(all + 1, again.argument, (size_t)again.arguments * sizeof *all);
-        memcpy(all + 1 + again.arguments, argv + 1, (size_t)(argc - 1) * sizeof *all);
-        err = fit_arguments(again.file, again.files, argc + again.arguments, all);
-        mem_free(all);
-    }
+    if (!err.code) err = fit_arguments(again.file, again.files, argc, argv, &again);
     again_free(&again);
     return err;
 }
@@ -147,7 +142,7 @@ Err cmd_fit(int argc, char **argv, int *code) {
     const char **file = MEM_NEW(const char *, argc + 1);
     int files = take_files(file, &argc, argv);
     const char *again = again_path(argc, argv);
-    Err err = again ? fit_again(again, files, argc, argv) : fit_arguments(file, files, argc, argv);
+    Err err = again ? fit_again(again, files, argc, argv) : fit_arguments(file, files, argc, argv, NULL);
     mem_free(file);
     return err;
 }

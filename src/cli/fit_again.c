@@ -32,15 +32,8 @@ static Err check_input(const Json *json, int i, const char *path) {
     return ERR_NONE;
 }
 
-static void add_option(Again *again, const char *key, const char *value) {
-    char *name = MEM_NEW(char, strlen(key) + 2);
-    snprintf(name, strlen(key) + 2, "-%s", key);
-    again->argument[again->arguments++] = name;
-    again->argument[again->arguments++] = (char *)value;
-}
-
 Err again_read(Again *again, const char *path) {
-    *again = (Again){0};
+    *again = (Again){.path = path};
     TRY(json_read(&again->json, path));
     const Json *json = again->json;
     const char *format = json_text(json, "format");
@@ -51,16 +44,9 @@ Err again_read(Again *again, const char *path) {
         return err_user("%s: want a fit.json with its inputs and options, as fit -json of this version writes it",
                         path);
     again->file = MEM_NEW(const char *, inputs);
-    again->argument = MEM_NEW(char *, 2 * options);
     for (int i = 0; i < inputs; i++) {
         TRY(check_input(json, i, path));
         again->file[again->files++] = json_entry_text(json, "inputs", i, "name");
-    }
-    for (int i = 0; i < options; i++) {
-        const char *key = json_entry_text(json, "options", i, "key");
-        const char *value = json_entry_text(json, "options", i, "value");
-        if (!key || !value) return err_user("%s: option %d: want its key and value", path, i + 1);
-        if (*value && !says_where(key)) add_option(again, key, value);
     }
     if (strcmp(version, provenance_version()))
         log_text("%s is of version %s, this is %s: numbers may differ in their last digits", path, version,
@@ -68,9 +54,25 @@ Err again_read(Again *again, const char *path) {
     return ERR_NONE;
 }
 
+static const KeySpec *spec_of(const char *key) {
+    for (int k = 0; k < n_fit_keys; k++)
+        if (!strcmp(fit_keys[k].key, key)) return &fit_keys[k];
+    return NULL;
+}
+
+Err again_options(FitOptions *options, const Again *again) {
+    for (int i = 0; i < json_entries(again->json, "options"); i++) {
+        const char *key = json_entry_text(again->json, "options", i, "key");
+        const char *value = json_entry_text(again->json, "options", i, "value");
+        if (!key || !value) return err_user("%s: option %d: want its key and value", again->path, i + 1);
+        const KeySpec *spec = spec_of(key);
+        if (!spec) return err_user("%s: option %.100s: want one that this version has", again->path, key);
+        if (*value && !says_where(key) && !options_given(key)) TRY(options_put(options, spec, value, again->path));
+    }
+    return ERR_NONE;
+}
+
 void again_free(Again *again) {
-    for (int i = 0; i < again->arguments; i += 2) mem_free(again->argument[i]);
-    mem_free(again->argument);
     mem_free(again->file);
     if (again->json) json_free(again->json);
     *again = (Again){0};

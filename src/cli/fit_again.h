@@ -2,17 +2,19 @@
  *  file. */
 #pragma once
 
+#include "infer/fit_options.h"
 #include "io/json.h"
 
 typedef struct Again {
-    Json *json; /* owns what file and argument point into */
+    Json *json;       /* owns what file points into */
+    const char *path; /* of it; the caller's */
     int files;
     const char **file; /* (files) owned */
-    int arguments;
-    char **argument; /* (arguments) -key value pairs; owned */
 } Again;
 
 /** Refused: what is no fit, lacks its inputs or options, or whose files have other content by now. What other versions or numbers
  *  of ranks may change is told. */
 Err again_read(Again *again, const char *path);
+/** Options that the command line leaves alone become those of the earlier fit. Not collective. */
+Err again_options(FitOptions *options, const Again *again);
 void again_free(Again *again);

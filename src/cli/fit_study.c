@@ -9,8 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Arguments `-key=value`, a blank before each. No value of a key that a results file may have holds one. */
-enum { ASKED = 1 << 14, ARGUMENTS = 256 };
+/* Words `-key=value`, a blank before each. No value of a key that a results file may have holds one. */
+enum { ASKED = 1 << 14 };
+
+/* Those that say how a table becomes rows have no effect on a results file, and a table beside it is no part of the study. */
+static bool of_tables(const char *key) {
+    return !strncmp(key, "fit.columns.", 12) || !strcmp(key, "fit.cost");
+}
 
 /* What the study of a results file asks for, of keys that the command line leaves alone, where it is not the default. A file that
  * cannot be read says so where its rows are read. */
@@ -21,10 +26,11 @@ static void asked_by(char asked[ASKED], const char *path, const FitOptions *opti
     if (results_read(&results, path).code) return;
     for (int k = 0; k < study_fit_keys() && results.provenance; k++) {
         KeyDifference differs;
-        if (options_given(fit_keys[k].key) || !options_differ(&differs, results.provenance, options, &fit_keys[k], 1))
-            continue;
-        char *value = record_value(results.provenance, fit_keys[k].key);
-        used += (size_t)snprintf(asked + used, ASKED - used, " -%s=%s", fit_keys[k].key, value);
+        const KeySpec *spec = &fit_keys[k];
+        if (of_tables(spec->key) || options_given(spec->key)) continue;
+        if (!options_differ(&differs, results.provenance, options, spec, 1)) continue;
+        char *value = record_value(results.provenance, spec->key);
+        used += (size_t)snprintf(asked + used, ASKED - used, " -%s=%s", spec->key, value);
         mem_free(value);
         CHECK(used < ASKED, "%s: %zu bytes of options", path, used);
     }
@@ -49,17 +55,22 @@ static void asked_by_all(char asked[ASKED], int files, const char *const *file, 
     }
 }
 
+/* One word of what is asked for. */
+static Err take(FitOptions *options, char *word) {
+    char *value = strchr(word, '=');
+    *value++ = 0;
+    for (int k = 0; k < study_fit_keys(); k++)
+        if (!strcmp(fit_keys[k].key, word + 1))
+            return options_put(options, &fit_keys[k], value, "options of the study");
+    return ERR_NONE;
+}
+
 Err fit_take_study(FitOptions *options, int files, const char *const *file) {
-    char asked[ASKED], *rest, *argument[ARGUMENTS] = {"fit"};
-    int arguments = 1;
+    char asked[ASKED], *rest;
     if (comm_rank(comm_world()) == 0) asked_by_all(asked, files, file, options);
     comm_bcast(comm_world(), asked, sizeof asked, 0);
     if (!asked[0]) return ERR_NONE;
     log_text("options of the study:%s", asked);
-    for (char *word = strtok_r(asked, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-        CHECK(arguments < ARGUMENTS, "%d options", arguments);
-        argument[arguments++] = word;
-    }
-    TRY(options_load(NULL, arguments, argument));
-    return options_read(options, fit_keys, n_fit_keys);
+    for (char *word = strtok_r(asked, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) TRY(take(options, word));
+    return ERR_NONE;
 }

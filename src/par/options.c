@@ -298,6 +298,10 @@ Err options_read(void *out, const KeySpec *specs, int n) {
     return ERR_NONE;
 }
 
+Err options_put(void *filled, const KeySpec *spec, const char *value, const char *origin) {
+    return value_parse((char *)filled + spec->offset, spec, value) ? ERR_NONE : value_wanted(origin, spec, value);
+}
+
 Err options_ignore(const KeySpec *specs, int n) {
     put_table(asked, &n_asked, specs, n);
     static WordList any; /* the largest of all kinds */
