@@ -48,6 +48,7 @@ class Study:
     provenance: list  # (name, value)
     fit: dict = field(default_factory=dict)  # arm -> its entry in fit.json; empty without one
     fit_header: dict = field(default_factory=dict)  # the whole of fit.json
+    stale: str = ""  # why the fit is not of the cells as they are; empty: it is, or there is none
     trained: bool = True  # False: the cells are rows of a table that was fitted
     loss: str = "test loss $L$ (1: nothing moves)"  # label of an axis
     value: str = "loss"  # what a row ends in, in a word
@@ -153,11 +154,30 @@ def _read_results(path):
         raise Unusable(f"{path}: not an HDF5 file, or a damaged one: {str(e).splitlines()[0]}") from e
 
 
+def _stale(study):
+    """Why the fit is of other cells than those of the study: each of its rows is a cell, and each cell is a row or left out."""
+    c = study.cells
+    known = set(zip(*(c[k].tolist() for k in ("arm", "parameters", "samples", "seed", "loss"))))
+    rows = [(name, p["N"], p["D"], p["seed"], p["loss"]) for name, arm in study.fit.items() for p in arm["points"]]
+    strange = sum(row not in known for row in rows)
+    if strange:
+        return f"{strange} of its {len(rows)} rows are of no cell"
+    left_out = study.fit_header.get("left_out")
+    if left_out is None:  # of a fit from before it said so
+        return ""
+    told = len(rows) + sum(n for why, n in left_out.items() if why != "words")
+    return f"it is of {told} cells, of which there are {len(c)} now" if told != len(c) else ""
+
+
 def read_study(folder):
     """A folder's results.h5, with its fit.json if there is one."""
     study = _read_results(folder / "results.h5")
     if (folder / "fit.json").is_file():
         study.fit_header, study.fit = _read_fit(folder / "fit.json")
+        why = _stale(study)
+        if why:
+            study.stale = (f"{folder / 'fit.json'} is no fit of {folder / 'results.h5'} as it is: {why}; equiscale fit -json, "
+                           "or equiscale run, makes it again")
     return study
 
 

@@ -156,6 +156,8 @@ def main(arguments):
     study = read_study(Path(arguments[0]))
     if "questions" not in study.fit_header or "currency" not in study.fit_header:
         raise Unusable(f"{arguments[0]}/fit.json: no questions: want what `equiscale run` writes")
+    if study.stale:
+        raise Unusable(study.stale)
     currency = study.fit_header["currency"]
     limits = "\n".join(f"- {line}" for line in study.fit_header["limits"])
     print("# Findings\n\nThis page is made by `analysis/findings.py` from the files of the study; intervals are "

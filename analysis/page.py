@@ -36,7 +36,7 @@ th, td { padding: 0.2rem 0.35rem; text-align: right; vertical-align: baseline; f
 th { border-bottom: 1.5px solid var(--grey); } td { border-bottom: 1px solid var(--line); }
 th small, td small { color: var(--grey); font-weight: normal; font-size: 0.88em; }
 td { white-space: nowrap; } td.text { white-space: normal; } td.text, th.text { text-align: left; }
-tr.bad { background: var(--bad); } td sup { line-height: 0; } td .below { display: block; }
+tr.bad, .stale { background: var(--bad); } td sup { line-height: 0; } td .below { display: block; }
 i[class^=dot] { display: inline-block; width: 0.7em; height: 0.7em; border-radius: 50%; margin-right: 0.4em;
         print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 pre { background: var(--soft); padding: 0.6rem; font-size: 0.8rem; white-space: pre-wrap; }
@@ -133,7 +133,7 @@ def summary(study):
     found = ", ".join(f"{n} {word}" for word, n in zip(outcomes, counts)) or "none"
     return (f"<p>{len(study.cells):,} cells ({found}) of {len(study.arms)} arms. A cell is one training run. Losses "
             "are mean squared displacement errors on the fixed test set, relative to the prediction that nothing "
-            "moves.</p>")
+            "moves.</p>" + (f"<p class=stale>{escape(study.stale)}.</p>" if study.stale else ""))
 
 
 def methods(study):

@@ -53,6 +53,8 @@ def main(arguments):
         raise Unusable("usage: report.py FOLDER, a folder with results.h5 such as runs/quick; or report.py FIT.json")
     study, folder = read(Path(arguments[0]))
     looks, drawn, absent = Looks(study), {}, {}
+    if study.stale:
+        print(study.stale)
     try:
         (folder / "figures").mkdir(exist_ok=True, parents=not study.trained)
         for name, module in figures.found().items():

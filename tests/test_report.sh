@@ -158,6 +158,21 @@ grep -q '^### Allocation: ' "$work/findings.md" && grep -q '^3. \*The best split
 "$python" analysis/findings.py docs/laptop | cmp - docs/findings.md || fail "docs/findings.md is not of docs/laptop"
 "$python" analysis/findings.py "$work/nowhere" >"$work/out" 2>&1
 [ $? = 2 ] && grep -q 'nowhere/results.h5: no such file' "$work/out" || fail "findings.py: $(cat "$work/out")"
+# A fit of other cells than those that are there now is told from one of them.
+stale() { # STATEMENT PATTERN: the fit, changed so
+    mkdir -p "$work/stale"
+    cp "$work/full/results.h5" "$work/stale/"
+    "$python" -c "import json; fit = json.load(open('$work/full/fit.json')); $1; json.dump(fit, open('$work/stale/fit.json', 'w'))"
+    report "$work/stale" >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+    grep -q "stale/fit.json is no fit of .*: $2" "$work/out" || fail "a fit of other cells: $(cat "$work/out")"
+    grep -q "<p class=stale>.*$2" "$work/stale/report.html" || fail "the page does not say that its fit is of other cells"
+    "$python" analysis/findings.py "$work/stale" >"$work/out" 2>&1
+    [ $? = 2 ] && grep -q "$2" "$work/out" || fail "findings.py of a fit of other cells: $(head -n 3 "$work/out")"
+}
+grep -q 'is no fit of' "$work/full/report.html" && fail "a fit of these cells is said to be of others"
+cells=$("$python" -c "import h5py; print(len(h5py.File('$work/full/results.h5')['cells/loss']))")
+stale "fit['arms'][0]['points'].pop()" "it is of $((cells - 1)) cells, of which there are $cells now"
+stale "fit['arms'][0]['points'][0]['loss'] *= 2" '1 of its [0-9]* rows are of no cell'
 # The table of measures: gatr's rotation error at 70,000 parameters, 1e-6 (70000 / 2000)^-0.2, and its standard error.
 found='>4.91×10<sup>-7</sup> <small class=below>± 2.5×10<sup>-8</sup>'
 grep -q "gatr</td>.*70,000</td>.*$found" "$work/full/report.html" ||
