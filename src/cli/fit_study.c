@@ -20,7 +20,7 @@ static bool of_tables(const char *key) {
 /* What the study of a results file asks for, of keys that the command line leaves alone, where it is not the default. A file that
  * cannot be read says so where its rows are read. */
 static void asked_by(char asked[ASKED], const char *path, const FitOptions *options) {
-    Results results;
+    Results results = {0};
     size_t used = 0;
     asked[0] = 0;
     if (results_read(&results, path).code) return;
@@ -40,7 +40,7 @@ static void asked_by(char asked[ASKED], const char *path, const FitOptions *opti
 /* What all results files ask for; empty where they differ. On the root. */
 static void asked_by_all(char asked[ASKED], int files, const char *const *file, const FitOptions *options) {
     const char *first = NULL;
-    char other[ASKED];
+    char other[ASKED] = "";
     asked[0] = 0;
     for (int i = 0; i < files; i++) {
         if (!table_is_results(file[i])) continue;
