@@ -91,6 +91,12 @@ def exponents(study, looks):
         [i for i, head in enumerate(heads) if head in ("arm", "C in", "isoFLOP status")])
 
 
+def _answered_in(study):
+    """What compute is counted in where arms are put beside each other, for the head of a column."""
+    name = study.fit_header.get("currency")
+    return "".join(f" <small>{k.title} {k.unit}</small>" for k in study.currencies if k.name == name)
+
+
 def drifts(study, looks):
     """The exponent a by the law over the lower and the upper budgets."""
     rows = []
@@ -103,7 +109,7 @@ def drifts(study, looks):
     if not rows:
         return ""
     return "<h3>Exponent a by the law over sub-ranges of compute</h3>" + table(
-        ["arm", "cut at C", "a below", "a above", "change", "verdict", "why"], rows, (0, 5, 6))
+        ["arm", f"cut at C{_answered_in(study)}", "a below", "a above", "change", "verdict", "why"], rows, (0, 5, 6))
 
 
 def sensitivity(study, looks):
@@ -116,7 +122,7 @@ def sensitivity(study, looks):
         if rows:
             budget = number(law["certificate"].get("reference_budget"), 3)
             parts.append(f"<details><summary>Other choices of fit: {escape(words(arm))}</summary>" + table(
-                ["choice", "rows", "E", "α", "β", *(["a", "b", f"N* at {budget}"] if study.splits else [])], rows)
+                ["choice", "rows", "E", "α", "β", *(["a", "b", f"N* at {budget}{_answered_in(study)}"] if study.splits else [])], rows)
                          + "</details>")
     return "".join(parts)
 
@@ -139,7 +145,7 @@ def comparisons(study, looks):
                               number(pair.get("exponents", {}).get("p"), 2)]))
     if not rows:
         return ""
-    return ("<p>Compute that the first arm needs for the loss of the second, over the "
+    return ("<p>Compute that the first arm needs for the loss of the second by the fitted laws, over the "
             "losses that both reach; 95 % intervals from paired resamples.</p>" + table(
                 ["arms", "C in", "compute for<br>equal loss", "over losses", "status", "crossover",
                  "p of equal<br>exponents"], rows, (0, 1, 4, 5)))

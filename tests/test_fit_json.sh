@@ -54,6 +54,22 @@ jobs/local.sh 1 "$build/equiscale" fit -again "$folder/idle/fit.json" >"$folder/
 for text in idle-fit idle-again; do
     cmp <(sed -n '/^Data/,$p' "$folder/idle.txt") <(sed -n '/^Data/,$p' "$folder/$text.txt") || exit 1
 done
+# A table of all cells is no results file, and that is said; two results files are not told to name a column.
+jobs/local.sh 1 "$build/equiscale" export "$folder/tiny/results.h5" -csv "$folder/tables" >"$folder/export.txt" || exit 1
+table="-fit_starts few -fit_bootstraps 2 -fit_surrogate false"
+# shellcheck disable=SC2086  # words
+jobs/local.sh 1 "$build/equiscale" fit "$folder/tables/cells.csv" -fit_columns_d samples $table >"$folder/cells.txt" || exit 1
+grep -q 'note: .*cells.csv: cells of a results file: all are taken' "$folder/cells.txt" || exit 1
+jobs/local.sh 1 "$build/equiscale" run "$folder/study.yaml" -study_name twin -study_seeds 1 >"$folder/twin.txt" || exit 1
+# shellcheck disable=SC2086  # words
+jobs/local.sh 1 "$build/equiscale" fit "$folder/tiny/results.h5" "$folder/twin/results.h5" $table -csv "$folder/twin.csv" >"$folder/twins.txt" || exit 1
+grep -q 'no seed tells them apart' "$folder/twins.txt" || exit 1
+grep -q 'fit_columns' "$folder/twins.txt" && exit 1
+# The table of a paper says what its compute is in.
+"${PYTHON:-/usr/bin/python3}" -c "import csv; row = next(csv.DictReader(open('$folder/twin.csv')))
+assert row['reference_currency'] == 'executed' and float(row['reference_C']) > 0, row" || exit 1
+grep -q 'other choices .* N\* at [^ ]* executed FLOP$' "$folder/apart.txt" || exit 1
+grep -q 'for the same loss as arm0 by the laws, as a multiple' "$folder/apart.txt" || exit 1
 # Those of two studies that differ are not mixed.
 jobs/local.sh 2 "$build/equiscale" run "$folder/study.yaml" -study_name other -fit_e zero -study_arms gatr >"$folder/other.txt" || exit 1
 options "$folder/tiny/results.h5 and $folder/other/results.h5: their studies are fitted in different ways; here by the defaults and what is given" \

@@ -10,8 +10,8 @@ from table import Table
 
 ORDER = 50
 TITLE = "Compute for equal loss"
-CAPTION = """Compute that one arm needs for the loss that another reaches, as a ratio, along the losses that both
-reach; below 1 the first named is the better. Lower losses, so larger budgets, are to the right. Bands: 95 % intervals
+CAPTION = """Compute that one arm needs for the loss that another reaches by the fitted laws, as a ratio, along the
+losses that both reach; below 1 the first named is the better. Lower losses, so larger budgets, are to the right. Bands: 95 % intervals
 from paired resamples; one that leaves the panel has no upper limit worth the name."""
 ROOF = 100  # a band is drawn up to so many times the largest ratio
 

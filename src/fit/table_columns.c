@@ -345,6 +345,22 @@ static void note_unit(Table *table, const Mapping *m, int k, const char *of) {
 }
 
 /* Columns that are the symbols themselves are not told. */
+static bool has_column(const Csv *csv, const char *name) {
+    for (int i = 0; i < csv->columns; i++)
+        if (!strcmp(csv->name[i], name)) return true;
+    return false;
+}
+
+/* What `export` writes holds cells that are no rows of a law. */
+static void note_export(Table *table, const Mapping *m) {
+    const Csv *csv = &m->csv;
+    if (has_column(csv, "role") && has_column(csv, "dataset") && has_column(csv, "flop_nominal"))
+        table_note(
+            table, csv->path,
+            "cells of a results file: all are taken, where a fit of that file takes those of role grid on the largest "
+            "dataset and C as it was counted (-fit_columns_c flop_nominal)");
+}
+
 void table_columns_note(Table *table, const Mapping *m, const TableColumns *columns) {
     static const struct {
         int holds;
@@ -352,6 +368,7 @@ void table_columns_note(Table *table, const Mapping *m, const TableColumns *colu
     } told[] = {{HOLDS_N, "N"}, {HOLDS_D, "D"},     {HOLDS_LOSS, "loss"},
                 {HOLDS_C, "C"}, {HOLDS_ARM, "arm"}, {HOLDS_SEED, "seed"}};
     char text[300] = "";
+    note_export(table, m);
     for (int i = 0; i < (int)(sizeof told / sizeof *told); i++) {
         Kind kind = kind_of(told[i].holds);
         const char *asked = asked_name(columns, &kind);

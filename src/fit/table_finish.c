@@ -249,11 +249,12 @@ static void note_repeats(Table *table, const Point *const *row, int64_t n) {
         sizes++;
     }
     if (repeated)
-        table_note(
-            table, NULL,
-            "%lld rows repeat %lld (N, D) and no seed tells them apart: if they are a sweep of something else, "
-            "-fit_best true keeps the least loss of each; if seeds differ, name their column (-fit_columns_seed)%s",
-            (long long)repeated, (long long)sizes, table->arms == 1 ? "; if arms do, theirs (-fit_columns_arm)" : "");
+        table_note(table, NULL,
+                   "%lld rows repeat %lld (N, D) and no seed tells them apart: if they are a sweep of something else, "
+                   "-fit_best true keeps the least loss of each%s%s",
+                   (long long)repeated, (long long)sizes,
+                   table->text ? "; if seeds differ, name their column (-fit_columns_seed)" : "",
+                   table->text && table->arms == 1 ? "; if arms do, theirs (-fit_columns_arm)" : "");
     if (equal)
         table_note(table, NULL, "%lld row%s the N, D and loss of another row: twice in the files?", (long long)equal,
                    equal == 1 ? " has" : "s have");

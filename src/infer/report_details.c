@@ -112,8 +112,10 @@ static void print_currency(const CurrencyFit *c, int which) {
 static void print_choices(const Analysis *a, const ArmFit *arm) {
     const Certificate *c = &arm->certificate;
     const LawRows *rows = arm->rows;
-    log_text("\n  other choices                              rows       E   alpha    beta       a       b  N* at %s",
-             piece("%.3g", c->budget).text);
+    log_text(
+        "\n  other choices                              rows       E   alpha    beta       a       b  N* at %s%s%s",
+        piece("%.3g", c->budget).text, a->reference_currency < 0 ? "" : " ",
+        a->reference_currency < 0 ? "" : currencies[a->reference_currency].amount);
     for (int i = 0; i < c->n; i++) {
         const Sensitivity *s = &c->row[i];
         log_text("    %-40s %5lld %7s %7s %7s %7s %7s  %s", s->what, (long long)s->rows, piece("%.4g", s->E).text,
@@ -150,8 +152,9 @@ static void print_comparison(const Analysis *a, const Comparison *p) {
         const Difference *d = &p->currency[c];
         if (!a->table->has[c]) continue;
         if (isfinite(d->mean.value))
-            log_text("  %s: compute for equal loss %s times over losses %.4g to %.4g; %s", currencies[c].amount,
-                     piece_ranged("%.3g", d->mean.value, d->mean.interval).text, d->loss_lo, d->loss_hi, d->status);
+            log_text("  %s: compute for equal loss by the laws %s times over losses %.4g to %.4g; %s",
+                     currencies[c].amount, piece_ranged("%.3g", d->mean.value, d->mean.interval).text, d->loss_lo,
+                     d->loss_hi, d->status);
         else
             log_text("  %s: %s", currencies[c].amount, d->status);
         if (isfinite(d->crossover))

@@ -57,7 +57,7 @@ static void csv_number(FILE *f, double x) {
 
 static void write_csv(FILE *f, const Analysis *a) {
     Entry entry[ENTRIES];
-    fputs("arm,rows,status,law,reference_C", f);
+    fputs("arm,rows,status,law,reference_C,reference_currency", f);
     entries_of(entry, a, &a->arm[0]);
     for (int k = 0; k < ENTRIES; k++) fprintf(f, ",%s,%s_low,%s_high", entry[k].name, entry[k].name, entry[k].name);
     fputs("\n", f);
@@ -69,6 +69,7 @@ static void write_csv(FILE *f, const Analysis *a) {
         csv_text(f, arm->status);
         fprintf(f, ",%s,", a->spec.kind->name);
         csv_number(f, a->reference);
+        fprintf(f, ",%s", a->reference_currency < 0 ? "" : currencies[a->reference_currency].name);
         for (int k = 0; k < ENTRIES; k++) {
             const double x[] = {entry[k].value, entry[k].interval.lo, entry[k].interval.hi};
             for (int i = 0; i < 3; i++) {

@@ -224,7 +224,8 @@ static void print_multipliers(Page *page) {
     size_t at = (size_t)snprintf(text, sizeof text, "  %-*s", name_width(a, "arm"), "arm");
     for (int c = 0; c < CURRENCIES; c++)
         if (a->table->has[c]) at += (size_t)snprintf(text + at, sizeof text - at, "  %-28s", currencies[c].amount);
-    line(page, "\n  compute for the same loss as %s, as a multiple of its compute [95 %%]; p of equal exponents",
+    line(page,
+         "\n  compute for the same loss as %s by the laws, as a multiple of its compute [95 %%]; p of equal exponents",
          a->table->arm[0]);
     line(page, "%s  p", text);
     for (int i = 0; i < a->comparisons; i++) {
