@@ -218,10 +218,28 @@ Err table_add_results(Table *table, const Results *results, const TableFilter *f
     return err;
 }
 
+/* The trajectories of a file's grid: those of its largest training set; NULL: not recorded. */
+static const char *data_of(const Results *results) {
+    const CellRecord *largest = NULL;
+    for (const CellRecord *r = results->cell; r < results->cell + results->cells; r++)
+        if (same(r->role, "grid") && (!largest || r->dataset > largest->dataset)) largest = r;
+    return largest && largest->data[0] ? largest->data : NULL;
+}
+
+/* Losses on other trajectories are those of another task: one law through both may be of neither. */
+static void note_other_data(Table *table, const Results *before, const Results *results, const char *path) {
+    const char *theirs = before ? data_of(before) : NULL, *ours = data_of(results);
+    if (theirs && ours && strcmp(theirs, ours))
+        table_note(table, path,
+                   "other data than in the results file before it: losses of two sets of trajectories are "
+                   "fitted together");
+}
+
 static Err read_results(Table *table, ArmNames *met, const char *path, const TableOptions *options) {
     Results results = {0};
     TRY(results_read(&results, path));
     for (int64_t i = 0; i < results.cells; i++) arm_names_add(met, results.cell[i].arm);
+    note_other_data(table, options->results, &results, path);
     Err err = table_add_results(table, &results, &options->filter, path);
     if (!err.code && options->results) results_append(options->results, &results);
     results_free(&results);
