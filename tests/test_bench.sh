@@ -32,6 +32,15 @@ ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 \
     "model parameters ranks dp tp batch tokens ms gflops peak_gflops share_of_peak" || bad=1
 $run kernels -model transformer -width 16 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 14 "kernel size flop bytes memory_gbytes" || bad=1
+# Both models, each with its kernels; GATr's have no heads, so any width will do.
+alone="$program bench kernels -batch 2 -tokens 5 -repeat 1 -json $out"
+$alone -model gatr -width 3 >/dev/null </dev/null || bad=1
+gatr=$(grep -c '"kernel"' "$out")
+$alone -model gatr,transformer -width 16 >"$out.log" </dev/null || bad=1
+[ "$gatr" -gt 0 ] && [ "$(grep -c '"kernel"' "$out")" = $((gatr + 14)) ] ||
+    { echo "$gatr kernels of gatr, $(grep -c '"kernel"' "$out") of both models"; bad=1; }
+grep -q '^1 rank at once' "$out.log" || { echo "one rank: $(head -n 1 "$out.log")"; bad=1; }
+rm "$out.log"
 folder=$(mktemp -d)
 ${PYTHON:-/usr/bin/python3} analysis/peers/roofline.py "$out" "$folder/roofline" && [ -s "$folder/roofline.png" ] || bad=1
 rm "$folder"/*
@@ -43,6 +52,13 @@ $run scaling -model transformer,gatr -width 8 -depth 1 -heads 4 -batch 2 -tokens
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 12 "model way ranks batch tokens step_ms efficiency rate_gflops" || bad=1
 (cd "$folder" && "$top/jobs/local.sh" 2 "$program" bench io -repeat 1 -json "$out" </dev/null) || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 4 "file bytes duration_ms mbytes_per_second" || bad=1
+# What cannot be written is told, with and without a file for the rows.
+mkdir "$folder/bench-io-results.h5"
+for json in "" "-json $out"; do
+    # shellcheck disable=SC2086  # no word or two
+    (cd "$folder" && expect "bench-io-results.h5: exists and is not a file" "$program" bench io -repeat 1 $json; exit $bad) || bad=1
+done
+rmdir "$folder/bench-io-results.h5"
 [ -z "$(ls "$folder")" ] || { echo "bench io leaves $(ls "$folder")"; bad=1; }
 cat >"$folder/tiny.yaml" <<END
 study: {name: tiny, folder: $folder, arms: [transformer], steps: [4], datasets: [8], test_trajectories: 4,
@@ -62,6 +78,11 @@ ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 1 "study cells ranks ms gflops pe
 expect "nothing is left to run" $run study "$folder/tiny.yaml"
 expect "want step, kernels, messages, scaling, io or study" $run steps
 expect "tp = 3: want a divisor of the 2 ranks" $run step -tp 3
+expect "key width_s has no effect: want -model gatr" $run step -model transformer -width_s 3
+expect "key heads has no effect: want -model transformer" $run kernels -model gatr -width 4 -heads 2
+expect "key loss_max has no effect" $run io -loss_max 1
+expect "key repeat has no effect" $run study "$folder/tiny.yaml" -repeat 3
+$program help bench | grep -q -- '-loss_max .*; default 1.2' || { echo "help bench: no loss_max"; bad=1; }
 expect "unknown key widht" $run step -widht 3
 expect "does not divide 3 heads" $run step -model transformer -heads 3 -width 9 -tp 2
 expect "$folder/nowhere/x: .*want a path that can be written" $run step -json "$folder/nowhere/x"

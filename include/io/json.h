@@ -11,6 +11,8 @@ typedef struct Json Json;
 
 /** An object, open for what follows. */
 Json *json_new(void);
+
+/** json may be NULL. */
 void json_free(Json *json);
 
 /** Opens an object or array in the one that is open; key: NULL inside an array, as below. */

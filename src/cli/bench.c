@@ -35,29 +35,41 @@ const KeySpec bench_keys[] = {
     {"cpu", KEY_BOOL, offsetof(BenchOptions, cpu), "false", 0, 0, NULL, "1",
      "processor time instead of wall time: for one rank on a machine with other work"},
     {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the rows; -: standard output"},
+    {"loss_max", KEY_REAL, offsetof(BenchOptions, loss_max), "1.2", 0, 1e30, NULL, "1",
+     "study: largest test loss of a cell that counts as trained; 1: saying that nothing moves"},
 };
 const int n_bench_keys = sizeof bench_keys / sizeof *bench_keys;
 
-/* Keys that are no part of a benchmark, and those of a model's size without -model. */
-static Err refuse_idle(const char *const *idle, const BenchOptions *o) {
-    static const char *const of_size[] = {"width", "width_s", "depth", "heads"};
+bool bench_has(const BenchOptions *o, const char *model) {
+    bool has = false;
+    for (int i = 0; i < o->model.n; i++) has = has || !strcmp(o->model.at[i], model);
+    return has;
+}
+
+Err bench_refuse(const char *const *idle) {
     for (; *idle; idle++) TRY(options_refuse(*idle, "this benchmark does not use it"));
-    for (int i = 0; i < (int)(sizeof of_size / sizeof *of_size) && !o->model.n; i++)
-        TRY(options_refuse(of_size[i], "want -model beside it"));
     return ERR_NONE;
 }
 
+/* A model's sizes without -model, or where none of its models has them. */
+static Err refuse_sizes(const BenchOptions *o) {
+    static const char *const of_size[] = {"width", "width_s", "depth", "heads"};
+    for (int i = 0; i < (int)(sizeof of_size / sizeof *of_size) && !o->model.n; i++)
+        TRY(options_refuse(of_size[i], "want -model beside it"));
+    return bench_has(o, "gatr") ? ERR_NONE : options_refuse("width_s", "want -model gatr beside it");
+}
+
 Err cmd_bench(int argc, char **argv, int *code) {
-    static const char *const all[] = {NULL};
-    static const char *const kernels[] = {"width_s", "depth", "tp", NULL};
-    static const char *const scaling[] = {"tp", NULL};
-    static const char *const no_model[] = {"model", "width",  "width_s", "depth", "heads",
-                                           "batch", "tokens", "tp",      NULL};
+    static const char *const step[] = {"loss_max", NULL};
+    static const char *const kernels[] = {"width_s", "depth", "tp", "loss_max", NULL};
+    static const char *const scaling[] = {"tp", "loss_max", NULL};
+    static const char *const no_model[] = {"model", "width",  "width_s", "depth",    "heads",
+                                           "batch", "tokens", "tp",      "loss_max", NULL};
     static const struct {
         const char *name;
         Err (*run)(const BenchOptions *options, int *code);
         const char *const *idle; /* keys that do nothing there */
-    } bench[] = {{"step", bench_step, all},
+    } bench[] = {{"step", bench_step, step},
                  {"kernels", bench_kernels, kernels},
                  {"messages", bench_messages, no_model},
                  {"scaling", bench_scaling, scaling},
@@ -74,7 +86,8 @@ Err cmd_bench(int argc, char **argv, int *code) {
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(&o, bench_keys, n_bench_keys));
     TRY(command_refuse_study());
-    TRY(refuse_idle(bench[which].idle, &o));
+    TRY(bench_refuse(bench[which].idle));
+    TRY(refuse_sizes(&o));
     int size = comm_size(comm_world());
     if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);
     TRY(answer_check("json", o.json, 0, NULL));

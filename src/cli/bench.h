@@ -20,6 +20,12 @@ typedef struct BenchOptions {
 extern const KeySpec bench_keys[];
 extern const int n_bench_keys;
 
+/** Whether -model names it. */
+bool bench_has(const BenchOptions *options, const char *model);
+
+/** An error where the command line gives one of these keys, which are no part of a benchmark; the last is NULL. */
+Err bench_refuse(const char *const *idle);
+
 /** Exit code of a benchmark whose own checks failed: its figures mean nothing. */
 enum { BENCH_INVALID = 1 };
 

@@ -231,7 +231,10 @@ Err bench_kernels(const BenchOptions *o, int *code) {
             n = 2 * PGA * (t + LANES) * (o->model.n ? widest : 16); /* two multivectors a channel */
     if (n < 4 * t * widest) n = 4 * t * widest;
     int64_t stream_n = 1 << 24, most = n > 3 * stream_n ? n : 3 * stream_n;
-    if (widest % o->heads) return err_user("command line: heads = %d: want a divisor of the width", (int)o->heads);
+    bool algebra = !o->model.n || bench_has(o, "gatr"), layers = !o->model.n || bench_has(o, "transformer");
+    if (!layers) TRY(options_refuse("heads", "want -model transformer beside it"));
+    if (layers && widest % o->heads)
+        return err_user("command line: heads = %d: want a divisor of the width", (int)o->heads);
     real *memory = MEM_NEW(real, 3 * n > most ? 3 * n : most);
     for (int64_t i = 0; i < 3 * n; i++) memory[i] = (real)((double)(i % 1009) / 1009 - 0.5);
     int64_t *start = MEM_NEW(int64_t, o->batch + 1);
@@ -241,15 +244,15 @@ Err bench_kernels(const BenchOptions *o, int *code) {
     AttentionState state[LAYERS];
     AttentionShape shape[LAYERS];
     Arena count = arena_count();
-    for (int i = 0; i < n_widths; i++) {
+    for (int i = 0; i < n_widths && layers; i++) {
         shape[i] = attention_of(o, widths[i]);
         attention_layout(&state[i], &shape[i], t, (int)o->batch, o->tokens, &count);
     }
     Arena arena = arena_new(count.peak);
-    for (int i = 0; i < n_widths; i++) attention_layout(&state[i], &shape[i], t, (int)o->batch, o->tokens, &arena);
+    for (int i = 0; i < n_widths && layers; i++)
+        attention_layout(&state[i], &shape[i], t, (int)o->batch, o->tokens, &arena);
 
     List list = {.one = &one, .base = {.x = memory, .y = memory + n, .z = memory + 2 * n, .seqs = &seqs}};
-    bool algebra = !o->model.n || !strcmp(o->model.at[0], "gatr"), layers = !o->model.n || !algebra;
     for (int i = 0; i < n_widths && layers; i++) add_layer(&list, o, widths[i], &state[i]);
     for (int i = 0; i < (o->model.n ? 1 : 2) && algebra; i++) add_algebra(&list, o, o->model.n ? o->width : 8 << i);
     if (!o->model.n) add_narrow(&list, o);
@@ -259,8 +262,8 @@ Err bench_kernels(const BenchOptions *o, int *code) {
     for (int i = 0; i < o->repeat; i++) top = fmax(top, peak_measure(&peak, o));
     for (int i = 0; i < list.n; i++) seconds[i] = time_kernel(o, &list.at[i]);
     double stream = bandwidth(o, memory, stream_n, 1), cache = bandwidth(o, memory, 1 << 14, 1000);
-    log_text("%d ranks at once, %s: a rank's product 2048^3 %.1f GFLOP/s, memory %.1f GB/s, cache %.1f GB/s",
-             comm_size(comm_world()), REAL_NAME, top, stream, cache);
+    log_text("%d rank%s at once, %s: a rank's product 2048^3 %.1f GFLOP/s, memory %.1f GB/s, cache %.1f GB/s",
+             comm_size(comm_world()), plural(comm_size(comm_world())), REAL_NAME, top, stream, cache);
     log_text("%-20s%-20s%11s%10s%8s%10s%10s%10s", "kernel", "rows x columns x k", "us", "GFLOP/s", "share", "kB",
              "GB/s", "roof");
     Json *json = bench_json_new(o);

@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { PEAK_ROUNDS = 3 };
 
@@ -83,10 +84,10 @@ static Err report(const BenchOptions *o, const Study *s, int cells, double gflop
     char path[1024], within[96];
     gather_path(path, sizeof path, &s->options);
     Outcome outcome = look(path, s->grid.n, o->loss_max);
-    log_text(
-        "%s: %d cells in %.1f s on %d ranks; a rank %.1f GFLOP/s over all of that time, its product 2048^3 %.1f, share "
-        "%.2f",
-        name, cells, seconds, ranks, rate, peak, rate / peak);
+    log_text("%s: %d cell%s in %.1f s on %d rank%s; a rank %.1f GFLOP/s over all of that time, its product 2048^3 "
+             "%.1f, share "
+             "%.2f",
+             name, cells, plural(cells), seconds, ranks, plural(ranks), rate, peak, rate / peak);
     Json *json = bench_json_new(o);
     if (json) {
         json_open_object(json, NULL);
@@ -119,17 +120,25 @@ static Err run(Study *s) {
     return err.code ? err : gather_results(&s->grid, &s->options);
 }
 
+/* Those of bench_keys that it takes: the others are no keys here, in a study file either. */
+static Err read_keys(BenchOptions *o) {
+    for (int i = 0; i < n_bench_keys; i++) {
+        const char *key = bench_keys[i].key;
+        if (!strcmp(key, "json") || !strcmp(key, "loss_max")) TRY(options_read(o, &bench_keys[i], 1));
+    }
+    return ERR_NONE;
+}
+
 Err bench_study(int argc, char **argv, int *code) {
-    static const KeySpec keys[] = {
-        {"json", KEY_WORD, offsetof(BenchOptions, json), "", 0, 0, NULL, "1", "file for the row", NULL},
-        {"loss_max", KEY_REAL, offsetof(BenchOptions, loss_max), "1.2", 0, 1e30, NULL, "1",
-         "largest test loss of a cell that counts as trained; 1: saying that nothing moves", NULL}};
+    static const char *const idle[] = {"model",  "width", "width_s", "depth", "heads", "batch",
+                                       "tokens", "tp",    "repeat",  "cpu",   NULL};
     BenchOptions o = {.cpu = false};
     Study s;
     static char name[] = "bench study"; /* as errors name the command */
     argv[0] = name;
     TRY(study_load(argc, argv));
-    TRY(options_read(&o, keys, sizeof keys / sizeof *keys));
+    TRY(bench_refuse(idle));
+    TRY(read_keys(&o));
     TRY(answer_check("json", o.json, 1, (const char *const[]){argv[1]}));
     TRY(study_open(&s, true));
     Peak peak = peak_new();

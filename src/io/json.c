@@ -24,6 +24,7 @@ Json *json_new(void) {
 }
 
 void json_free(Json *json) {
+    if (!json) return;
     json_decref(json->open[0]);
     mem_free(json);
 }
