@@ -185,9 +185,24 @@ assert half["deadline"]["makespan"] <= 3600 * half["deadline"]["hours"]
 assert 0 < len(drop) < 12 and min(cost[d] for d in drop) >= max(cost[i] for i in cost if i not in drop), drop
 END
 
+# One cell is no cells, and one that does not end in time leaves no rest.
+one="-study_arms transformer -study_steps 4 -transformer_width 8 -transformer_depth 1 -transformer_heads 2"
+# shellcheck disable=SC2086  # words
+eq 1 plan "$here/s.yaml" $one -deadline 1e-9 >"$here/one" || fail "one cell"
+grep -q '^1 cell; N: ' "$here/one" && grep -q '^steps of 1 cell: ' "$here/one" && grep -q '^no cell ends by then' "$here/one" &&
+    ! grep -q '^without' "$here/one" || fail "one cell: $(tail -n 8 "$here/one")"
+# shellcheck disable=SC2086  # words
+eq 1 status "$here/s.yaml" $one -study_name one >"$here/one" || fail "status of one cell"
+grep -q '^1 cell: 1 planned' "$here/one" || fail "status of one cell: $(tail -n 1 "$here/one")"
+
 # What fits nowhere is named, the rest is planned.
 eq 1 plan "$here/s.yaml" -transformer_width 8,512 -run_memory 8 -study_data_memory 0 >"$here/small" || fail "memory"
 grep -q '^transformer-w512.* does not fit: needs .* MiB on each' "$here/small" || fail "memory: $(tail -n 6 "$here/small")"
+# On a described machine too, where the study says how much memory a node has: that is what a run there would go by.
+# shellcheck disable=SC2086  # words
+eq 1 plan "$here/s.yaml" -transformer_width 8,512 -run_memory 8 -study_data_memory 0 $archer -ranks 1 >"$here/small" || fail "memory there"
+grep -q '^transformer-w512.* does not fit: needs .* MiB on each of 1 rank of a node, which has 8.0 MiB' "$here/small" ||
+    fail "memory there: $(tail -n 6 "$here/small")"
 
 # Simulated refits are those of the study's fit, unless design.* says otherwise.
 refits() { # LINE STUDY ARGUMENT ...
@@ -212,6 +227,8 @@ refuse 3 'layout.dp x layout.tp = 2 x 1 on 3 ranks: want .* multiple of 2' plan 
 refuse 1 'ARCHER2 has 5860 nodes of 128 ranks: want -ranks of at most 750080' plan "$here/s.yaml" $archer -ranks 750081
 # shellcheck disable=SC2086  # two words
 refuse 1 'archer2.yaml: want -ranks' plan "$here/s.yaml" $archer
+# shellcheck disable=SC2086  # two words
+refuse 1 'key calibrate has no effect: nothing is measured' plan "$here/s.yaml" $archer -ranks 2 -calibrate
 sed 's/share: .*/share: 2/' input/machines/fugaku.yaml >"$here/bad.yaml"
 refuse 1 'bad.yaml:[0-9]+: machine.share = 2: want' plan "$here/s.yaml" -machine "$here/bad.yaml" -ranks 2
 sed 's/  share/  cake/' input/machines/fugaku.yaml >"$here/bad.yaml"

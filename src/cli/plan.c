@@ -104,6 +104,7 @@ Err cmd_plan(int argc, char **argv, int *code) {
         TRY(options_refuse(design_keys[i].key, "want -design beside it"));
     if (*options.machine && !options.ranks)
         return err_user("command line: machine = %s: want -ranks, how many of it the job has", options.machine);
+    if (*options.machine) TRY(options_refuse("calibrate", "nothing is measured of a machine that a file describes"));
     const char *const read[] = {argv[1], options.machine};
     const Answer answer[] = {{"json", options.json}, {"csv", options.csv}};
     TRY(answers_check(answer, sizeof answer / sizeof *answer, *options.machine ? 2 : 1, read));

@@ -88,7 +88,8 @@ static void print_known(const StudyPlan *p, const Sums *t) {
                                                  [KNOWN_EXTRAPOLATED] = "extrapolated from another size",
                                                  [KNOWN_DESCRIBED] = "by the rate that is assumed of the machine"};
     for (int k = 0; k < KNOWN_WAYS; k++)
-        if (t->known[k]) log_text("steps of %d cells: %s, %s", t->known[k], known_name(k), what[k]);
+        if (t->known[k])
+            log_text("steps of %d cell%s: %s, %s", t->known[k], plural(t->known[k]), known_name(k), what[k]);
     if (p->machine.nodes > 1)
         log_text("sums within a node: %s, between nodes: %s", known_name(p->machine.near.known),
                  known_name(p->machine.far.known));
@@ -114,7 +115,7 @@ void plan_print(const Study *s, const StudyPlan *p) {
     double span = schedule->makespan;
     print_table(s, p);
     plan_draw(&s->grid);
-    log_text("%d cells; N: trainable parameters, D: training samples, C: training FLOP", s->grid.n);
+    log_text("%d cell%s; N: trainable parameters, D: training samples, C: training FLOP", s->grid.n, plural(s->grid.n));
     log_text("in all %.3g nominal FLOP, %.3g executed FLOP; at most %.1f MiB a rank, the dataset included", t.nominal,
              t.executed, (double)t.bytes / mebi);
     print_blocks(p);
@@ -140,7 +141,11 @@ void plan_print_deadline(const Study *s, const StudyPlan *p, const Deadline *d) 
     int named = 0;
     log_text("deadline of %.4g h: %s", d->hours, d->dropped ? "it does not end in time" : "it ends in time");
     if (!d->dropped) return;
-    log_text("without %d cells the rest ends after %.4g h; drop:", d->dropped, d->makespan / hour);
+    if (d->dropped == p->n) {
+        log_text("no cell ends by then, not one by itself");
+        return;
+    }
+    log_text("without %d cell%s the rest ends after %.4g h; drop:", d->dropped, plural(d->dropped), d->makespan / hour);
     for (int i = 0; i < p->n && named < NAMES; i++) {
         if (!d->drop[i]) continue;
         log_text("  %s", s->grid.cell[p->cell[i]].record.id);

@@ -59,9 +59,9 @@ Err cmd_status(int argc, char **argv, int *code) {
                  c->note[0] ? "  " : "", c->note);
     }
     if (!err.code)
-        log_text("%d cells: %d planned, %d running, %d done, %d diverged, %d failed, %d refused", s.grid.n,
-                 count[CELL_PLANNED], count[CELL_RUNNING], count[CELL_DONE], count[CELL_DIVERGED], count[CELL_FAILED],
-                 count[CELL_REFUSED]);
+        log_text("%d cell%s: %d planned, %d running, %d done, %d diverged, %d failed, %d refused", s.grid.n,
+                 plural(s.grid.n), count[CELL_PLANNED], count[CELL_RUNNING], count[CELL_DONE], count[CELL_DIVERGED],
+                 count[CELL_FAILED], count[CELL_REFUSED]);
     if (!err.code && *json) err = comm_agree(comm_world(), json_status(&s, count, json));
     *code = 0;
     study_close(&s);

@@ -231,8 +231,8 @@ Err gather_results(Grid *grid, const StudyOptions *options) {
         char more[64] = "";
         if (found.strangers) snprintf(more, sizeof more, ", %d of them not of this study file", found.strangers);
         if (!err.code)
-            log_line("%lld cells%s, %lld curve points in %s", (long long)found.all.cells, more,
-                     (long long)found.all.points, path);
+            log_line("%lld cell%s%s, %lld curve points in %s", (long long)found.all.cells, plural(found.all.cells),
+                     more, (long long)found.all.points, path);
     }
     mem_free(found.provenance);
     mem_free(found.file);

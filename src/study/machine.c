@@ -176,7 +176,7 @@ const KeySpec machine_keys[] = {
 #undef AT
 const int n_machine_keys = sizeof machine_keys / sizeof *machine_keys;
 
-Err machine_read(Machine *m, const char *path, int ranks) {
+Err machine_read(Machine *m, const char *path, int ranks, int64_t memory) {
     Description d;
     *m = (Machine){0};
     char *nothing[] = {NULL};
@@ -190,7 +190,7 @@ Err machine_read(Machine *m, const char *path, int ranks) {
     set_nodes(m, ranks, (int)d.node_ranks);
     snprintf(m->name, sizeof m->name, "%s", d.name);
     m->cores = 1;
-    m->node_bytes = d.memory * (1 << 30);
+    m->node_bytes = memory ? (double)(memory << 20) : d.memory * (1 << 30);
     m->near = (Link){d.near_latency, d.near_bandwidth, KNOWN_DESCRIBED};
     m->far = (Link){d.far_latency, d.far_bandwidth, KNOWN_DESCRIBED};
     m->rate = d.peak * d.share;

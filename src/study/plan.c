@@ -1,6 +1,7 @@
 #include "study/plan.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 static Err find_machine(StudyPlan *p, const PlanTarget *t, const StudyOptions *o, Calibration *calibration) {
     int ranks = t->ranks ? t->ranks : comm_size(comm_world());
-    if (t->machine && *t->machine) return machine_read(&p->machine, t->machine, ranks);
+    if (t->machine && *t->machine) return machine_read(&p->machine, t->machine, ranks, o->run.memory);
     machine_here(&p->machine, calibration, t->ranks, o->run.memory);
     return ERR_NONE;
 }
@@ -19,8 +20,8 @@ static Err find_blocks(StudyPlan *p, const StudyOptions *o) {
     int fixed = o->dp ? (int)(o->dp * o->tp) : 0, ranks = p->machine.ranks;
     if (fixed && ranks % fixed)
         return err_user(
-            "layout.dp x layout.tp = %lld x %lld on %d ranks: want a number of ranks that is a multiple of %d",
-            (long long)o->dp, (long long)o->tp, ranks, fixed);
+            "layout.dp x layout.tp = %lld x %lld on %d rank%s: want a number of ranks that is a multiple of %d",
+            (long long)o->dp, (long long)o->tp, ranks, plural(ranks), fixed);
     blocks_init(&p->blocks, p->machine.nodes, p->machine.node, fixed);
     return ERR_NONE;
 }
@@ -63,15 +64,17 @@ static void refuse(Cell *cell, const StudyPlan *p) {
         if (layout[s].dp && (!least || layout[s].bytes < least->bytes)) least = &layout[s];
     cell->state = CELL_REFUSED;
     if (!least) {
-        snprintf(cell->note, sizeof cell->note, "no layout of at most %d ranks takes it", p->blocks.size[0]);
+        snprintf(cell->note, sizeof cell->note, "no layout of at most %d rank%s takes it", p->blocks.size[0],
+                 plural(p->blocks.size[0]));
         return;
     }
     cell->bytes = least->bytes;
     cell->record.dp = least->dp;
     cell->record.tp = least->tp;
     snprintf(cell->note, sizeof cell->note,
-             "needs %.1f MiB on each of %d ranks of a node, which has %.1f MiB, even as %d x %d",
-             (double)least->bytes / mebi, p->machine.node_ranks, p->machine.node_bytes / mebi, least->dp, least->tp);
+             "needs %.1f MiB on each of %d rank%s of a node, which has %.1f MiB, even as %d x %d",
+             (double)least->bytes / mebi, p->machine.node_ranks, plural(p->machine.node_ranks),
+             p->machine.node_bytes / mebi, least->dp, least->tp);
 }
 
 static void refuse_all(Grid *grid, const StudyPlan *p) {
