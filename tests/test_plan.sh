@@ -198,6 +198,10 @@ grep -q '^1 cell: 1 planned' "$here/one" || fail "status of one cell: $(tail -n 
 # What fits nowhere is named, the rest is planned.
 eq 1 plan "$here/s.yaml" -transformer_width 8,512 -run_memory 8 -study_data_memory 0 >"$here/small" || fail "memory"
 grep -q '^transformer-w512.* does not fit: needs .* MiB on each' "$here/small" || fail "memory: $(tail -n 6 "$here/small")"
+eq 1 plan "$here/s.yaml" -study_arms transformer -transformer_width 512,520 -run_memory 8 -deadline 1 >"$here/small" ||
+    fail "nothing fits"
+grep -q '^no cell runs on 1 rank of this machine$' "$here/small" && ! grep -qE 'core-hours|^cells on blocks|^deadline' "$here/small" ||
+    fail "nothing fits: $(tail -n 6 "$here/small")"
 # On a described machine too, where the study says how much memory a node has: that is what a run there would go by.
 # shellcheck disable=SC2086  # words
 eq 1 plan "$here/s.yaml" -transformer_width 8,512 -run_memory 8 -study_data_memory 0 $archer -ranks 1 >"$here/small" || fail "memory there"

@@ -108,27 +108,35 @@ static void print_refused(const Study *s, int refused) {
     if (refused > named) log_text("... and %d more do not fit: -csv FILE names them", refused - named);
 }
 
-void plan_print(const Study *s, const StudyPlan *p) {
+/* When and where cells train, and what that comes to. */
+static void print_schedule(const Study *s, const StudyPlan *p) {
     const Machine *m = &p->machine;
     const Schedule *schedule = &p->schedule;
-    Sums t = sums_of(s, p);
     double span = schedule->makespan;
+    if (schedule->critical < 0) {
+        log_text("no cell runs on %d rank%s of %s", m->ranks, plural(m->ranks), m->name);
+        return;
+    }
+    print_blocks(p);
+    const Cell *critical = &s->grid.cell[p->cell[schedule->critical]];
+    const Slot *slot = &schedule->slot[schedule->critical];
+    log_text("critical cell: %s, from %.4g to %.4g s on %d rank%s", critical->record.id, slot->start, slot->end,
+             slot->block.ranks, plural(slot->block.ranks));
+    log_text("on %d rank%s, %d node%s of %s: about %.4g s, %.4g core-hours, %.4g node-hours; ranks are in cells %.1f "
+             "%% of it",
+             m->ranks, plural(m->ranks), m->nodes, plural(m->nodes), m->name, span, span * m->ranks * m->cores / hour,
+             span * m->nodes / hour, 100 * schedule_utilisation(schedule, &p->blocks));
+}
+
+void plan_print(const Study *s, const StudyPlan *p) {
+    const Machine *m = &p->machine;
+    Sums t = sums_of(s, p);
     print_table(s, p);
     plan_draw(&s->grid);
     log_text("%d cell%s; N: trainable parameters, D: training samples, C: training FLOP", s->grid.n, plural(s->grid.n));
     log_text("in all %.3g nominal FLOP, %.3g executed FLOP; at most %.1f MiB a rank, the dataset included", t.nominal,
              t.executed, (double)t.bytes / mebi);
-    print_blocks(p);
-    if (schedule->critical >= 0) {
-        const Cell *critical = &s->grid.cell[p->cell[schedule->critical]];
-        const Slot *slot = &schedule->slot[schedule->critical];
-        log_text("critical cell: %s, from %.4g to %.4g s on %d rank%s", critical->record.id, slot->start, slot->end,
-                 slot->block.ranks, plural(slot->block.ranks));
-    }
-    log_text("on %d rank%s, %d node%s of %s: about %.4g s, %.4g core-hours, %.4g node-hours; ranks are in cells %.1f "
-             "%% of it",
-             m->ranks, plural(m->ranks), m->nodes, plural(m->nodes), m->name, span, span * m->ranks * m->cores / hour,
-             span * m->nodes / hour, 100 * schedule_utilisation(schedule, &p->blocks));
+    print_schedule(s, p);
     if (m->cores < 1) log_text("ranks share cores: %.2f cores each", m->cores);
     print_known(p, &t);
     print_refused(s, t.refused);
@@ -139,6 +147,7 @@ void plan_print(const Study *s, const StudyPlan *p) {
 
 void plan_print_deadline(const Study *s, const StudyPlan *p, const Deadline *d) {
     int named = 0;
+    if (!p->n) return;
     log_text("deadline of %.4g h: %s", d->hours, d->dropped ? "it does not end in time" : "it ends in time");
     if (!d->dropped) return;
     if (d->dropped == p->n) {
