@@ -41,8 +41,8 @@ typedef struct Machine {
  *  Collective on the world. Cost: some milliseconds where sums are not in the calibration yet. */
 void machine_here(Machine *machine, Calibration *calibration, int ranks, int64_t memory);
 
-/** The one that a file describes, with `ranks` ranks. memory: MiB of a node; 0: what the file says. Errors: unknown keys, figures out of range, more ranks than it has.
- *  Collective on the world. */
+/** The one that a file describes, with `ranks` ranks. memory: MiB of a node; 0: what the file says. Errors: unknown keys, figures
+ *  out of range, more ranks than it has. Collective on the world. */
 Err machine_read(Machine *machine, const char *path, int ranks, int64_t memory);
 void machine_free(Machine *machine);
 

@@ -85,8 +85,7 @@ static Err report(const BenchOptions *o, const Study *s, int cells, double gflop
     gather_path(path, sizeof path, &s->options);
     Outcome outcome = look(path, s->grid.n, o->loss_max);
     log_text("%s: %d cell%s in %.1f s on %d rank%s; a rank %.1f GFLOP/s over all of that time, its product 2048^3 "
-             "%.1f, share "
-             "%.2f",
+             "%.1f, share %.2f",
              name, cells, plural(cells), seconds, ranks, plural(ranks), rate, peak, rate / peak);
     Json *json = bench_json_new(o);
     if (json) {
