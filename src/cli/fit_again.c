@@ -74,6 +74,6 @@ Err again_options(FitOptions *options, const Again *again) {
 
 void again_free(Again *again) {
     mem_free(again->file);
-    if (again->json) json_free(again->json);
+    json_free(again->json);
     *again = (Again){0};
 }

@@ -331,6 +331,7 @@ static void put_source(Json *j, const Analysis *a, const FitSource *source, int 
     json_close(j);
     json_open_array(j, "options");
     for (int k = 0; k < n_fit_keys; k++) {
+        if (!strcmp(fit_keys[k].key, "again")) continue;         /* what it stands for is here in full */
         char *line = options_text(&a->options, &fit_keys[k], 1); /* key = value, and a line break */
         char *value = strstr(line, " = ") + 3;
         value[strcspn(value, "\n")] = 0;
