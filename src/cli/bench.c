@@ -15,6 +15,7 @@
 #include "commands.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "par/options.h"
 
 #include <stdio.h>
@@ -49,6 +50,15 @@ bool bench_has(const BenchOptions *o, const char *model) {
 Err bench_refuse(const char *const *idle) {
     for (; *idle; idle++) TRY(options_refuse(*idle, "this benchmark does not use it"));
     return ERR_NONE;
+}
+
+Err bench_fits(const BenchOptions *o, double bytes) {
+    const double mebi = 1 << 20;
+    double room = (double)memory_bytes() / comm_node_ranks();
+    if (bytes <= room) return ERR_NONE;
+    return err_user("command line: batch = %lld, tokens = %lld: at least %.0f MiB on each rank, which has %.0f: want a "
+                    "smaller batch",
+                    (long long)o->batch, (long long)o->tokens, bytes / mebi, room / mebi);
 }
 
 /* A model's sizes without -model, or where none of its models has them. */

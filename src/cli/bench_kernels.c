@@ -235,12 +235,8 @@ Err bench_kernels(const BenchOptions *o, int *code) {
     if (!layers) TRY(options_refuse("heads", "want -model transformer beside it"));
     if (layers && widest % o->heads)
         return err_user("command line: heads = %d: want a divisor of the width", (int)o->heads);
-    real *memory = MEM_NEW(real, 3 * n > most ? 3 * n : most);
-    for (int64_t i = 0; i < 3 * n; i++) memory[i] = (real)((double)(i % 1009) / 1009 - 0.5);
-    int64_t *start = MEM_NEW(int64_t, o->batch + 1);
-    for (int64_t i = 0; i <= o->batch; i++) start[i] = i * o->tokens;
-    Packed one = {.n = 1, .start = start};
-    Packed seqs = {.n = (int)o->batch, .start = start};
+    double held = 3.0 * (double)n * sizeof(real);
+    TRY(bench_fits(o, held)); /* before anything is counted that might not be a number of bytes at all */
     AttentionState state[LAYERS];
     AttentionShape shape[LAYERS];
     Arena count = arena_count();
@@ -248,6 +244,13 @@ Err bench_kernels(const BenchOptions *o, int *code) {
         shape[i] = attention_of(o, widths[i]);
         attention_layout(&state[i], &shape[i], t, (int)o->batch, o->tokens, &count);
     }
+    TRY(bench_fits(o, held + (double)count.peak));
+    real *memory = MEM_NEW(real, 3 * n > most ? 3 * n : most);
+    for (int64_t i = 0; i < 3 * n; i++) memory[i] = (real)((double)(i % 1009) / 1009 - 0.5);
+    int64_t *start = MEM_NEW(int64_t, o->batch + 1);
+    for (int64_t i = 0; i <= o->batch; i++) start[i] = i * o->tokens;
+    Packed one = {.n = 1, .start = start};
+    Packed seqs = {.n = (int)o->batch, .start = start};
     Arena arena = arena_new(count.peak);
     for (int i = 0; i < n_widths && layers; i++)
         attention_layout(&state[i], &shape[i], t, (int)o->batch, o->tokens, &arena);

@@ -1,6 +1,7 @@
 #include "bench_model.h"
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "la/flops.h"
 
@@ -65,6 +66,19 @@ static Tensors tensors_new(int64_t tokens, int mv, int s, uint64_t stream) {
 static void tensors_free(Tensors t) {
     mem_free(t.mv);
     mem_free(t.s);
+}
+
+double bench_model_bytes(const ModelKind *kind, const ModelShape *s, const BenchOptions *o, int dp, int tp) {
+    int64_t sequences = (o->batch + dp - 1) / dp, tokens = sequences * o->tokens;
+    double numbers = 16.0 * (s->in_mv + 2 * s->out_mv) + s->in_s + 2 * s->out_s; /* of in, out and dout */
+    double bytes = sizeof(real) * (double)tokens * numbers;
+    double streams = sizeof(real) * (double)tokens * s->width * s->depth / tp; /* one of each block, of many */
+    if (bytes + streams > (double)memory_bytes()) return bytes + streams;
+    ParamTable table = param_table_new(tp, 0);
+    kind->params(&table, s);
+    bytes += (double)optim_bytes(&table, 1);
+    param_table_free(&table);
+    return bytes + (double)model_bytes(kind, s, tp, tokens, (int)sequences, o->tokens);
 }
 
 void bench_model_new(BenchModel *b, const ModelKind *kind, const ModelShape *shape, const BenchOptions *o,

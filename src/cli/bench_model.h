@@ -32,6 +32,10 @@ typedef struct BenchModel {
     double executed; /* FLOP of a step over all its ranks */
 } BenchModel;
 
+/** What bench_model_new will hold on a rank with the largest share, at least: what is far beyond any memory is not counted
+ *  out. Not collective. */
+double bench_model_bytes(const ModelKind *kind, const ModelShape *shape, const BenchOptions *options, int dp, int tp);
+
 /** On the dp x tp ranks of a communicator, the batch of the options shared out over dp. The kind must take the shape and tp.
  *  Collective on them, as all that follows. */
 void bench_model_new(BenchModel *model, const ModelKind *kind, const ModelShape *shape, const BenchOptions *options,

@@ -84,6 +84,10 @@ Err bench_scaling(const BenchOptions *o, int *code) {
     int all = comm_size(comm_world()), models = o->model.n ? o->model.n : (int)(sizeof shown / sizeof *shown);
     double top = 0, flop = 0, seconds = 0;
     bool finite = true, equal = true;
+    for (int m = 0; m < models; m++) {
+        BenchRow row = bench_row(o, o->model.n ? m : shown[m]);
+        TRY(bench_fits(o, bench_model_bytes(model_kind(row.kind), &row.shape, o, 1, 1)));
+    }
     Peak peak = peak_new();
     for (int i = 0; i < o->repeat; i++) top = fmax(top, all * peak_measure(&peak, o));
     peak_free(&peak);

@@ -88,7 +88,8 @@ static void time_all(Bench *b, int n, const BenchOptions *o) {
 
 Err bench_step(const BenchOptions *o, int *code) {
     Bench all[OPTION_LIST];
-    int n = 0;
+    int n = 0, dp = comm_size(comm_world()) / (int)o->tp;
+    double bytes = 0;
     Err err = ERR_NONE;
     for (int i = 0; i < (o->model.n ? o->model.n : BENCH_ROWS) && !err.code; i++) {
         BenchRow row = bench_row(o, i);
@@ -100,6 +101,7 @@ Err bench_step(const BenchOptions *o, int *code) {
             err = ERR_NONE;
             continue;
         }
+        if (!err.code) err = bench_fits(o, bytes += bench_model_bytes(kind, &row.shape, o, dp, (int)o->tp));
         if (!err.code) bench_new(&all[n], kind, &row.shape, o);
         if (!err.code && row.parameters)
             CHECK(all[n].at.model->table.global == row.parameters, "%lld parameters",

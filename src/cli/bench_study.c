@@ -95,7 +95,7 @@ static Err report(const BenchOptions *o, const Study *s, int cells, double gflop
         json_put_int(json, "ranks", ranks);
         json_put_number(json, "ms", seconds * 1e3);
         json_put_number(json, "models_per_minute", 60 * cells / seconds);
-        bench_json_rate(json, rate, peak);
+        bench_json_rate(json, ranks * rate, ranks * peak);
     }
     snprintf(within, sizeof within, "test losses are above 0 and at most %g", o->loss_max);
     const BenchCheck check[] = {{"the gathered file is readable", outcome.readable},
