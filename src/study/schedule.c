@@ -307,18 +307,21 @@ static void choose_all(Plan *p, const double *share, double t, double power) {
     if (!p->simulated) try_queues(p);
 }
 
-/* The choice of the best T and power, simulated. T below the shortest schedule is worth a try: cells on small blocks begin
- * late. */
+/* The choice of the best T and power, simulated. T is the shortest schedule, which the critical cell may set, and up to ten
+ * times less or more. Less is worth a try: cells on small blocks begin late. */
 static void seek_time(Plan *p) {
     static const double power[] = {0, 0.15, 0.3, 0.5};
     const int powers = sizeof power / sizeof *power;
     const int large = 20000; /* tasks and ranks: then each T takes a tenth of a second */
     bool many = p->work->n + p->blocks->ranks > large;
-    const double depth = 10, stride = many ? 1.3 : 1.06;
+    const double stride = many ? 1.3 : 1.06;
+    const int depth = (int)(log(10) / log(stride)); /* strides to either side */
     double *share = MEM_NEW(double, p->work->n + 1);
     double lower = shortest(share, p), best = INFINITY, best_time = lower, best_power = 0;
     for (int k = 0; k < powers; k += many ? 2 : 1)
-        for (double t = lower / depth; t < fmin(best, lower * depth) && lower > 0; t *= stride) {
+        for (int i = -depth; i <= depth && lower > 0; i++) {
+            double t = lower * pow(stride, i);
+            if (t >= best) break;
             choose_all(p, share, t, power[k]);
             if (p->s.makespan >= best) continue;
             best = p->s.makespan;
