@@ -60,10 +60,11 @@ static void name_probe(char name[CALIBRATION_NAME], const Probe *p, const StudyO
 }
 
 /* Rounds in which all probes are timed, one after the other: whatever else a machine does makes steps slower, often for a
- * second, and seldom in every round. What takes long has one, in which many such moments come and go. Least times tell probes
- * from each other; how much longer rounds are on average, over all probes, is the pace at which cells go. */
-enum { ROUNDS = 3 };
-static const double long_round = 0.5; /* s */
+ * second, and seldom in every round, the less so the more rounds there are. What takes long has one, in which many such
+ * moments come and go. Least times tell probes from each other; how much longer rounds are on average, over all probes, is the
+ * pace at which cells go. */
+enum { ROUNDS = 8 };
+static const double long_round = 0.25; /* s */
 
 /* Seconds of a probe, the least of the rounds. */
 typedef struct Timing {

@@ -52,7 +52,7 @@ static double average_of(const double *x, int n) {
 
 /* Seconds of a sequence in an evaluation with batches of the size of the pass. */
 static double time_evaluation(Pass *pass, const SampleStream *stream) {
-    const double enough = 0.025;
+    const double enough = 0.01;
     double second[MOST_STEPS], end = timer_cpu() + enough;
     int n = 0, most = pass->batch.max_sequences;
     for (; n < LEAST_STEPS || (n < MOST_STEPS && timer_cpu() < end); n++) {
@@ -66,7 +66,7 @@ static double time_evaluation(Pass *pass, const SampleStream *stream) {
 }
 
 ForecastTimes forecast_times(const TrainJob *job, const TrainOptions *options, const TrainData *data, int samples) {
-    const double enough = 0.05;
+    const double enough = 0.02;
     const OptimSettings settings = {
         .beta1 = options->beta1, .beta2 = options->beta2, .epsilon = options->epsilon, .max_grad_norm = options->clip};
     double flop_second[MOST_STEPS], update[MOST_STEPS], begin = timer_cpu(); /* s a FLOP, s */
