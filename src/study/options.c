@@ -43,9 +43,13 @@ static const KeySpec study_keys[] = {
      "final weights that are kept: of no cell, of the best of each arm, of all"},
     {"study.fit", KEY_BOOL, AT(fit), "true", 0, 0, NULL, "1", "fit the laws when the cells are done"},
     {"layout.dp", KEY_INT, AT(dp), "auto", 0, 1 << 20, "auto", "ranks",
-     "data-parallel ranks of every cell; `layout: auto`: the program chooses for each, as with 0", "1"},
+     "data-parallel ranks of every cell; `layout: auto`: the program chooses for each, as with 0; 1 where only "
+     "layout.tp is given",
+     "1"},
     {"layout.tp", KEY_INT, AT(tp), "auto", 0, 1 << 10, "auto", "ranks",
-     "tensor-parallel ranks of every cell; `layout: auto`: the program chooses for each, as with 0", "1"},
+     "tensor-parallel ranks of every cell; `layout: auto`: the program chooses for each, as with 0; 1 where only "
+     "layout.dp is given",
+     "1"},
 };
 /* These decide what a cell's losses are measured on. */
 const KeySpec study_held_out_keys[] = {
