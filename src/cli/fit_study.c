@@ -9,68 +9,74 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Words `-key=value`, a blank before each. No value of a key that a results file may have holds one. */
-enum { ASKED = 1 << 14 };
+/* What is said of them: words ` -key=value`. */
+enum { SAID = 1 << 14 };
+
+/* What the study of a results file asks for. */
+typedef struct Asked {
+    FitOptions options;
+    char said[SAID]; /* of what is not the default */
+} Asked;
 
 /* Those that say how a table becomes rows have no effect on a results file, and a table beside it is no part of the study. */
 static bool of_tables(const char *key) {
     return !strncmp(key, "fit.columns.", 12) || !strcmp(key, "fit.cost");
 }
 
-/* What the study of a results file asks for, of keys that the command line leaves alone, where it is not the default. A file that
- * cannot be read says so where its rows are read. */
-static void asked_by(char asked[ASKED], const char *path, const FitOptions *options) {
+static Err take(Asked *asked, const KeySpec *spec, const char *record, const char *path) {
+    size_t used = strlen(asked->said);
+    char *value = record_value(record, spec->key);
+    int more = snprintf(asked->said + used, SAID - used, " -%s=%s", spec->key, value);
+    CHECK(used + (size_t)more < SAID, "%s: %zu bytes of options", path, used);
+    Err err = options_put(&asked->options, spec, value, path);
+    mem_free(value);
+    return err;
+}
+
+/* Of keys that the command line leaves alone. A file that cannot be read says so where its rows are read. */
+static Err asked_by(Asked *asked, const char *path, const FitOptions *options) {
     Results results = {0};
-    size_t used = 0;
-    asked[0] = 0;
-    if (results_read(&results, path).code) return;
-    for (int k = 0; k < study_fit_keys() && results.provenance; k++) {
+    Err err = ERR_NONE;
+    asked->options = *options;
+    asked->said[0] = 0;
+    if (results_read(&results, path).code) return ERR_NONE;
+    for (int k = 0; k < study_fit_keys() && results.provenance && !err.code; k++) {
         KeyDifference differs;
         const KeySpec *spec = &fit_keys[k];
         if (of_tables(spec->key) || options_given(spec->key)) continue;
-        if (!options_differ(&differs, results.provenance, options, spec, 1)) continue;
-        char *value = record_value(results.provenance, spec->key);
-        used += (size_t)snprintf(asked + used, ASKED - used, " -%s=%s", spec->key, value);
-        mem_free(value);
-        CHECK(used < ASKED, "%s: %zu bytes of options", path, used);
+        if (options_differ(&differs, results.provenance, options, spec, 1))
+            err = take(asked, spec, results.provenance, path);
     }
     results_free(&results);
+    return err;
 }
 
-/* What all results files ask for; empty where they differ. On the root. */
-static void asked_by_all(char asked[ASKED], int files, const char *const *file, const FitOptions *options) {
-    const char *first = NULL;
-    char other[ASKED] = "";
-    asked[0] = 0;
-    for (int i = 0; i < files; i++) {
+/* What all results files ask for; nothing where they differ. On the root. */
+static Err asked_by_all(FitOptions *options, int files, const char *const *file) {
+    Asked *first = MEM_NEW(Asked, 2), *other = first + 1;
+    const char *path = NULL;
+    bool alike = true;
+    Err err = ERR_NONE;
+    for (int i = 0; i < files && alike && !err.code; i++) {
         if (!table_is_results(file[i])) continue;
-        asked_by(first ? other : asked, file[i], options);
-        if (first && strcmp(asked, other)) {
+        err = asked_by(path ? other : first, file[i], options);
+        alike = !path || !strcmp(first->said, other->said);
+        if (!alike)
             log_text("%s and %s: their studies are fitted in different ways; here by the defaults and what is given",
-                     first, file[i]);
-            asked[0] = 0;
-            return;
-        }
-        first = file[i];
+                     path, file[i]);
+        if (!path) path = file[i];
     }
-}
-
-/* One word of what is asked for. */
-static Err take(FitOptions *options, char *word) {
-    char *value = strchr(word, '=');
-    *value++ = 0;
-    for (int k = 0; k < study_fit_keys(); k++)
-        if (!strcmp(fit_keys[k].key, word + 1))
-            return options_put(options, &fit_keys[k], value, "options of the study");
-    return ERR_NONE;
+    if (path && alike && !err.code) {
+        *options = first->options;
+        if (first->said[0]) log_text("options of the study:%s", first->said);
+    }
+    mem_free(first);
+    return err;
 }
 
 Err fit_take_study(FitOptions *options, int files, const char *const *file) {
-    char asked[ASKED], *rest;
-    if (comm_rank(comm_world()) == 0) asked_by_all(asked, files, file, options);
-    comm_bcast(comm_world(), asked, sizeof asked, 0);
-    if (!asked[0]) return ERR_NONE;
-    log_text("options of the study:%s", asked);
-    for (char *word = strtok_r(asked, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) TRY(take(options, word));
-    return ERR_NONE;
+    const Comm *world = comm_world();
+    Err err = comm_rank(world) == 0 ? asked_by_all(options, files, file) : ERR_NONE;
+    comm_bcast(world, options, sizeof *options, 0);
+    return comm_agree(world, err);
 }
