@@ -2,6 +2,7 @@
 #include "table_rows.h"
 
 #include "base/arena.h"
+#include "par/options.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -235,13 +236,46 @@ static void note_other_data(Table *table, const Results *before, const Results *
                    "fitted together");
 }
 
+/* How a cell is trained, and in which arithmetic: names in a record, of lines `name = value`. */
+static bool of_training(const char *name) {
+    return !strncmp(name, "train.", 6) || same(name, "precision");
+}
+
+/* Cells that are trained in two ways are two tasks too. */
+static void note_other_training(Table *table, const Results *before, const Results *results, const char *path) {
+    if (!before || !before->provenance || !results->provenance) return;
+    char name[64];
+    for (const char *line = results->provenance; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(line, " "), line);
+        if (!of_training(name)) continue;
+        char *ours = record_value(results->provenance, name), *theirs = record_value(before->provenance, name);
+        if (ours && theirs && strcmp(ours, theirs))
+            table_note(table, path,
+                       "%s = %s, and %s in the first results file: cells of two ways to train are fitted together",
+                       name, ours, theirs);
+        mem_free(ours);
+        mem_free(theirs);
+    }
+}
+
+/* The record of the first file, for those that follow. */
+static void keep_record(Results *all, Results *one) {
+    if (all->provenance) return;
+    all->provenance = one->provenance;
+    one->provenance = NULL;
+}
+
 static Err read_results(Table *table, ArmNames *met, const char *path, const TableOptions *options) {
     Results results = {0};
     TRY(results_read(&results, path));
     for (int64_t i = 0; i < results.cells; i++) arm_names_add(met, results.cell[i].arm);
     note_other_data(table, options->results, &results, path);
+    note_other_training(table, options->results, &results, path);
     Err err = table_add_results(table, &results, &options->filter, path);
-    if (!err.code && options->results) results_append(options->results, &results);
+    if (!err.code && options->results) {
+        results_append(options->results, &results);
+        keep_record(options->results, &results);
+    }
     results_free(&results);
     return err;
 }
