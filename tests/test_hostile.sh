@@ -36,7 +36,7 @@ mkfifo "$here/runs/q/fit.json"
 refuse 1 'q/fit.json: exists and is not a file: want the name of one' run "$here/good.yaml" -study_name q
 refuse 1 'pipe: exists and is not a file: want the name of one' bench step -json "$here/pipe"
 for what in step scaling kernels; do
-    refuse 1 'batch = 1048576, tokens = 65536: at least [0-9]* MiB on each rank, which has [0-9]*: want a smaller batch' \
+    refuse 1 'batch = 1048576, tokens = 65536: at least [0-9]* MiB on each rank, which has [0-9]*: want fewer' \
         bench $what -batch 1048576 -tokens 65536
 done
 refuse 1 'pipe: a pipe or a device: want a file of JSON' fit -again "$here/pipe"

@@ -55,10 +55,12 @@ Err bench_refuse(const char *const *idle) {
 Err bench_fits(const BenchOptions *o, double bytes) {
     const double mebi = 1 << 20;
     double room = (double)memory_bytes() / comm_node_ranks();
-    if (bytes <= room) return ERR_NONE;
-    return err_user("command line: batch = %lld, tokens = %lld: at least %.0f MiB on each rank, which has %.0f: want a "
-                    "smaller batch",
-                    (long long)o->batch, (long long)o->tokens, bytes / mebi, room / mebi);
+    Err err = ERR_NONE;
+    if (bytes > room)
+        err = err_user("command line: batch = %lld, tokens = %lld: at least %.0f MiB on each rank, which has %.0f: "
+                       "want fewer samples or tokens, or a smaller model",
+                       (long long)o->batch, (long long)o->tokens, bytes / mebi, room / mebi);
+    return comm_agree(comm_world(), err);
 }
 
 /* A model's sizes without -model, or where none of its models has them. */

@@ -26,8 +26,8 @@ bool bench_has(const BenchOptions *options, const char *model);
 /** An error where the command line gives one of these keys, which are no part of a benchmark; the last is NULL. */
 Err bench_refuse(const char *const *idle);
 
-/** An error where a rank would hold more than its part of the node's memory: of a benchmark that takes `bytes` for
- *  the batch of the options. Not collective; the same on all ranks of a node. */
+/** An error where a rank would hold more than its part of its node's memory: of a benchmark that takes `bytes` for the
+ *  batch of the options. Collective on the world. */
 Err bench_fits(const BenchOptions *options, double bytes);
 
 /** Exit code of a benchmark whose own checks failed: its figures mean nothing. */
