@@ -61,6 +61,22 @@ static void data(void) {
     r = data_ratio(&curve[2], &curve[0]);
     EXPECT(fabs(r.bound - 3000.0 / 10) < 1e-9, "bound %g", r.bound);
 
+    /* Ahead by less than seeds scatter: nothing is known. */
+    DataCurve near = curve[2];
+    double gap = curve[0].log_loss[N_SETS - 1] - 0.25 * curve[0].noise - curve[2].log_loss[0];
+    double *draw = mem_alloc(DATA_DRAWS * N_SETS * sizeof *draw);
+    for (int k = 0; k < N_SETS; k++) near.log_loss[k] += gap;
+    for (int i = 0; i < DATA_DRAWS * N_SETS; i++) draw[i] = curve[2].draw[i] + gap;
+    near.draw = draw;
+    r = data_ratio(&curve[0], &near);
+    EXPECT(isnan(r.ratio.value) && isnan(r.bound), "ahead by a quarter of the noise: %g, %g", r.ratio.value, r.bound);
+    r = data_ratio(&near, &curve[0]);
+    EXPECT(isnan(r.ratio.value) && isnan(r.bound), "behind by a quarter of the noise: %g", r.bound);
+    near.draw = NULL;
+    r = data_ratio(&curve[0], &near);
+    EXPECT(isfinite(r.bound), "no seeds tell of noise, and no bound: %g", r.bound);
+    mem_free(draw);
+
     DataCurve flat = curve[1]; /* shares no loss, and is ahead of nothing: within the range of the other */
     for (int k = 0; k < flat.sets; k++) flat.log_loss[k] = log(0.1);
     r = data_ratio(&curve[0], &flat);

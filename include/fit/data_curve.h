@@ -36,7 +36,8 @@ void data_curve_free(DataCurve *curve);
 
 /** Trajectories that curve `b` needs over those that `a` needs for the same loss, as the geometric mean over the losses
  *  that both reach. Where there are none, `value` is NaN and `bound` says how far apart they are at least: below 1, b has
- *  with its smallest set less loss than a with its largest; above 1 the other way round; NaN otherwise. */
+ *  with its smallest set less loss than a with its largest, by more than noise between seeds where that is known; above 1
+ *  the other way round; NaN otherwise. */
 typedef struct DataRatio {
     Estimate ratio;
     double bound;

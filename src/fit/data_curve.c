@@ -187,15 +187,24 @@ static double log_ratio(const DataCurve *a, const double *za, const DataCurve *b
     return sum;
 }
 
+/* Whether the smallest set of `ahead` has less loss than the largest of `other`: by more than the noise between seeds, where
+ * that is known. */
+static bool is_ahead(const DataCurve *ahead, const DataCurve *other) {
+    int last = other->sets - 1;
+    if (!ahead->draw || !other->draw) return ahead->log_loss[0] < other->log_loss[last];
+    double v[DATA_DRAWS];
+    for (int r = 0; r < DATA_DRAWS; r++) v[r] = ahead->draw[r * ahead->sets] - other->draw[r * other->sets + last];
+    return stats_interval(v, DATA_DRAWS, (double)(ahead->dof < other->dof ? ahead->dof : other->dof)).hi < 0;
+}
+
 DataRatio data_ratio(const DataCurve *a, const DataCurve *b) {
     DataRatio out = {{exp(log_ratio(a, a->log_loss, b, b->log_loss)), {NAN, NAN}}, NAN};
     double v[DATA_DRAWS];
     int64_t dof = a->dof < b->dof ? a->dof : b->dof;
     bool drawn = a->draw && b->draw;
     if (isnan(out.ratio.value)) {
-        int last_a = a->sets - 1, last_b = b->sets - 1;
-        if (b->log_loss[0] < a->log_loss[last_a]) out.bound = b->trajectories[0] / a->trajectories[last_a];
-        if (a->log_loss[0] < b->log_loss[last_b]) out.bound = b->trajectories[last_b] / a->trajectories[0];
+        if (is_ahead(b, a)) out.bound = b->trajectories[0] / a->trajectories[a->sets - 1];
+        if (is_ahead(a, b)) out.bound = b->trajectories[b->sets - 1] / a->trajectories[0];
         return out;
     }
     for (int r = 0; r < DATA_DRAWS && drawn; r++)
