@@ -48,6 +48,17 @@ make_from() { # NAME SED_SCRIPT
     sed -E "$2" "$folder/plain.csv" >"$folder/$1"
 }
 
+# ---- What is asked for and not had. ----
+fit "$folder/plain.csv" -fit_currency joules -fit_budgets_executed 1e16
+said 'fit.currency = joules: not every row has joules \(-fit_columns_joules NAME\): arms are put beside each other in nominal FLOP'
+said 'fit.budgets_executed: not every row has executed FLOP \(-fit_columns_executed NAME\): no allocation of it'
+said 'fit.bootstraps = 20: .* less than 95 %: want 39 or more'
+fit "$folder/plain.csv" -fit_currency nominal -fit_budgets 1e16 -fit_bootstraps 39
+grep -q 'note: fit\.' "$folder/out" && complain "a note where all is had: $(grep 'note: fit' "$folder/out")"
+fit "$folder/plain.csv" -fit_bootstraps 1
+said 'fit.bootstraps = 1: no intervals'
+grep -q '\[[^]%]*, [^]]*\]' "$folder/out" && complain "an interval of one resample: $(grep -m 1 '\[[^]%]*, ' "$folder/out")"
+
 # ---- The same rows. ----
 make_from marked.csv '1s/^/\xef\xbb\xbf/; s/,/;/g; s/$/\r/'
 same "$folder/marked.csv"

@@ -74,4 +74,7 @@ enum { SURROGATE_ROWS = 10 };
 
 /** An error when the rows do not have what the options want of them; what is odd beside them is a note. */
 Err fit_check_table(const FitOptions *options, Table *table);
+
+/** The currency in which arms are put beside each other: the one asked for where every row has it; -1: none is known. */
+int fit_reference_currency(const FitOptions *options, const Table *table);
 LawSpec fit_spec(const FitOptions *options);

@@ -35,10 +35,10 @@ typedef struct Estimate {
     Interval interval;
 } Estimate;
 
-/** Percentiles 2.5 and 97.5 of resampled values (sorted in place; those that are not numbers are dropped, and more than
- *  5 % of them leave no interval), as order statistics of type 6, moved outward as far as Student's t with `dof`
- *  degrees of freedom exceeds the normal distribution (Hesterberg 2015, The American Statistician 69, section 4.3); dof = 0:
- *  not. */
+/** Percentiles 2.5 and 97.5 of resampled values (sorted in place; those that are not numbers are dropped; where they
+ *  are more than 5 %, or fewer than two are left, there is no interval), as order statistics of type 6, moved outward as
+ *  far as Student's t with `dof` degrees of freedom exceeds the normal distribution (Hesterberg 2015, The American
+ *  Statistician 69, section 4.3); dof = 0: not. Of fewer than 39 values it is from the least to the greatest. */
 Interval stats_interval(double *values, int64_t n, double dof);
 double stats_sd(const double *values, int64_t n);
 /** Pearson's; NaN where x or y does not vary. */

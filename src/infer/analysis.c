@@ -311,17 +311,7 @@ static void certify(const Analysis *a, ArmFit *arm, const Comm *comm) {
     }
 }
 
-/* The currency in which arms are put beside each other. */
-static int reference_of(const Table *table, const FitOptions *options) {
-    const int choice[] = {options->currency - 1, CURRENCY_EXECUTED, CURRENCY_NOMINAL}; /* 0 is auto */
-    for (int i = 0; i < 3; i++)
-        if (choice[i] >= 0 && table->has[choice[i]]) return choice[i];
-    for (int c = 0; c < CURRENCIES; c++)
-        if (table->has[c]) return c;
-    return -1;
-}
-
-/* The budget in it. */
+/* The budget in the currency in which arms are put beside each other. */
 static void refer(Analysis *a) {
     double sum = 0;
     int c = a->reference_currency;
@@ -387,7 +377,7 @@ Analysis *analysis_new(const Table *table, const FitOptions *options, const Comm
     a->rows = MEM_NEW(LawRows, a->arms + 1);
     a->data = MEM_NEW(DataCurve, DATA_CURVES);
     for (int m = 0; m < a->arms; m++) a->rows[m] = law_rows(table, m, a->spec.kind->axes);
-    a->reference_currency = reference_of(table, options);
+    a->reference_currency = fit_reference_currency(options, table);
     log_topic("all arms together");
     if (joint) fit_group(&a->group[0], a->rows, a->arms, a, comm);
     for (int m = 0; m < a->arms; m++) {

@@ -197,6 +197,56 @@ static Err check_fixed_e(double e, Table *table) {
     return ERR_NONE;
 }
 
+int fit_reference_currency(const FitOptions *o, const Table *table) {
+    const int choice[] = {o->currency - 1, CURRENCY_EXECUTED, CURRENCY_NOMINAL}; /* 0 is auto */
+    for (int i = 0; i < 3; i++)
+        if (choice[i] >= 0 && table->has[choice[i]]) return choice[i];
+    for (int c = 0; c < CURRENCIES; c++)
+        if (table->has[c]) return c;
+    return -1;
+}
+
+/* Which column of a table would have it; of a results file nothing is to be named. */
+static const char *column_wanted(const Table *table, int currency) {
+    static const char *const wanted[] = {
+#define COLUMN_WANTED(word, name, ...) [CURRENCY_##word] = " (-fit_columns_" name " NAME)",
+        CURRENCY_ROWS_BESIDE(COLUMN_WANTED)
+#undef COLUMN_WANTED
+            [CURRENCY_NOMINAL] = " (-fit_columns_c NAME)"};
+    return table->text ? wanted[currency] : "";
+}
+
+/* What is asked for in a currency that some row lacks is not given, or in another one. */
+static void note_currencies(const FitOptions *o, Table *table) {
+    int asked = o->currency - 1, taken = fit_reference_currency(o, table);
+    if (asked >= 0 && asked != taken)
+        table_note(table, NULL, "fit.currency = %s: not every row has %s%s: arms are put beside each other in %s",
+                   currencies[asked].name, currencies[asked].amount, column_wanted(table, asked),
+                   taken >= 0 ? currencies[taken].amount : "none");
+    for (int c = 0; c < CURRENCIES; c++) {
+        bool nominal = c == CURRENCY_NOMINAL;
+        if (!o->budgets[c].n || table->has[c]) continue;
+        table_note(table, NULL, "fit.budgets%s%s: not every row has %s%s: no allocation of it", nominal ? "" : "_",
+                   nominal ? "" : currencies[c].name, currencies[c].amount, column_wanted(table, c));
+    }
+}
+
+/* Fewer resamples than this have no order statistics beyond which 2.5 % lie: (n + 1) / 40 >= 1. */
+enum { RESAMPLES_OF_95 = 39 };
+
+static void note_resamples(const FitOptions *o, Table *table) {
+    long long n = o->bootstraps;
+    if (n < 2)
+        table_note(table, NULL,
+                   "fit.bootstraps = %lld: no intervals, and no exponent is refused for what its interval says", n);
+    else if (n < RESAMPLES_OF_95)
+        table_note(
+            table, NULL,
+            "fit.bootstraps = %lld: of so few resamples an interval is from the least to the greatest, which holds "
+            "less than 95 %%: want %d or more",
+            n, RESAMPLES_OF_95);
+}
+
 Err fit_check_table(const FitOptions *o, Table *table) {
     const LawKind *kind = fit_spec(o).kind;
     if (o->suggest && !law_splits(kind))
@@ -205,6 +255,8 @@ Err fit_check_table(const FitOptions *o, Table *table) {
     for (int64_t i = 0; i < table->n; i++) surrogate &= isfinite(table->at[i].n) && isfinite(table->at[i].d);
     if (o->suggest && !surrogate)
         return err_user("suggest: want fit.surrogate = true and at least %d rows with N and D", SURROGATE_ROWS);
+    note_currencies(o, table);
+    note_resamples(o, table);
     return o->e_fixed > 0 ? check_fixed_e(o->e_fixed, table) : ERR_NONE;
 }
 

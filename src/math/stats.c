@@ -267,7 +267,7 @@ Interval stats_interval(double *values, int64_t n, double dof) {
     int64_t kept = 0;
     for (int64_t i = 0; i < n; i++)
         if (!isnan(values[i])) values[kept++] = values[i];
-    if (!kept || (double)kept < 0.95 * (double)n) return (Interval){NAN, NAN};
+    if (kept < 2 || (double)kept < 0.95 * (double)n) return (Interval){NAN, NAN};
     double tail = dof > 0 ? stats_normal_cdf(stats_t_quantile(0.025, dof)) : 0.025;
     stats_sort(values, kept);
     return (Interval){exceeded(values, kept, tail), exceeded(values, kept, 1 - tail)};
