@@ -131,6 +131,15 @@ refuse 1 'command line: 64: want -key value' run "$here/good.yaml" 64
 # Layouts.
 refuse 3 'layout.dp x layout.tp = 2 x 1 on 3 ranks: want .* multiple of 2' run "$here/good.yaml" -layout_dp 2 -study_name l
 refuse 4 'tp.*(1|2)' run "$here/good.yaml" -layout_tp 4 -study_name l
+# Before data are simulated.
+for key in layout_tp=3 layout_dp=99 study_test_trajectories=900; do
+    refuse 1 "(tp|layout.dp|data.trajectories) = .*want" run "$here/good.yaml" -$key -data_path "$here/early.h5" -study_name early
+done
+refuse 3 'layout.dp x layout.tp = 2 x 1 on 3 ranks: want' run "$here/good.yaml" -layout_dp 2 -data_path "$here/early.h5" -study_name early
+refuse 1 'fit.e has no effect: study.fit is false' run "$here/good.yaml" -fit_e zero -study_fit false -data_path "$here/early.h5" -study_name early
+[ ! -e "$here/early.h5" ] || { echo "data were simulated for a study that is refused"; bad=1; }
+# A plan refuses it too.
+refuse 1 'data.trajectories = .*: want at least 9' plan "$here/good.yaml" -study_test_trajectories 900 -data_path "$here/early.h5"
 study '$a layout: fast'
 refuse 1 'bad.yaml:[0-9]+: layout.dp = fast: want auto, or a whole number in \[0,' plan "$here/bad.yaml"
 study '$a layout: auto\nlayout_dp: 2'

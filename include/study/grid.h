@@ -59,6 +59,10 @@ typedef struct Grid {
 Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, bool sampled);
 void grid_free(Grid *grid);
 
+/** What grid_new would refuse and what can be told before there are data: of them only slots and worlds are looked at. Errors: as
+ *  grid_new. Not collective. */
+Err grid_check(const StudyOptions *options, const TrainData *data);
+
 /** Finds the cells that are finished, those that another run is at, and how often the process of one has died; those that
  *  were refused stay so. A cell is looked for under its name with and without its learning rate, since a study may get a
  *  second rate or lose it; so is the checkpoint of one that was begun. A damaged record counts as none: with `repair` it is

@@ -30,6 +30,9 @@ Err plan_make(StudyPlan *plan, Grid *grid, const StudyOptions *options, const Tr
               const PlanTarget *target);
 void plan_free(StudyPlan *plan);
 
+/** Whether blocks of the size that the study file gives make up so many ranks. Not collective. */
+Err plan_check(const StudyOptions *options, int ranks);
+
 /** Only what fits no block, without a measurement: for `status`. Collective on the world. */
 Err plan_refuse(Grid *grid, const StudyOptions *options, const TrainData *data);
 

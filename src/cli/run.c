@@ -65,9 +65,10 @@ Err cmd_run(int argc, char **argv, int *code) {
     TRY(options_read(&fit, fit_keys, study_fit_keys()));
     TRY(fit_refuse_idle(&fit, false));
     TRY(options_read(&command, run_keys, RUN_KEYS));
+    TRY(study_options_read(&s.options));
+    TRY(refuse_fit(&s.options)); /* before data are simulated */
     TRY(study_open(&s, command.resume == RESUME_AUTO));
-    Err err = refuse_fit(&s.options);
-    if (!err.code) err = grid_scan(&s.grid, &s.options, comm_world(), true);
+    Err err = grid_scan(&s.grid, &s.options, comm_world(), true);
     if (!err.code) err = comm_agree(comm_world(), check_resume(&s, &command));
     if (!err.code) {
         StudyPlan plan;

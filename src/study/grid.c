@@ -87,15 +87,39 @@ static const void *take_weight(double *swept, Grid *grid, const StudyOptions *o,
     return one;
 }
 
+/* Whether models of that shape can be trained as the study file asks. */
+static Err check_shape(const ModelShape *shape, const StudyOptions *o, const ModelKind *kind) {
+    TRY(kind->check(shape, o->tp ? (int)o->tp : 1));
+    if (o->train.recompute == MEANS_ALWAYS && !kind->recomputes)
+        return err_user("%s: train.recompute = always: %s keeps what its blocks find: want auto, or other arms",
+                        options_source(), kind->name);
+    return ERR_NONE;
+}
+
+static Err check_dp(const StudyOptions *o) {
+    if (o->dp <= o->train.batch) return ERR_NONE;
+    return err_user("%s: layout.dp = %lld: want at most train.batch = %lld", options_source(), (long long)o->dp,
+                    (long long)o->train.batch);
+}
+
+Err grid_check(const StudyOptions *o, const TrainData *data) {
+    for (int a = 0; a < o->arms.n; a++) {
+        const Arm *arm = arm_find(o->arms.at[a]);
+        TRY(train_check(&o->train, arm->procedure, study_options_procedure(o, arm->procedure), o->dp));
+        for (int size = 0; size < sizes_of(o, a); size++) {
+            ModelShape shape = shape_of(o, arm, size, data);
+            TRY(check_shape(&shape, o, arm->kind));
+        }
+    }
+    return check_dp(o);
+}
+
 /* What the cells of an arm at one size and weight have in common, once. */
 static Err add_kind(Maker *m, int arm, int size, int weight) {
     const StudyOptions *o = m->options;
     const Arm *a = arm_find(o->arms.at[arm]);
     ModelShape shape = shape_of(o, a, size, m->data);
-    TRY(a->kind->check(&shape, o->tp ? (int)o->tp : 1));
-    if (o->train.recompute == MEANS_ALWAYS && !a->kind->recomputes)
-        return err_user("%s: train.recompute = always: %s keeps what its blocks find: want auto, or other arms",
-                        options_source(), a->kind->name);
+    TRY(check_shape(&shape, o, a->kind));
     GridKind kind = {.parameters = parameters_of(a->kind, &shape),
                      .job = {.kind = a->kind,
                              .shape = shape,
@@ -365,9 +389,7 @@ Err grid_new(Grid *grid, const StudyOptions *options, const TrainData *data, boo
     Maker m = {.grid = grid, .options = options, .data = data, .sampled = sampled};
     *grid = (Grid){0};
     TRY(add_kinds(&m));
-    if (options->dp > options->train.batch)
-        return err_user("%s: layout.dp = %lld: want at most train.batch = %lld", options_source(),
-                        (long long)options->dp, (long long)options->train.batch);
+    TRY(check_dp(options));
     TRY(add_arms(&m));
     CHECK(m.cells < INT_MAX, "%lld cells", (long long)m.cells);
     grid->cell = MEM_NEW(Cell, m.cells + 1);

@@ -7,6 +7,7 @@
 #include "io/commit.h"
 #include "io/results.h"
 #include "study/data_make.h"
+#include "study/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,16 +84,31 @@ static Err open_sample(Study *s) {
     return ERR_NONE;
 }
 
+/* What would be refused once there are data, and can be told before they are simulated. */
+static Err check_before_data(const StudyOptions *o) {
+    TrainDataPlan plan = plan_of(o);
+    const TrainData data = {.slots = (int)o->data.bodies_max, .worlds = plan.worlds ? SCENE_WORLD : 0};
+    int64_t least = plan.test + plan.validation + plan.train_max;
+    if (least > o->data.trajectories)
+        return err_user("%s: data.trajectories = %lld: want at least %lld: %lld training, %lld validation, %lld test",
+                        options_source(), (long long)o->data.trajectories, (long long)least, (long long)plan.train_max,
+                        (long long)plan.validation, (long long)plan.test);
+    return grid_check(o, &data);
+}
+
 static Err open_data(Study *s, bool make) {
     const Comm *world = comm_world();
     const StudyOptions *o = &s->options;
     bool there = false;
     TRY(comm_agree(world, comm_rank(world) == 0 ? commit_exists(&there, o->data.path) : ERR_NONE));
     comm_bcast(world, &there, sizeof there, 0);
+    if (!there && o->data.generate == DATA_AUTO) TRY(check_before_data(o));
     if (!there && !make) return open_sample(s);
-    if (!there && o->data.generate == DATA_AUTO)
+    if (!there && o->data.generate == DATA_AUTO) {
+        TRY(plan_check(o, comm_size(world)));
         log_line("%s: no such file: simulating %lld trajectories into it", o->data.path,
                  (long long)o->data.trajectories);
+    }
     TRY(data_make(&o->data, world));
     TRY(dataset_open(&s->dataset, o->data.path, world, o->data_memory << 20));
     TrainDataPlan plan = plan_of(o);

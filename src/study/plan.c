@@ -16,13 +16,21 @@ static Err find_machine(StudyPlan *p, const PlanTarget *t, const StudyOptions *o
     return ERR_NONE;
 }
 
+/* Ranks of a block that the study file gives; 0: it leaves the choice. */
+static int fixed_ranks(const StudyOptions *o) {
+    return o->dp ? (int)(o->dp * o->tp) : 0;
+}
+
+Err plan_check(const StudyOptions *o, int ranks) {
+    int fixed = fixed_ranks(o);
+    if (!fixed || ranks % fixed == 0) return ERR_NONE;
+    return err_user("layout.dp x layout.tp = %lld x %lld on %d rank%s: want a number of ranks that is a multiple of %d",
+                    (long long)o->dp, (long long)o->tp, ranks, plural(ranks), fixed);
+}
+
 static Err find_blocks(StudyPlan *p, const StudyOptions *o) {
-    int fixed = o->dp ? (int)(o->dp * o->tp) : 0, ranks = p->machine.ranks;
-    if (fixed && ranks % fixed)
-        return err_user(
-            "layout.dp x layout.tp = %lld x %lld on %d rank%s: want a number of ranks that is a multiple of %d",
-            (long long)o->dp, (long long)o->tp, ranks, plural(ranks), fixed);
-    blocks_init(&p->blocks, p->machine.nodes, p->machine.node, fixed);
+    TRY(plan_check(o, p->machine.ranks));
+    blocks_init(&p->blocks, p->machine.nodes, p->machine.node, fixed_ranks(o));
     return ERR_NONE;
 }
 
