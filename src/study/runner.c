@@ -497,8 +497,9 @@ static Err too_short(const Run *run, double least) {
         stop_reason(), stop_time(), run->before, least, ceil(needed / share));
 }
 
-/* Cells without a record of those that other runs were at when this one came to them, and how many of these they still are at. */
-static int64_t left_elsewhere(int64_t *held, const Run *run) {
+/* Cells without a record of those that other runs were at when this one came to them, how many of these they still are at, and who
+ * is at one of those. */
+static int64_t left_elsewhere(int64_t *held, Mark *who, const Run *run) {
     char path[COMMIT_PATH];
     Mark mark;
     int64_t left = 0;
@@ -512,6 +513,7 @@ static int64_t left_elsewhere(int64_t *held, const Run *run) {
         cell_path(path, sizeof path, run->options, cell, "h5");
         if (access(path, F_OK) == 0) continue;
         *held += busy;
+        if (busy && mark.pid) *who = mark;
         left++;
     }
     return left;
@@ -519,13 +521,16 @@ static int64_t left_elsewhere(int64_t *held, const Run *run) {
 
 /* None is left where the other runs have ended meanwhile: then this one gathers. */
 static Err check_elsewhere(const Run *run) {
-    int64_t held, left = left_elsewhere(&held, run);
+    Mark who = {0};
+    int64_t held, left = left_elsewhere(&held, &who, run);
     if (!left) return ERR_NONE;
     if (!held)
-        return err_user("%lld cells were left by another run that has ended: the same command goes on",
-                        (long long)left);
-    return err_user("%lld cells are at work in other runs: the one that ends last gathers; the same command goes on",
-                    (long long)held);
+        return err_user("%lld cell%s left by another run that has ended: the same command goes on", (long long)left,
+                        left == 1 ? " was" : "s were");
+    char at[128] = "";
+    if (who.pid) snprintf(at, sizeof at, ", such as process %lld on %s", (long long)who.pid, who.host);
+    return err_user("%lld cell%s at work in other runs%s: the one that ends last gathers; the same command goes on",
+                    (long long)held, held == 1 ? " is" : "s are", at);
 }
 
 /* How the run ended: all done, or the error that says what is left. */
