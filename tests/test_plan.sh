@@ -137,6 +137,16 @@ END
 eq 1 plan "$here/s.yaml" -json "$here/a.json" -csv "$here/a.csv" >"$here/table" || fail plan
 grep -q '^on 1 rank, 1 node of ' "$here/table" || fail "one rank: $(grep '^on 1' "$here/table")"
 eq 1 plan "$here/s.yaml" -json "$here/b.json" >/dev/null || fail "plan again"
+# Timings are kept for the job that makes them, whatever it plans for; ranks that are fewer than the cores have one each.
+lone="$here/lone"
+mkdir "$lone"
+XDG_CACHE_HOME=$lone launch 1 plan "$here/s.yaml" -ranks 2 >"$here/log" 2>&1 || fail "plan -ranks 2: $(cat "$here/log")"
+if ! cat "$lone"/equiscale/cost-* | grep -q ' on 1 ranks' || cat "$lone"/equiscale/cost-* | grep ' on 2 ranks'; then
+    fail "one rank keeps timings of two"
+fi
+XDG_CACHE_HOME=$lone eq 5 plan "$here/s.yaml" -ranks 1 -json "$here/one.json" >"$here/log" 2>&1 || fail "plan -ranks 1: $(cat "$here/log")"
+grep -q 'timed with 5 ranks on a node, and here it has 1' "$here/log" || fail "not told: $(tail -n 5 "$here/log")"
+grep -q '"cores_a_rank": 1\.0' "$here/one.json" || fail "one rank shares cores: $(head -n 12 "$here/one.json")"
 eq 1 plan "$here/s.yaml" -calibrate -json "$here/c.json" >/dev/null || fail "plan -calibrate"
 archer="-machine input/machines/archer2.yaml"
 # shellcheck disable=SC2086  # two words

@@ -37,9 +37,13 @@ typedef struct Machine {
     double stream;           /* described: bytes/s of memory that a rank has */
 } Machine;
 
-/** This one, with `ranks` ranks (0: those of the job) on nodes like those of the job. memory: MiB of a node; 0: what it has.
+/** This one, with the ranks of the job. memory: MiB of a node; 0: what it has.
  *  Collective on the world. Cost: some milliseconds where sums are not in the calibration yet. */
-void machine_here(Machine *machine, Calibration *calibration, int ranks, int64_t memory);
+void machine_here(Machine *machine, Calibration *calibration, int64_t memory);
+
+/** The same with another number of ranks, on nodes like those of the job: as many to a node as it has cores, or as the job has there
+ *  if these are more. Collective on the world. */
+void machine_resize(Machine *machine, int ranks);
 
 /** The one that a file describes, with `ranks` ranks. memory: MiB of a node; 0: what the file says. Errors: unknown keys, figures
  *  out of range, more ranks than it has. Collective on the world. */

@@ -6,6 +6,7 @@
 
 typedef struct StudyPlan {
     Machine machine;
+    int timed_ranks; /* the most on a node when steps were timed */
     Blocks blocks;
     bool *used;        /* (kinds) that the plan has cells of */
     KindCost *cost;    /* (kinds) */

@@ -90,6 +90,9 @@ static void print_known(const StudyPlan *p, const Sums *t) {
     for (int k = 0; k < KNOWN_WAYS; k++)
         if (t->known[k])
             log_text("steps of %d cell%s: %s, %s", t->known[k], plural(t->known[k]), known_name(k), what[k]);
+    if (p->machine.rate <= 0 && p->timed_ranks != p->machine.node_ranks)
+        log_text("they were timed with %d rank%s on a node, and here it has %d: a job of that size times its own",
+                 p->timed_ranks, plural(p->timed_ranks), p->machine.node_ranks);
     if (p->machine.nodes > 1)
         log_text("sums within a node: %s, between nodes: %s", known_name(p->machine.near.known),
                  known_name(p->machine.far.known));
@@ -211,6 +214,7 @@ Json *plan_json(const Study *s, const StudyPlan *p, const Deadline *deadline) {
     json_put_int(j, "ranks", m->ranks);
     json_put_int(j, "nodes", m->nodes);
     json_put_number(j, "cores_a_rank", m->cores);
+    if (m->rate <= 0) json_put_int(j, "timed_ranks_a_node", p->timed_ranks);
     json_put_text(j, "sums_within_nodes", known_name(m->near.known));
     json_put_text(j, "sums_between_nodes", known_name(m->far.known));
     json_put_number(j, "flop_nominal", t.nominal);

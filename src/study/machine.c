@@ -122,7 +122,7 @@ static void guess_links(Machine *m) {
     }
 }
 
-void machine_here(Machine *m, Calibration *calibration, int ranks, int64_t memory) {
+void machine_here(Machine *m, Calibration *calibration, int64_t memory) {
     const Comm *world = comm_world();
     *m = (Machine){.node_bytes = (double)(memory ? memory << 20 : memory_bytes())};
     double most[2] = {comm_node_ranks(), -(double)comm_node_cores() / comm_node_ranks()};
@@ -135,12 +135,17 @@ void machine_here(Machine *m, Calibration *calibration, int ranks, int64_t memor
     snprintf(m->name, sizeof m->name, "this machine");
     find_links(m, calibration, all);
     guess_links(m);
-    if (ranks && ranks != m->ranks) {
-        int cores = (int)(comm_node_cores() > m->node_ranks ? comm_node_cores() : m->node_ranks);
-        m->near.known = m->far.known = KNOWN_EXTRAPOLATED;
-        set_nodes(m, ranks, cores);
-    }
     comm_free(all);
+}
+
+void machine_resize(Machine *m, int ranks) {
+    if (ranks == m->ranks) return;
+    double fewest = -(double)comm_node_cores();
+    comm_max_f64(comm_world(), &fewest, 1);
+    int cores = -(int)fewest;
+    m->near.known = m->far.known = KNOWN_EXTRAPOLATED;
+    set_nodes(m, ranks, cores > m->node_ranks ? cores : m->node_ranks);
+    m->cores = fmin(1, (double)cores / m->node_ranks);
 }
 
 void machine_free(Machine *m) {

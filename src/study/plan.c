@@ -9,10 +9,17 @@
 
 /* ---- What there is to choose from. ---- */
 
-static Err find_machine(StudyPlan *p, const PlanTarget *t, const StudyOptions *o, Calibration *calibration) {
+/* `timed`: the one that steps are timed on, without its nodes. Timings belong to the job that makes them, whatever it plans for. */
+static Err find_machine(StudyPlan *p, Machine *timed, const PlanTarget *t, const StudyOptions *o,
+                        Calibration *calibration) {
     int ranks = t->ranks ? t->ranks : comm_size(comm_world());
-    if (t->machine && *t->machine) return machine_read(&p->machine, t->machine, ranks, o->run.memory);
-    machine_here(&p->machine, calibration, t->ranks, o->run.memory);
+    bool described = t->machine && *t->machine;
+    if (described) TRY(machine_read(&p->machine, t->machine, ranks, o->run.memory));
+    if (!described) machine_here(&p->machine, calibration, o->run.memory);
+    *timed = p->machine;
+    timed->node = NULL;
+    if (!described) machine_resize(&p->machine, ranks);
+    p->timed_ranks = timed->node_ranks;
     return ERR_NONE;
 }
 
@@ -101,7 +108,8 @@ Err plan_refuse(Grid *grid, const StudyOptions *o, const TrainData *data) {
     Calibration none = {0};
     int block = (int)(o->dp * o->tp), ranks = comm_size(comm_world());
     bool whole = !block || ranks % block == 0; /* else it cannot run here, and is looked at as if it could */
-    machine_here(&p.machine, &none, whole ? 0 : block, o->run.memory);
+    machine_here(&p.machine, &none, o->run.memory);
+    if (!whole) machine_resize(&p.machine, block);
     Err err = find_blocks(&p, o);
     if (!err.code) {
         find_used(&p, grid);
@@ -176,13 +184,14 @@ static void fill_cells(Grid *grid, const StudyPlan *p) {
 Err plan_make(StudyPlan *p, Grid *grid, const StudyOptions *o, const TrainData *data, const PlanTarget *target) {
     const Comm *world = comm_world();
     Calibration calibration;
+    Machine timed;
     *p = (StudyPlan){0};
     calibration_load(&calibration, target->calibrate, world);
-    Err err = find_machine(p, target, o, &calibration);
+    Err err = find_machine(p, &timed, target, o, &calibration);
     if (!err.code) err = find_blocks(p, o);
     if (!err.code) {
         find_used(p, grid);
-        cost_kinds(p->cost, grid, p->used, o, data, &p->machine, &calibration, world);
+        cost_kinds(p->cost, grid, p->used, o, data, &timed, &calibration, world);
         calibration_save(&calibration, world);
         find_layouts(p, grid, o, data);
         refuse_all(grid, p);
