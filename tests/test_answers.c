@@ -237,6 +237,38 @@ static void undecided(void) {
     table_free(&t);
 }
 
+/* Two arms whose best losses hardly differ and hardly fall: no loss is shared, and one is ahead by `gap` of log loss, which
+ * resamples scatter by 0.01. Returns the bound. */
+static double bound_of(double gap, int draws) {
+    ContrastPowers arm[2] = {{.name = "one", .c_min = 1e6, .c_max = 1e7},
+                             {.name = "other", .c_min = 1e6, .c_max = 1e7}};
+    Powers *draw[2];
+    for (int m = 0; m < 2; m++) {
+        arm[m].value.exponent[OPTIMUM_LOSS] = -1e-4;
+        arm[m].value.log_factor[OPTIMUM_LOSS] = m * gap;
+        draw[m] = mem_alloc((size_t)(draws + 1) * sizeof(Powers));
+        for (int r = 0; r < draws; r++) {
+            draw[m][r] = arm[m].value;
+            draw[m][r].log_factor[OPTIMUM_LOSS] += 0.01 * rng_normal(3, rng_stream("bound", (uint64_t)m), (uint64_t)r);
+        }
+        arm[m].draw = draw[m];
+        arm[m].draws = draws;
+    }
+    Contrast c;
+    contrast_powers(&c, &arm[0], &arm[1]);
+    EXPECT(isnan(c.multiplier.value), "a shared loss: %g", c.multiplier.value);
+    for (int m = 0; m < 2; m++) mem_free(draw[m]);
+    return c.bound;
+}
+
+static void bounds(void) {
+    EXPECT(bound_of(-0.1, 200) == 0.1, "ahead by ten times the noise: %g", bound_of(-0.1, 200));
+    EXPECT(bound_of(0.1, 200) == 10, "behind by ten times the noise: %g", bound_of(0.1, 200));
+    EXPECT(isnan(bound_of(-0.005, 200)), "ahead by half the noise: %g", bound_of(-0.005, 200));
+    EXPECT(isnan(bound_of(0.005, 200)), "behind by half the noise: %g", bound_of(0.005, 200));
+    EXPECT(bound_of(-0.005, 0) == 0.1, "no resamples: %g", bound_of(-0.005, 0));
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     data();
@@ -244,5 +276,6 @@ int main(int argc, char **argv) {
     small_sets();
     allocation();
     undecided();
+    bounds();
     return test_end();
 }

@@ -23,7 +23,8 @@ typedef struct Contrast {
     Estimate n_ratio[CONTRAST_BUDGETS];
     Estimate multiplier; /* geometric mean over the losses that both reach */
     double bound; /* where there are none: below 1 the second arm reaches with its least budget what the first does
-                          * not with its largest, and needs less than this; above 1 the other way round; else NaN */
+                   * not with its largest, in resamples too, and needs less than this; above 1 the other way round; else
+                   * NaN */
 } Contrast;
 
 /** What one method says of one arm as powers of compute. */

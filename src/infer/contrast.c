@@ -43,11 +43,24 @@ typedef struct Reach {
     double c_min, c_max, worst, best;
 } Reach;
 
-/* Arms that share no loss: one has less with its least budget than the other with its largest. */
-static void set_bound(Contrast *c, const Reach *first, const Reach *second) {
+/* Whether an arm has less loss with its least budget than the other with its largest, and in the resamples too. reach: (1 + n, 2),
+ * the first row from the fits themselves. */
+static bool is_ahead(const Reach *reach, int64_t n, int arm, double dof) {
+    int other = 1 - arm;
+    if (!(reach[arm].worst < reach[other].best)) return false;
+    if (n == 0) return true;
+    double *gap = MEM_NEW(double, n);
+    for (int64_t r = 0; r < n; r++) gap[r] = reach[2 * (r + 1) + arm].worst - reach[2 * (r + 1) + other].best;
+    bool ahead = stats_interval(gap, n, dof).hi < 0;
+    mem_free(gap);
+    return ahead;
+}
+
+/* Arms that share no loss. */
+static void set_bound(Contrast *c, const Reach *reach, int64_t n, double dof) {
     if (isfinite(c->multiplier.value)) return;
-    if (second->worst < first->best) c->bound = second->c_min / first->c_max;
-    if (first->worst < second->best) c->bound = second->c_max / first->c_min;
+    if (is_ahead(reach, n, 1, dof)) c->bound = reach[1].c_min / reach[0].c_max;
+    if (is_ahead(reach, n, 0, dof)) c->bound = reach[1].c_max / reach[0].c_min;
 }
 
 /* ---- Power laws. ---- */
@@ -85,11 +98,11 @@ static void compare_powers(double part[PARTS], const Contrast *c, const Powers *
     part[PART_MULTIPLIER] = shared ? exp(power_reach(q, middle) - power_reach(p, middle)) : NAN;
 }
 
-static Reach reach_of_powers(const ContrastPowers *arm) {
+static Reach reach_of_powers(const ContrastPowers *arm, const Powers *powers) {
     return (Reach){.c_min = arm->c_min,
                    .c_max = arm->c_max,
-                   .worst = power_at(&arm->value, OPTIMUM_LOSS, log(arm->c_min)),
-                   .best = power_at(&arm->value, OPTIMUM_LOSS, log(arm->c_max))};
+                   .worst = power_at(powers, OPTIMUM_LOSS, log(arm->c_min)),
+                   .best = power_at(powers, OPTIMUM_LOSS, log(arm->c_max))};
 }
 
 void contrast_powers(Contrast *out, const ContrastPowers *first, const ContrastPowers *second) {
@@ -104,15 +117,20 @@ void contrast_powers(Contrast *out, const ContrastPowers *first, const ContrastP
         return;
     int64_t n = first->draws < second->draws ? first->draws : second->draws;
     double *draw = MEM_NEW(double, PARTS *n + 1), part[PARTS];
+    Reach *reach = MEM_NEW(Reach, 2 * (n + 1));
+    reach[0] = reach_of_powers(first, &first->value);
+    reach[1] = reach_of_powers(second, &second->value);
     Interval losses = shared_losses(first, second);
     for (int64_t r = 0; r < n; r++) {
+        reach[2 * (r + 1)] = reach_of_powers(first, &first->draw[r]);
+        reach[2 * (r + 1) + 1] = reach_of_powers(second, &second->draw[r]);
         compare_powers(part, out, &first->draw[r], &second->draw[r], losses);
         for (int k = 0; k < PARTS; k++) draw[k * n + r] = part[k];
     }
     compare_powers(part, out, &first->value, &second->value, losses);
     set_parts(out, part, draw, n, fmin(first->dof, second->dof));
-    Reach reach[2] = {reach_of_powers(first), reach_of_powers(second)};
-    set_bound(out, &reach[0], &reach[1]);
+    set_bound(out, reach, n, fmin(first->dof, second->dof));
+    mem_free(reach);
     mem_free(draw);
 }
 
@@ -130,11 +148,11 @@ static void compare_laws(double part[PARTS], const Contrast *c, const Law *p, co
     part[PART_MULTIPLIER] = NAN;
 }
 
-static Reach reach_of_law(const CompareArm *arm) {
+static Reach reach_of_law(const CompareArm *arm, const Law *law) {
     return (Reach){.c_min = arm->c_min,
                    .c_max = arm->c_max,
-                   .worst = cost_allocate(arm->law, &arm->cost, arm->c_min).loss,
-                   .best = cost_allocate(arm->law, &arm->cost, arm->c_max).loss};
+                   .worst = cost_allocate(law, &arm->cost, arm->c_min).loss,
+                   .best = cost_allocate(law, &arm->cost, arm->c_max).loss};
 }
 
 void contrast_laws(Contrast *out, const CompareArm *first, const CompareArm *second, const Multiplier *multiplier) {
@@ -150,15 +168,21 @@ void contrast_laws(Contrast *out, const CompareArm *first, const CompareArm *sec
     const Ensemble *p = first->spread, *q = second->spread;
     int64_t n = p->n < q->n ? p->n : q->n;
     double *draw = MEM_NEW(double, PARTS *n + 1), part[PARTS];
+    Reach *reach = MEM_NEW(Reach, 2 * (n + 1));
+    reach[0] = reach_of_law(first, first->law);
+    reach[1] = reach_of_law(second, second->law);
     for (int64_t r = 0; r < n; r++) {
-        compare_laws(part, out, &p->law[r * p->arms + first->index], &first->cost, &q->law[r * q->arms + second->index],
-                     &second->cost);
+        const Law *one = &p->law[r * p->arms + first->index];
+        const Law *other = &q->law[r * q->arms + second->index];
+        reach[2 * (r + 1)] = reach_of_law(first, one);
+        reach[2 * (r + 1) + 1] = reach_of_law(second, other);
+        compare_laws(part, out, one, &first->cost, other, &second->cost);
         for (int k = 0; k < PARTS; k++) draw[k * n + r] = part[k];
     }
     compare_laws(part, out, first->law, &first->cost, second->law, &second->cost);
     set_parts(out, part, draw, n, fmin(first->dof, second->dof));
     out->multiplier = (Estimate){multiplier->value, multiplier->interval};
-    Reach reach[2] = {reach_of_law(first), reach_of_law(second)};
-    set_bound(out, &reach[0], &reach[1]);
+    set_bound(out, reach, n, fmin(first->dof, second->dof));
+    mem_free(reach);
     mem_free(draw);
 }
