@@ -220,14 +220,17 @@ grep -q '^transformer-w512.* does not fit: needs .* MiB on each of 1 rank of a n
 
 # Simulated refits are those of the study's fit, unless design.* says otherwise.
 refits() { # LINE STUDY ARGUMENT ...
-    eq 1 plan "$here/$2" -design -design_simulations 20 "${@:3}" >"$here/design" 2>&1 || fail "design: $(tail -n 1 "$here/design")"
+    eq 1 plan "$here/$2" -design -design_simulations 40 "${@:3}" >"$here/design" 2>&1 || fail "design: $(tail -n 1 "$here/design")"
     grep -qx "  refits by $1" "$here/design" || fail "refits by $1: $(grep 'refits by' "$here/design")"
 }
 { cat "$here/s.yaml"; echo 'fit: {e: zero, objective: log}'; } >"$here/fit.yaml"
 refits 'Huber on log loss, E free' s.yaml
 refits 'least squares on log loss, E = 0' fit.yaml
-grep -q '^design: 20 simulated refits of L = 0 +' "$here/design" || fail "design: $(grep '^design' "$here/design")"
+grep -q '^design: 40 simulated refits of L = 0 +' "$here/design" || fail "design: $(grep '^design' "$here/design")"
 refits 'least squares on loss, E free' fit.yaml -design_objective loss -design_e 0.01
+eq 1 plan "$here/s.yaml" -design -design_budget 1e30 >"$here/design" 2>&1
+[ $? = 2 ] && grep -q '^design.budget = 1e+30: the cells of transformer have .* executed FLOP: want a budget within 10 times of these' "$here/design" ||
+    fail "a budget out of reach: $(tail -n 2 "$here/design")"
 
 # A large study is short on a terminal.
 seeds=$(seq -s, 1 60)

@@ -59,6 +59,9 @@ fit "$folder/plain.csv" -fit_bootstraps 1
 said 'fit.bootstraps = 1: no intervals'
 grep -q '\[[^]%]*, [^]]*\]' "$folder/out" && complain "an interval of one resample: $(grep -m 1 '\[[^]%]*, ' "$folder/out")"
 
+refuse 'plain.csv: fit.columns.n and fit.columns.d: both are the column D: want two' "$folder/plain.csv" -fit_columns_n D
+refuse 'plain.csv: fit.columns.d and fit.columns.loss: both are the column D: want two' "$folder/plain.csv" -fit_columns_loss D
+
 # ---- The same rows. ----
 make_from marked.csv '1s/^/\xef\xbb\xbf/; s/,/;/g; s/$/\r/'
 same "$folder/marked.csv"

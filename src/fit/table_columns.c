@@ -396,6 +396,20 @@ static Err check_columns(const Mapping *m, LawAxes axes, bool optima) {
     return ERR_NONE;
 }
 
+/* A law of a column and itself is of nothing. */
+static Err check_once(const Mapping *m) {
+    static const int once[] = {HOLDS_N, HOLDS_D, HOLDS_C, HOLDS_LOSS};
+    enum { ONCE = sizeof once / sizeof *once };
+    for (int i = 0; i < ONCE; i++)
+        for (int j = 0; j < i; j++) {
+            int at = m->at[once[i]];
+            if (at < 0 || at != m->at[once[j]]) continue;
+            return err_user("%s: fit.columns.%s and fit.columns.%s: both are the column %.60s: want two", m->csv.path,
+                            kind_of(once[j]).key, kind_of(once[i]).key, m->csv.name[at]);
+        }
+    return ERR_NONE;
+}
+
 Err table_columns_map(Mapping *m, const TableOptions *options) {
     const TableColumns *columns = &options->columns;
     for (int holds = 0; holds < HOLDS; holds++) {
@@ -408,6 +422,7 @@ Err table_columns_map(Mapping *m, const TableOptions *options) {
         else if (kind.usual)
             TRY(find_usual(&m->at[holds], &m->csv, &kind));
     }
+    TRY(check_once(m));
     bool compute = m->at[HOLDS_C] >= 0;
     TRY(check_columns(m, options->axes, options->optima));
     if (m->at[HOLDS_LOSS] < 0 && !options->optima) return no_column(&m->csv, HOLDS_LOSS);

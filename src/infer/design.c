@@ -17,6 +17,9 @@
 #define KEY(name, type, member, fallback, lo, hi, choices, unit, help)                                                 \
     { "design." name, type, offsetof(DesignOptions, member), fallback, lo, hi, choices, unit, help }
 
+/* Of fewer refits no order statistics are those of 95 %: (n + 1) / 40 >= 1. */
+enum { FEWEST = 39 };
+
 const KeySpec design_keys[] = {
     KEY("alpha", KEY_REAL, alpha, "0.5", 0.01, 3, NULL, "1", "assumed exponent of N"),
     KEY("beta", KEY_REAL, beta, "0.5", 0.01, 3, NULL, "1", "assumed exponent of D"),
@@ -28,7 +31,7 @@ const KeySpec design_keys[] = {
     KEY("budget", KEY_REAL, budget, "0", 0, 1e300, NULL, "FLOP", "executed budget to allocate; 0: the largest cell's"),
     KEY("from", KEY_WORD, from, "", 0, 0, NULL, "1",
         "results file, table or fit.json whose runs say law, noise and lack of fit instead; empty: none"),
-    KEY("simulations", KEY_INT, simulations, "200", 20, 100000, NULL, "1", "simulated refits"),
+    KEY("simulations", KEY_INT, simulations, "200", FEWEST, 100000, NULL, "1", "simulated refits"),
     KEY("seed", KEY_INT, seed, "1", 0, 9e15, NULL, "1", "of the simulated noise"),
     KEY("objective", KEY_CHOICE, objective, "huber", 0, 0, FIT_OBJECTIVES, "1",
         "of the refits; that of fit.objective in a study that gives one, unless this is given"),
@@ -192,10 +195,26 @@ static void judge(DesignResult *r, const Law *law) {
                  100 * relative_alpha, 100 * relative_beta, r->correlation, r->condition);
 }
 
+/* A budget to allocate that is not within the arm's own budgets, or beyond them by more than the factor to which a fit follows its
+ * law unless it is told to. */
+static Err check_budget(const DesignArm *arm, double budget) {
+    const double furthest = 10;
+    double least = INFINITY, most = 0;
+    for (int64_t i = 0; i < arm->cells; i++) {
+        least = fmin(least, arm->c[i]);
+        most = fmax(most, arm->c[i]);
+    }
+    if (budget <= 0 || (budget >= least / furthest && budget <= furthest * most)) return ERR_NONE;
+    return err_user("design.budget = %g: the cells of %.60s have %.3g to %.3g executed FLOP: want a budget within %g "
+                    "times of these",
+                    budget, arm->name, least, most, furthest);
+}
+
 Err design_arm(DesignResult *out, DesignDraws draws, const DesignArm *arm, const DesignModel *model,
                const DesignOptions *o, const Comm *comm) {
     if (!o->from[0] && o->e >= o->loss)
         return err_user("design.e = %g: want less than design.loss = %g", o->e, o->loss);
+    TRY(check_budget(arm, o->budget));
     LawSpec spec = spec_of(o, model->e);
     Law law = model->law;
     Table t = noisy(arm, model, 0, 0);
