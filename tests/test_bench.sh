@@ -86,5 +86,13 @@ $program help bench | grep -q -- '-loss_max .*; default 1.2' || { echo "help ben
 expect "unknown key widht" $run step -widht 3
 expect "does not divide 3 heads" $run step -model transformer -heads 3 -width 9 -tp 2
 expect "$folder/nowhere/x: .*want a path that can be written" $run step -json "$folder/nowhere/x"
+# The job runs all, whatever one of them says, and ends with that code. A scheduler and a program in name only.
+mkdir "$folder/bin"
+printf '#!/bin/sh\necho "   Command=%s x.yaml"\n' "$top/jobs/bench.sbatch" >"$folder/bin/scontrol"
+printf '#!/bin/sh\necho "$2"\n[ "$2" != messages ]\n' >"$folder/bin/program"
+chmod +x "$folder/bin/scontrol" "$folder/bin/program"
+said=$(PATH=$folder/bin:$PATH SLURM_JOB_ID=1 EQUISCALE=$folder/bin/program EQUISCALE_LAUNCH=env bash jobs/bench.sbatch x.yaml)
+code=$?
+[ $code = 1 ] && [ "$(tr '\n' ' ' <<<"$said")" = "kernels messages io scaling step study " ] || { echo "bench.sbatch ($code): $said"; bad=1; }
 rm -rf "$out" "$folder"
 exit $bad
