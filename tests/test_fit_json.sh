@@ -77,7 +77,7 @@ jobs/local.sh 2 "$build/equiscale" run "$folder/study.yaml" -study_name other -f
 options "$folder/tiny/results.h5 and $folder/other/results.h5: their studies are fitted in different ways; here by the defaults and what is given" \
     "$folder/other/results.h5" -fit_starts few -fit_surrogate false || exit 1
 grep -q 'Huber on log loss' "$folder/options.txt" || exit 1
-grep -qE 'other data than|two ways to train' "$folder/options.txt" && exit 1
+grep -qE 'other data than|with whose cells' "$folder/options.txt" && exit 1
 # Losses on other trajectories are told.
 jobs/local.sh 2 "$build/equiscale" run "$folder/study.yaml" -study_name elsewhere -study_arms gatr -data_seed 2 -data_path "$folder/elsewhere.h5" \
     -study_fit false >"$folder/other.txt" || exit 1
@@ -86,7 +86,7 @@ grep -q 'other data than in the results file before it' "$folder/options.txt" ||
 # Cells that are trained in another way too.
 jobs/local.sh 2 "$build/equiscale" run "$folder/study.yaml" -study_name clipped -study_arms gatr -train_clip 0.5 -study_fit false >"$folder/other.txt" || exit 1
 jobs/local.sh 1 "$build/equiscale" fit "$folder/tiny/results.h5" "$folder/clipped/results.h5" -fit_bootstraps 2 -fit_surrogate false >"$folder/options.txt"
-grep -q 'note: .*train.clip = 0.5, and [0-9.]* in the first results file: cells of two ways to train are fitted together' "$folder/options.txt" || exit 1
+grep -q 'note: .*train.clip = 0.5, and [0-9.]* in the first results file, with whose cells these are fitted' "$folder/options.txt" || exit 1
 for question in Data Compute Allocation Limits; do grep -q "^$question" "$folder/study.txt" || exit 1; done
 
 # The text: no "nan", the table before the details, a line an arm, and in it the numbers of the file for programs.

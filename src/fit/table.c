@@ -241,7 +241,7 @@ static bool of_training(const char *name) {
     return !strncmp(name, "train.", 6) || same(name, "precision");
 }
 
-/* Cells that are trained in two ways are two tasks too. */
+/* Cells that are trained in two ways may be two tasks too; some keys decide no number, and are told as well. */
 static void note_other_training(Table *table, const Results *before, const Results *results, const char *path) {
     if (!before || !before->provenance || !results->provenance) return;
     char name[64];
@@ -250,8 +250,7 @@ static void note_other_training(Table *table, const Results *before, const Resul
         if (!of_training(name)) continue;
         char *ours = record_value(results->provenance, name), *theirs = record_value(before->provenance, name);
         if (ours && theirs && strcmp(ours, theirs))
-            table_note(table, path,
-                       "%s = %s, and %s in the first results file: cells of two ways to train are fitted together",
+            table_note(table, path, "%s = %s, and %s in the first results file, with whose cells these are fitted",
                        name, ours, theirs);
         mem_free(ours);
         mem_free(theirs);
