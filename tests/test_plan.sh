@@ -79,6 +79,21 @@ done
 eq 2 run "$here/s.yaml" -study_name fixed -layout_dp 1 >"$here/log" 2>&1 || fail "fixed: $(tail -n 3 "$here/log")"
 eq 2 run "$here/s.yaml" -study_name auto3 -layout_dp 2 >"$here/log" 2>&1 || fail "another layout: $(tail -n 3 "$here/log")"
 grep -q '0 of 12 cells to run' "$here/log" || fail "a cell is not known by its layout: $(cat "$here/log")"
+# What has run is left out of a plan where that is asked for: all of it, or two thirds of it.
+eq 2 plan "$here/s.yaml" -study_name auto3 -left -deadline 1 >"$here/left" 2>&1 || fail "plan -left: $(tail -n 3 "$here/left")"
+grep -q "^all 12 cells have run in $here/runs/auto3: nothing is left$" "$here/left" && [ "$(grep -c . "$here/left")" = 1 ] ||
+    fail "nothing is left: $(cat "$here/left")"
+eq 2 plan "$here/s.yaml" -study_name auto3 -study_seeds 1,2,3 -left -json "$here/left.json" -csv "$here/left.csv" >"$here/left" 2>&1 ||
+    fail "plan -left: $(tail -n 3 "$here/left")"
+grep -q '^24 cells; N: ' "$here/left" && grep -q "^12 of 36 cells have run in $here/runs/auto3, and are left out$" "$here/left" ||
+    fail "24 cells are left: $(tail -n 12 "$here/left")"
+"$python" - "$here" <<'END' || fail "files of what is left"
+import csv, json, sys
+left = json.load(open(sys.argv[1] + "/left.json"))
+assert len(left["cells"]) == 24 and left["left_out"] == 12 and {c["seed"] for c in left["cells"]} == {2, 3}
+assert all(c["seconds"] > 0 for c in left["cells"])
+assert [r["id"] for r in csv.DictReader(open(sys.argv[1] + "/left.csv"))] == [c["id"] for c in left["cells"]]
+END
 # How long the ranks of a run were without a cell, beside the plan, in a file; a run without cells leaves it.
 grep -q '^.*12 cells in .* on 3 ranks, which were without a cell for ' "$here/log3" || fail "idle: $(tail -n 3 "$here/log3")"
 "$python" - "$here/runs/auto3/run.json" <<'END' || fail "run.json"
@@ -172,6 +187,7 @@ assert a["critical"] in {c["id"] for c in a["cells"]}
 assert far["machine"] == "ARCHER2" and far["ranks"] == 1000 and far["nodes"] == 8 and far["sums_between_nodes"] == "described"
 assert max(c["block"] for c in far["cells"]) > 1
 assert abs(far["node_hours"] - far["makespan"] * 8 / 3600) < 1e-9
+assert 0 < a["rounds_least"] <= 1 <= a["rounds_most"] == b["rounds_most"] and far["rounds_most"] is None
 assert len(none["deadline"]["drop"]) == 12 and none["deadline"]["makespan"] == 0
 END
 

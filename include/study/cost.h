@@ -24,8 +24,14 @@ typedef struct KindCost {
     Known known;
 } KindCost;
 
+/** What rounds of timings took, the shortest and the longest, over their average: how far the machine's own speed moves within
+ *  seconds, and so a run from its plan. 0: nothing was timed. */
+typedef struct Rounds {
+    double least, most;
+} Rounds;
+
 /** Of each kind of the grid that `wanted` has; on a described machine without a measurement. Collective. */
-void cost_kinds(KindCost *cost, const Grid *grid, const bool *wanted, const StudyOptions *options,
+void cost_kinds(KindCost *cost, Rounds *rounds, const Grid *grid, const bool *wanted, const StudyOptions *options,
                 const TrainData *data, const Machine *machine, Calibration *calibration, const Comm *comm);
 
 /** A layout of a kind of cell. */

@@ -86,5 +86,8 @@ const char *cell_state_name(CellState state);
 /** Whether a cell is to be trained: also one that another run is at, since that may die. */
 bool cell_left(const Cell *cell);
 
+/** Whether none has run it: it is left to run, or would be if it fitted. */
+bool cell_unrun(const Cell *cell);
+
 /** The line of /provenance that says why a cell failed. */
 #define FAILED_KEY "failed"

@@ -10,6 +10,7 @@ typedef struct StudyPlan {
     Blocks blocks;
     bool *used;        /* (kinds) that the plan has cells of */
     KindCost *cost;    /* (kinds) */
+    Rounds rounds;     /* of timings on this machine */
     Layout *layout;    /* (kinds, sizes of blocks) */
     Task *task;        /* (tasks) */
     int *cell;         /* (tasks) index in the grid */

@@ -66,7 +66,7 @@ bool keys_of_file(int argc, char **argv);
 
 /** Keys of plan and status, of run, of keys, of export, and of discover. */
 extern const KeySpec plan_keys[], run_keys[], keys_keys[], export_keys[], discover_keys[];
-enum { PLAN_KEYS = 7, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1, DISCOVER_KEYS = 4 };
+enum { PLAN_KEYS = 8, STATUS_KEYS = 1, RUN_KEYS = 1, KEYS_KEYS = 1, EXPORT_KEYS = 1, DISCOVER_KEYS = 4 };
 
 /** Whether the file that a key names can be written and is none of the inputs, asked before any work; nothing is asked of an
  *  empty path, nor of `-json -`. Collective. */

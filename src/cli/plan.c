@@ -1,6 +1,7 @@
 /** equiscale plan FILE: every cell with its size, work, layout, memory and expected time, before anything runs: of this job, of
- *  another number of ranks (-ranks) or of a machine that a file describes (-machine); with -deadline what must go so that the
- *  rest ends in time, with -design what the grid will tell about the exponents (design.* keys: the assumed law and noise). */
+ *  another number of ranks (-ranks) or of a machine that a file describes (-machine); with -left of what is not finished; with
+ *  -deadline what must go so that the rest ends in time, with -design what the grid will tell about the exponents (design.* keys:
+ *  the assumed law and noise). */
 #include "commands.h"
 #include "plan_draw.h"
 #include "plan_tell.h"
@@ -16,7 +17,7 @@ typedef struct PlanOptions {
     char json[OPTION_TEXT], csv[OPTION_TEXT], machine[OPTION_TEXT];
     int64_t ranks;
     double deadline; /* hours */
-    bool design, calibrate;
+    bool design, calibrate, left;
 } PlanOptions;
 
 /* `status` takes the first only. */
@@ -31,6 +32,8 @@ const KeySpec plan_keys[PLAN_KEYS] = {
      "say which cells to drop so that the rest ends by then; 0: none"},
     {"calibrate", KEY_BOOL, offsetof(PlanOptions, calibrate), "false", 0, 0, NULL, "1",
      "measure this machine again, whatever is kept of it"},
+    {"left", KEY_BOOL, offsetof(PlanOptions, left), "false", 0, 0, NULL, "1",
+     "plan what earlier runs of the study have not finished, instead of all of it"},
     {"design", KEY_BOOL, offsetof(PlanOptions, design), "false", 0, 0, NULL, "1",
      "tell what the grid will tell about the exponents, under the law that design.* assumes or takes from runs"},
 };
@@ -111,6 +114,7 @@ Err cmd_plan(int argc, char **argv, int *code) {
     TRY(study_open(&s, false));
     const PlanTarget target = {options.machine, (int)options.ranks, options.calibrate};
     Err err = options.design ? design_as_study(&design) : ERR_NONE;
+    if (!err.code && options.left) err = grid_scan(&s.grid, &s.options, comm_world(), false);
     if (!err.code) err = plan_make(&p, &s.grid, &s.options, &s.data, &target);
     if (!err.code) {
         plan_print(&s, &p);

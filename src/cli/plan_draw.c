@@ -14,7 +14,7 @@ typedef struct Span {
 } Span;
 
 static bool drawn(const Cell *c) {
-    return !strcmp(c->record.role, "grid");
+    return cell_unrun(c) && !strcmp(c->record.role, "grid");
 }
 
 static Span span_of(const Grid *grid) {

@@ -35,12 +35,16 @@ static void print_row(const Cell *c, const StudyPlan *p) {
              (long long)r->dp, (long long)r->tp, (double)c->bytes / mebi, seconds, known_of(c, p), means_of(c));
 }
 
-static void print_table(const Study *s, const StudyPlan *p) {
-    int rows = s->grid.n > ROWS ? FEW : s->grid.n;
+static void print_table(const Study *s, const StudyPlan *p, int n) {
+    int rows = n > ROWS ? FEW : n, left = rows;
     log_text("%-48s %-5s %9s %9s %11s %9s %9s %7s %8s %9s  %s", "cell", "role", "N", "D", "lr", "C nominal", "executed",
              "dp x tp", "MiB/rank", "expected", "step");
-    for (int i = 0; i < rows; i++) print_row(&s->grid.cell[i], p);
-    if (rows < s->grid.n) log_text("... and %d more, of fewer FLOP: -csv FILE has all", s->grid.n - rows);
+    for (const Cell *c = s->grid.cell; left > 0; c++) {
+        if (!cell_unrun(c)) continue;
+        print_row(c, p);
+        left--;
+    }
+    if (rows < n) log_text("... and %d more, of fewer FLOP: -csv FILE has all", n - rows);
 }
 
 /* ---- What all of it takes. ---- */
@@ -48,15 +52,16 @@ static void print_table(const Study *s, const StudyPlan *p) {
 typedef struct Sums {
     double nominal, executed;
     int64_t bytes; /* the most */
-    int refused, known[KNOWN_WAYS];
+    int cells, refused, known[KNOWN_WAYS];
 } Sums;
 
 static Sums sums_of(const Study *s, const StudyPlan *p) {
     Sums t = {0};
     for (int i = 0; i < s->grid.n; i++) {
         const Cell *c = &s->grid.cell[i];
+        t.cells += cell_unrun(c);
         t.refused += c->state == CELL_REFUSED;
-        if (c->state == CELL_REFUSED) continue;
+        if (!cell_left(c)) continue;
         t.nominal += c->flop_nominal;
         t.executed += c->flop_executed;
         t.known[p->cost[c->kind].known]++;
@@ -90,6 +95,9 @@ static void print_known(const StudyPlan *p, const Sums *t) {
     for (int k = 0; k < KNOWN_WAYS; k++)
         if (t->known[k])
             log_text("steps of %d cell%s: %s, %s", t->known[k], plural(t->known[k]), known_name(k), what[k]);
+    if (p->rounds.most > 0)
+        log_text("rounds of timings took %.2f to %.2f times their average: so may a run", p->rounds.least,
+                 p->rounds.most);
     if (p->machine.rate <= 0 && p->timed_ranks != p->machine.node_ranks)
         log_text("they were timed with %d rank%s on a node, and here it has %d: a job of that size times its own",
                  p->timed_ranks, plural(p->timed_ranks), p->machine.node_ranks);
@@ -134,9 +142,16 @@ static void print_schedule(const Study *s, const StudyPlan *p) {
 void plan_print(const Study *s, const StudyPlan *p) {
     const Machine *m = &p->machine;
     Sums t = sums_of(s, p);
-    print_table(s, p);
+    if (!t.cells) {
+        log_text("all %d cells have run in %s/%s: nothing is left", s->grid.n, s->options.folder, s->options.name);
+        return;
+    }
+    print_table(s, p, t.cells);
     plan_draw(&s->grid);
-    log_text("%d cell%s; N: trainable parameters, D: training samples, C: training FLOP", s->grid.n, plural(s->grid.n));
+    log_text("%d cell%s; N: trainable parameters, D: training samples, C: training FLOP", t.cells, plural(t.cells));
+    if (t.cells < s->grid.n)
+        log_text("%d of %d cells have run in %s/%s, and are left out", s->grid.n - t.cells, s->grid.n,
+                 s->options.folder, s->options.name);
     log_text("in all %.3g nominal FLOP, %.3g executed FLOP; at most %.1f MiB a rank, the dataset included", t.nominal,
              t.executed, (double)t.bytes / mebi);
     print_schedule(s, p);
@@ -215,6 +230,8 @@ Json *plan_json(const Study *s, const StudyPlan *p, const Deadline *deadline) {
     json_put_int(j, "nodes", m->nodes);
     json_put_number(j, "cores_a_rank", m->cores);
     if (m->rate <= 0) json_put_int(j, "timed_ranks_a_node", p->timed_ranks);
+    json_put_number(j, "rounds_least", p->rounds.most > 0 ? p->rounds.least : NAN);
+    json_put_number(j, "rounds_most", p->rounds.most > 0 ? p->rounds.most : NAN);
     json_put_text(j, "sums_within_nodes", known_name(m->near.known));
     json_put_text(j, "sums_between_nodes", known_name(m->far.known));
     json_put_number(j, "flop_nominal", t.nominal);
@@ -225,8 +242,10 @@ Json *plan_json(const Study *s, const StudyPlan *p, const Deadline *deadline) {
     json_put_number(j, "utilisation", schedule_utilisation(&p->schedule, &p->blocks));
     json_put_text(j, "critical", p->schedule.critical < 0 ? "" : s->grid.cell[p->cell[p->schedule.critical]].record.id);
     json_put_int(j, "refused", t.refused);
+    json_put_int(j, "left_out", s->grid.n - t.cells);
     json_open_array(j, "cells");
     for (int i = 0; i < s->grid.n; i++) {
+        if (!cell_unrun(&s->grid.cell[i])) continue;
         json_open_object(j, NULL);
         plan_json_cell(j, &s->grid.cell[i]);
         json_expected(j, &s->grid.cell[i], p, slot[i]);
@@ -258,6 +277,7 @@ Err plan_csv(const Study *s, const StudyPlan *p, const char *path) {
     for (int i = 0; i < s->grid.n; i++) {
         const Cell *c = &s->grid.cell[i];
         const CellRecord *r = &c->record;
+        if (!cell_unrun(c)) continue;
         used += (size_t)snprintf(
             text + used, ROW, "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%.9g,%.9g,%.9g,%lld,%lld,%d,%d,%d,%lld,", r->id,
             r->arm, r->role, (long long)r->parameters, (long long)r->samples, (long long)r->steps,

@@ -79,16 +79,24 @@ void calibration_free(Calibration *c) {
     *c = (Calibration){0};
 }
 
-const double *calibration_get(const Calibration *c, const char *name) {
+static Measured *find(const Calibration *c, const char *name) {
     for (int i = 0; i < c->n; i++)
-        if (!strcmp(c->at[i].name, name)) return c->at[i].value;
+        if (!strcmp(c->at[i].name, name)) return &c->at[i];
     return NULL;
 }
 
+const double *calibration_get(const Calibration *c, const char *name) {
+    const Measured *m = find(c, name);
+    return m ? m->value : NULL;
+}
+
 void calibration_put(Calibration *c, const char *name, const double value[CALIBRATION_NUMBERS]) {
-    Measured m = {0};
+    Measured m = {0}, *kept = find(c, name);
     snprintf(m.name, sizeof m.name, "%s", name);
     memcpy(m.value, value, sizeof m.value);
-    add(c, &m);
+    if (kept)
+        *kept = m;
+    else
+        add(c, &m);
     c->changed = true;
 }

@@ -70,8 +70,8 @@ static const double long_round = 0.25; /* s */
 typedef struct Timing {
     double gradient, few; /* of all its samples, and of a part of them */
     double update, evaluate, start;
-    double round; /* what the latest round took */
-    double total; /* of the gradient in all rounds */
+    double round;        /* what the latest round took */
+    double each[ROUNDS]; /* the gradient in each round */
     int rounds;
 } Timing;
 
@@ -87,8 +87,7 @@ static void time_round(Timing *t, const Probe *p, const StudyOptions *o, const T
         t->few = fmin(t->few, few.gradient);
     }
     t->round = timer_cpu() - begin;
-    t->total += all.gradient;
-    t->rounds++;
+    t->each[t->rounds++] = all.gradient;
 }
 
 /* Average time of a round over the least, of all probes that had several. */
@@ -96,11 +95,27 @@ static double pace_of_rounds(const Timing *timing, int kinds, const Comm *comm) 
     double average_least[2] = {0};
     for (int k = 0; k < kinds; k++) {
         if (timing[k].rounds < 2) continue;
-        average_least[0] += timing[k].total / timing[k].rounds;
+        for (int r = 0; r < timing[k].rounds; r++) average_least[0] += timing[k].each[r] / timing[k].rounds;
         average_least[1] += timing[k].gradient;
     }
     comm_sum_f64(comm, average_least, 2);
     return average_least[1] > 0 ? average_least[0] / average_least[1] : 1;
+}
+
+/* Of all probes that were in every round. */
+static Rounds compare_rounds(const Timing *timing, int kinds, const Comm *comm) {
+    double seconds[ROUNDS] = {0}, sum = 0;
+    for (int k = 0; k < kinds; k++)
+        for (int r = 0; timing[k].rounds == ROUNDS && r < ROUNDS; r++) seconds[r] += timing[k].each[r];
+    comm_sum_f64(comm, seconds, ROUNDS);
+    Rounds rounds = {seconds[0], seconds[0]};
+    for (int r = 0; r < ROUNDS; r++) {
+        sum += seconds[r];
+        rounds.least = fmin(rounds.least, seconds[r]);
+        rounds.most = fmax(rounds.most, seconds[r]);
+    }
+    if (sum <= 0) return (Rounds){0};
+    return (Rounds){rounds.least * ROUNDS / sum, rounds.most * ROUNDS / sum};
 }
 
 /* fixed, sample, update, evaluate, start of what was timed. */
@@ -116,8 +131,8 @@ static void split_timing(double value[CALIBRATION_NUMBERS], const Timing *t, con
 }
 
 /* Of those probes that are this rank's. */
-static void time_probes(double (*found)[CALIBRATION_NUMBERS], const Probe *probe, const bool *mine, int kinds,
-                        const StudyOptions *o, const TrainData *data, const Comm *comm) {
+static Rounds time_probes(double (*found)[CALIBRATION_NUMBERS], const Probe *probe, const bool *mine, int kinds,
+                          const StudyOptions *o, const TrainData *data, const Comm *comm) {
     Timing *timing = MEM_NEW(Timing, kinds + 1);
     for (int k = 0; k < kinds; k++)
         timing[k] = (Timing){
@@ -126,12 +141,24 @@ static void time_probes(double (*found)[CALIBRATION_NUMBERS], const Probe *probe
         for (int k = 0; k < kinds; k++)
             if (mine[k] && timing[k].round < long_round) time_round(&timing[k], &probe[k], o, data);
     double pace = pace_of_rounds(timing, kinds, comm);
+    Rounds rounds = compare_rounds(timing, kinds, comm);
     for (int k = 0; k < kinds; k++) {
         if (!mine[k]) continue;
         split_timing(found[k], &timing[k], &probe[k]);
         for (int i = 0; i < CALIBRATION_NUMBERS; i++) found[k][i] *= pace;
     }
     mem_free(timing);
+    return rounds;
+}
+
+/* Those of the latest timings are kept, for plans that need none. */
+static Rounds keep_rounds(Rounds latest, Calibration *calibration, const Machine *m) {
+    char name[CALIBRATION_NAME];
+    const double value[CALIBRATION_NUMBERS] = {latest.least, latest.most};
+    snprintf(name, sizeof name, "rounds on %d ranks %.3f cores", m->node_ranks, m->cores);
+    if (latest.most > 0) calibration_put(calibration, name, value);
+    const double *kept = m->rate > 0 ? NULL : calibration_get(calibration, name);
+    return kept ? (Rounds){kept[0], kept[1]} : (Rounds){0};
 }
 
 /* From what was timed to the kind. */
@@ -177,8 +204,8 @@ static KindCost describe(const GridKind *kind, const StudyOptions *o, const Mach
                       .known = KNOWN_DESCRIBED};
 }
 
-void cost_kinds(KindCost *cost, const Grid *grid, const bool *wanted, const StudyOptions *o, const TrainData *data,
-                const Machine *m, Calibration *calibration, const Comm *comm) {
+void cost_kinds(KindCost *cost, Rounds *rounds, const Grid *grid, const bool *wanted, const StudyOptions *o,
+                const TrainData *data, const Machine *m, Calibration *calibration, const Comm *comm) {
     char name[CALIBRATION_NAME];
     Probe *probe = MEM_NEW(Probe, grid->kinds + 1);
     bool *timed = MEM_NEW(bool, 2 * grid->kinds + 1), *mine = timed + grid->kinds;
@@ -193,7 +220,8 @@ void cost_kinds(KindCost *cost, const Grid *grid, const bool *wanted, const Stud
         if (kept) continue;
         mine[k] = turn++ % comm_size(comm) == comm_rank(comm);
     }
-    time_probes(found, probe, mine, grid->kinds, o, data, comm);
+    Rounds latest = time_probes(found, probe, mine, grid->kinds, o, data, comm);
+    *rounds = keep_rounds(latest, calibration, m);
     comm_sum_f64(comm, found[0], (int64_t)grid->kinds * CALIBRATION_NUMBERS);
     for (int k = 0; k < grid->kinds; k++) {
         if (!timed[k]) continue;

@@ -421,3 +421,7 @@ const char *cell_state_name(CellState state) {
 bool cell_left(const Cell *cell) {
     return cell->state == CELL_PLANNED || cell->state == CELL_RUNNING;
 }
+
+bool cell_unrun(const Cell *cell) {
+    return cell_left(cell) || cell->state == CELL_REFUSED;
+}

@@ -191,7 +191,7 @@ Err plan_make(StudyPlan *p, Grid *grid, const StudyOptions *o, const TrainData *
     if (!err.code) err = find_blocks(p, o);
     if (!err.code) {
         find_used(p, grid);
-        cost_kinds(p->cost, grid, p->used, o, data, &timed, &calibration, world);
+        cost_kinds(p->cost, &p->rounds, grid, p->used, o, data, &timed, &calibration, world);
         calibration_save(&calibration, world);
         find_layouts(p, grid, o, data);
         refuse_all(grid, p);
