@@ -63,6 +63,12 @@ study 's/width: \[8\], depth: \[1\], heads: \[2\]/width: [8, 12, 16], depth: [1,
 refuse 1 'sees 20 samples, 4 trajectories have 16: want 5 trajectories for training .data.trajectories = 9 or more.' plan "$here/bad.yaml"
 study 's/steps: \[2\]/budgets: [1e7]/'
 refuse 1 'study.budgets = 1e\+07: [01] sizes of transformer meet it .* want at least 5' plan "$here/bad.yaml"
+refuse 2 'study.budgets = 1e\+07: [01] sizes of transformer meet it .* want at least 5' run "$here/bad.yaml" -data_path "$here/none.h5"
+for command in plan run; do # 2 trajectories of 4 samples
+    refuse 2 'study.test_samples = 9: want at most the 8 that 2 trajectories have' $command "$here/good.yaml" -study_test_samples 9
+    refuse 1 'study.validation_samples = 9: want at most the 8 that 2 trajectories have' $command "$here/good.yaml" \
+        -study_validation_samples 9 -data_path "$here/none.h5"
+done
 study 's/steps: \[2\], //'
 refuse 1 'study.steps, study.budgets: want an entry of one of them' plan "$here/bad.yaml"
 : >"$here/empty.yaml"

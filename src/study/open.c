@@ -69,30 +69,41 @@ static Err open_sample(Study *s) {
     comm_free(node);
     TRY(err);
     s->sampled = true;
-    TrainDataPlan plan = plan_of(&s->options);
+    const StudyOptions *o = &s->options;
+    const TrainDataPlan whole = plan_of(o);
+    TrainDataPlan plan = whole;
     plan.test = plan.validation = 1;
     plan.train_max = SAMPLE_TRAJECTORIES - 2;
     plan.test_samples = plan.validation_samples = 0;
     TRY(train_data_init(&s->data, s->dataset, &plan));
-    const StudyOptions *o = &s->options;
-    int64_t samples = o->data.frames - 2;
-    s->data.per_trajectory = samples;
-    s->data.test_samples = o->test_samples ? o->test_samples : o->test_trajectories * samples;
-    s->data.validation_samples = o->validation_samples ? o->validation_samples : o->validation_trajectories * samples;
+    s->data.per_trajectory = o->data.frames - 2;
+    TRY(train_held_out(&s->data.test_samples, &s->data.validation_samples, &whole, s->data.per_trajectory));
     /* A dataset takes its slots from the most bodies it may have, not from those that happened to be drawn. */
     if (s->data.slots < s->options.data.bodies_max) s->data.slots = (int)s->options.data.bodies_max;
     return ERR_NONE;
+}
+
+/* Whether sizes meet the budgets depends on lengths of sequences. As a plan does it, of the same trajectories as a run will; what
+ * has no budgets needs none. Collective. */
+static Err check_budgets(const StudyOptions *o) {
+    Study trial = {.options = *o};
+    if (!o->budget.budgets.n) return ERR_NONE;
+    Err err = open_sample(&trial);
+    if (!err.code) err = grid_new(&trial.grid, &trial.options, &trial.data, true);
+    study_close(&trial);
+    return err;
 }
 
 /* What would be refused once there are data, and can be told before they are simulated. */
 static Err check_before_data(const StudyOptions *o) {
     TrainDataPlan plan = plan_of(o);
     const TrainData data = {.slots = (int)o->data.bodies_max, .worlds = plan.worlds ? SCENE_WORLD : 0};
-    int64_t least = plan.test + plan.validation + plan.train_max;
+    int64_t samples[2], least = plan.test + plan.validation + plan.train_max;
     if (least > o->data.trajectories)
         return err_user("%s: data.trajectories = %lld: want at least %lld: %lld training, %lld validation, %lld test",
                         options_source(), (long long)o->data.trajectories, (long long)least, (long long)plan.train_max,
                         (long long)plan.validation, (long long)plan.test);
+    TRY(train_held_out(&samples[0], &samples[1], &plan, o->data.frames - 2));
     return grid_check(o, &data);
 }
 
@@ -106,6 +117,7 @@ static Err open_data(Study *s, bool make) {
     if (!there && !make) return open_sample(s);
     if (!there && o->data.generate == DATA_AUTO) {
         TRY(plan_check(o, comm_size(world)));
+        TRY(check_budgets(o));
         log_line("%s: no such file: simulating %lld trajectories into it", o->data.path,
                  (long long)o->data.trajectories);
     }
