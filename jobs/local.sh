@@ -23,6 +23,8 @@ export PMIX_MCA_psec=${PMIX_MCA_psec:-native}
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_base_warn_component_unused=0 OMPI_MCA_orte_execute_quiet=1
 # Ranks that wait must not take the core from ranks that work.
 if [ "$ranks" -gt "$(nproc)" ]; then export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none; fi
+# A rank by itself sees all cores, so that it can plan for more ranks.
+if [ "$ranks" = 1 ]; then export OMPI_MCA_hwloc_base_binding_policy=none; fi
 # mpiexec ends when this script does, however that ends. In a process group of its own the terminal's SIGINT does not reach it.
 own=""
 if command -v setpriv >/dev/null; then own="setpriv --pdeathsig TERM"; fi

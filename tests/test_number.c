@@ -72,6 +72,7 @@ static void truths(void) {
     for (int i = 0; i < 7; i++) EXPECT(number_truth(&yes, agree[i]) && yes, "%s", agree[i]);
     for (int i = 0; i < 6; i++) EXPECT(number_truth(&yes, deny[i]) && !yes, "%s", deny[i]);
     EXPECT(!number_truth(&yes, "perhaps"), "neither");
+    EXPECT(!number_truth(&yes, "2") && !number_truth(&yes, "0.5") && !number_truth(&yes, "-1"), "an amount");
 }
 
 int main(int argc, char **argv) {

@@ -159,6 +159,7 @@ XDG_CACHE_HOME=$lone launch 1 plan "$here/s.yaml" -ranks 2 >"$here/log" 2>&1 || 
 if ! cat "$lone"/equiscale/cost-* | grep -q ' on 1 ranks' || cat "$lone"/equiscale/cost-* | grep ' on 2 ranks'; then
     fail "one rank keeps timings of two"
 fi
+[ "$(nproc)" = 1 ] || eq 1 plan "$here/s.yaml" -ranks 2 | grep -q '^on 2 ranks, 1 node of ' || fail "a rank does not see the other cores"
 XDG_CACHE_HOME=$lone eq 5 plan "$here/s.yaml" -ranks 1 -json "$here/one.json" >"$here/log" 2>&1 || fail "plan -ranks 1: $(cat "$here/log")"
 grep -q 'timed with 5 ranks on a node, and here it has 1' "$here/log" || fail "not told: $(tail -n 5 "$here/log")"
 grep -q '"cores_a_rank": 1\.0' "$here/one.json" || fail "one rank shares cores: $(head -n 12 "$here/one.json")"

@@ -66,6 +66,7 @@ refused() { # EXPECTED ARGS ...
     [ $code = 2 ] || complain "$*: exit code $code, want 2"
     grep -q -- "$expected" <<<"$text" || complain "$*: $text"
 }
+[ -z "$(run verify no-such.csv 2>/dev/null)" ] || complain "verify prints before it refuses"
 refused 'no-such.csv: No such file' fit no-such.csv
 refused 'want results.h5 or CSV files' fit
 refused 'no column N' fit "$folder/law.csv"

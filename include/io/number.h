@@ -26,5 +26,5 @@ NumberMark number_mark(const NumberStyle *style);
 /** The value of a text, false where it is no finite number. Plain numbers are read as by strtod. */
 bool number_read(double *x, const char *text, NumberMark mark);
 
-/** true, yes, y, t, x or any number but 0; false, no, n, f, 0 or nothing at all. False where it is neither. */
+/** true, yes, y, t, x or 1; false, no, n, f, 0 or nothing at all. False where it is neither: another number is an amount. */
 bool number_truth(bool *yes, const char *text);

@@ -117,8 +117,8 @@ bool number_truth(bool *yes, const char *text) {
     static const char *const agree[] = {"true", "yes", "y", "t", "x", NULL};
     static const char *const deny[] = {"false", "no", "n", "f", "", NULL};
     double x;
-    if (number_read(&x, text, MARK_POINT))
-        *yes = x != 0;
+    if (number_read(&x, text, MARK_POINT) && (x == 0 || x == 1))
+        *yes = x == 1;
     else if (listed(text, agree))
         *yes = true;
     else if (listed(text, deny))
