@@ -47,8 +47,8 @@ static int64_t run_rows(int64_t left, int64_t width) {
     return rows < left ? rows : left;
 }
 
-/* Rows that stand one behind the other, so many at a time that they fill whole vectors. */
-enum { REPEATED = 4 * LANES };
+/* Rows that stand one behind the other, so many at a time that they fill whole vectors: up to 15 vectors for rows of 60. */
+enum { REPEATED = 16 * LANES };
 
 static void add_repeated(real *y, const real *bias, int64_t rows, int64_t n, int64_t period) {
     real repeated[REPEATED];
