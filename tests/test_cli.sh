@@ -104,6 +104,14 @@ with h5py.File("runs/tiny/results.h5") as f:
                 assert a == b if isinstance(a, str) else float(b) == a or a != a, (table, name, a, b)
 END
 
+# A benchmark is a command of its own, with the keys that it uses.
+"$eq" help bench | grep -qE '^  kernels +kernels of one rank' || fail "help bench lists no benchmarks"
+"$eq" help bench io >out 2>&1 && grep -q '^Usage: equiscale bench io \[-key' out && grep -q '^  -repeat' out && ! grep -qE '^  -width|^Benchmarks' out ||
+    fail "help bench io: $(cat out)"
+"$eq" bench study -h | grep -q '^  -study_arms' || fail "bench study -h has no keys of studies"
+"$eq" help bench io width >out 2>&1
+[ $? = 2 ] && grep -q '^equiscale help bench io width: want a key that `equiscale bench io -h` lists$' out || fail "help bench io width: $(cat out)"
+
 # A terminal sees codes while cells are trained and nowhere else; dumb ones, and people who ask for none, never.
 long="-study_steps 2000"
 codes() { # COMMAND: lines with an escape code that a terminal got
@@ -143,6 +151,7 @@ offered() { # WANT WORDS...: all that is offered for the last word, in order
 offered "io kernels messages scaling step study" bench ""
 offered "messages" bench m
 offered "gaussian sum" discover ""
+offered "-loss_max" bench study tiny.yaml -loss
 offered "train.batch" keys train.ba
 offered "status" help sta
 offered "transformer_augerino transformer_augmented" run tiny.yaml -study_arms transformer_aug

@@ -71,37 +71,78 @@ static Err refuse_sizes(const BenchOptions *o) {
     return bench_has(o, "gatr") ? ERR_NONE : options_refuse("width_s", "want -model gatr beside it");
 }
 
+/* ---- The benchmarks, each a command. ---- */
+
+/* Keys that do nothing there. */
+static const char *const idle_step[] = {"loss_max", NULL};
+static const char *const idle_kernels[] = {"width_s", "depth", "tp", "loss_max", NULL};
+static const char *const idle_scaling[] = {"tp", "loss_max", NULL};
+static const char *const idle_model[] = {"model", "width",  "width_s", "depth",    "heads",
+                                         "batch", "tokens", "tp",      "loss_max", NULL};
+static const char *const idle_study[] = {"model",  "width", "width_s", "depth", "heads", "batch",
+                                         "tokens", "tp",    "repeat",  "cpu",   NULL};
+
+typedef struct Benchmark {
+    Err (*run)(const BenchOptions *options, int *code); /* NULL: it reads a study */
+    Command command;
+} Benchmark;
+
+#define KEYS_ALONE "[-key value ...]"
+static const Benchmark benchmarks[] = {
+    {bench_step,
+     {"bench step", cmd_bench, KEYS_ALONE, "training steps of models, as a share of the peak", USES_BENCH, NULL, 0,
+      idle_step}},
+    {bench_kernels,
+     {"bench kernels", cmd_bench, KEYS_ALONE, "kernels of one rank: FLOP/s, bytes, roofline, ceilings", USES_BENCH,
+      NULL, 0, idle_kernels}},
+    {bench_messages,
+     {"bench messages", cmd_bench, KEYS_ALONE, "collectives of training, by size", USES_BENCH, NULL, 0, idle_model}},
+    {bench_scaling,
+     {"bench scaling", cmd_bench, KEYS_ALONE, "one cell on more and more ranks, and more and more cells", USES_BENCH,
+      NULL, 0, idle_scaling}},
+    {bench_io,
+     {"bench io", cmd_bench, KEYS_ALONE, "results and a dataset, written and read in parallel", USES_BENCH, NULL, 0,
+      idle_model}},
+    {NULL,
+     {"bench study", cmd_bench, "STUDY.yaml " KEYS_ALONE, "a whole study: what is executed over all of its time",
+      USES_STUDY | USES_DATA | USES_BENCH, NULL, 0, idle_study}},
+};
+enum { BENCHMARKS = sizeof benchmarks / sizeof *benchmarks };
+
+/* The word behind `bench`. */
+static const char *word_of(const Benchmark *b) {
+    return strchr(b->command.name, ' ') + 1;
+}
+
+static const Benchmark *benchmark_find(const char *word) {
+    for (int i = 0; i < BENCHMARKS; i++)
+        if (!strcmp(word, word_of(&benchmarks[i]))) return &benchmarks[i];
+    return NULL;
+}
+
+const Command *bench_command(const char *word) {
+    const Benchmark *b = benchmark_find(word);
+    return b ? &b->command : NULL;
+}
+
+void bench_list(void) {
+    log_text("\nBenchmarks:");
+    for (int i = 0; i < BENCHMARKS; i++) log_text("  %-10s%s", word_of(&benchmarks[i]), benchmarks[i].command.does);
+}
+
 Err cmd_bench(int argc, char **argv, int *code) {
-    static const char *const step[] = {"loss_max", NULL};
-    static const char *const kernels[] = {"width_s", "depth", "tp", "loss_max", NULL};
-    static const char *const scaling[] = {"tp", "loss_max", NULL};
-    static const char *const no_model[] = {"model", "width",  "width_s", "depth",    "heads",
-                                           "batch", "tokens", "tp",      "loss_max", NULL};
-    static const struct {
-        const char *name;
-        Err (*run)(const BenchOptions *options, int *code);
-        const char *const *idle; /* keys that do nothing there */
-    } bench[] = {{"step", bench_step, step},
-                 {"kernels", bench_kernels, kernels},
-                 {"messages", bench_messages, no_model},
-                 {"scaling", bench_scaling, scaling},
-                 {"io", bench_io, no_model}};
-    enum { BENCHES = sizeof bench / sizeof *bench };
     BenchOptions o;
     if (argc < 2) return err_user("equiscale bench: want step, kernels, messages, scaling, io or study");
-    const char *name = argv[1];
-    int which = 0;
-    if (!strcmp(name, "study")) return bench_study(argc - 1, argv + 1, code);
-    while (which < BENCHES && strcmp(name, bench[which].name)) which++;
-    if (which == BENCHES)
-        return err_user("equiscale bench %s: want step, kernels, messages, scaling, io or study", name);
+    const Benchmark *b = benchmark_find(argv[1]);
+    if (!b) return err_user("equiscale bench %s: want step, kernels, messages, scaling, io or study", argv[1]);
+    if (!b->run) return bench_study(argc - 1, argv + 1, code);
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(&o, bench_keys, n_bench_keys));
     TRY(command_refuse_study());
-    TRY(bench_refuse(bench[which].idle));
+    TRY(bench_refuse(b->command.idle));
     TRY(refuse_sizes(&o));
     int size = comm_size(comm_world());
     if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);
     TRY(answer_check("json", o.json, 0, NULL));
-    return bench[which].run(&o, code);
+    return b->run(&o, code);
 }

@@ -121,22 +121,18 @@ static Err run(Study *s) {
 
 /* Those of bench_keys that it takes: the others are no keys here, in a study file either. */
 static Err read_keys(BenchOptions *o) {
-    for (int i = 0; i < n_bench_keys; i++) {
-        const char *key = bench_keys[i].key;
-        if (!strcmp(key, "json") || !strcmp(key, "loss_max")) TRY(options_read(o, &bench_keys[i], 1));
-    }
+    for (int i = 0; i < n_bench_keys; i++)
+        if (!command_idles(bench_command("study"), bench_keys[i].key)) TRY(options_read(o, &bench_keys[i], 1));
     return ERR_NONE;
 }
 
 Err bench_study(int argc, char **argv, int *code) {
-    static const char *const idle[] = {"model",  "width", "width_s", "depth", "heads", "batch",
-                                       "tokens", "tp",    "repeat",  "cpu",   NULL};
     BenchOptions o = {.cpu = false};
     Study s;
     static char name[] = "bench study"; /* as errors name the command */
     argv[0] = name;
     TRY(study_load(argc, argv));
-    TRY(bench_refuse(idle));
+    TRY(bench_refuse(bench_command("study")->idle));
     TRY(read_keys(&o));
     TRY(answer_check("json", o.json, 1, (const char *const[]){argv[1]}));
     TRY(study_open(&s, true));

@@ -47,6 +47,16 @@ Err cmd_verify(int argc, char **argv, int *code);
 /** NULL when there is none of that name. */
 const Command *command_find(const char *name);
 
+/** The command that the first words name: of `bench step` the benchmark. NULL when there is none. */
+const Command *command_named(int words, char **word);
+
+/** A benchmark as a command of its own, NULL when there is none of that name; and the list of all. */
+const Command *bench_command(const char *word);
+void bench_list(void);
+
+/** Whether a key of its groups does nothing in the command. */
+bool command_idles(const Command *command, const char *key);
+
 /** Refuses a key of the command line that does nothing in the command of that name. Call after options_load. */
 Err command_refuse_idle(const char *name);
 

@@ -87,7 +87,7 @@ static int study_groups(KeyTable groups[GROUPS], const StudyOptions *study, cons
     return n;
 }
 
-static bool is_idle(const Command *command, const char *key) {
+bool command_idles(const Command *command, const char *key) {
     const char *const *idle = command->idle;
     while (idle && *idle && strcmp(*idle, key)) idle++;
     return idle && *idle;
@@ -111,10 +111,11 @@ void help_print(const Command *command) {
     KeyTable groups[GROUPS];
     int n = groups_of(groups, command);
     log_text("Usage: equiscale %s %s\n\n%s", command->name, command->arguments, command->does);
+    if (command == command_find("bench")) bench_list();
     if (n) log_text("\nKeys:");
     for (int g = 0; g < n; g++)
         for (int k = 0; k < groups[g].n; k++)
-            if (!is_idle(command, groups[g].specs[k].key)) print_key(&groups[g].specs[k], true);
+            if (!command_idles(command, groups[g].specs[k].key)) print_key(&groups[g].specs[k], true);
 }
 
 bool help_print_key(const Command *command, const char *word) {
@@ -123,7 +124,8 @@ bool help_print_key(const Command *command, const char *word) {
     bool found = false;
     for (int g = 0; g < n; g++)
         for (int k = 0; k < groups[g].n; k++) {
-            if (!options_named(groups[g].specs[k].key, word)) continue;
+            const char *key = groups[g].specs[k].key;
+            if (!options_named(key, word) || (command && command_idles(command, key))) continue;
             print_key(&groups[g].specs[k], command != NULL);
             found = true;
         }
@@ -132,14 +134,17 @@ bool help_print_key(const Command *command, const char *word) {
 
 Err cmd_help(int argc, char **argv, int *code) {
     (void)code;
-    const Command *command = argc > 1 ? command_find(argv[1]) : NULL;
+    const Command *command = argc > 1 ? command_named(argc - 1, argv + 1) : NULL;
     if (argc > 1 && !command) {
         if (help_print_key(NULL, argv[1])) return ERR_NONE;
         return err_user("equiscale help %s: want a command of `equiscale help`, or a key of `equiscale keys`", argv[1]);
     }
-    if (argc > 2) {
-        if (help_print_key(command, argv[2])) return ERR_NONE;
-        return err_user("equiscale help %s %s: want a key that `equiscale %s -h` lists", argv[1], argv[2], argv[1]);
+    int words = command && command != command_find(argv[1]) ? 3 : 2; /* help, and the command's */
+    if (argc > words) {
+        const char *key = argv[words];
+        if (help_print_key(command, key)) return ERR_NONE;
+        return err_user("equiscale help %s %s: want a key that `equiscale %s -h` lists", command->name, key,
+                        command->name);
     }
     help_print(command);
     return ERR_NONE;

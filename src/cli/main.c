@@ -41,7 +41,7 @@ const Command commands[] = {
      EXPORT_KEYS},
     {"discover", cmd_discover, "gaussian|sum [-key value ...]",
      "which parameters are the same, learned on tasks where that is known", 0, discover_keys, DISCOVER_KEYS},
-    {"bench", cmd_bench, "step|kernels|messages|scaling|io|study STUDY.yaml [-key value ...]",
+    {"bench", cmd_bench, "step|kernels|messages|scaling|io|study [STUDY.yaml] [-key value ...]",
      "speed beside the matrix-product peak", USES_BENCH | TAKES_RANKS, NULL, 0},
     {"keys", cmd_keys, "[KEY | SECTION | STUDY.yaml] [-key value ...]",
      "keys of a study file: meaning, unit, range, default; of a study: values and where they come from", 0, keys_keys,
@@ -54,6 +54,12 @@ const Command *command_find(const char *name) {
     for (int i = 0; i < n_commands; i++)
         if (!strcmp(name, commands[i].name)) return &commands[i];
     return NULL;
+}
+
+const Command *command_named(int words, char **word) {
+    const Command *command = words > 0 ? command_find(word[0]) : NULL;
+    const Command *benchmark = command && command->run == cmd_bench && words > 1 ? bench_command(word[1]) : NULL;
+    return benchmark ? benchmark : command;
 }
 
 Err command_refuse_idle(const char *name) {
@@ -138,8 +144,9 @@ static Err dispatch(int argc, char **argv, Switches s, int *code) {
         return ERR_NONE;
     }
     if (argc > 1 && !command) return unknown_command(argv[1]);
-    bool of_key = s.help && s.key && help_print_key(command, s.key);
-    if ((s.help && !of_key) || !command) help_print(command);
+    const Command *named = command_named(argc - 1, argv + 1);
+    bool of_key = s.help && s.key && help_print_key(named, s.key);
+    if ((s.help && !of_key) || !command) help_print(named);
     if (s.help) return ERR_NONE;
     if (!command) return err_user("equiscale: want a command of the list above");
     if (command->uses & TAKES_RANKS && comm_size(comm_world()) == 1 && comm_launched() > 1)
