@@ -19,6 +19,10 @@
  * and Slurm starts a job again two and a half minutes after its node was lost. */
 enum { BEAT = 10, STALE = 120 };
 
+/* Who looks at a mark holds its lock for a moment, and who takes it has the lock before its name stands there: so often a lock
+ * of nobody who is at work is asked for, PATIENCE_NS apart, before it counts as held. */
+enum { PATIENCE = 1000, PATIENCE_NS = 1000000 };
+
 /* Of a fixed length, so that each heartbeat covers the last; a crash is appended. */
 #define MARK_FORMAT                                                                                                    \
     "host = %-63s\npid = %-12lld\nstarted = %-12lld\nheartbeat = %-12lld\nattempts = %-8lld\ndeaths = %-8lld\n"
@@ -63,17 +67,39 @@ static bool beats_elsewhere(const Mark *mark) {
     return strcmp(here, mark->host) != 0 && imaxabs((int64_t)time(NULL) - mark->heartbeat) < STALE;
 }
 
-/* Some file systems have no locks: then the process is asked for. */
-static bool lock(int fd, const Mark *mark) {
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+/* Whether who made the mark is a process of this host that lives. */
+static bool lives_here(const Mark *mark) {
+    char here[64];
+    host_name(here);
+    return !strcmp(here, mark->host) && mark->pid > 0 && !(kill((pid_t)mark->pid, 0) && errno == ESRCH);
+}
+
+/* LOCK_SH to look, of which many may have it at once, LOCK_EX to keep. Some file systems have no locks: then the process is
+ * asked for. */
+static bool lock(int fd, int how, const Mark *mark) {
+    if (flock(fd, how | LOCK_NB) == 0) return true;
     if (errno == EWOULDBLOCK) return false;
     return !mark->pid || kill((pid_t)mark->pid, 0) != 0;
+}
+
+/* Locks the file to keep it, unless a run is at work behind its mark. */
+static bool lock_to_keep(int fd) {
+    const struct timespec pause = {.tv_nsec = PATIENCE_NS};
+    for (int i = 0; i < PATIENCE; i++) {
+        Mark mark;
+        bool there = read_mark(&mark, fd);
+        if (there && beats_elsewhere(&mark)) return false;
+        if (lock(fd, LOCK_EX, &mark)) return true;
+        if (there && lives_here(&mark)) return false;
+        nanosleep(&pause, NULL);
+    }
+    return false;
 }
 
 ClaimState claim_look(Mark *mark, const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* it may be a pipe */
     if (fd < 0) return CLAIM_NONE;
-    bool there = read_mark(mark, fd), held = !lock(fd, mark) || (there && beats_elsewhere(mark));
+    bool there = read_mark(mark, fd), held = !lock(fd, LOCK_SH, mark) || (there && beats_elsewhere(mark));
     close(fd);
     return held ? CLAIM_HELD : CLAIM_DEAD;
 }
@@ -141,8 +167,7 @@ Err claim_take(bool *taken, Claim *claim, const char *path, bool progress) {
             close(fd);
             return err_user("%s: not a file: want it removed", path);
         }
-        bool there = read_mark(&left, fd);
-        if (!lock(fd, &left) || (there && beats_elsewhere(&left))) {
+        if (!lock_to_keep(fd)) {
             close(fd);
             return ERR_NONE;
         }
