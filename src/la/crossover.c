@@ -1,7 +1,7 @@
 /* Sizes fall into classes up to 32, 128, 512 and above; each class of (form, m, n, k) is decided by timing one product
- * in it with both engines. The decisions are kept (base/kept.h), committed by renaming; a file of other library versions is
- * measured again. Where nothing can be kept, the fixed rule stays, so that a run and its continuation take the same
- * engines. */
+ * in it with both engines. The decisions are kept (base/kept.h), committed whole; a file of other library versions is
+ * measured again. Where nothing can be kept, the fixed rule stays, and of processes that measure at the same time all take the
+ * decisions of the first, so that a run and its continuation take the same engines. */
 #include "crossover.h"
 
 #include "base/arena.h"
@@ -84,6 +84,12 @@ static bool load(const char *path) {
     return good;
 }
 
+/* Under its name unless another process was first: then its decisions are taken. A file of other versions is replaced, as all
+ * are where there are no links. */
+static bool give_name(const char *temporary, const char *path) {
+    return !link(temporary, path) || load(path) || !rename(temporary, path);
+}
+
 static bool save(const char *path) {
     char temporary[4400], text[256];
     struct stat about;
@@ -93,8 +99,8 @@ static bool save(const char *path) {
     FILE *f = fopen(temporary, "w");
     if (!f) return false;
     bool good = fprintf(f, "%s\n%s\n", text, table) > 0 && !fflush(f) && !fsync(fileno(f));
-    good = !fclose(f) && good && !rename(temporary, path);
-    if (!good) unlink(temporary);
+    good = !fclose(f) && good && give_name(temporary, path);
+    unlink(temporary);
     return good;
 }
 
