@@ -72,8 +72,10 @@ static const Slot *who_stands(const Slot *next) {
     return next;
 }
 
-static void end_standing(const Slot *next, long long waited) {
+/* Unless it goes on, or this rank leaves, while that is found out. */
+static void end_standing(const Slot *next, long long steps, long long waited) {
     const Slot *slot = who_stands(next);
+    if (next->steps != steps || next->leaving || slots[mine].leaving) return;
     end_job("rank %d (process %d, %s): no step in %lld s: the job ends; run the same command again: finished cells and "
             "checkpoints are kept; if it stops there again, leave out that node, or raise run.watchdog\n",
             slot->rank, slot->pid, *slot->what ? slot->what : "between cells", waited);
@@ -105,7 +107,7 @@ static void *watch(void *nothing) {
         long long now = next->steps, most = next->limit;
         stood = now == last && most > 0 ? stood + LOOK_SECONDS : 0;
         last = now;
-        if (stood > (double)most && !next->leaving) end_standing(next, most);
+        if (stood > (double)most && !next->leaving) end_standing(next, now, most);
     }
     return NULL;
 }
