@@ -67,12 +67,13 @@ static void clock_text(char text[32], double seconds) {
         snprintf(text, 32, "%d h %02d min", s / 3600, s / 60 % 60);
 }
 
-/* Whether the run has gone on for another run.say that no block has written a line about. */
+/* Whether the run has gone on for another run.say that no block has written a line about; true for one of those that ask. */
 static bool time_to_say(Run *run, double now) {
     int64_t passed = (int64_t)((now - run->start) / run->options->run.say), told = counter_add(run->counters, SAID, 0);
     if (told >= passed) return false;
-    counter_add(run->counters, SAID, passed - told);
-    return true;
+    bool first = counter_add(run->counters, SAID, passed - told) == told;
+    if (!first) counter_add(run->counters, SAID, told - passed);
+    return first;
 }
 
 /* On a terminal a live line; in a log file one every run.say seconds, by whichever block comes first. */
