@@ -200,8 +200,8 @@ jobs/local.sh 2 sh -c "$eq_with_own_folder" "$here" "$build/equiscale" plan "$he
     fail "temporary folders that differ: $(tail -n 3 "$here/log")"
 [ -z "$(ls "$here/tmp0" "$here/tmp1" | grep equiscale)" ] || fail "left behind: $(ls "$here"/tmp?)"
 
-# Half of the time is for half of the work: the dearest cells go.
-half=$("$python" -c "import json; a = json.load(open('$here/a.json')); print(a['makespan'] / 2 / 3600)")
+# Half of the time, by the timings that are kept last, is for half of the work: the dearest cells go.
+half=$("$python" -c "import json; c = json.load(open('$here/c.json')); print(c['makespan'] / 2 / 3600)")
 eq 1 plan "$here/s.yaml" -deadline "$half" -json "$here/half.json" >/dev/null || fail "half of the time"
 "$python" - "$here" <<'END' || fail "deadline"
 import json, sys
