@@ -29,20 +29,31 @@ if [ "$ranks" = 1 ]; then export OMPI_MCA_hwloc_base_binding_policy=none; fi
 own=""
 if command -v setpriv >/dev/null; then own="setpriv --pdeathsig TERM"; fi
 if [ -t 0 ]; then exec </dev/null; fi
+launcher="" asked=""
+ask() {
+    asked=1
+    [ -z "$launcher" ] || kill -USR1 "$launcher" 2>/dev/null
+}
+trap ask TERM INT USR1 HUP
+not_begun() {
+    echo "jobs/local.sh: stopped before the program began; the same command goes on" >&2
+    exit 75
+}
+[ -z "$asked" ] || not_begun
 set -m
 # MPIEXEC may hold options too: "mpiexec --oversubscribe".
 # shellcheck disable=SC2086
 $own ${MPIEXEC:-mpiexec} -n "$ranks" "$@" <&0 &
 launcher=$!
 set +m
-asked=""
-trap 'asked=1; kill -USR1 "$launcher" 2>/dev/null' TERM INT USR1 HUP
+# Asked in between: once it is there.
+if [ "$asked" ]; then
+    sleep 0.1
+    ask
+fi
 while kill -0 "$launcher" 2>/dev/null; do wait "$launcher"; done
 wait "$launcher"
 code=$?
 # A launcher that was asked before it listens ends of it (128 + SIGUSR1), and nothing has begun.
-if [ "$asked" ] && [ $code = 138 ]; then
-    echo "jobs/local.sh: stopped before the program began; the same command goes on" >&2
-    code=75
-fi
+[ "$asked" ] && [ $code = 138 ] && not_begun
 exit $code
