@@ -44,7 +44,7 @@ END
 }
 
 # A log file hears of a long cell while it is at work.
-run whole -run_say 0.5 >"$here/log" 2>&1 || fail "undisturbed: $(cat "$here/log")"
+run whole -run_say 0.1 >"$here/log" 2>&1 || fail "undisturbed: $(cat "$here/log")"
 said=$(grep -cE '[01] of 2 cells done; transformer-w8x1h2-t150000-n20-r1 step [0-9]+ of 150000; about .* left' "$here/log")
 [ "$said" -ge 3 ] || fail "$said lines from a cell at work: $(cat "$here/log")"
 
@@ -144,7 +144,9 @@ code=$?
 "$eq" run "$here/study.yaml" -study_name killed -run_checkpoint 0.2 >"$here/killed.log" 2>&1 &
 pid=$!
 begun killed $pid
+kill -STOP $pid # so that the cell does not end meanwhile
 "$eq" status "$here/study.yaml" -study_name killed | grep -q "^running .*process $pid, heartbeat" || fail "status of a cell at work"
+kill -CONT $pid
 for _ in $(seq 400); do
     [ -e "$(checkpoint killed)" ] && break
     sleep 0.05
