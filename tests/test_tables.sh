@@ -272,13 +272,17 @@ for pairs in first all; do
     said 'allocations of 15 arms at up to 6 budgets each: -fit_details, -json FILE'
     [ "$(grep -cE '^  arm[0-9]+ .*converged' "$folder/out")" = 15 ] || complain "not a line an arm"
 done
-# A live line, on a terminal alone, of what takes more than 2 s.
+# A live line, on a terminal alone, of what takes more than 2 s, whatever it is at by then; a machine may be faster than that.
 live=("$build/equiscale" fit "$folder/fifteen.csv" -fit_arms arm1,arm2,arm3,arm4 -fit_bootstraps 20 -fit_surrogate false)
+far='arm arm[0-9]+: [0-9]+ of [0-9]+ (starts|pairs of exponents|resamples|rows left out)'
+began=$SECONDS
 TERM=xterm script -qec "${live[*]}; true" /dev/null >"$folder/out" </dev/null
-said 'arm arm[0-9]+: [0-9]+ of 4500 starts'
+[ $((SECONDS - began)) -lt 4 ] || said "$far"
+began=$SECONDS
 "${live[@]}" >"$folder/out" 2>"$folder/err"
-grep -q 'of 4500 starts' "$folder/out" && complain "a live line where nobody sees it"
-grep -qE '^\[ +[0-9.]+\] arm arm[0-9]+: [0-9]+ of 4500 starts$' "$folder/err" || complain "no line of progress: $(head -n 1 "$folder/err")"
+[ $((SECONDS - began)) -ge 4 ] || echo "skipped: a fit of 18000 starts takes less than 4 s here: no line of progress"
+[ $((SECONDS - began)) -lt 4 ] || grep -qE "^\[ +[0-9.]+\] $far$" "$folder/err" || complain "no line of progress: $(head -n 1 "$folder/err")"
+grep -qE "$far" "$folder/out" && complain "a live line where nobody sees it"
 "${live[@]}" -quiet >"$folder/out" 2>&1
 [ -s "$folder/out" ] && complain "-quiet says $(head -n 1 "$folder/out")"
 fit "$folder/three.csv" -fit_details
