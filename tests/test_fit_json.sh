@@ -90,7 +90,7 @@ grep -q 'note: .*train.clip = 0.5, and [0-9.]* in the first results file, with w
 for question in Data Compute Allocation Limits; do grep -q "^$question" "$folder/study.txt" || exit 1; done
 
 # The text: no "nan", the table before the details, a line an arm, and in it the numbers of the file for programs.
-grep -il 'nan\b' "$folder"/*.txt && exit 1
+grep -il '\bnan\b' "$folder"/*.txt && exit 1 # not in the name of a folder, which is drawn
 ${PYTHON:-/usr/bin/python3} - "$folder" <<'PY'
 import json
 import re
