@@ -28,7 +28,10 @@ submit() {
     shift
     (cd "$at" && sbatch --parsable --output="$at/log" "$@" "$script" "$at/s.yaml" ${WITH:+"$WITH"})
 }
-nothing_left() { [ -z "$(squeue -h)" ]; }
+nothing_left() { # what cannot be asked for is not nothing
+    local jobs
+    jobs=$(squeue -h) && [ -z "$jobs" ]
+}
 trained() { [ "$(find "$1/runs/s/cells" -name '*.h5' 2>/dev/null | wc -l)" -ge "$2" ]; } # FOLDER CELLS
 waits() { [ "$(lab_state "$1")" = PENDING ]; }
 runs() { [ "$(lab_state "$1")" = RUNNING ]; }

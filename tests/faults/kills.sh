@@ -15,7 +15,12 @@ declare -A died=([rank]=0 [ranks]=0 [launcher]=0 [stop]=0) slowest=([kill]=0 [st
 lost=0 checked=0 studies=0
 
 now_ms() { local ns; ns=$(date +%s%N); echo $((ns / 1000000)); }
-gone() { local p; for p in "$@"; do kill -0 "$p" 2>/dev/null && return 1; done; return 0; }
+gone() { # also those whose end nobody has asked for yet: in a container that may be for good
+    local p
+    for p in "$@"; do
+        case $(ps -o stat= -p "$p") in "" | Z*) ;; *) return 1 ;; esac
+    done
+}
 larger() { echo $(($1 > $2 ? $1 : $2)); }
 
 first=$(steps_taking $CELL_SECONDS) || exit 1
@@ -32,9 +37,9 @@ undone() {
     for mark in "$at"/runs/s/cells/*.running; do
         pid=$(sed -n 's/^pid = \([0-9]*\).*/\1/p' "$mark" 2>/dev/null)
         case " ${*:2} " in *" ${pid:-none} "*) ;; *) continue ;; esac
-        begun=$(sed -n 's/^started = \([0-9]*\).*/\1000/p' "$mark")
+        begun=$(sed -n 's/^started = \([0-9]*\).*/\1000/p' "$mark" 2>/dev/null)
         saved=$(stat -c %.3Y "${mark%.running}.checkpoint" 2>/dev/null | tr -d .)
-        most=$(larger "$most" $((moment - $(larger "$begun" "${saved:-0}"))))
+        most=$(larger "$most" $((moment - $(larger "${begun:-$moment}" "${saved:-0}")))) # without one it ended meanwhile
     done
     echo "$most"
 }
