@@ -49,7 +49,7 @@ grep -q '^30 cells' "$here/plan" || fail "plan: $(tail -n 5 "$here/plan")"
 # Killed in the middle, the study loses no finished cell.
 jobs/local.sh 2 "$build/equiscale" run "$here/tiny.yaml" >"$here/first" 2>&1 &
 local=$!
-for _ in $(seq 600); do
+while kill -0 $local 2>/dev/null; do
     [ "$(find "$here/runs/tiny/cells" -name '*.h5' 2>/dev/null | wc -l)" -ge 5 ] && break
     sleep 0.05
 done
