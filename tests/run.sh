@@ -29,7 +29,7 @@ one() { # NAME COMMAND ...
     local name=$1 start=$SECONDS ok=ok log
     shift
     log=$(mktemp -p "$out")
-    timeout "${TEST_TIMEOUT:-600}" "$@" >"$log" 2>&1 </dev/null || ok="not ok"
+    timeout "${TEST_TIMEOUT:-1800}" "$@" >"$log" 2>&1 </dev/null || ok="not ok"
     {
         flock 9
         echo "$ok" >>"$out/results"
