@@ -61,7 +61,7 @@ trains 0 2 -gatr_multi_query true -study_arms transformer,gatr -transformer_incr
     refused 'train.batch = 4 there, 3 here' $run -train_batch 3
     refused 'train.beta2 = 0.99 there, 0.5 here' $run -train_beta2 0.5
     refused 'study.validation_samples = 4 there, 3 here' $run -study_validation_samples 3
-    refused 'study.test_trajectories = 2 there, 1 here' $run -study_test_trajectories 1
+    refused 'study.test_trajectories = 2 there, 3 here' $run -study_test_trajectories 3
     refused 'transformer.increase = 1 there, 2 here' $run -transformer_increase 2
     refused 'gatr.multi_query = 1 there, 0 here' $run -study_arms gatr -gatr_multi_query false
     refused 'gatr.lr_exponent) = ' $run -study_arms gatr -gatr_lr_exponent 0
