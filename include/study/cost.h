@@ -5,8 +5,8 @@
  *      sums       over dp of each gradient block, over tp two a block of the model in each direction, of k samples' residual
  *                 stream, and one of four numbers over the cell. They are added as if nothing overlapped.
  *  An evaluated sample costs `evaluate`, shared like a batch. fixed, sample, update, evaluate and start are timed real
- *  steps (train/forecast.h), each kind of cell on some rank of the job, in eight short rounds over all kinds: the
- *  least, times the average over the least of all of them, which is the pace of the machine. They are kept
+ *  steps (train/forecast.h), each kind of cell in eight short rounds over all kinds, on another rank of the job
+ *  each time: the least, times the average over the least of all of them, which is the pace of the machine. They are kept
  *  (study/calibration.h); what would take more than a moment is timed on fewer samples or one block of the model and
  *  scaled by FLOP. On a described machine they are FLOP over the rate that is assumed there, and bytes over its
  *  memory's.

@@ -60,54 +60,86 @@ static void name_probe(char name[CALIBRATION_NAME], const Probe *p, const StudyO
 }
 
 /* Rounds in which all probes are timed, one after the other: whatever else a machine does makes steps slower, often for a
- * second, and seldom in every round, the less so the more rounds there are. What takes long has one, in which many such
- * moments come and go. Least times tell probes from each other; how much longer rounds are on average, over all probes, is the
- * pace at which cells go. */
+ * second, and seldom in every round, the less so the more rounds there are. From round to round a probe goes to the next rank,
+ * since cores differ for as long. What takes long has one round, in which many such moments come and go. Least times tell probes
+ * from each other; how much longer rounds are on average, over all probes, is the pace at which cells go. */
 enum { ROUNDS = 8 };
 static const double long_round = 0.25; /* s */
+#define LONG_FLOP 2e9                  /* of a step that takes as long on a core of today */
 
-/* Seconds of a probe, the least of the rounds. */
+enum { GRADIENT, FEW, UPDATE, EVALUATE, START, TIMED };
+
+/* Seconds of a probe, the least of the rounds: the gradient of all its samples and of a part of them, what ForecastTimes has else. */
 typedef struct Timing {
-    double gradient, few; /* of all its samples, and of a part of them */
-    double update, evaluate, start;
-    double round;        /* what the latest round took */
-    double each[ROUNDS]; /* the gradient in each round */
-    int rounds;
+    double least[TIMED];
+    double each[ROUNDS]; /* the gradient in each round; 0: not timed */
+    double round;        /* what the latest round took on this rank */
 } Timing;
 
-static void time_round(Timing *t, const Probe *p, const StudyOptions *o, const TrainData *data) {
+static void take_least(double *least, double seconds) {
+    *least = fmin(*least, seconds);
+}
+
+static void time_round(Timing *t, int round, const Probe *p, const StudyOptions *o, const TrainData *data) {
     double begin = timer_cpu();
     ForecastTimes all = forecast_times(&p->kind.job, &o->train, data, p->samples);
-    t->gradient = fmin(t->gradient, all.gradient);
-    t->update = fmin(t->update, all.update);
-    t->evaluate = fmin(t->evaluate, all.evaluate);
-    t->start = fmin(t->start, all.start);
-    if (p->samples >= PART) {
-        ForecastTimes few = forecast_times(&p->kind.job, &o->train, data, p->samples / PART);
-        t->few = fmin(t->few, few.gradient);
-    }
+    take_least(&t->least[GRADIENT], all.gradient);
+    take_least(&t->least[UPDATE], all.update);
+    take_least(&t->least[EVALUATE], all.evaluate);
+    take_least(&t->least[START], all.start);
+    if (p->samples >= PART)
+        take_least(&t->least[FEW], forecast_times(&p->kind.job, &o->train, data, p->samples / PART).gradient);
     t->round = timer_cpu() - begin;
-    t->each[t->rounds++] = all.gradient;
+    t->each[round] = all.gradient;
+}
+
+/* Whether the round of the probe whose number among those to be timed is `turn` is this rank's; -1: it is not to be timed. */
+static bool is_mine(const Timing *t, int turn, int round, const Probe *p, const StudyOptions *o, const Comm *comm) {
+    if (turn < 0 || t->round >= long_round) return false;
+    bool once = p->part * sample_flop(&p->kind, o) * p->samples >= LONG_FLOP;
+    return (turn + round) % comm_size(comm) == comm_rank(comm) && (!once || round == 0);
+}
+
+/* What all ranks found. Collective. */
+static void gather_timings(Timing *timing, int kinds, const Comm *comm) {
+    double *least = MEM_NEW(double, (int64_t)kinds *TIMED + 1), *each = MEM_NEW(double, (int64_t)kinds *ROUNDS + 1);
+    for (int k = 0; k < kinds; k++) {
+        for (int i = 0; i < TIMED; i++) least[k * TIMED + i] = -timing[k].least[i];
+        memcpy(each + k * ROUNDS, timing[k].each, sizeof timing[k].each);
+    }
+    comm_max_f64(comm, least, (int64_t)kinds * TIMED);
+    comm_sum_f64(comm, each, (int64_t)kinds * ROUNDS);
+    for (int k = 0; k < kinds; k++) {
+        for (int i = 0; i < TIMED; i++) timing[k].least[i] = -least[k * TIMED + i];
+        memcpy(timing[k].each, each + k * ROUNDS, sizeof timing[k].each);
+    }
+    mem_free(least);
+    mem_free(each);
+}
+
+static int rounds_of(const Timing *t) {
+    int rounds = 0;
+    for (int r = 0; r < ROUNDS; r++) rounds += t->each[r] > 0;
+    return rounds;
 }
 
 /* Average time of a round over the least, of all probes that had several. */
-static double pace_of_rounds(const Timing *timing, int kinds, const Comm *comm) {
-    double average_least[2] = {0};
+static double pace_of_rounds(const Timing *timing, int kinds) {
+    double average = 0, least = 0;
     for (int k = 0; k < kinds; k++) {
-        if (timing[k].rounds < 2) continue;
-        for (int r = 0; r < timing[k].rounds; r++) average_least[0] += timing[k].each[r] / timing[k].rounds;
-        average_least[1] += timing[k].gradient;
+        int rounds = rounds_of(&timing[k]);
+        if (rounds < 2) continue;
+        for (int r = 0; r < ROUNDS; r++) average += timing[k].each[r] / rounds;
+        least += timing[k].least[GRADIENT];
     }
-    comm_sum_f64(comm, average_least, 2);
-    return average_least[1] > 0 ? average_least[0] / average_least[1] : 1;
+    return least > 0 ? average / least : 1;
 }
 
 /* Of all probes that were in every round. */
-static Rounds compare_rounds(const Timing *timing, int kinds, const Comm *comm) {
+static Rounds compare_rounds(const Timing *timing, int kinds) {
     double seconds[ROUNDS] = {0}, sum = 0;
     for (int k = 0; k < kinds; k++)
-        for (int r = 0; timing[k].rounds == ROUNDS && r < ROUNDS; r++) seconds[r] += timing[k].each[r];
-    comm_sum_f64(comm, seconds, ROUNDS);
+        for (int r = 0; rounds_of(&timing[k]) == ROUNDS && r < ROUNDS; r++) seconds[r] += timing[k].each[r];
     Rounds rounds = {seconds[0], seconds[0]};
     for (int r = 0; r < ROUNDS; r++) {
         sum += seconds[r];
@@ -120,30 +152,31 @@ static Rounds compare_rounds(const Timing *timing, int kinds, const Comm *comm) 
 
 /* fixed, sample, update, evaluate, start of what was timed. */
 static void split_timing(double value[CALIBRATION_NUMBERS], const Timing *t, const Probe *p) {
-    double sample = t->gradient / p->samples, fixed = 0;
+    double gradient = t->least[GRADIENT], sample = gradient / p->samples, fixed = 0;
     if (p->samples >= PART) {
-        sample = fmin(sample, (t->gradient - t->few) / (p->samples - p->samples / PART));
+        sample = fmin(sample, (gradient - t->least[FEW]) / (p->samples - p->samples / PART));
         sample = fmax(sample, 0);
-        fixed = t->gradient - sample * p->samples;
+        fixed = gradient - sample * p->samples;
     }
-    const double found[CALIBRATION_NUMBERS] = {fixed, sample, t->update, t->evaluate, t->start};
+    const double found[CALIBRATION_NUMBERS] = {fixed, sample, t->least[UPDATE], t->least[EVALUATE], t->least[START]};
     memcpy(value, found, sizeof found);
 }
 
-/* Of those probes that are this rank's. */
-static Rounds time_probes(double (*found)[CALIBRATION_NUMBERS], const Probe *probe, const bool *mine, int kinds,
+/* Of those probes that have a turn. The same on every rank. Collective. */
+static Rounds time_probes(double (*found)[CALIBRATION_NUMBERS], const Probe *probe, const int *turn, int kinds,
                           const StudyOptions *o, const TrainData *data, const Comm *comm) {
     Timing *timing = MEM_NEW(Timing, kinds + 1);
     for (int k = 0; k < kinds; k++)
-        timing[k] = (Timing){
-            .gradient = INFINITY, .few = INFINITY, .update = INFINITY, .evaluate = INFINITY, .start = INFINITY};
+        for (int i = 0; i < TIMED; i++) timing[k].least[i] = INFINITY;
     for (int round = 0; round < ROUNDS; round++)
         for (int k = 0; k < kinds; k++)
-            if (mine[k] && timing[k].round < long_round) time_round(&timing[k], &probe[k], o, data);
-    double pace = pace_of_rounds(timing, kinds, comm);
-    Rounds rounds = compare_rounds(timing, kinds, comm);
+            if (is_mine(&timing[k], turn[k], round, &probe[k], o, comm))
+                time_round(&timing[k], round, &probe[k], o, data);
+    gather_timings(timing, kinds, comm);
+    double pace = pace_of_rounds(timing, kinds);
+    Rounds rounds = compare_rounds(timing, kinds);
     for (int k = 0; k < kinds; k++) {
-        if (!mine[k]) continue;
+        if (turn[k] < 0) continue;
         split_timing(found[k], &timing[k], &probe[k]);
         for (int i = 0; i < CALIBRATION_NUMBERS; i++) found[k][i] *= pace;
     }
@@ -208,21 +241,20 @@ void cost_kinds(KindCost *cost, Rounds *rounds, const Grid *grid, const bool *wa
                 const TrainData *data, const Machine *m, Calibration *calibration, const Comm *comm) {
     char name[CALIBRATION_NAME];
     Probe *probe = MEM_NEW(Probe, grid->kinds + 1);
-    bool *timed = MEM_NEW(bool, 2 * grid->kinds + 1), *mine = timed + grid->kinds;
+    bool *timed = MEM_NEW(bool, grid->kinds + 1);
+    int *turn = MEM_NEW(int, grid->kinds + 1), turns = 0;
     double(*found)[CALIBRATION_NUMBERS] = mem_alloc((size_t)(grid->kinds + 1) * sizeof *found);
-    int turn = 0;
-    for (int k = 0; k < grid->kinds && m->rate <= 0; k++) {
-        timed[k] = wanted[k] && probe_of(&probe[k], &grid->kind[k], o, data);
+    for (int k = 0; k < grid->kinds; k++) {
+        turn[k] = -1;
+        timed[k] = m->rate <= 0 && wanted[k] && probe_of(&probe[k], &grid->kind[k], o, data);
         if (!timed[k]) continue;
         name_probe(name, &probe[k], o, m);
         const double *kept = calibration_get(calibration, name);
-        if (kept && comm_rank(comm) == 0) memcpy(found[k], kept, sizeof found[k]);
-        if (kept) continue;
-        mine[k] = turn++ % comm_size(comm) == comm_rank(comm);
+        if (kept) memcpy(found[k], kept, sizeof found[k]);
+        if (!kept) turn[k] = turns++;
     }
-    Rounds latest = time_probes(found, probe, mine, grid->kinds, o, data, comm);
+    Rounds latest = time_probes(found, probe, turn, grid->kinds, o, data, comm);
     *rounds = keep_rounds(latest, calibration, m);
-    comm_sum_f64(comm, found[0], (int64_t)grid->kinds * CALIBRATION_NUMBERS);
     for (int k = 0; k < grid->kinds; k++) {
         if (!timed[k]) continue;
         cost[k] = scale(found[k], &probe[k]);
@@ -237,6 +269,7 @@ void cost_kinds(KindCost *cost, Rounds *rounds, const Grid *grid, const bool *wa
     }
     mem_free(probe);
     mem_free(timed);
+    mem_free(turn);
     mem_free(found);
 }
 
