@@ -146,6 +146,10 @@ pid=$!
 begun killed $pid
 kill -STOP $pid # so that the cell does not end meanwhile
 "$eq" status "$here/study.yaml" -study_name killed | grep -q "^running .*process $pid, heartbeat" || fail "status of a cell at work"
+# Another run trains the other cell, and says who has this one.
+run killed >"$here/log" 2>&1
+[ $? = 75 ] && grep -q "^1 cell is at work in other runs, such as process $pid on $(hostname): the one that ends last gathers" "$here/log" ||
+    fail "a cell that another run has: $(cat "$here/log")"
 kill -CONT $pid
 for _ in $(seq 400); do
     [ -e "$(checkpoint killed)" ] && break
