@@ -140,13 +140,14 @@ static Err claim_file(bool *taken, Claim *claim, const DataOptions *o) {
     for (int waited = 0;; waited++) {
         bool there;
         TRY(claim_take(taken, claim, mark, false));
-        TRY(commit_exists(&there, o->path));
-        if (there && *taken) claim_release(claim);
-        if (there) *taken = false;
-        if (there || *taken) return ERR_NONE;
+        Err err = commit_exists(&there, o->path);
+        if (*taken && (there || err.code)) {
+            claim_release(claim);
+            *taken = false;
+        }
+        if (there || *taken || err.code) return err;
         if (stop_asked()) {
-            Err err =
-                err_user("%s: %s, and another run still makes it: the same command goes on", o->path, stop_reason());
+            err = err_user("%s: %s, and another run still makes it: the same command goes on", o->path, stop_reason());
             err.code = EXIT_RESUME;
             return err;
         }
