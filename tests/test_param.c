@@ -45,6 +45,10 @@ int main(int argc, char **argv) {
     EXPECT(param_global(&one, &one.at[1], 5 * 3 + 2) == 2 * 12 + 3, "group fastest");
     EXPECT(param_global(&one, &one.at[0], 60 * 3 + 1) == 12 * 7 + 1, "%lld",
            (long long)param_global(&one, &one.at[0], 60 * 3 + 1));
+
+    EXPECT(!param_twice(&one), "%s is there once", param_twice(&one));
+    param_add(&one, 1, (Axis[]){axis_plain(3)}, 1, NULL, false, param_uniform(1), "block.%d.qkv", 0);
+    EXPECT(param_twice(&one) && !strcmp(param_twice(&one), "block.0.qkv"), "a name twice");
     mem_free(whole), mem_free(part), mem_free(back);
     param_table_free(&one);
     param_table_free(&mine);

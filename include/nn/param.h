@@ -68,6 +68,10 @@ int64_t param_block(const ParamTable *table, int block, int64_t *offset);
 
 /** The tensor of that name; NULL when there is none. */
 const Param *param_find(const ParamTable *table, const char *name);
+
+/** A name that two tensors have, who would share initialisation and place in a checkpoint; NULL: there is none. */
+const char *param_twice(const ParamTable *table);
+
 int64_t param_size(const Param *param); /* elements of the full tensor */
 bool param_split(const Param *param);   /* whether an axis is divided over tp; else the tensor is whole on every rank */
 

@@ -1,5 +1,6 @@
 #include "nn/linear.h"
 
+#include "base/err.h"
 #include "column_sums.h"
 #include "la/gemm.h"
 #include "la/simd.h"
@@ -32,6 +33,7 @@ Linear linear_find(const ParamTable *table, const char *name, ...) {
     va_end(ap);
     snprintf(full, sizeof full, "%s.weight", text);
     const Param *w = param_find(table, full);
+    CHECK(w, "no tensor is named %s", full);
     snprintf(full, sizeof full, "%s.bias", text);
     const Param *b = param_find(table, full);
     return (Linear){.weight = w->offset,

@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PAD = 16 };
@@ -72,6 +73,7 @@ int64_t param_add(ParamTable *table, int block, const Axis *axis, int axes, cons
     int length = vsnprintf(p->name, sizeof p->name, name, ap);
     va_end(ap);
     CHECK(length < PARAM_NAME, "name %s is too long", p->name);
+    CHECK(p->count > 0, "tensor %s has no elements", p->name);
     table->local += (p->count + PAD - 1) / PAD * PAD;
     table->global += param_size(p);
     table->blocks = block + 1;
@@ -93,6 +95,21 @@ const Param *param_find(const ParamTable *table, const char *name) {
     for (int i = 0; i < table->n; i++)
         if (!strcmp(table->at[i].name, name)) return &table->at[i];
     return NULL;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp((*(const Param *const *)a)->name, (*(const Param *const *)b)->name);
+}
+
+const char *param_twice(const ParamTable *table) {
+    const char *twice = NULL;
+    const Param **sorted = MEM_NEW(const Param *, table->n + 1);
+    for (int i = 0; i < table->n; i++) sorted[i] = &table->at[i];
+    qsort(sorted, (size_t)table->n, sizeof *sorted, by_name);
+    for (int i = 1; i < table->n && !twice; i++)
+        if (!by_name(&sorted[i - 1], &sorted[i])) twice = sorted[i]->name;
+    mem_free(sorted);
+    return twice;
 }
 
 int64_t param_size(const Param *param) {
