@@ -63,11 +63,27 @@ static inline TrainData fixture_data(Dataset *dataset) {
     return fixture_cut(dataset, &fixture_plan);
 }
 
+/** The defaults of a kind's keys. */
+static inline ModelSizes fixture_sizes(const ModelKind *kind) {
+    ModelSizes sizes = {0};
+    for (int i = 0; i < kind->n_size_keys; i++) {
+        Err err = options_put(&sizes, &kind->size_keys[i], kind->size_keys[i].fallback, kind->name);
+        CHECK(!err.code, "%s", err.text);
+    }
+    return sizes;
+}
+
+/** Two blocks of few channels; what else a kind has keys for is as by default. */
 static inline TrainJob fixture_job(const ModelKind *kind, const Procedure *procedure, const TrainData *data,
                                    double lr) {
     TrainJob job = {
         .kind = kind, .procedure = procedure, .steps = FIXTURE_STEPS, .dataset = FIXTURE_TRAIN, .seed = 3, .lr = lr};
-    job.shape = (ModelShape){.depth = 2, .heads = 4, .increase = 2, .fixed = 2};
+    ModelSizes sizes = fixture_sizes(kind);
+    job.shape = model_shape(&sizes, 0);
+    job.shape.depth = 2;
+    job.shape.heads = 4;
+    job.shape.increase = 2;
+    job.shape.fixed = 2;
     kind->scene_shape(&job.shape, data->slots, data->worlds);
     job.shape.width = job.shape.in_mv ? 8 : 16;
     job.shape.width_s = job.shape.in_mv ? 8 : 0;

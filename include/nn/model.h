@@ -136,6 +136,14 @@ extern const ModelKind *const model_kinds[]; /* every one of them: nn/model.c */
 extern const int n_model_kinds;
 const ModelKind *model_kind(const char *name); /* NULL when there is none of that name */
 
+/** The first member without which no study can train the kind, of those that are NULL; NULL: it has all. `pairs` and
+ *  `embed_backward` may be NULL. Not collective. */
+const char *model_kind_lacks(const ModelKind *kind);
+
+/** The shape of entry `size` of the lists, without inputs and outputs, which scene_shape adds. A new key of sizes is a member of
+ *  ModelSizes, one of ModelShape and a line here. Not collective. */
+ModelShape model_shape(const ModelSizes *sizes, int size);
+
 /** Work over a batch, of a kind whose work does not go by pairs; exact. Not collective. */
 ModelFlops model_flops(const ModelWork *work, const Packed *seqs);
 

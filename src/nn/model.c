@@ -15,6 +15,37 @@ const ModelKind *model_kind(const char *name) {
     return NULL;
 }
 
+ModelShape model_shape(const ModelSizes *s, int size) {
+    return (ModelShape){.width = (int)s->width.at[size],
+                        .width_s = s->scalars.n ? (int)s->scalars.at[size] : 2 * (int)s->width.at[size],
+                        .depth = (int)s->depth.at[size],
+                        .heads = (int)s->heads.at[size],
+                        .multi_query = s->multi_query,
+                        .increase = (int)s->increase,
+                        .fixed = s->fixed.n ? (int)s->fixed.at[size] : 0,
+                        .fixed_kind = s->fixed_kind,
+                        .fixed_place = s->fixed_place,
+                        .fixed_scalars = (int)s->fixed_scalars,
+                        .neighbours = (int)s->neighbours,
+                        .frames = s->frames};
+}
+
+const char *model_kind_lacks(const ModelKind *k) {
+    if (!k->name) return "name";
+    if (!k->size_keys) return "size_keys";
+    if (!k->check) return "check";
+    if (!k->params) return "params";
+    if (!k->work) return "work";
+    if (!k->layout) return "layout";
+    if (!k->forward) return "forward";
+    if (!k->backward) return "backward";
+    if (!k->taps) return "taps";
+    if (!k->scene_shape) return "scene_shape";
+    if (!k->embed) return "embed";
+    if (!k->readout) return "readout";
+    return k->readout_backward ? NULL : "readout_backward";
+}
+
 static void add_lengths(PackedLengths *lengths, const Packed *seqs) {
     lengths->sequences += seqs->n;
     lengths->tokens += (double)seqs->start[seqs->n];
@@ -82,6 +113,8 @@ Model *model_new(const ModelKind *kind, const ModelShape *shape, const Comm *tp,
     Model *m = MEM_NEW(Model, 1);
     *m = describe(kind, shape, comm_size(tp), comm_rank(tp), max_tokens, max_sequences, max_length);
     m->tp = tp;
+    const char *twice = param_twice(&m->table);
+    CHECK(!twice, "%s: two tensors are %s", kind->name, twice);
     Arena count = arena_count();
     layout(m, &count);
     m->arena = arena_new(count.peak);

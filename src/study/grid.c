@@ -11,20 +11,8 @@
 #include <string.h>
 
 static ModelShape shape_of(const StudyOptions *o, const Arm *arm, int size, const TrainData *data) {
-    const ModelSizes *s = study_options_sizes(o, arm->kind);
-    ModelShape shape = {.width = (int)s->width.at[size],
-                        .width_s = s->scalars.n ? (int)s->scalars.at[size] : 2 * (int)s->width.at[size],
-                        .depth = (int)s->depth.at[size],
-                        .heads = (int)s->heads.at[size],
-                        .multi_query = s->multi_query,
-                        .increase = (int)s->increase,
-                        .fixed = s->fixed.n ? (int)s->fixed.at[size] : 0,
-                        .fixed_kind = s->fixed_kind,
-                        .fixed_place = s->fixed_place,
-                        .fixed_scalars = (int)s->fixed_scalars,
-                        .neighbours = (int)s->neighbours,
-                        .frames = s->frames,
-                        .upright = arm->upright};
+    ModelShape shape = model_shape(study_options_sizes(o, arm->kind), size);
+    shape.upright = arm->upright;
     arm->kind->scene_shape(&shape, data->slots, data->worlds);
     if (!shape.in_mv) shape.width_s = 0;
     return shape;
