@@ -43,6 +43,7 @@ typedef struct Pass {
     double *by_trajectory; /* sums of held-out losses, then numbers of samples */
     InputGradient *inputs; /* where pass_gradient leaves it; not owned; NULL: it is not asked for */
     CommRequest *request;  /* one a gradient block */
+    int reported;          /* gradient blocks of the batch that are complete */
     FixedSum *sum;         /* of the gradients of samples; NULL: the pass is not reproducible */
     bool begun;            /* a sample of the step is in it */
     double *sample_loss; /* then: the loss of each sample of a step, or of a held-out range, on the rank that has it */

@@ -40,9 +40,13 @@ int pass_largest_share(int64_t n, int dp) {
     return (int)((n + dp - 1) / dp);
 }
 
-/* Starts the sum over dp of a gradient block as soon as backward has finished it. */
+/* Starts the sum over dp of a gradient block as soon as backward has finished it. One that is not reported, or twice, would not be
+ * the sum. */
 static void sum_block(void *context, int block) {
     Pass *p = context;
+    CHECK(block == p->model->table.blocks - 1 - p->reported, "%s: backward reports block %d as number %d of %d",
+          p->kind->name, block, p->reported + 1, p->model->table.blocks);
+    p->reported++;
     if (p->sum) return;
     int64_t offset, count = param_block(&p->model->table, block, &offset);
     p->request[block] = comm_sum_real_start(p->grid->dp, p->model->grad + offset, count);
@@ -324,6 +328,7 @@ static double add_gradient(Pass *pass, int64_t samples, bool more) {
     Model *m = pass->model;
     double total = 0;
     int first = 0;
+    pass->reported = 0;
     do { /* once where there are no sequences: the sums over dp want every rank */
         int n = pass->batch.anchors ? seqs->n : model_piece(m, seqs, first);
         SceneBatch part = part_of(pass->piece_start, scenes, first, n);
@@ -336,6 +341,8 @@ static double add_gradient(Pass *pass, int64_t samples, bool more) {
         model_backward(m, pass->inputs ? pass->inputs->in : (Tensors){0}, pass->dout, &part.seqs);
         if (pass->inputs) scene_gradient(pass, &part, first - n);
     } while (first < seqs->n);
+    int want = more ? 0 : m->table.blocks;
+    CHECK(pass->reported == want, "%s: backward reports %d blocks: want %d", pass->kind->name, pass->reported, want);
     return total;
 }
 
