@@ -153,6 +153,25 @@ static void forecasts(const TrainData *data, const TwiceOptions *options) {
     EXPECT(t.start > 0 && t.gradient > 0 && t.update > 0 && t.evaluate > 0, "a step can be timed");
 }
 
+/* One without a state of its own is started too. */
+static int starts;
+static void count_start(ProcedureRun *run, Pass *pass) {
+    (void)run;
+    (void)pass;
+    starts++;
+}
+
+static void starts_without_state(const TrainData *data) {
+    Procedure stateless = procedure_plain;
+    stateless.start = count_start;
+    TrainJob job = fixture_job(&gatr_kind, &stateless, data, 1e-2);
+    CurvePoint curve[FIXTURE_POINTS] = {0};
+    CellRecord record = {0};
+    starts = 0;
+    fixture_train(curve, &record, &job, data, 1, 1);
+    EXPECT(starts == (comm_rank(comm_world()) == 0), "started %d times", starts);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -167,6 +186,7 @@ int main(int argc, char **argv) {
         cell(model_kinds[k], &data, &options);
     }
     forecasts(&data, &options);
+    starts_without_state(&data);
     dataset_close(dataset);
     return test_end();
 }

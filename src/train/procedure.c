@@ -40,11 +40,12 @@ void procedure_start(ProcedureRun *run, const Procedure *procedure, const void *
                      Pass *pass) {
     *run =
         (ProcedureRun){.procedure = procedure, .options = options, .pass = pass, .data = pass->data, .stream = *stream};
-    if (!procedure->layout) return;
-    Arena count = arena_count();
-    procedure->layout(run, &count);
-    run->arena = arena_new(count.peak);
-    procedure->layout(run, &run->arena);
+    if (procedure->layout) {
+        Arena count = arena_count();
+        procedure->layout(run, &count);
+        run->arena = arena_new(count.peak);
+        procedure->layout(run, &run->arena);
+    }
     if (procedure->start) procedure->start(run, pass);
 }
 
