@@ -171,7 +171,22 @@ static void put(real *weights, const ProcedureRun *run, const double *x) {
         for (int j = 0; j < s->copies; j++) weights[place(run, i, j)] = (real)x[i * s->copies + j];
 }
 
+/* Weights are found by the inputs' places, so the first map takes all inputs, and the model says where slots and vectors are. */
+static void check_model(const ProcedureRun *run, const Pass *pass) {
+    const Options *o = run->options;
+    const ModelShape *shape = &pass->shape;
+    const Param *in = param_find(&pass->model->table, "linear_in.weight");
+    bool plain = in && in->axes == 2 && in->order[0] == 1 && !param_split(in) &&
+                 param_size(in) == (int64_t)shape->width * shape->in_s;
+    bool placed = o->pattern == BLOCKS ? shape->vector[1] != shape->vector[0] : shape->slots == run->data->slots;
+    CHECK(plain, "procedure shared: %s has no linear_in.weight of %d x %d inputs", pass->kind->name, shape->width,
+          shape->in_s);
+    CHECK(placed, "procedure shared: scene_shape of %s does not say where %s are", pass->kind->name,
+          o->pattern == BLOCKS ? "vectors" : "slots");
+}
+
 static void start(ProcedureRun *run, Pass *pass) {
+    check_model(run, pass);
     State *s = run->state;
     real *weights = weights_in(pass->model->theta, pass);
     take_psi(run, weights);
