@@ -84,7 +84,8 @@ enum { N_STUDY_KEYS = sizeof study_keys / sizeof *study_keys };
 /* SIZE_KEYS: the most that a model may have. */
 enum { SIZE_KEYS = 10, ARM_KEYS = 8, MADE_KEYS = 2 + SIZE_KEYS * STUDY_KINDS + ARM_KEYS * STUDY_ARMS };
 static KeySpec made[MADE_KEYS];
-static char names[MADE_KEYS][64], arm_names[512], measure_names[512];
+enum { CHOICES = 1024 };
+static char names[MADE_KEYS][64], arm_names[CHOICES], measure_names[CHOICES];
 static int n_made;
 /* Whom a made key serves; neither: every study. */
 static struct {
@@ -94,21 +95,81 @@ static struct {
 
 static void make_key(const char *owner, const char *key, KeyType type, size_t offset, const char *fallback, double lo,
                      double hi, const char *choices, const char *unit, const char *help) {
-    snprintf(names[n_made], sizeof names[n_made], "%s.%s", owner, key);
+    CHECK(n_made < MADE_KEYS, "more than %d keys of models and arms", MADE_KEYS);
+    int length = snprintf(names[n_made], sizeof names[n_made], "%s.%s", owner, key);
+    CHECK(length < (int)sizeof names[n_made], "key %s.%s is longer than %zu letters", owner, key,
+          sizeof names[n_made] - 1);
+    for (int i = 0; i < n_made; i++)
+        CHECK(strcmp(names[i], names[n_made]),
+              "two keys are %s: each model and arm wants a name of its own, and no key of sizes one that arms have",
+              names[i]);
     made[n_made] = (KeySpec){names[n_made], type, offset, fallback, lo, hi, choices, unit, help};
     n_made++;
 }
 
+static void add_choice(char list[CHOICES], const char *name) {
+    size_t used = strlen(list);
+    int length = snprintf(list + used, CHOICES - used, "%s%s", used ? "|" : "", name);
+    CHECK(used + (size_t)length < CHOICES, "no room for %s behind %s", name, list);
+}
+
+/* The keys of a procedure or measurement fill an OptionRoom. */
+static void check_room(const char *owner, const KeySpec *keys, int n) {
+    static const size_t size[] = {
+        [KEY_INT] = sizeof(int64_t),    [KEY_REAL] = sizeof(double),   [KEY_BOOL] = sizeof(bool),
+        [KEY_WORD] = OPTION_TEXT,       [KEY_CHOICE] = sizeof(int),    [KEY_INTS] = sizeof(IntList),
+        [KEY_REALS] = sizeof(RealList), [KEY_WORDS] = sizeof(WordList)};
+    for (int i = 0; i < n; i++)
+        CHECK(keys[i].offset + size[keys[i].type] <= OPTION_ROOM,
+              "%s: key %s ends after %zu bytes of options: want at most %d", owner, keys[i].key,
+              keys[i].offset + size[keys[i].type], OPTION_ROOM);
+}
+
+static void check_arm(const Arm *a) {
+    bool kind = false, procedure = false;
+    CHECK(a->name && a->kind && a->procedure && a->lr && a->lr_exponent && a->lr_steps && a->lr_steps_exponent,
+          "arm %s lacks a member", a->name ? a->name : "without a name");
+    size_t plain = strspn(a->name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    CHECK(plain && plain == strlen(a->name) && plain < RESULTS_NAME,
+          "arm %s: want a name of at most %d small letters, digits and _, as it is part of keys and files", a->name,
+          RESULTS_NAME - 1);
+    for (int k = 0; k < n_model_kinds; k++) kind |= model_kinds[k] == a->kind;
+    for (int p = 0; p < n_procedures; p++) procedure |= procedures[p] == a->procedure;
+    CHECK(kind, "arm %s: its model is not in model_kinds, nn/model.c", a->name);
+    CHECK(procedure, "arm %s: its procedure is not in procedures, train/procedure.c", a->name);
+    CHECK(!a->procedure->input_gradient || (a->kind->embed_backward && !a->upright),
+          "arm %s: its procedure asks for a gradient by scenes, which %s has not", a->name,
+          a->upright ? "an upright arm" : a->kind->name);
+}
+
+/* What whoever adds a line to a list may have left out, before any study meets it. */
+static void check_lists(void) {
+    CHECK(n_model_kinds <= STUDY_KINDS, "%d models: want STUDY_KINDS as large", n_model_kinds);
+    CHECK(n_arms <= STUDY_ARMS, "%d arms: want STUDY_ARMS as large", n_arms);
+    CHECK(n_procedures <= STUDY_PROCEDURES, "%d procedures: want STUDY_PROCEDURES as large", n_procedures);
+    CHECK(n_measures <= MEASURE_CHOICE, "%d measurements: want MEASURE_CHOICE as large", n_measures);
+    for (int k = 0; k < n_model_kinds; k++) {
+        const char *lacks = model_kind_lacks(model_kinds[k]);
+        CHECK(!lacks, "model %s lacks %s", model_kinds[k]->name ? model_kinds[k]->name : "without a name", lacks);
+    }
+    for (int p = 0; p < n_procedures; p++) {
+        CHECK(procedures[p]->name && procedures[p]->fill, "procedure %d lacks name or fill", p);
+        check_room(procedures[p]->name, procedures[p]->keys, procedures[p]->n_keys);
+    }
+    for (int m = 0; m < n_measures; m++) {
+        const Measure *measure = measures[m];
+        CHECK(measure->name && measure->unit && measure->description && measure->passes && measure->run,
+              "measurement %d lacks name, unit, description, passes or run", m);
+        check_room(measure->name, measure->keys, measure->n_keys);
+    }
+    for (int a = 0; a < n_arms; a++) check_arm(&arms[a]);
+}
+
 static void make_keys(void) {
     if (n_made) return;
-    for (int i = 0; i < n_arms; i++) {
-        size_t used = strlen(arm_names);
-        snprintf(arm_names + used, sizeof arm_names - used, "%s%s", i ? "|" : "", arms[i].name);
-    }
-    for (int i = 0; i < n_measures; i++) {
-        size_t used = strlen(measure_names);
-        snprintf(measure_names + used, sizeof measure_names - used, "%s%s", i ? "|" : "", measures[i]->name);
-    }
+    check_lists();
+    for (int i = 0; i < n_arms; i++) add_choice(arm_names, arms[i].name);
+    for (int i = 0; i < n_measures; i++) add_choice(measure_names, measures[i]->name);
     make_key("study", "measures", KEY_WORDS, offsetof(StudyOptions, measures), "equivariance", 0, 0, measure_names, "1",
              "what is measured on finished models; [] for nothing");
     make_key("study", "arms", KEY_WORDS, offsetof(StudyOptions, arms), NULL, 0, 0, arm_names, "1", "arms to compare");
@@ -164,8 +225,6 @@ static int parts_of(Part parts[STUDY_TABLES]) {
     parts[n++] = (Part){data_keys, n_data_keys, offsetof(StudyOptions, data)};
     parts[n++] = (Part){run_keys, N_RUN_KEYS, 0};
     parts[n++] = (Part){measure_keys, n_measure_keys, offsetof(StudyOptions, measure)};
-    CHECK(n_procedures <= STUDY_PROCEDURES, "%d procedures", n_procedures);
-    CHECK(n_measures <= MEASURE_CHOICE, "%d measures", n_measures);
     for (int p = 0; p < n_procedures; p++) {
         size_t at = offsetof(StudyOptions, procedures) + (size_t)p * sizeof(OptionRoom);
         if (procedures[p]->n_keys) parts[n++] = (Part){procedures[p]->keys, procedures[p]->n_keys, at};
