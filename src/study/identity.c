@@ -117,12 +117,18 @@ static Err check_procedure(const char *record, const char *path, const TrainJob 
     return ERR_NONE;
 }
 
+static bool is_column(const char *size_key) {
+    bool found = false;
+    for (int c = 0; c < COLUMNS; c++) found |= columns[c].key[0] == '.' && !strcmp(columns[c].key + 1, size_key);
+    return found;
+}
+
 /* What a model is made of beside the sizes that are columns: its keys that have one value for all sizes. */
 static Err check_choices(const char *record, const char *path, const ModelKind *kind, const StudyOptions *o) {
     for (int i = 0; i < kind->n_size_keys; i++) {
         KeySpec key = kind->size_keys[i];
         char name[64];
-        if (key.type != KEY_CHOICE && key.type != KEY_INT) continue;
+        if (key.type == KEY_INTS || is_column(key.key)) continue;
         snprintf(name, sizeof name, "%s.%s", kind->name, key.key);
         key.key = name;
         TRY(check_keys(record, path, study_options_sizes(o, kind), &key, 1));
