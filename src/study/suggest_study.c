@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "infer/suggest.h"
 #include "io/commit.h"
-#include "study/arm.h"
+#include "study/options.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,10 +16,13 @@
 
 enum { TEXT = 512, SIZES = 64 };
 
+enum { MODEL_KEYS = 3 };
+static const char *const model_key[MODEL_KEYS] = {"width", "depth", "heads"};
+
 typedef struct Plan {
-    char study[4][TEXT];    /* arms, steps, datasets, data_size */
-    char model[8][3][TEXT]; /* width, depth, heads of each kind of model */
-    bool used[8];
+    char study[4][TEXT];                       /* arms, steps, datasets, data_size */
+    char model[STUDY_KINDS][MODEL_KEYS][TEXT]; /* values of model_key of each kind of model */
+    bool used[STUDY_KINDS];
 } Plan;
 
 static void append(char *list, const char *item) {
@@ -66,24 +69,31 @@ static Plan plan_of(const Suggestion *s, int n, const Table *table) {
 
 /* The new list for a key of a section; NULL: the key stays. */
 static const char *replacement(const Plan *plan, const char *section, const char *key) {
-    static const char *const study[] = {"arms", "steps", "datasets", "data_size"}, *const model[] = {"width", "depth",
-                                                                                                     "heads"};
+    static const char *const study[] = {"arms", "steps", "datasets", "data_size"};
     for (int k = 0; k < 4; k++)
         if (!strcmp(section, "study") && !strcmp(key, study[k])) return plan->study[k];
-    for (int m = 0; m < n_model_kinds && m < 8; m++)
-        for (int k = 0; k < 3; k++)
-            if (plan->used[m] && !strcmp(section, model_kinds[m]->name) && !strcmp(key, model[k]))
+    for (int m = 0; m < n_model_kinds; m++)
+        for (int k = 0; k < MODEL_KEYS; k++)
+            if (plan->used[m] && !strcmp(section, model_kinds[m]->name) && !strcmp(key, model_key[k]))
                 return plan->model[m][k];
     return NULL;
+}
+
+static bool has_key(const ModelKind *kind, const char *key) {
+    bool found = false;
+    for (int i = 0; i < kind->n_size_keys; i++) found |= !strcmp(kind->size_keys[i].key, key);
+    return found;
 }
 
 static void write_plain(FILE *f, const Plan *plan) {
     fprintf(f, "study:\n  arms: [%s]\n  steps: [%s]\n  datasets: [%s]\n", plan->study[0], plan->study[1],
             plan->study[2]);
-    for (int m = 0; m < n_model_kinds && m < 8; m++)
-        if (plan->used[m])
-            fprintf(f, "%s:\n  width: [%s]\n  depth: [%s]\n  heads: [%s]\n", model_kinds[m]->name, plan->model[m][0],
-                    plan->model[m][1], plan->model[m][2]);
+    for (int m = 0; m < n_model_kinds; m++) {
+        if (!plan->used[m]) continue;
+        fprintf(f, "%s:\n", model_kinds[m]->name);
+        for (int k = 0; k < MODEL_KEYS; k++)
+            if (has_key(model_kinds[m], model_key[k])) fprintf(f, "  %s: [%s]\n", model_key[k], plan->model[m][k]);
+    }
 }
 
 static Err write_from(FILE *f, const Plan *plan, const char *base) {
