@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that need no run: who includes whom, which layer sees which library, formatting, self-contained headers, cppcheck.
+# Checks that need no run: who includes whom, which layer sees which library, formatting, self-contained headers, cppcheck,
+# and that every arm is documented.
 # The lists come from the Makefile; the arguments are the sources.
 set -u
 cd "$(dirname "$0")/.."
@@ -32,6 +33,11 @@ done
 # A script that the Makefile runs by its name is executable.
 for script in $(grep -oE '\b(tests|jobs|analysis)/[a-z0-9_/]+\.(sh|py)\b' Makefile | sort -u); do
     [ -x "$script" ] || complain "$script: the Makefile runs it: want it executable"
+done
+
+# Every arm has a row in the page of arms.
+for arm in $(sed -nE 's/^ +\{"([a-z0-9_]+)", &[a-z_]+_kind,.*/\1/p' src/study/arm.c); do
+    grep -q "^| \`$arm\` |" docs/arms.md || complain "docs/arms.md has no row of the arm $arm"
 done
 
 # malloc lives in base/arena.c alone.
