@@ -43,20 +43,14 @@ typedef struct TrainData {
     int64_t dataset_bytes; /* that the dataset takes on each rank; filled by who opened it, for forecast_bytes */
 } TrainData;
 
-/** How the dataset is cut. */
+/** Cuts the dataset and measures the scale on at most 256 training trajectories. Errors: too few trajectories for the
+ *  ranges and a training set of `train_max`. Not collective. */
 typedef struct TrainDataPlan {
     int64_t test, validation;                 /* trajectories held out */
     int64_t train_max;                        /* trajectories of the largest training set */
     int64_t test_samples, validation_samples; /* 0: all that the trajectories have */
     bool instant, worlds, no_floor, no_gravity, off_centre;
 } TrainDataPlan;
-
-/** Samples of the test and of the validation set, where a trajectory has so many of them. Errors: the plan wants more than there
- *  are, which would count some twice. */
-Err train_held_out(int64_t *test, int64_t *validation, const TrainDataPlan *plan, int64_t per_trajectory);
-
-/** Cuts the dataset and measures the scale on at most 256 training trajectories. Errors: too few trajectories for the
- *  ranges and a training set of `train_max`, those of train_held_out. Not collective. */
 Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan);
 
 /** The larger number of held-out trajectories. */

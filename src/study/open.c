@@ -69,15 +69,16 @@ static Err open_sample(Study *s) {
     comm_free(node);
     TRY(err);
     s->sampled = true;
-    const StudyOptions *o = &s->options;
-    const TrainDataPlan whole = plan_of(o);
-    TrainDataPlan plan = whole;
+    TrainDataPlan plan = plan_of(&s->options);
     plan.test = plan.validation = 1;
     plan.train_max = SAMPLE_TRAJECTORIES - 2;
     plan.test_samples = plan.validation_samples = 0;
     TRY(train_data_init(&s->data, s->dataset, &plan));
-    s->data.per_trajectory = o->data.frames - 2;
-    TRY(train_held_out(&s->data.test_samples, &s->data.validation_samples, &whole, s->data.per_trajectory));
+    const StudyOptions *o = &s->options;
+    int64_t samples = o->data.frames - 2;
+    s->data.per_trajectory = samples;
+    s->data.test_samples = o->test_samples ? o->test_samples : o->test_trajectories * samples;
+    s->data.validation_samples = o->validation_samples ? o->validation_samples : o->validation_trajectories * samples;
     /* A dataset takes its slots from the most bodies it may have, not from those that happened to be drawn. */
     if (s->data.slots < s->options.data.bodies_max) s->data.slots = (int)s->options.data.bodies_max;
     return ERR_NONE;
@@ -98,12 +99,11 @@ static Err check_budgets(const StudyOptions *o) {
 static Err check_before_data(const StudyOptions *o) {
     TrainDataPlan plan = plan_of(o);
     const TrainData data = {.slots = (int)o->data.bodies_max, .worlds = plan.worlds ? SCENE_WORLD : 0};
-    int64_t samples[2], least = plan.test + plan.validation + plan.train_max;
+    int64_t least = plan.test + plan.validation + plan.train_max;
     if (least > o->data.trajectories)
         return err_user("%s: data.trajectories = %lld: want at least %lld: %lld training, %lld validation, %lld test",
                         options_source(), (long long)o->data.trajectories, (long long)least, (long long)plan.train_max,
                         (long long)plan.validation, (long long)plan.test);
-    TRY(train_held_out(&samples[0], &samples[1], &plan, o->data.frames - 2));
     return grid_check(o, &data);
 }
 
@@ -125,6 +125,14 @@ static Err open_data(Study *s, bool make) {
     TRY(dataset_open(&s->dataset, o->data.path, world, o->data_memory << 20));
     TrainDataPlan plan = plan_of(o);
     return comm_agree(world, train_data_init(&s->data, s->dataset, &plan));
+}
+
+/* Studies of earlier versions may want more samples than there are, and stay valid. */
+static void tell_repeats(const char *set, int64_t samples, int64_t trajectories, int64_t per_trajectory) {
+    int64_t all = trajectories * per_trajectory;
+    if (samples > all)
+        log_line("study.%s_samples = %lld: %lld trajectories have %lld: some count more than once", set,
+                 (long long)samples, (long long)trajectories, (long long)all);
 }
 
 Err study_load(int argc, char **argv) {
@@ -155,6 +163,11 @@ Err study_open(Study *study, bool make_data) {
         study->data.dataset_bytes = dataset_bytes(study->dataset, trajectories, frames, o->data_memory << 20);
     }
     if (!err.code) err = grid_new(&study->grid, &study->options, &study->data, study->sampled);
+    if (!err.code) {
+        const StudyOptions *o = &study->options;
+        tell_repeats("test", o->test_samples, o->test_trajectories, study->data.per_trajectory);
+        tell_repeats("validation", o->validation_samples, o->validation_trajectories, study->data.per_trajectory);
+    }
     if (err.code) study_close(study);
     return err;
 }

@@ -185,17 +185,8 @@ static void measure_scale(TrainData *d) {
 }
 
 /* Samples of a held-out range: as many as asked for, or all. */
-static Err held_out(int64_t *samples, int64_t asked, int64_t trajectories, int64_t per_trajectory, const char *set) {
-    int64_t all = trajectories * per_trajectory;
-    *samples = asked ? asked : all;
-    if (*samples <= all) return ERR_NONE;
-    return err_user("study.%s_samples = %lld: want at most the %lld that %lld trajectories have", set, (long long)asked,
-                    (long long)all, (long long)trajectories);
-}
-
-Err train_held_out(int64_t *test, int64_t *validation, const TrainDataPlan *plan, int64_t per_trajectory) {
-    TRY(held_out(test, plan->test_samples, plan->test, per_trajectory, "test"));
-    return held_out(validation, plan->validation_samples, plan->validation, per_trajectory, "validation");
+static int64_t held_out(int64_t asked, int64_t trajectories, const TrainData *d) {
+    return asked ? asked : trajectories * frames_of(d);
 }
 
 Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan) {
@@ -220,7 +211,8 @@ Err train_data_init(TrainData *data, Dataset *dataset, const TrainDataPlan *plan
                         .off_centre = plan->off_centre,
                         .slots = dataset_max_bodies(dataset)};
     data->per_trajectory = frames_of(data);
-    TRY(train_held_out(&data->test_samples, &data->validation_samples, plan, data->per_trajectory));
+    data->test_samples = held_out(plan->test_samples, plan->test, data);
+    data->validation_samples = held_out(plan->validation_samples, plan->validation, data);
     measure_scale(data);
     return ERR_NONE;
 }
