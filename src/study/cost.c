@@ -102,7 +102,7 @@ static bool is_mine(const Timing *t, int turn, int round, const Probe *p, const 
 
 /* What all ranks found. Collective. */
 static void gather_timings(Timing *timing, int kinds, const Comm *comm) {
-    double *least = MEM_NEW(double, (int64_t)kinds *TIMED + 1), *each = MEM_NEW(double, (int64_t)kinds *ROUNDS + 1);
+    double *least = MEM_NEW(double, (int64_t)TIMED * kinds + 1), *each = MEM_NEW(double, (int64_t)ROUNDS * kinds + 1);
     for (int k = 0; k < kinds; k++) {
         for (int i = 0; i < TIMED; i++) least[k * TIMED + i] = -timing[k].least[i];
         memcpy(each + k * ROUNDS, timing[k].each, sizeof timing[k].each);
