@@ -102,13 +102,14 @@ static bool is_mine(const Timing *t, int turn, int round, const Probe *p, const 
 
 /* What all ranks found. Collective. */
 static void gather_timings(Timing *timing, int kinds, const Comm *comm) {
-    double *least = MEM_NEW(double, (int64_t)TIMED * kinds + 1), *each = MEM_NEW(double, (int64_t)ROUNDS * kinds + 1);
+    int64_t n = kinds;
+    double *least = MEM_NEW(double, n * TIMED + 1), *each = MEM_NEW(double, n * ROUNDS + 1);
     for (int k = 0; k < kinds; k++) {
         for (int i = 0; i < TIMED; i++) least[k * TIMED + i] = -timing[k].least[i];
         memcpy(each + k * ROUNDS, timing[k].each, sizeof timing[k].each);
     }
-    comm_max_f64(comm, least, (int64_t)kinds * TIMED);
-    comm_sum_f64(comm, each, (int64_t)kinds * ROUNDS);
+    comm_max_f64(comm, least, n * TIMED);
+    comm_sum_f64(comm, each, n * ROUNDS);
     for (int k = 0; k < kinds; k++) {
         for (int i = 0; i < TIMED; i++) timing[k].least[i] = -least[k * TIMED + i];
         memcpy(timing[k].each, each + k * ROUNDS, sizeof timing[k].each);
