@@ -102,14 +102,14 @@ static bool is_mine(const Timing *t, int turn, int round, const Probe *p, const 
 
 /* What all ranks found. Collective. */
 static void gather_timings(Timing *timing, int kinds, const Comm *comm) {
-    int64_t n = kinds;
-    double *least = MEM_NEW(double, n * TIMED + 1), *each = MEM_NEW(double, n * ROUNDS + 1);
+    int64_t leasts = (int64_t)TIMED * kinds, rounds = (int64_t)ROUNDS * kinds;
+    double *least = MEM_NEW(double, leasts + 1), *each = MEM_NEW(double, rounds + 1);
     for (int k = 0; k < kinds; k++) {
         for (int i = 0; i < TIMED; i++) least[k * TIMED + i] = -timing[k].least[i];
         memcpy(each + k * ROUNDS, timing[k].each, sizeof timing[k].each);
     }
-    comm_max_f64(comm, least, n * TIMED);
-    comm_sum_f64(comm, each, n * ROUNDS);
+    comm_max_f64(comm, least, leasts);
+    comm_sum_f64(comm, each, rounds);
     for (int k = 0; k < kinds; k++) {
         for (int i = 0; i < TIMED; i++) timing[k].least[i] = -least[k * TIMED + i];
         memcpy(timing[k].each, each + k * ROUNDS, sizeof timing[k].each);
