@@ -27,5 +27,6 @@ void calibration_free(Calibration *calibration);
 
 /** NULL: not measured yet. Good until the next calibration_put. */
 const double *calibration_get(const Calibration *calibration, const char *name);
+
 /** In place of what had the name. */
 void calibration_put(Calibration *calibration, const char *name, const double value[CALIBRATION_NUMBERS]);

@@ -139,8 +139,10 @@ static double pace_of_rounds(const Timing *timing, int kinds) {
 /* Of all probes that were in every round. */
 static Rounds compare_rounds(const Timing *timing, int kinds) {
     double seconds[ROUNDS] = {0}, sum = 0;
-    for (int k = 0; k < kinds; k++)
-        for (int r = 0; rounds_of(&timing[k]) == ROUNDS && r < ROUNDS; r++) seconds[r] += timing[k].each[r];
+    for (int k = 0; k < kinds; k++) {
+        if (rounds_of(&timing[k]) < ROUNDS) continue;
+        for (int r = 0; r < ROUNDS; r++) seconds[r] += timing[k].each[r];
+    }
     Rounds rounds = {seconds[0], seconds[0]};
     for (int r = 0; r < ROUNDS; r++) {
         sum += seconds[r];
