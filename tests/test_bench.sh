@@ -30,6 +30,11 @@ for r in rows:
 $run step -model transformer,gatr -width 8 -depth 1 -batch 3 -tokens 5 -repeat 1 -tp 2 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 \
     "model parameters ranks dp tp batch tokens ms gflops peak_gflops share_of_peak" || bad=1
+# Every model that a study can train, the last without tensor parallelism; samples for one rank alone.
+$run step -model gatr_fixed,clofnet -width 4 -depth 1 -batch 3 -tokens 7 -repeat 1 -json "$out" </dev/null || bad=1
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 2 "model parameters ms gflops" || bad=1
+$run step -model clofnet -width 4 -depth 1 -batch 1 -tokens 7 -repeat 1 -json "$out" </dev/null || bad=1
+${PYTHON:-/usr/bin/python3} -c "$check" "$out" 1 "model parameters ms gflops" || bad=1
 $run kernels -model transformer -width 16 -batch 2 -tokens 5 -repeat 1 -json "$out" </dev/null || bad=1
 ${PYTHON:-/usr/bin/python3} -c "$check" "$out" 14 "kernel size flop bytes memory_gbytes" || bad=1
 # Both models, each with its kernels; GATr's have no heads, so any width will do.
@@ -79,6 +84,11 @@ expect "nothing is left to run" $run study "$folder/tiny.yaml"
 expect "want step, kernels, messages, scaling, io or study" $run steps
 expect "tp = 3: want a divisor of the 2 ranks" $run step -tp 3
 expect "key width_s has no effect: want -model gatr" $run step -model transformer -width_s 3
+expect "key heads has no effect: want -model transformer|gatr|gatr_fixed beside it" $run step -model clofnet -heads 2
+expect "model = gart: want one of transformer|gatr|gatr_fixed|clofnet$" $run step -model gart
+expect "model = clofnet: want transformer or gatr" $run kernels -model clofnet
+expect "clofnet: tp = 2" $run step -model clofnet -tp 2
+expect "width 2 with 3 heads" $run scaling -model transformer -width 2 -heads 3
 expect "key heads has no effect: want -model transformer" $run kernels -model gatr -width 4 -heads 2
 expect "key loss_max has no effect" $run io -loss_max 1
 expect "key repeat has no effect" $run study "$folder/tiny.yaml" -repeat 3

@@ -136,6 +136,9 @@ extern const ModelKind *const model_kinds[]; /* every one of them: nn/model.c */
 extern const int n_model_kinds;
 const ModelKind *model_kind(const char *name); /* NULL when there is none of that name */
 
+/** Whether a key of sizes, without `<name>.`, is the kind's. Not collective. */
+bool model_has_key(const ModelKind *kind, const char *key);
+
 /** The first member without which no study can train the kind, of those that are NULL; NULL: it has all. `pairs` and
  *  `embed_backward` may be NULL. Not collective. */
 const char *model_kind_lacks(const ModelKind *kind);

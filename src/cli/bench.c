@@ -16,17 +16,19 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "nn/model.h"
 #include "par/options.h"
 
 #include <stdio.h>
 #include <string.h>
 
 const KeySpec bench_keys[] = {
-    {"model", KEY_WORDS, offsetof(BenchOptions, model), "", 0, 0, "transformer|gatr", "1",
-     "models to time, with the sizes below; none: the table of docs/performance.md"},
+    {"model", KEY_WORDS, offsetof(BenchOptions, model), "", 0, 0, NULL, "1",
+     "models to time (transformer, gatr, ...: the sections of a study file), with the sizes below; none: the table of "
+     "docs/performance.md"},
     {"width", KEY_INT, offsetof(BenchOptions, width), "64", 1, 1 << 16, NULL, "channels", "hidden channels"},
     {"width_s", KEY_INT, offsetof(BenchOptions, width_s), "0", 0, 1 << 16, NULL, "channels",
-     "GATr's hidden scalars; 0: twice the multivectors"},
+     "hidden scalars beside multivectors; 0: twice as many"},
     {"depth", KEY_INT, offsetof(BenchOptions, depth), "4", 1, 1000, NULL, "1", "blocks"},
     {"heads", KEY_INT, offsetof(BenchOptions, heads), "4", 1, 1000, NULL, "1", "attention heads"},
     {"batch", KEY_INT, offsetof(BenchOptions, batch), "32", 1, 1 << 20, NULL, "samples", "samples of a step"},
@@ -63,12 +65,38 @@ Err bench_fits(const BenchOptions *o, double bytes) {
     return comm_agree(comm_world(), err);
 }
 
-/* A model's sizes without -model, or where none of its models has them. */
+/* Names of the models that have a size, or of all where it is NULL. */
+static void name_models(char *text, size_t size, const char *key) {
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < n_model_kinds; i++)
+        if ((!key || model_has_key(model_kinds[i], key)) && used < size)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "|" : "", model_kinds[i]->name);
+}
+
+static Err check_models(const BenchOptions *o) {
+    char names[256], origin[OPTION_TEXT];
+    name_models(names, sizeof names, NULL);
+    options_origin(origin, sizeof origin, "model");
+    for (int i = 0; i < o->model.n; i++)
+        if (!model_kind(o->model.at[i]))
+            return err_user("%s: model = %s: want one of %s", origin, o->model.at[i], names);
+    return ERR_NONE;
+}
+
+/* A size without -model, or that none of its models has. */
 static Err refuse_sizes(const BenchOptions *o) {
-    static const char *const of_size[] = {"width", "width_s", "depth", "heads"};
-    for (int i = 0; i < (int)(sizeof of_size / sizeof *of_size) && !o->model.n; i++)
-        TRY(options_refuse(of_size[i], "want -model beside it"));
-    return bench_has(o, "gatr") ? ERR_NONE : options_refuse("width_s", "want -model gatr beside it");
+    static const char *const size[][2] = {
+        {"width", "width"}, {"width_s", "scalars"}, {"depth", "depth"}, {"heads", "heads"}}; /* here, in a study file */
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
+        char names[256], want[300];
+        bool has = false;
+        for (int m = 0; m < o->model.n; m++) has = has || model_has_key(model_kind(o->model.at[m]), size[i][1]);
+        name_models(names, sizeof names, size[i][1]);
+        snprintf(want, sizeof want, "want -model %s beside it", names);
+        if (!has) TRY(options_refuse(size[i][0], want));
+    }
+    return ERR_NONE;
 }
 
 /* ---- The benchmarks, each a command. ---- */
@@ -130,16 +158,27 @@ void bench_list(void) {
     for (int i = 0; i < BENCHMARKS; i++) log_text("  %-10s%s", word_of(&benchmarks[i]), benchmarks[i].command.does);
 }
 
+/* A word that is no benchmark, or none. */
+static Err unknown(const char *word) {
+    char names[128] = "";
+    for (int i = 0; i < BENCHMARKS; i++) {
+        const char *before = i == BENCHMARKS - 1 ? " or " : ", ";
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i ? before : "", word_of(&benchmarks[i]));
+    }
+    return err_user("equiscale bench%s%s: want %s", *word ? " " : "", word, names);
+}
+
 Err cmd_bench(int argc, char **argv, int *code) {
     BenchOptions o;
-    if (argc < 2) return err_user("equiscale bench: want step, kernels, messages, scaling, io or study");
-    const Benchmark *b = benchmark_find(argv[1]);
-    if (!b) return err_user("equiscale bench %s: want step, kernels, messages, scaling, io or study", argv[1]);
+    const Benchmark *b = argc < 2 ? NULL : benchmark_find(argv[1]);
+    if (!b) return unknown(argc < 2 ? "" : argv[1]);
     if (!b->run) return bench_study(argc - 1, argv + 1, code);
     TRY(options_load(NULL, argc - 1, argv + 1));
     TRY(options_read(&o, bench_keys, n_bench_keys));
     TRY(command_refuse_study());
     TRY(bench_refuse(b->command.idle));
+    TRY(check_models(&o));
     TRY(refuse_sizes(&o));
     int size = comm_size(comm_world());
     if (size % o.tp) return err_user("command line: tp = %d: want a divisor of the %d ranks", (int)o.tp, size);

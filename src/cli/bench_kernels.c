@@ -232,6 +232,10 @@ Err bench_kernels(const BenchOptions *o, int *code) {
     if (n < 4 * t * widest) n = 4 * t * widest;
     int64_t stream_n = 1 << 24, most = n > 3 * stream_n ? n : 3 * stream_n;
     bool algebra = !o->model.n || bench_has(o, "gatr"), layers = !o->model.n || bench_has(o, "transformer");
+    for (int i = 0; i < o->model.n; i++)
+        if (strcmp(o->model.at[i], "gatr") && strcmp(o->model.at[i], "transformer"))
+            return err_user("command line: model = %s: want transformer or gatr, whose kernels these are",
+                            o->model.at[i]);
     if (!layers) TRY(options_refuse("heads", "want -model transformer beside it"));
     if (layers && widest % o->heads)
         return err_user("command line: heads = %d: want a divisor of the width", (int)o->heads);

@@ -12,41 +12,57 @@
 #define TRANSFORMER(w, d, h) .width = w, .depth = d, .heads = h, .increase = 1
 #define GATR(w, d, h) .width = w, .width_s = 2 * (w), .depth = d, .heads = h, .increase = 2, .multi_query = true
 static const BenchRow defaults[] = {
-    {"gatr", 227301, {GATR(16, 4, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
-    {"gatr", 29125, {GATR(8, 2, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
-    {"gatr", 903109, {GATR(32, 4, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
-    {"transformer", 135171, {TRANSFORMER(64, 4, 4), .in_s = 32, .out_s = 3}},
-    {"transformer", 532483, {TRANSFORMER(128, 4, 4), .in_s = 32, .out_s = 3}},
-    {"transformer", 3165699, {TRANSFORMER(256, 6, 4), .in_s = 32, .out_s = 3}},
-    {"transformer", 0, {TRANSFORMER(8, 2, 2)}},
-    {"transformer", 0, {TRANSFORMER(16, 2, 2)}},
-    {"transformer", 0, {TRANSFORMER(24, 2, 4)}},
-    {"transformer", 0, {TRANSFORMER(32, 3, 4)}},
-    {"transformer", 0, {TRANSFORMER(48, 4, 4)}},
-    {"gatr", 0, {GATR(2, 2, 2)}},
-    {"gatr", 0, {GATR(3, 2, 1)}},
-    {"gatr", 0, {GATR(5, 2, 1)}},
-    {"gatr", 0, {GATR(8, 2, 4)}},
-    {"gatr", 0, {GATR(10, 3, 2)}},
+    {&gatr_kind, 227301, {GATR(16, 4, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
+    {&gatr_kind, 29125, {GATR(8, 2, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
+    {&gatr_kind, 903109, {GATR(32, 4, 4), .in_mv = 4, .in_s = 4, .out_mv = 1, .out_s = 4}},
+    {&transformer_kind, 135171, {TRANSFORMER(64, 4, 4), .in_s = 32, .out_s = 3}},
+    {&transformer_kind, 532483, {TRANSFORMER(128, 4, 4), .in_s = 32, .out_s = 3}},
+    {&transformer_kind, 3165699, {TRANSFORMER(256, 6, 4), .in_s = 32, .out_s = 3}},
+    {&transformer_kind, 0, {TRANSFORMER(8, 2, 2)}},
+    {&transformer_kind, 0, {TRANSFORMER(16, 2, 2)}},
+    {&transformer_kind, 0, {TRANSFORMER(24, 2, 4)}},
+    {&transformer_kind, 0, {TRANSFORMER(32, 3, 4)}},
+    {&transformer_kind, 0, {TRANSFORMER(48, 4, 4)}},
+    {&gatr_kind, 0, {GATR(2, 2, 2)}},
+    {&gatr_kind, 0, {GATR(3, 2, 1)}},
+    {&gatr_kind, 0, {GATR(5, 2, 1)}},
+    {&gatr_kind, 0, {GATR(8, 2, 4)}},
+    {&gatr_kind, 0, {GATR(10, 3, 2)}},
 };
 _Static_assert(sizeof defaults / sizeof *defaults == BENCH_ROWS, "bench_model.h");
-enum { FIRST_TRANSFORMER = 3 };
+enum { SLOTS = 5 };
 static const double ROUND = 20e-3; /* s: of steps in a round, at least */
+
+/* A model of the sizes that are asked for. */
+static BenchRow asked(const BenchOptions *o, const ModelKind *kind) {
+    const ModelSizes sizes = {.width = {1, {o->width}},
+                              .scalars = {o->width_s > 0, {o->width_s}},
+                              .depth = {1, {o->depth}},
+                              .heads = {1, {o->heads}},
+                              .increase = 1};
+    BenchRow row = {.kind = kind, .shape = model_shape(&sizes, 0)};
+    for (int i = 0; i < BENCH_ROWS; i++) {
+        if (defaults[i].kind != kind) continue;
+        ModelShape like = defaults[i].shape;
+        like.width = row.shape.width;
+        like.width_s = like.width_s ? row.shape.width_s : 0;
+        like.depth = row.shape.depth;
+        like.heads = row.shape.heads;
+        row.shape = like;
+        break;
+    }
+    return row;
+}
 
 /* The row that is asked for, or row i of the table. */
 BenchRow bench_row(const BenchOptions *o, int i) {
-    if (!o->model.n) return defaults[i];
-    BenchRow row = defaults[strcmp(o->model.at[i], "gatr") ? FIRST_TRANSFORMER : 0];
-    row.parameters = 0;
-    row.shape.width = (int)o->width;
-    row.shape.depth = (int)o->depth;
-    row.shape.heads = (int)o->heads;
-    if (row.shape.width_s) row.shape.width_s = (int)(o->width_s ? o->width_s : 2 * o->width);
+    BenchRow row = o->model.n ? asked(o, model_kind(o->model.at[i])) : defaults[i];
+    if (!row.shape.out_mv && !row.shape.out_s) row.kind->scene_shape(&row.shape, SLOTS, SCENE_WORLD);
     return row;
 }
 
 void bench_sizes(char text[64], const ModelShape *s) {
-    if (s->width_s)
+    if (s->in_mv)
         snprintf(text, 64, "%d mv + %d s, %d blocks", s->width, s->width_s, s->depth);
     else
         snprintf(text, 64, "%d channels, %d blocks", s->width, s->depth);
@@ -81,6 +97,53 @@ double bench_model_bytes(const ModelKind *kind, const ModelShape *s, const Bench
     return bytes + (double)model_bytes(kind, s, tp, tokens, (int)sequences, o->tokens);
 }
 
+/* The numbers of a piece that starts at a token: any will do, as long as every piece has its own. */
+static Tensors tensors_from(Tensors t, int64_t token, int mv, int s) {
+    return (Tensors){.mv = mv ? t.mv + 16 * token * mv : NULL, .s = s ? t.s + token * s : NULL};
+}
+
+/* Which body each token of the batch belongs to: those of a sample are shared out evenly. */
+static int32_t *bodies_new(const Packed *seqs) {
+    int32_t *body = MEM_NEW(int32_t, seqs->start[seqs->n]);
+    for (int q = 0; q < seqs->n; q++)
+        for (int64_t t = seqs->start[q], first = t, length = seqs->start[q + 1] - t; t < seqs->start[q + 1]; t++)
+            body[t] = (int32_t)(SLOTS * (t - first) / length);
+    return body;
+}
+
+/* Random scenes as inputs, piece by piece; every piece shows the first of them. */
+static void show_scenes(BenchModel *b, const int32_t *body) {
+    const ModelShape *shape = &b->model->shape;
+    int n = b->seqs.n;
+    int64_t tokens = b->start[n];
+    real *position = normal(3 * tokens, 7), *velocity = normal(3 * tokens, 8), *params = normal(SCENE_BODY * tokens, 9),
+         *world = normal(SCENE_WORLD * n, 10), *floor = MEM_NEW(real, 4 * n), *gravity = MEM_NEW(real, 3 * n);
+    for (int q = 0; q < n; q++) {
+        memcpy(floor + 4 * q, (real[4]){0, 0, 1, 1}, 4 * sizeof *floor);
+        memcpy(gravity + 3 * q, (real[3]){0, 0, -1}, 3 * sizeof *gravity);
+    }
+    SceneBatch scenes = {.slots = SLOTS,
+                         .worlds = SCENE_WORLD,
+                         .position = position,
+                         .velocity = velocity,
+                         .slot = body,
+                         .body = params,
+                         .floor = floor,
+                         .gravity = gravity,
+                         .world = world};
+    for (int first = 0, count; first < n; first += count) {
+        count = model_piece(b->model, &b->seqs, first);
+        scenes.seqs = packed_part(b->piece_start, &b->seqs, first, count);
+        b->model->kind->embed(tensors_from(b->in, b->start[first], shape->in_mv, shape->in_s), &scenes, shape);
+    }
+    mem_free(position);
+    mem_free(velocity);
+    mem_free(params);
+    mem_free(world);
+    mem_free(floor);
+    mem_free(gravity);
+}
+
 void bench_model_new(BenchModel *b, const ModelKind *kind, const ModelShape *shape, const BenchOptions *o,
                      const Comm *ranks, int tp) {
     int dp = comm_size(ranks) / tp;
@@ -97,8 +160,13 @@ void bench_model_new(BenchModel *b, const ModelKind *kind, const ModelShape *sha
     b->in = tensors_new(tokens, shape->in_mv, shape->in_s, 1);
     b->out = tensors_new(tokens, shape->out_mv, shape->out_s, 3);
     b->dout = tensors_new(tokens, shape->out_mv, shape->out_s, 5);
+    int32_t *body = bodies_new(&b->seqs);
+    if (shape->slots) show_scenes(b, body);
     ModelWork work = kind->work(shape, tp, false);
-    b->executed = model_flops(&work, &b->seqs).executed;
+    PackedLengths lengths = {0};
+    packed_lengths_add(&lengths, kind, shape, body, &b->seqs);
+    mem_free(body);
+    b->executed = model_flops_of(&work, lengths).executed;
     comm_sum_f64(b->grid.dp, &b->executed, 1);
 }
 
@@ -109,11 +177,6 @@ void bench_model_free(BenchModel *b) {
     procgrid_free(&b->grid);
     mem_free(b->start);
     mem_free(b->piece_start);
-}
-
-/* The numbers of a piece that starts at a token: any will do, as long as every piece has its own. */
-static Tensors tensors_from(Tensors t, int64_t token, int mv, int s) {
-    return (Tensors){.mv = mv ? t.mv + 16 * token * mv : NULL, .s = s ? t.s + token * s : NULL};
 }
 
 static void forward_backward(BenchModel *b) {

@@ -10,16 +10,17 @@
  *  parameters are those of the models that were timed with PyTorch; the others are the sizes of a first study, with the
  *  inputs and outputs of scenes. */
 typedef struct BenchRow {
-    const char *kind;
+    const ModelKind *kind;
     int64_t parameters; /* 0: a model of scenes */
     ModelShape shape;
 } BenchRow;
 enum { BENCH_ROWS = 16, BENCH_GATR = 0, BENCH_TRANSFORMER = 4 }; /* all of them; GATr of 16 mv, transformer of 128 */
 
-/** Row i, or the i-th model that is asked for. */
+/** Row i, or the i-th model that is asked for: one of the table with the inputs and outputs of its first row there, any other
+ *  with those of scenes. */
 BenchRow bench_row(const BenchOptions *options, int i);
 
-/** `16 mv + 32 s, 4 blocks`. */
+/** `16 mv + 32 s, 4 blocks`, of a shape with its inputs. */
 void bench_sizes(char text[64], const ModelShape *shape);
 
 typedef struct BenchModel {

@@ -27,7 +27,7 @@ static Found time_row(const BenchRow *row, Way way, int ranks, const BenchOption
     bool works = comm_rank(world) < ranks;
     int tp = way == STRONG_TP ? ranks : 1;
     Found f = {.finite = true, .equal = true};
-    const ModelKind *kind = model_kind(row->kind);
+    const ModelKind *kind = row->kind;
     if (kind->check(&row->shape, tp).code) return f;
     Comm *together = comm_split(world, works ? 0 : -1), *apart = comm_split(world, works ? comm_rank(world) : -1);
     if (works) {
@@ -58,11 +58,11 @@ static void print_row(Json *json, const BenchRow *row, Way way, int ranks, const
     double efficiency = alone / f->seconds / (way == WEAK ? 1 : ranks);
     char sizes[64];
     bench_sizes(sizes, &row->shape);
-    log_text("%-12s%-26s%-10s%7d%10.2f%12.3f%12.1f", row->kind, sizes, way_name[way], ranks, f->seconds * 1e3,
+    log_text("%-12s%-26s%-10s%7d%10.2f%12.3f%12.1f", row->kind->name, sizes, way_name[way], ranks, f->seconds * 1e3,
              efficiency, 1e-9 * f->flop / f->seconds);
     if (!json) return;
     json_open_object(json, NULL);
-    json_put_text(json, "model", row->kind);
+    json_put_text(json, "model", row->kind->name);
     json_put_text(json, "sizes", sizes);
     json_put_text(json, "way", way_name[way]);
     json_put_int(json, "ranks", ranks);
@@ -86,7 +86,8 @@ Err bench_scaling(const BenchOptions *o, int *code) {
     bool finite = true, equal = true;
     for (int m = 0; m < models; m++) {
         BenchRow row = bench_row(o, o->model.n ? m : shown[m]);
-        TRY(bench_fits(o, bench_model_bytes(model_kind(row.kind), &row.shape, o, 1, 1)));
+        TRY(row.kind->check(&row.shape, 1));
+        TRY(bench_fits(o, bench_model_bytes(row.kind, &row.shape, o, 1, 1)));
     }
     Peak peak = peak_new();
     for (int i = 0; i < o->repeat; i++) top = fmax(top, all * peak_measure(&peak, o));

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SLOTS = 5 };
-
 /* A row at work, with what its rounds took. */
 typedef struct Bench {
     BenchModel at;
@@ -93,11 +91,10 @@ Err bench_step(const BenchOptions *o, int *code) {
     Err err = ERR_NONE;
     for (int i = 0; i < (o->model.n ? o->model.n : BENCH_ROWS) && !err.code; i++) {
         BenchRow row = bench_row(o, i);
-        const ModelKind *kind = model_kind(row.kind);
-        if (!row.shape.out_mv && !row.shape.out_s) kind->scene_shape(&row.shape, SLOTS, SCENE_WORLD);
+        const ModelKind *kind = row.kind;
         err = kind->check(&row.shape, (int)o->tp);
         if (err.code && !o->model.n) { /* this many ranks do not divide the row's heads */
-            log_text("%-12s%d channels: left out: %s", row.kind, row.shape.width, err.text);
+            log_text("%-12s%d channels: left out: %s", kind->name, row.shape.width, err.text);
             err = ERR_NONE;
             continue;
         }

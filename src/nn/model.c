@@ -15,6 +15,12 @@ const ModelKind *model_kind(const char *name) {
     return NULL;
 }
 
+bool model_has_key(const ModelKind *kind, const char *key) {
+    bool found = false;
+    for (int i = 0; i < kind->n_size_keys; i++) found |= !strcmp(kind->size_keys[i].key, key);
+    return found;
+}
+
 ModelShape model_shape(const ModelSizes *s, int size) {
     return (ModelShape){.width = (int)s->width.at[size],
                         .width_s = s->scalars.n ? (int)s->scalars.at[size] : 2 * (int)s->width.at[size],

@@ -79,12 +79,6 @@ static const char *replacement(const Plan *plan, const char *section, const char
     return NULL;
 }
 
-static bool has_key(const ModelKind *kind, const char *key) {
-    bool found = false;
-    for (int i = 0; i < kind->n_size_keys; i++) found |= !strcmp(kind->size_keys[i].key, key);
-    return found;
-}
-
 static void write_plain(FILE *f, const Plan *plan) {
     fprintf(f, "study:\n  arms: [%s]\n  steps: [%s]\n  datasets: [%s]\n", plan->study[0], plan->study[1],
             plan->study[2]);
@@ -92,7 +86,8 @@ static void write_plain(FILE *f, const Plan *plan) {
         if (!plan->used[m]) continue;
         fprintf(f, "%s:\n", model_kinds[m]->name);
         for (int k = 0; k < MODEL_KEYS; k++)
-            if (has_key(model_kinds[m], model_key[k])) fprintf(f, "  %s: [%s]\n", model_key[k], plan->model[m][k]);
+            if (model_has_key(model_kinds[m], model_key[k]))
+                fprintf(f, "  %s: [%s]\n", model_key[k], plan->model[m][k]);
     }
 }
 
