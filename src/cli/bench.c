@@ -93,7 +93,7 @@ static Err refuse_sizes(const BenchOptions *o) {
         bool has = false;
         for (int m = 0; m < o->model.n; m++) has = has || model_has_key(model_kind(o->model.at[m]), size[i][1]);
         name_models(names, sizeof names, size[i][1]);
-        snprintf(want, sizeof want, "want -model %s beside it", names);
+        snprintf(want, sizeof want, "want -model %s%sbeside it", o->model.n ? names : "", o->model.n ? " " : "");
         if (!has) TRY(options_refuse(size[i][0], want));
     }
     return ERR_NONE;
