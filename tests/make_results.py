@@ -56,7 +56,7 @@ def make(preset):
                                loss=np.nan if diverged else loss * gap, train_loss=np.nan if diverged else loss / gap,
                                lr=1e-3, procedure=widths(arm, step)))
         last = curves[-1]
-        cells.append(dict(id=f"{arm}-n{n}-t{steps}-d{dataset}-s{seed}", arm=arm, role=role, width=16, depth=2, heads=2,
+        cells.append(dict(id=f"{arm}-n{n}-t{steps}-d{dataset}-s{seed}", arm=arm, role=role, width=16 * (1 + SIZES.index(n)), depth=2, heads=2,
                           parameters=n, steps=steps, batch=BATCH, samples=steps * BATCH, tokens=steps * BATCH * TOKENS,
                           dataset=dataset, seed=seed, lr=1e-3, dp=1, tp=1, flop_nominal=last["flop_nominal"],
                           flop_executed=last["flop_executed"], core_seconds=last["core_seconds"],
@@ -120,7 +120,10 @@ def write(path, tables, old):
                 file.create_dataset(f"{group}/{scale}", data=np.arange(size)).make_scale(scale)
             if group != "measures" and not old:
                 file[group].attrs["currencies"] = ",".join(CURRENCIES)
-        file.create_group("provenance").attrs.update({"commit": "synthetic", "study.name": "<synthetic>"})
+        file.create_group("provenance").attrs.update({
+            "commit": "synthetic", "study.name": "<synthetic>", "study.arms": f"[{', '.join(LAWS)}]",
+            "study.budgets": "[1e9]", "study.budget_seeds": "[3]", "study.datasets": f"{list(DATASETS)}", "study.data_size": "2",
+            "train.batch": str(BATCH), "gatr.increase": "2", "data.trajectories": "3200"})
 
 
 def main(folder, preset="full"):

@@ -7,6 +7,7 @@
 #include "fit/frontier.h"
 #include "fit/law.h"
 #include "infer/suggest.h"
+#include "study/suggest_study.h"
 
 static const Law truth = {.kind = &law_chinchilla, .a = 3.9, .b = 4.2, .e = -1.5, .alpha = 0.5, .beta = 0.5};
 
@@ -238,6 +239,40 @@ static void suggestions(void) {
     table_free(&t);
 }
 
+/* Cells of two models, one of which has two sizes of one width, as the study file of a grid has them. */
+static void grid_of_cells(void) {
+    Table t = table_new();
+    int gatr = table_arm(&t, "gatr"), plain = table_arm(&t, "transformer");
+    table_add(&t, (Point){.n = 1, .d = 1, .dataset = 50});
+    table_add(&t, (Point){.n = 1, .d = 1, .dataset = 700});
+    const Suggestion s[] = {{.arm = gatr, .d = 80, .width = 2, .depth = 3, .heads = 1, .scalars = 4},
+                            {.arm = plain, .d = 163, .width = 8, .depth = 2, .heads = 4},
+                            {.arm = gatr, .d = 160, .width = 2, .depth = 3, .heads = 1, .scalars = 1},
+                            {.arm = gatr, .d = 1, .width = 2, .depth = 3, .heads = 1, .scalars = 4}};
+    StudyOptions *o = MEM_NEW(StudyOptions, 1);
+    *o = (StudyOptions){.train.batch = 8, .data_size = 3, .datasets = {2, {50, 700}}, .steps = {1, {99}}};
+    o->budget.budgets = (RealList){2, {1e9, 2e9}};
+    o->budget.seeds = (IntList){2, {3, 1}};
+    o->sizes[0].width = (IntList){1, {64}};
+    suggest_options(o, s, 4, &t);
+    const ModelSizes *of_gatr = study_options_sizes(o, &gatr_kind),
+                     *of_plain = study_options_sizes(o, &transformer_kind);
+    EXPECT(o->arms.n == 2 && !strcmp(o->arms.at[0], "gatr") && !strcmp(o->arms.at[1], "transformer"), "%d arms",
+           o->arms.n);
+    EXPECT(o->steps.n == 3 && o->steps.at[0] == 10 && o->steps.at[1] == 20 && o->steps.at[2] == 1, "%d lengths",
+           o->steps.n);
+    EXPECT(of_gatr->width.n == 2 && of_gatr->depth.n == 2 && of_gatr->heads.n == 2 && of_gatr->scalars.n == 2 &&
+               of_gatr->scalars.at[0] == 4 && of_gatr->scalars.at[1] == 1 && of_gatr->width.at[1] == 2,
+           "%d sizes of gatr", of_gatr->width.n);
+    EXPECT(of_plain->width.n == 1 && of_plain->width.at[0] == 8 && of_plain->heads.at[0] == 4 && !of_plain->scalars.n,
+           "%d sizes of transformer", of_plain->width.n);
+    EXPECT(!o->budget.budgets.n && o->budget.seeds.n == 1 && o->datasets.n == 1 && o->datasets.at[0] == 700 &&
+               o->data_size == 0,
+           "other cells than those are left");
+    mem_free(o);
+    table_free(&t);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     kernel();
@@ -246,5 +281,6 @@ int main(int argc, char **argv) {
     prediction(true);
     suggestions();
     grids();
+    grid_of_cells();
     return test_end();
 }

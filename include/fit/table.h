@@ -32,7 +32,7 @@ typedef struct Point {
     double epochs;         /* how often the training set was seen; NaN when unknown */
     int64_t batch;         /* samples a step; 0 when unknown, as the sizes below */
     int64_t group;         /* rows that may share an error: a digest of the group column's text; 0 without one */
-    int width, depth, heads;
+    int width, depth, heads, scalars, fixed;
     int arm;
     bool final;
 } Point;

@@ -50,7 +50,7 @@ typedef struct FitOptions {
     double e_fixed, quantile, delta, extrapolation;
     int64_t bootstraps, seed, surrogate_points, surrogate_subset, suggest;
     double suggest_budget;
-    char suggest_file[OPTION_TEXT], suggest_base[OPTION_TEXT];
+    char suggest_file[OPTION_TEXT];
     bool extrapolate, surrogate, details;
     FitPairs pairs;
     int currency; /* in which arms are put beside each other: 0 auto, else 1 + CURRENCY_... */

@@ -14,8 +14,8 @@
 typedef struct Suggestion {
     int arm;
     double n, d;
-    int width, depth, heads; /* of the runs of this size; 0 from a CSV, and of a size that no run has */
-    int64_t batch;
+    int width, depth, heads;    /* of the runs of this size; 0 from a CSV, and of a size that no run has */
+    int scalars, fixed;         /* likewise; 0 of a model that has none */
     bool unseen;                /* no run has this size */
     double core_seconds;        /* expected; nominal FLOP where core-seconds are not known */
     double sd_before, sd_after; /* of log10 N* at the budget, root mean square over the arms */

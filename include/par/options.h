@@ -144,5 +144,9 @@ typedef struct KeyDifference {
  *  else its default. So the default of a new key is what was done before it, or its row says what was. Not collective. */
 bool options_differ(KeyDifference *difference, const char *record, const void *filled, const KeySpec *specs, int n);
 
+/** Fills the struct from a record; a key that it lacks has the value that options_differ gives it. Errors name origin and key. Not
+ *  collective. */
+Err options_recorded(void *filled, const KeySpec *specs, int n, const char *record, const char *origin);
+
 /** The value of a name in a record, mem_free it; NULL: not there. Not collective. */
 char *record_value(const char *record, const char *name);

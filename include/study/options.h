@@ -80,6 +80,10 @@ extern const int n_study_held_out_keys;
 /** Reads every key; refuses unknown ones and lists that do not fit together. Call after options_load. */
 Err study_options_read(StudyOptions *out);
 
+/** The same of a study that was run, from its record (study_options_text, among other lines), without a look at what its keys say
+ *  together. Errors name origin and key. Not collective. */
+Err study_options_recorded(StudyOptions *out, const char *record, const char *origin);
+
 /** Trajectories of the largest training set, which the grid uses. */
 int64_t study_options_trajectories(const StudyOptions *options);
 

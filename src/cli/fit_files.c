@@ -38,7 +38,7 @@ static Err report(const Analysis *analysis, const Symmetry *symmetry, int files,
     if (o->json[0]) TRY(report_json(analysis, symmetry, &source, o->json, world));
     if (o->csv[0]) TRY(report_table(analysis, TABLE_CSV, o->csv, world));
     if (o->latex[0]) TRY(report_table(analysis, TABLE_LATEX, o->latex, world));
-    return o->suggest ? suggest_study(analysis) : ERR_NONE;
+    return o->suggest ? suggest_study(analysis, symmetry->results.provenance) : ERR_NONE;
 }
 
 Err fit_files(int files, const char *const *file, FitOptions *options) {

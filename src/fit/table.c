@@ -133,6 +133,8 @@ static Point point_of(const CellRecord *r, int64_t cell, int arm) {
                .width = (int)r->width,
                .depth = (int)r->depth,
                .heads = (int)r->heads,
+               .scalars = (int)r->scalars,
+               .fixed = (int)r->fixed,
                .arm = arm,
                .final = true};
     memcpy(p.c, r->compute, sizeof p.c);

@@ -85,8 +85,6 @@ const KeySpec fit_keys[] = {
     KEY("suggest.budget", KEY_REAL, suggest_budget, "0", 0, 1e300, NULL, "FLOP",
         "nominal budget whose allocation they are to pin down; 0: the middle one, in log C, of the runs"),
     KEY("suggest.file", KEY_WORD, suggest_file, "suggest.yaml", 0, 0, NULL, "1", "study file to write; must not exist"),
-    KEY("suggest.base", KEY_WORD, suggest_base, "", 0, 0, NULL, "1",
-        "study file that gives all other keys; empty: none"),
     KEY("csv", KEY_WORD, csv, "", 0, 0, NULL, "1", "file for the table of a paper, a row an arm; empty: none"),
     KEY("latex", KEY_WORD, latex, "", 0, 0, NULL, "1", "the same in LaTeX; empty: none"),
     KEY("again", KEY_WORD, again, "", 0, 0, NULL, "1",

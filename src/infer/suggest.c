@@ -64,8 +64,13 @@ static void add_candidates(Search *s, const Table *table, int arm, const Extent 
     for (int64_t i = 0; i < table->n; i++) {
         const Point *p = &table->at[i];
         if (table_final(table, i, arm))
-            size[sizes++] = (Suggestion){
-                .arm = arm, .n = p->n, .width = p->width, .depth = p->depth, .heads = p->heads, .batch = p->batch};
+            size[sizes++] = (Suggestion){.arm = arm,
+                                         .n = p->n,
+                                         .width = p->width,
+                                         .depth = p->depth,
+                                         .heads = p->heads,
+                                         .scalars = p->scalars,
+                                         .fixed = p->fixed};
     }
     qsort(size, (size_t)sizes, sizeof *size, by_size);
     int64_t distinct = 0;

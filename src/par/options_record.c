@@ -45,6 +45,18 @@ static char *value_here(const void *filled, const KeySpec *spec) {
     return value;
 }
 
+Err options_recorded(void *filled, const KeySpec *specs, int n, const char *record, const char *origin) {
+    for (int k = 0; k < n; k++) {
+        const KeySpec *s = &specs[k];
+        char *recorded = record_value(record, s->key);
+        const char *value = recorded ? recorded : s->before ? s->before : s->fallback;
+        Err err = value ? options_put(filled, s, value, origin) : err_user("%s: its record lacks %s", origin, s->key);
+        mem_free(recorded);
+        TRY(err);
+    }
+    return ERR_NONE;
+}
+
 bool options_differ(KeyDifference *d, const char *record, const void *filled, const KeySpec *specs, int n) {
     for (int k = 0; k < n; k++) {
         const KeySpec *s = &specs[k];

@@ -437,6 +437,15 @@ Err study_options_read(StudyOptions *out) {
     return check_together(out);
 }
 
+Err study_options_recorded(StudyOptions *out, const char *record, const char *origin) {
+    Part parts[STUDY_TABLES];
+    int n = parts_of(parts);
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < n; i++)
+        TRY(options_recorded((char *)out + parts[i].offset, parts[i].specs, parts[i].n, record, origin));
+    return ERR_NONE;
+}
+
 Err study_options_ignore(void) {
     KeyTable t[STUDY_TABLES];
     int n = study_key_tables(t, NULL);

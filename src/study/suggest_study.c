@@ -1,145 +1,126 @@
-/* The study file of fit -suggest: a grid of arms, sizes and steps that holds the suggested cells; all other keys come
- * from a base file, line by line, as the files in input/ are written. */
+/* The study file of fit -suggest: a grid of arms, sizes and steps that holds the suggested cells; all else is as the results file
+ * has it of its study. */
 #include "study/suggest_study.h"
 
 #include "base/arena.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "infer/suggest.h"
 #include "io/commit.h"
-#include "study/options.h"
+#include "study/open.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT = 512, SIZES = 64 };
-
-enum { MODEL_KEYS = 3 };
-static const char *const model_key[MODEL_KEYS] = {"width", "depth", "heads"};
-
-typedef struct Plan {
-    char study[4][TEXT];                       /* arms, steps, datasets, data_size */
-    char model[STUDY_KINDS][MODEL_KEYS][TEXT]; /* values of model_key of each kind of model */
-    bool used[STUDY_KINDS];
-} Plan;
-
-static void append(char *list, const char *item) {
-    size_t used = strlen(list);
-    snprintf(list + used, TEXT - used, "%s%s", used ? ", " : "", item);
+static bool holds(const IntList *list, int64_t value) {
+    bool found = false;
+    for (int i = 0; i < list->n; i++) found = found || list->at[i] == value;
+    return found;
 }
 
-static void append_int(char *list, int64_t value) {
-    char text[32];
-    snprintf(text, sizeof text, "%lld", (long long)value);
-    append(list, text);
+static void append(IntList *list, int64_t value) {
+    list->at[list->n++] = value;
 }
 
-static Plan plan_of(const Suggestion *s, int n, const Table *table) {
-    Plan plan = {0};
-    int64_t steps[64], dataset = 0;
+static bool same_size(const Suggestion *a, const Suggestion *b) {
+    return a->width == b->width && a->depth == b->depth && a->heads == b->heads && a->scalars == b->scalars &&
+           a->fixed == b->fixed;
+}
+
+/* Optimiser steps of a cell. */
+static int64_t steps_of(const Suggestion *s, const StudyOptions *o) {
+    return (int64_t)fmax(1, round(s->d / (double)o->train.batch));
+}
+
+static ModelSizes *sizes_of(StudyOptions *o, const ModelKind *kind) {
+    int k = 0;
+    while (model_kinds[k] != kind) k++;
+    return &o->sizes[k];
+}
+
+/* The size of the i-th cell, beside those of the cells before it that have the same model. */
+static void add_size(StudyOptions *o, const Suggestion *s, int i, const Table *table) {
+    const ModelKind *kind = arm_find(table->arm[s[i].arm])->kind;
+    ModelSizes *sizes = sizes_of(o, kind);
+    bool first = true;
+    for (int j = 0; j < i; j++) {
+        if (arm_find(table->arm[s[j].arm])->kind != kind) continue;
+        if (same_size(&s[j], &s[i])) return;
+        first = false;
+    }
+    if (first) sizes->width.n = sizes->depth.n = sizes->heads.n = sizes->scalars.n = sizes->fixed.n = 0;
+    append(&sizes->width, s[i].width);
+    append(&sizes->depth, s[i].depth);
+    if (model_has_key(kind, "heads")) append(&sizes->heads, s[i].heads);
+    if (model_has_key(kind, "scalars")) append(&sizes->scalars, s[i].scalars);
+    if (model_has_key(kind, "fixed")) append(&sizes->fixed, s[i].fixed);
+}
+
+void suggest_options(StudyOptions *o, const Suggestion *s, int n, const Table *table) {
+    int64_t dataset = 0;
     /* The largest training set only: the smaller ones serve another question. */
     for (int64_t i = 0; i < table->n; i++) dataset = table->at[i].dataset > dataset ? table->at[i].dataset : dataset;
-    append_int(plan.study[2], dataset);
-    append_int(plan.study[3], 0);
+    o->datasets = (IntList){1, {dataset}};
+    o->data_size = 0;
+    o->steps.n = o->arms.n = 0;
+    o->budget.budgets.n = 0;
+    o->budget.seeds = (IntList){1, {1}};
+    for (int a = 0; a < n_arms; a++) o->arm_budgets[a].seeds.n = 0;
     for (int i = 0; i < n; i++) {
-        const Arm *arm = arm_find(table->arm[s[i].arm]);
-        bool new_arm = true, new_size = true, new_steps = true;
-        steps[i] = (int64_t)fmax(1, round(s[i].d / (double)s[i].batch));
-        for (int j = 0; j < i; j++) {
-            const Arm *other = arm_find(table->arm[s[j].arm]);
-            new_arm &= s[j].arm != s[i].arm;
-            new_steps &= steps[j] != steps[i];
-            new_size &= !(other->kind == arm->kind && s[j].width == s[i].width && s[j].depth == s[i].depth &&
-                          s[j].heads == s[i].heads);
-        }
-        int kind = 0;
-        while (kind < n_model_kinds - 1 && model_kinds[kind] != arm->kind) kind++;
-        plan.used[kind] = true;
-        if (new_arm) append(plan.study[0], arm->name);
-        if (new_steps) append_int(plan.study[1], steps[i]);
-        if (!new_size) continue;
-        append_int(plan.model[kind][0], s[i].width);
-        append_int(plan.model[kind][1], s[i].depth);
-        append_int(plan.model[kind][2], s[i].heads);
-    }
-    return plan;
-}
-
-/* The new list for a key of a section; NULL: the key stays. */
-static const char *replacement(const Plan *plan, const char *section, const char *key) {
-    static const char *const study[] = {"arms", "steps", "datasets", "data_size"};
-    for (int k = 0; k < 4; k++)
-        if (!strcmp(section, "study") && !strcmp(key, study[k])) return plan->study[k];
-    for (int m = 0; m < n_model_kinds; m++)
-        for (int k = 0; k < MODEL_KEYS; k++)
-            if (plan->used[m] && !strcmp(section, model_kinds[m]->name) && !strcmp(key, model_key[k]))
-                return plan->model[m][k];
-    return NULL;
-}
-
-static void write_plain(FILE *f, const Plan *plan) {
-    fprintf(f, "study:\n  arms: [%s]\n  steps: [%s]\n  datasets: [%s]\n", plan->study[0], plan->study[1],
-            plan->study[2]);
-    for (int m = 0; m < n_model_kinds; m++) {
-        if (!plan->used[m]) continue;
-        fprintf(f, "%s:\n", model_kinds[m]->name);
-        for (int k = 0; k < MODEL_KEYS; k++)
-            if (model_has_key(model_kinds[m], model_key[k]))
-                fprintf(f, "  %s: [%s]\n", model_key[k], plan->model[m][k]);
+        const char *arm = table->arm[s[i].arm];
+        bool new_arm = true;
+        for (int j = 0; j < i; j++) new_arm = new_arm && s[j].arm != s[i].arm;
+        if (new_arm) snprintf(o->arms.at[o->arms.n++], OPTION_TEXT, "%s", arm);
+        if (!holds(&o->steps, steps_of(&s[i], o))) append(&o->steps, steps_of(&s[i], o));
+        add_size(o, s, i, table);
     }
 }
 
-static Err write_from(FILE *f, const Plan *plan, const char *base) {
-    TRY(file_check(base, "the study file that the results come from"));
-    FILE *in = fopen(base, "r");
-    if (!in) return err_user("%s: %s: want the study file that the results come from", base, strerror(errno));
-    char line[4096], section[64] = "", key[64];
-    while (fgets(line, sizeof line, in)) {
-        const char *list = NULL;
-        if (sscanf(line, " %63[a-z_A-Z0-9]:", key) == 1 && line[0] != '#') {
-            if (line[0] != ' ')
-                snprintf(section, sizeof section, "%s", key);
-            else
-                list = replacement(plan, section, key);
-        }
-        if (list)
-            fprintf(f, strcmp(key, "data_size") ? "  %s: [%s]\n" : "  %s: %s\n", key, list);
-        else
-            fputs(line, f);
-    }
-    fclose(in);
-    return ERR_NONE;
-}
-
-static Err write_file(const Analysis *a, const Suggestion *s, int n, double budget) {
-    const FitOptions *o = &a->options;
-    for (int i = 0; i < n; i++)
-        if (!s[i].width || !arm_find(a->table->arm[s[i].arm]))
-            return err_user("suggest: arm %s has no sizes known to a study: want results.h5 for a study file",
-                            a->table->arm[s[i].arm]);
-    char temp[COMMIT_PATH];
-    TRY(commit_name(temp, o->suggest_file));
-    FILE *f = fopen(temp, "w");
-    if (!f) return err_user("suggest.file = %s: %s: want a new file", o->suggest_file, strerror(errno));
+/* What goes before the keys. */
+static void print_cells(FILE *f, const Suggestion *s, int n, double budget, const StudyOptions *o, const Table *table) {
     fprintf(f, "# Cells that pin down the allocation at %.3g nominal FLOP, best per core-second first:\n", budget);
     for (int i = 0; i < n; i++)
-        fprintf(f, "#   %-24s N %8.0f  D %10.0f  steps %8.0f  about %.3g core-seconds\n", a->table->arm[s[i].arm],
-                s[i].n, s[i].d, round(s[i].d / (double)s[i].batch), s[i].core_seconds);
-    fprintf(f,
-            "# A study is a grid: this one is the smallest that holds them. Cells that are done are not run again.\n");
-    Plan plan = plan_of(s, n, a->table);
-    Err err = ERR_NONE;
-    if (o->suggest_base[0])
-        err = write_from(f, &plan, o->suggest_base);
-    else {
-        fprintf(f, "# Add the other keys of the study (data, train, ...) or name its file with -suggest_base.\n");
-        write_plain(f, &plan);
-    }
-    if (fclose(f) && !err.code) err = err_user("suggest.file = %s: %s", o->suggest_file, strerror(errno));
-    if (!err.code) return commit_rename(temp, o->suggest_file, false);
+        fprintf(f, "#   %-24s N %8.0f  D %10.0f  steps %8lld  about %.3g core-seconds\n", table->arm[s[i].arm], s[i].n,
+                s[i].d, (long long)steps_of(&s[i], o), s[i].core_seconds);
+    fprintf(f, "# A study is a grid: this one is the smallest that holds them. Cells that are done are not run again, "
+               "and stay.\n");
+}
+
+/* The study with its cells, and how it is fitted. */
+static Err write_study(const char *path, const StudyOptions *o, const Suggestion *s, int n, double budget,
+                       const Analysis *a) {
+    char temp[COMMIT_PATH];
+    TRY(commit_name(temp, path));
+    FILE *f = fopen(temp, "w");
+    if (!f) return err_user("suggest.file = %s: %s: want a new file", path, strerror(errno));
+    KeyTable tables[STUDY_TABLES + 1];
+    int of_study = study_key_tables(tables, o);
+    tables[of_study] = (KeyTable){fit_keys, study_fit_keys(), &a->options};
+    char *yaml = options_yaml(tables, of_study + 1);
+    print_cells(f, s, n, budget, o, a->table);
+    bool whole = fputs(yaml, f) >= 0;
+    mem_free(yaml);
+    whole = fclose(f) == 0 && whole;
+    if (whole) return commit_rename(temp, path, false);
+    Err err = err_user("suggest.file = %s: %s", path, strerror(errno));
     remove(temp);
+    return err;
+}
+
+static Err write_file(const Analysis *a, const char *record, const Suggestion *s, int n, double budget) {
+    const char *path = a->options.suggest_file;
+    for (int i = 0; i < n; i++)
+        if (!arm_find(a->table->arm[s[i].arm]))
+            return err_user("suggest: arm %s is none of a study's: want results.h5 of one for a study file",
+                            a->table->arm[s[i].arm]);
+    StudyOptions *study = MEM_NEW(StudyOptions, 1);
+    Err err = study_options_recorded(study, record, "suggest: the results file");
+    if (!err.code) {
+        suggest_options(study, s, n, a->table);
+        err = write_study(path, study, s, n, budget, a);
+    }
+    mem_free(study);
     return err;
 }
 
@@ -169,7 +150,6 @@ static void print_outlook(const SuggestOutlook *o, int n, const Table *table) {
 /* An existing file is not replaced. */
 static Err check(const FitOptions *o) {
     bool there;
-    if (o->suggest_base[0]) TRY(file_check(o->suggest_base, "the study file that the results come from"));
     TRY(commit_exists(&there, o->suggest_file));
     if (there) return err_user("%s: exists already: want the name of a new file", o->suggest_file);
     return commit_check(o->suggest_file);
@@ -179,7 +159,16 @@ Err suggest_check(const FitOptions *options) {
     return comm_agree(comm_world(), comm_rank(comm_world()) == 0 ? check(options) : ERR_NONE);
 }
 
-Err suggest_study(const Analysis *a) {
+static void print_written(const char *path, int sized, int n, bool known) {
+    if (sized > 0 && known)
+        log_text("  written to %s%s", path, sized < n ? ", without the sizes that were not run" : "");
+    else if (sized > 0)
+        log_text("  not written to %s: the results file does not say of which study it is", path);
+    else if (n > 0)
+        log_text("  not written to %s: only sizes that a results file has have a width and depth", path);
+}
+
+Err suggest_study(const Analysis *a, const char *record) {
     const FitOptions *o = &a->options;
     int k = (int)o->suggest;
     SuggestOutlook outlook;
@@ -195,11 +184,9 @@ Err suggest_study(const Analysis *a) {
     for (int i = 0; i < n; i++)
         if (s[i].width > 0) s[sized++] = s[i];
     Err err = ERR_NONE;
-    if (sized > 0 && comm_rank(comm_world()) == 0) err = write_file(a, s, sized, outlook.budget);
-    if (sized > 0 && !err.code)
-        log_text("  written to %s%s", o->suggest_file, sized < n ? ", without the sizes that were not run" : "");
-    if (sized == 0 && n > 0)
-        log_text("  not written to %s: only sizes that a results file has have a width and depth", o->suggest_file);
+    bool known = record && strstr(record, "study.name = ");
+    if (sized > 0 && known) err = write_file(a, record, s, sized, outlook.budget);
+    if (comm_rank(comm_world()) == 0 && !err.code) print_written(o->suggest_file, sized, n, known);
     mem_free(s);
     return comm_agree(comm_world(), err);
 }
