@@ -138,6 +138,10 @@ every="allocation correlation correlation-depth equivariance gates invariance is
 
 # A whole study, with its fit.
 make_results full
+# Budgets that are asked for are answered in their own currency, whichever one the arms are compared in.
+fit "$work/full/results.h5" -fit_budgets 3e10 -fit_budgets_core_seconds 20
+grep -A 3 'allocation in nominal FLOP' "$work/log" | grep -q '^ *3e+10 ' || fail "no answer for -fit_budgets: $(tail -n 12 "$work/log")"
+grep -A 3 'allocation in core-seconds' "$work/log" | grep -q '^ *20 ' || fail "no answer for -fit_budgets_core_seconds: $(tail -n 12 "$work/log")"
 fit "$work/full/results.h5" -json "$work/full/fit.json"
 report "$work/full" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
 [ -s "$work/err" ] && fail "standard error: $(cat "$work/err")"

@@ -321,41 +321,62 @@ static void print_predictions(Page *page) {
 
 /* ---- Allocations. ---- */
 
-static int allocation_lines(const Analysis *a, int step) {
+static int allocation_lines(const Analysis *a, int currency, int step) {
     int lines = 0;
     for (int m = 0; m < a->arms; m++) {
-        const CurrencyFit *k = &a->arm[m].currency[a->reference_currency];
+        const CurrencyFit *k = &a->arm[m].currency[currency];
         lines += (a->arms > 1) + report_allocation_lines(k->budget, k->budgets, step);
     }
     return lines;
 }
 
-/* Those asked for, or as many powers of ten as fit, in the currency in which arms are put beside each other. */
-static void print_answers(Page *page) {
-    const Analysis *a = page->a;
-    int c = a->reference_currency;
-    if (c < 0) return;
-    const int around = 5; /* lines of title, header and end, with their breaks */
+static int most_budgets(const Analysis *a, int currency) {
     int budgets = 0;
-    for (int m = 0; m < a->arms; m++) budgets = (int)fmax(budgets, a->arm[m].currency[c].budgets);
-    int step = 1;
-    bool asked = a->options.budgets[c].n > 0;
-    while (!asked && step < budgets && allocation_lines(a, step) > page->left - around) step++;
-    if (!asked && allocation_lines(a, step) > page->left - around) {
-        if (a->data_curves) return; /* the answers above say what matters of them, the last line where the rest is */
-        line(page, "\n  allocations of %s at up to %s each: -fit_details, -json FILE, or -fit_budgets C",
-             piece_count(a->arms, "arm").text, piece_count(budgets, "budget").text);
-        return;
-    }
-    line(page, "\n  allocation in %s%s", currencies[c].amount,
+    for (int m = 0; m < a->arms; m++) budgets = (int)fmax(budgets, a->arm[m].currency[currency].budgets);
+    return budgets;
+}
+
+/* One budget of every `step`. */
+static void print_allocations(Page *page, int currency, int step) {
+    const Analysis *a = page->a;
+    line(page, "\n  allocation in %s%s", currencies[currency].amount,
          step > 1 ? piece(" (one budget of %.0f; all: -fit_details, -json FILE)", step).text : "");
     line(page, "    %9s  %-30s %-30s %-28s %s", "C", "N* [95 %]", "D* [95 %]",
          a->spec.kind->of_optima ? "optimum [95 %]" : "loss [95 %]", "status");
     for (int m = 0; m < a->arms; m++) {
-        const CurrencyFit *k = &a->arm[m].currency[c];
+        const CurrencyFit *k = &a->arm[m].currency[currency];
         if (a->arms > 1) line(page, "   %s", a->table->arm[m]);
         report_allocations(k->budget, k->budgets, step);
     }
+}
+
+/* Those asked for, in whichever currency; false: there are none. */
+static bool print_asked(Page *page) {
+    const Analysis *a = page->a;
+    bool asked = false;
+    for (int c = 0; c < CURRENCIES; c++) {
+        if (!a->options.budgets[c].n || !most_budgets(a, c)) continue;
+        print_allocations(page, c, 1);
+        asked = true;
+    }
+    return asked;
+}
+
+/* As many powers of ten as fit, in the currency in which arms are put beside each other. */
+static void print_answers(Page *page) {
+    const Analysis *a = page->a;
+    int c = a->reference_currency;
+    if (print_asked(page) || c < 0) return;
+    const int around = 5; /* lines of title, header and end, with their breaks */
+    int budgets = most_budgets(a, c), step = 1;
+    while (step < budgets && allocation_lines(a, c, step) > page->left - around) step++;
+    if (allocation_lines(a, c, step) <= page->left - around) {
+        print_allocations(page, c, step);
+        return;
+    }
+    if (a->data_curves) return; /* the answers above say what matters of them, the last line where the rest is */
+    line(page, "\n  allocations of %s at up to %s each: -fit_details, -json FILE, or -fit_budgets C",
+         piece_count(a->arms, "arm").text, piece_count(budgets, "budget").text);
 }
 
 static void print_answer(Page *page, const Answer *answer) {
