@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two nodes on this machine, each with a name, a temporary folder and shared memory of its own, by namespaces of Linux: a study
-# comes to what it comes to on one node. test_nodes.sh BUILD_DIR
+# comes to what it comes to on one node; and one node that has little memory to share. test_nodes.sh BUILD_DIR
 set -u
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -40,4 +40,11 @@ nodes 4 "$build/equiscale" run "$here/two/s.yaml" >"$here/log" 2>&1 || fail "run
 # One cell over both.
 nodes 4 "$build/equiscale" run "$here/two/s.yaml" -study_name wide -layout_dp 4 >"$here/log" 2>&1 || fail "dp 4: $(cat "$here/log")"
 grep -q ' on 4 x 1 ' "$here/log" || fail "dp 4: $(cat "$here/log")"
+
+# A node whose /dev/shm holds what one of two groups of ranks shares: no rank is killed by memory that is not there.
+study_file "$here/small" 5,6
+sed -i -e 's/width: \[8\], depth: \[1\]/width: [128], depth: [2]/' -e 's/dp: 1/dp: 2/' "$here/small/s.yaml"
+unshare --mount bash -c 'mount -t tmpfs -o size=2000k none /dev/shm && exec "$@"' - \
+    jobs/local.sh 4 "$build/equiscale" run "$here/small/s.yaml" >"$here/log" 2>&1 || fail "small /dev/shm: $(cat "$here/log")"
+[ "$(grep -c '/dev/shm: .* wanted for sums of a few ranks' "$here/log")" = 1 ] || fail "small /dev/shm: $(cat "$here/log")"
 exit $bad

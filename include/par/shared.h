@@ -6,10 +6,13 @@
 
 typedef struct Shared Shared;
 
+typedef enum SharedUse { SHARED_DATASET, SHARED_SUMS } SharedUse;
+
 /** NULL where this rank is alone on its node, or where the node's folder of shared memory (/dev/shm) has no room for
- *  it, which is said once: each rank then needs memory of its own. what: what it is for and what is done without it, for
- *  that line. Collective; an unequal `bytes` is a bug. */
-Shared *shared_new(const Comm *comm, int64_t bytes, const char *what);
+ *  it, which is said once on each node: each rank then needs memory of its own. Room is wanted for as much in every group of
+ *  ranks of the node, which may all ask at the same time. Memory counts as taken once it has been written to: write to all of it
+ *  at once, so that who asks next sees what is left. Collective; an unequal `bytes` is a bug. */
+Shared *shared_new(const Comm *comm, int64_t bytes, SharedUse use);
 void shared_free(Shared *shared); /* collective on the ranks of the node; NULL does nothing */
 
 /** The memory, 64-byte aligned, and how many ranks have it. Not collective. */

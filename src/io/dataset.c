@@ -373,7 +373,7 @@ static void choose_place(Dataset *d, const Comm *comm, int64_t memory) {
     double poses = (double)(d->first[BODY][d->size] * d->frames), vertices = (double)d->first[VERTEX][d->size];
     d->whole = motion_bytes(d, poses, vertices, (double)d->size) <= (double)memory;
     d->digest = MEM_NEW(uint64_t, d->size);
-    if (d->whole) d->shared = shared_new(comm, place_whole(d, NULL), "the dataset: each rank holds it by itself");
+    if (d->whole) d->shared = shared_new(comm, place_whole(d, NULL), SHARED_DATASET);
 }
 
 /* All of it into memory, or a look at this rank's share; brief: at both ends of that. */

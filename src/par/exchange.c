@@ -31,8 +31,7 @@ Exchange *exchange_new(const Comm *comm) {
     int size = comm_size(comm);
     if (size < 2 || size > MOST_RANKS) return NULL;
     int64_t numbers = 2 * size * (int64_t)PIECE, bytes = numbers * (int64_t)sizeof(real);
-    Shared *shared =
-        shared_new(comm, bytes + size * (int64_t)sizeof(Counter), "sums of a few ranks: they are sent as messages");
+    Shared *shared = shared_new(comm, bytes + size * (int64_t)sizeof(Counter), SHARED_SUMS);
     if (!shared) return NULL;
     if (shared_ranks(shared) < size) {
         shared_free(shared);
@@ -44,6 +43,7 @@ Exchange *exchange_new(const Comm *comm) {
     void *behind = e->place + numbers;
     e->counter = behind;
     atomic_init(&e->counter[e->rank].written, 0);
+    memset(e->place + 2 * e->rank * PIECE, 0, 2 * PIECE * sizeof *e->place);
     shared_ready(shared);
     return e;
 }

@@ -3,7 +3,9 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "par/comm_mpi.h"
+#include "watch_ranks.h"
 
+#include <math.h>
 #include <sys/statvfs.h>
 
 struct Shared {
@@ -12,26 +14,31 @@ struct Shared {
     char *at;
 };
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, PAGE = 1 << 12 }; /* bytes; MPI keeps a page of its own beside it */
 
-/* Whether the folder in which MPI libraries keep what processes share has so much left. A file in it that is longer than
- * there is room ends the process that touches it, so it is asked before. */
-static bool has_room(int64_t bytes, const char *what) {
+/* What it is for, and what is done without it. */
+static const char *const use_text[] = {[SHARED_DATASET] = "the dataset: each rank holds it by itself",
+                                       [SHARED_SUMS] = "sums of a few ranks: they are sent as messages"};
+
+/* Whether the folder in which MPI libraries keep what processes share has so much left for each such group of ranks of the
+ * node: they may all ask at once, and see the same room. A file in it that is longer than there is room ends the process that
+ * touches it, so it is asked before. */
+static bool has_room(int64_t bytes, int group, SharedUse use) {
     struct statvfs fs;
     if (statvfs("/dev/shm", &fs)) return true; /* the library has another place */
-    static const char *said;                   /* every cell on several ranks asks */
     double left = (double)fs.f_bavail * (double)fs.f_frsize;
-    if (left > (double)bytes) return true;
-    if (said != what)
-        log_event("/dev/shm: %.1f MiB left, %.1f MiB wanted for %s", left / 1048576, (double)bytes / 1048576, what);
-    said = what;
+    double wanted = ceil((double)comm_node_ranks() / group) * (double)(bytes + PAGE);
+    if (left >= wanted) return true;
+    if (watch_first(use)) /* every cell on several ranks asks */
+        log_event("/dev/shm: %.0f KiB left, %.0f KiB wanted for %s", floor(left / 1024), ceil(wanted / 1024),
+                  use_text[use]);
     return false;
 }
 
-Shared *shared_new(const Comm *comm, int64_t bytes, const char *what) {
+Shared *shared_new(const Comm *comm, int64_t bytes, SharedUse use) {
     Comm *node = comm_split_node(comm);
     bool leader = comm_rank(node) == 0, room = comm_size(node) > 1;
-    if (room) room = comm_all(node, !leader || has_room(bytes + ALIGNMENT, what));
+    if (room) room = comm_all(node, !leader || has_room(bytes + ALIGNMENT, comm_size(node), use));
     if (!room) {
         comm_free(node);
         return NULL;

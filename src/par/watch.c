@@ -23,6 +23,7 @@ typedef struct Slot {
     int rank, pid;      /* of the world; of the process */
     atomic_int leaving; /* on purpose */
     atomic_int told;    /* the line has been printed (in the first slot) */
+    atomic_uint asked;  /* matters that a rank has asked about (in the first slot), a bit of each */
     atomic_llong looks; /* of its thread */
     atomic_llong steps; /* that it has made */
     atomic_llong limit; /* s without a step after which it hangs; 0: none */
@@ -151,6 +152,11 @@ void watch_end(void) {
     if (!slots) return;
     slots[mine].limit = 0;
     slots[mine].what[0] = 0;
+}
+
+bool watch_first(int matter) {
+    unsigned bit = 1u << matter;
+    return !slots || !(atomic_fetch_or(&slots[0].asked, bit) & bit);
 }
 
 void watch_stop(void) {
