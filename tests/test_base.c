@@ -2,6 +2,7 @@
 /* Arena, random numbers, communicators, queue, files. */
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "base/subnormal.h"
 #include "check.h"
@@ -230,6 +231,33 @@ static void subnormal(void) {
     EXPECT(small / 2 == half && half + other_half == small, "kept again");
 }
 
+static void write_text(const char *path, const char *text) {
+    test_write(path, text, strlen(text));
+}
+
+/* A limit of a group that this process's own is in, such as that of a job, counts as its own would. */
+static void memory_of_groups(void) {
+    static const char *const folders[] = {"groups", "groups/job", "groups/job/step", "groups/memory",
+                                          "groups/memory/job"};
+    char root[256], list[256];
+    if (comm_rank(comm_world()) != 0) return;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        EXPECT(!mkdir(test_file(folders[i]), 0777), "%s", folders[i]);
+    snprintf(root, sizeof root, "%s", test_file("groups"));
+    snprintf(list, sizeof list, "%s", test_file("list"));
+    EXPECT(memory_group_limit(7e9, list, root) == 7e9, "no groups");
+    write_text(list, "4:cpu:/elsewhere\n0::/job/step\n");
+    EXPECT(memory_group_limit(7e9, list, root) == 7e9, "no limits");
+    write_text(test_file("groups/job/step/memory.max"), "max\n");
+    write_text(test_file("groups/job/memory.max"), "3000000000\n");
+    EXPECT(memory_group_limit(7e9, list, root) == 3e9, "the job's: %g", memory_group_limit(7e9, list, root));
+    EXPECT(memory_group_limit(2e9, list, root) == 2e9, "there is less");
+    write_text(list, "4:memory:/job\n0::/\n");
+    write_text(test_file("groups/memory/memory.limit_in_bytes"), "9223372036854771712\n");
+    write_text(test_file("groups/memory/job/memory.limit_in_bytes"), "1000000000\n");
+    EXPECT(memory_group_limit(7e9, list, root) == 1e9, "version 1: %g", memory_group_limit(7e9, list, root));
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     arena();
@@ -241,5 +269,6 @@ int main(int argc, char **argv) {
     near_ranks();
     test_folder_new();
     own_files();
+    memory_of_groups();
     return test_end();
 }
