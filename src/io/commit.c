@@ -172,6 +172,12 @@ Err commit_flush(const char *folder) {
     return ERR_NONE;
 }
 
+/* By what file systems say that they reserve nothing. The kernel's own ENOTSUPP, which has no name here, comes from servers of NFS. */
+static bool not_known(int error) {
+    const int kernel_enotsupp = 524;
+    return error == EOPNOTSUPP || error == ENOSYS || error == EINVAL || error == kernel_enotsupp;
+}
+
 Err commit_reserve(const char *path, long long bytes) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return fail(fd, path, "cannot be opened");
@@ -181,7 +187,7 @@ Err commit_reserve(const char *path, long long bytes) {
     bool allowed = getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur >= (rlim_t)bytes;
     int rc = allowed ? fallocate(fd, 0, 0, bytes) : -1;
     if (!allowed) errno = EFBIG;
-    if (rc && errno == EOPNOTSUPP && !fstat(fd, &st) && !fstatvfs(fd, &vfs)) {
+    if (rc && not_known(errno) && !fstat(fd, &st) && !fstatvfs(fd, &vfs)) {
         rc = 0;
         if ((double)vfs.f_bavail * (double)vfs.f_frsize < (double)(bytes - st.st_size))
             rc = -1, errno = ENOSPC;

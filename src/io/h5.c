@@ -167,18 +167,27 @@ Err h5_open_sealed(H5File *file, const char *path) {
     return sealed ? h5_open(file, path) : err_user("%s: damaged, or of another maker: it has no digest", path);
 }
 
-/* Why H5Fopen failed. A file that another program has open for writing is whole, as a rule, and some file systems know no
- * locks at all. */
-static Err not_opened(const char *path) {
+/* The error of a lock on the file; 0: it can be locked, or not be opened. */
+static int lock_error(const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
-    int why = errno;
-    if (fd >= 0) close(fd);
-    if (!locked) return err_user("%s: not an HDF5 file, or a damaged one: %s", path, h5_reason);
-    if (why == EWOULDBLOCK)
-        return err_user("%s: locked by a program that has it open for writing: want it closed there", path);
-    return err_user("%s: cannot be locked: %s: want HDF5_USE_FILE_LOCKING=FALSE in the environment", path,
-                    strerror(why));
+    if (fd < 0) return 0;
+    int why = flock(fd, LOCK_SH | LOCK_NB) ? errno : 0;
+    close(fd);
+    return why;
+}
+
+/* Before HDF5 1.10.7 only the environment can do without locks. */
+#define UNLOCKS H5_VERSION_GE(1, 10, 7)
+
+/* Opens what a file system without locks refuses to HDF5: what this program reads was put in place whole. */
+static int64_t open_unlocked(const char *path) {
+    int64_t access = H5_CALL(H5Pcreate(H5P_FILE_ACCESS));
+#if UNLOCKS
+    H5_CALL(H5Pset_file_locking(access, false, true));
+#endif
+    int64_t id = h5_tried(H5Fopen(path, H5F_ACC_RDONLY, access));
+    H5_CALL(H5Pclose(access));
+    return id;
 }
 
 Err h5_open(H5File *file, const char *path) {
@@ -190,7 +199,14 @@ Err h5_open(H5File *file, const char *path) {
     file->bytes = st.st_size;
     rehearse_note(path, st.st_size);
     file->id = h5_tried(H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT));
-    return file->id < 0 ? not_opened(path) : ERR_NONE;
+    int why = file->id < 0 ? lock_error(path) : 0;
+    if (why == EWOULDBLOCK)
+        return err_user("%s: locked by a program that has it open for writing: want it closed there", path);
+    if (why) file->id = open_unlocked(path);
+    if (why && !UNLOCKS && file->id < 0)
+        return err_user("%s: cannot be locked: %s: want HDF5_USE_FILE_LOCKING=FALSE in the environment", path,
+                        strerror(why));
+    return file->id < 0 ? err_user("%s: not an HDF5 file, or a damaged one: %s", path, h5_reason) : ERR_NONE;
 }
 
 Err h5_close(H5File *file) {

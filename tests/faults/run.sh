@@ -12,6 +12,7 @@ part() { # SHARE COMMAND...: with that many hundredths of the time
 }
 part 5 bash tests/test_hostile.sh "$build"
 part 1 bash tests/faults/space.sh "$build"
+part 1 bash tests/faults/poor.sh "$build"
 part 44 bash tests/faults/shim.sh "$build" LIMIT
 part 25 bash tests/faults/kills.sh "$build" LIMIT 240
 part 5 bash tests/faults/limit.sh "$build"

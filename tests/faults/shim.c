@@ -7,6 +7,8 @@
  *             FULL     it and all later ones fail with ENOSPC, but for close: a disk that stays full
  *             SHORT    a write takes half of its bytes and succeeds; other calls pass
  *             KILL     the process ends just before it, as by kill -9
+ *   FAULT_LOCKS=NUMBER files cannot be locked, as on some file systems of clusters: that error each time
+ *   FAULT_ROOM=NUMBER  no room can be reserved, likewise
  *   FAULT_FREE=BYTES   that much is free on the disk, whatever is
  *   FAULT_LOG=FILE     receives the name of the call and its path, so that a run that was left untouched is known */
 #include <dlfcn.h>
@@ -18,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
@@ -60,15 +63,21 @@ static bool due(const char *call, const char *path) {
     return now;
 }
 
-static bool due_at(const char *call, int fd) {
-    char link[64], path[4096];
+/* False where it has none, or nobody asked for faults. */
+static bool path_of(char path[4096], int fd) {
+    char link[64];
     int kept = errno;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t bytes = folder ? readlink(link, path, sizeof path - 1) : -1;
+    ssize_t bytes = folder ? readlink(link, path, 4095) : -1;
     errno = kept;
     if (bytes < 0) return false;
     path[bytes] = 0;
-    return due(call, path);
+    return true;
+}
+
+static bool due_at(const char *call, int fd) {
+    char path[4096];
+    return path_of(path, fd) && due(call, path);
 }
 
 static int fail(void) {
@@ -145,8 +154,22 @@ int fclose(FILE *file) {
     return now ? fail() : rc;
 }
 
+/* Whether the file system cannot do that. */
+static bool lacks(const char *variable, int fd) {
+    const char *error = getenv(variable);
+    char path[4096];
+    if (!error || !path_of(path, fd) || !strstr(path, folder)) return false;
+    errno = atoi(error);
+    return true;
+}
+
+int flock(int fd, int how_to) {
+    return lacks("FAULT_LOCKS", fd) ? -1 : REAL(int, flock, int, int)(fd, how_to);
+}
+
 #define FALLOCATE(name)                                                                                                \
     int name(int fd, int mode, off_t from, off_t bytes) {                                                              \
+        if (lacks("FAULT_ROOM", fd)) return -1;                                                                        \
         if (due_at(#name, fd) && how != HOW_SHORT) return fail();                                                      \
         return REAL(int, name, int, int, off_t, off_t)(fd, mode, from, bytes);                                         \
     }
