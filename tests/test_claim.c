@@ -4,13 +4,35 @@
 #include "check.h"
 #include "study/claim.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *path;
+
+/* In front of the library's: a file system may have no locks. */
+static bool no_locks;
+int flock(int fd, int how) {
+    if (!no_locks) return (int)syscall(SYS_flock, fd, how);
+    errno = ENOLCK;
+    return -1;
+}
+
+/* Likewise: the clock of a host may be ahead of others by so many seconds. */
+static time_t ahead;
+time_t time(time_t *now) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += ahead;
+    if (now) *now = t.tv_sec;
+    return t.tv_sec;
+}
 
 /* What another process does with the mark; it says so by a byte of the pipe once it is at it. */
 typedef void Act(int told);
@@ -69,6 +91,48 @@ static void take(int attempts, int deaths, const char *when) {
     EXPECT(access(path, F_OK), "%s: the mark is left", when);
 }
 
+/* A mark of a process of that name and number, whose last heartbeat is so many seconds old. */
+static void leave_mark(const char *host, long pid, long age) {
+    char text[512];
+    long long then = (long long)time(NULL) - age;
+    int n =
+        snprintf(text, sizeof text,
+                 "host = %-63s\npid = %-12ld\nstarted = %-12lld\nheartbeat = %-12lld\nattempts = %-8d\ndeaths = %-8d\n",
+                 host, pid, then, then, 1, 0);
+    test_write(path, text, (size_t)n);
+}
+
+/* Without locks heartbeats tell of other hosts, whatever process has the same number here, and processes of this one. */
+static void without_locks(void) {
+    Mark mark;
+    char here[64] = "";
+    gethostname(here, sizeof here - 1);
+    no_locks = true;
+    leave_mark("elsewhere", (long)getppid(), 3600);
+    EXPECT(claim_look(&mark, path) == CLAIM_DEAD, "a dead run of another host is at work");
+    take(2, 1, "after a dead run of another host");
+    leave_mark("elsewhere", (long)getppid(), 0);
+    EXPECT(claim_look(&mark, path) == CLAIM_HELD, "a run of another host is not at work");
+    leave_mark(here, (long)getppid(), 3600);
+    EXPECT(claim_look(&mark, path) == CLAIM_HELD, "a run of this host is not at work");
+    no_locks = false;
+    unlink(path);
+}
+
+/* When it began is told by the clock that dates files, whatever that of the host says. */
+static void other_clock(void) {
+    Claim claim;
+    bool taken;
+    struct stat st;
+    ahead = 3600;
+    Err err = claim_take(&taken, &claim, path, false);
+    EXPECT(!err.code && taken && !stat(path, &st), "not taken");
+    EXPECT(claim.mark.started <= st.st_mtime, "begun at %lld, written at %lld", (long long)claim.mark.started,
+           (long long)st.st_mtime);
+    claim_release(&claim);
+    ahead = 0;
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -94,5 +158,7 @@ int main(int argc, char **argv) {
     EXPECT(claim_look(&mark, path) == CLAIM_DEAD, "two that look make a dead run a living one");
     take(2, 1, "while another process looks at what a dead run left");
     end(child, 0);
+    without_locks();
+    other_clock();
     return test_end();
 }

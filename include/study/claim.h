@@ -13,7 +13,7 @@
 
 typedef struct Mark {
     char host[64];
-    int64_t pid, started, heartbeat; /* s since 1970 */
+    int64_t pid, started, heartbeat; /* s since 1970; started: by the clock of the file system, the other by its own */
     int64_t attempts;                /* this one included */
     int64_t deaths;                  /* attempts before it, in a row, whose process died before it got further */
     int64_t crash;                   /* the signal that a rank of it has ended by; 0: not known */

@@ -74,12 +74,20 @@ static bool lives_here(const Mark *mark) {
     return !strcmp(here, mark->host) && mark->pid > 0 && !(kill((pid_t)mark->pid, 0) && errno == ESRCH);
 }
 
-/* LOCK_SH to look, of which many may have it at once, LOCK_EX to keep. Some file systems have no locks: then the process is
- * asked for. */
+/* LOCK_SH to look, of which many may have it at once, LOCK_EX to keep. Some file systems have no locks: then a process of this
+ * host is asked for, and of others the heartbeat tells. */
 static bool lock(int fd, int how, const Mark *mark) {
     if (flock(fd, how | LOCK_NB) == 0) return true;
-    if (errno == EWOULDBLOCK) return false;
-    return !mark->pid || kill((pid_t)mark->pid, 0) != 0;
+    return errno != EWOULDBLOCK && !lives_here(mark);
+}
+
+/* The mark of this process, from now on; when that was, by the clock of the file system, as checkpoints are dated. */
+static bool write_start(Mark *m, int fd) {
+    struct stat st;
+    m->started = m->heartbeat = (int64_t)time(NULL);
+    if (ftruncate(fd, 0) || !write_mark(m, fd) || fstat(fd, &st)) return false;
+    m->started = (int64_t)st.st_mtime;
+    return write_mark(m, fd);
 }
 
 /* Locks the file to keep it, unless a run is at work behind its mark. */
@@ -178,10 +186,9 @@ Err claim_take(bool *taken, Claim *claim, const char *path, bool progress) {
     bool died = read_mark(&left, fd); /* again, now that it is locked */
     host_name(m->host);
     m->pid = getpid();
-    m->started = m->heartbeat = (int64_t)time(NULL);
     m->attempts = left.attempts + 1;
     m->deaths = died && !progress ? left.deaths + 1 : 0;
-    if (ftruncate(fd, 0) || !write_mark(m, fd)) {
+    if (!write_start(m, fd)) {
         Err err = commit_error(path, "cannot be written");
         close(fd);
         return err;
