@@ -48,6 +48,9 @@ typedef struct Run {
     bool leads;      /* this rank is the first of its block */
     int current;     /* index of the cell at work */
     double shown;    /* when the live line was last drawn */
+    int64_t told;    /* times run.say that some block has said a line about, as far as this rank knows */
+    double begun;    /* when the first step of the cell at work was done; 0: none is */
+    int64_t from;    /* that step */
     double polled;   /* when other blocks were last asked whether they stop */
     bool stopping;   /* the answer */
     double before;   /* s that pass before cells begin, each time */
@@ -67,13 +70,22 @@ static void clock_text(char text[32], double seconds) {
         snprintf(text, 32, "%d h %02d min", s / 3600, s / 60 % 60);
 }
 
-/* Whether the run has gone on for another run.say that no block has written a line about; true for one of those that ask. */
+/* Whether the run has gone on for another run.say that no block has written a line about; true for one of those that ask. Every block
+ * asks once in that time: thousands that asked at each step would keep the rank that has the counters from its own cell. */
 static bool time_to_say(Run *run, double now) {
-    int64_t passed = (int64_t)((now - run->start) / run->options->run.say), told = counter_add(run->counters, SAID, 0);
+    int64_t passed = (int64_t)((now - run->start) / run->options->run.say);
+    if (run->told >= passed) return false;
+    int64_t told = counter_add(run->counters, SAID, 0);
+    run->told = passed;
     if (told >= passed) return false;
     bool first = counter_add(run->counters, SAID, passed - told) == told;
     if (!first) counter_add(run->counters, SAID, told - passed);
     return first;
+}
+
+/* Seconds that the cell at work takes at its pace up to now: more than was planned where the machine has other work too. */
+static double pace_left(const Run *run, int64_t done, int64_t steps, double now) {
+    return done > run->from ? (now - run->begun) / (double)(done - run->from) * (double)(steps - done) : 0;
 }
 
 /* On a terminal a live line; in a log file one every run.say seconds, by whichever block comes first. */
@@ -83,7 +95,7 @@ static void show_step(Run *run, int64_t done, int64_t steps, double now) {
     run->shown = now;
     if (!log_is_live() && !time_to_say(run, now)) return;
     char left[32];
-    clock_text(left, outlook_left(&run->outlook, run->start));
+    clock_text(left, fmax(outlook_left(&run->outlook, run->start), pace_left(run, done, steps, now)));
     void (*say)(const char *, ...) = log_is_live() ? log_live : log_event;
     say("%lld of %d cells done; %s step %lld of %lld; about %s left", (long long)counter_add(run->counters, CELLS, 0),
         run->n_todo, run->grid->cell[run->current].record.id, (long long)done, (long long)steps, left);
@@ -91,7 +103,8 @@ static void show_step(Run *run, int64_t done, int64_t steps, double now) {
 
 /* Whether to stop: this rank was told to, or another block was. */
 static bool asked_to_stop(Run *run, double now) {
-    const double pause = 0.5;
+    const double least = 0.5, each = 1e-3; /* a thousand questions a second for the rank that has the counters */
+    double pause = fmax(least, each * comm_size(comm_world()));
     if (stop_asked() || run->stopping) return true;
     if (now - run->polled < pause) return false;
     run->polled = now;
@@ -103,6 +116,10 @@ static bool asked_to_stop(Run *run, double now) {
 static bool after_step(void *context, int64_t done, int64_t steps) {
     Run *run = context;
     double now = timer_now();
+    if (!run->begun) {
+        run->begun = now;
+        run->from = done;
+    }
     if (run->plan->blocks.nodes > 1 && comm_rank(comm_world()) == 0) comm_answer(); /* whose counters they are */
     if (!run->leads) return stop_asked();
     show_step(run, done, steps, now);
@@ -198,6 +215,7 @@ static Err train_named(Run *run, Cell *cell, const ProcGrid *procs) {
                         .weights = o->keep_weights ? weights : NULL,
                         .study = o->name,
                         .provenance = run->provenance};
+    run->begun = 0;
     claim_blame(mark);
     watch_begin(cell->record.id, o->run.watchdog);
     Err err = train_cell(&cell->record, curve, &found, &cell->job, &o->train, run->data, procs, &hooks);
