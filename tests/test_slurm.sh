@@ -2,14 +2,14 @@
 # TEST alone
 # jobs/study.sbatch under a real Slurm, which is set up on this machine and taken down again (tests/slurm/lab.sh). Wanted each
 # time: the study is done in the end, with the numbers of the undisturbed one.
-#   test_slurm.sh BUILD_DIR          finish, array, quiet, launch, fault: a minute
+#   test_slurm.sh BUILD_DIR          finish, array, quiet, launch, fault, two, nodes: a minute or two
 #   test_slurm.sh BUILD_DIR CASE...  these
 #   test_slurm.sh BUILD_DIR all      and silence, scancel, requeue, preempt, node, and limit, a cell of three times the limit: half an hour
 #   test_slurm.sh BUILD_DIR tenfold  a cell of ten times the limit: another one
 set -u
 REQUEUES=${REQUEUES:-2} RANDOM=1
-build=$(cd "$1" && pwd) cases="finish array quiet launch fault" failed=
-every="finish array quiet launch fault silence scancel requeue preempt node limit"
+build=$(cd "$1" && pwd) cases="finish array quiet launch fault two nodes" failed=
+every="finish array quiet launch fault two nodes silence scancel requeue preempt node limit"
 [ $# -gt 1 ] && cases=${*:2}
 [ "$cases" = all ] && cases=$every
 cd "$(dirname "$0")/.."
@@ -33,6 +33,7 @@ nothing_left() { # what cannot be asked for is not nothing
     jobs=$(squeue -h) && [ -z "$jobs" ]
 }
 trained() { [ "$(find "$1/runs/s/cells" -name '*.h5' 2>/dev/null | wc -l)" -ge "$2" ]; } # FOLDER CELLS
+at_work() { [ -n "$(find "$1/runs/s/cells" -name '*.running' 2>/dev/null)" ]; } # FOLDER
 waits() { [ "$(lab_state "$1")" = PENDING ]; }
 runs() { [ "$(lab_state "$1")" = RUNNING ]; }
 
@@ -85,6 +86,21 @@ fault_case() { # what fails each time does not use up the chain, and goes on whe
         fail "fault: $(cat "$1/log")"
     submit "$1" --time=10 >/dev/null
     ended "$1" 300
+}
+
+two_case() { # two jobs with one study at once: the one that finds the other at what is left looks again later, and not again and again
+    submit "$1" --time=10 >/dev/null
+    lab_wait 120 at_work "$1" || fail "two: no cell is begun"
+    EQUISCALE_PAUSE=10 submit "$1" --time=10 --output="$1/log2" >/dev/null
+    lab_wait 120 grep -qs 'another job is at what is left of the study' "$1/log2" || fail "two: $(cat "$1/log2")"
+    ended "$1" 600
+    [ "$(cat "$1"/log* | grep -c 'the study is done')" -ge 1 ] || fail "two: $(cat "$1"/log*)"
+}
+
+nodes_case() { # ranks on both nodes
+    submit "$1" --time=10 --nodes=2 --ntasks=4 --ntasks-per-node=2 >/dev/null
+    ended "$1" 300
+    grep -q ' cells to run on 4 ranks' "$1/log" || fail "nodes: $(cat "$1/log")"
 }
 
 silence_case() { # ranks that say nothing are ended, and the next job does what they did not
@@ -150,17 +166,19 @@ node_case() { # the node of the job dies with all that ran on it; what looks aft
     job=$(submit "$1" --time=10)
     lab_wait 120 trained "$1" 1 || fail "node: no cell"
     node=$(squeue -h -j "$job" -o %N)
+    lab_be_patient 20
     # shellcheck disable=SC2046  # lists of processes of this study alone
     kill -KILL "$(cat "$lab/slurmd-$node.pid")" $(lab_steps "$job") $(pgrep -f "$1/s.yaml")
     ended "$1" 600
     grep -q 'Restarts=[1-9]' <<<"$(scontrol show job "$job")" || fail "node: the job was never put back"
     lab_node "$node"
+    lab_be_patient 300
 }
 
 # steps_for CASE: the longest cell is one to be disturbed, or takes minutes
 steps_for() {
     case $1 in
-    finish | array | quiet | launch | fault | silence) echo 2,3,4,50,400 ;;
+    finish | array | quiet | launch | fault | nodes | silence) echo 2,3,4,50,400 ;;
     requeue) echo "2,3,4,50,$(steps_taking $((2 * REQUEUES)))" ;;
     limit) echo "2,3,4,50,$(steps_taking 180)" ;;
     tenfold) echo "2,3,4,50,$(steps_taking 600)" ;;
