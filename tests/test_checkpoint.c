@@ -8,6 +8,7 @@
 #include "base/timer.h"
 #include "damage.h"
 #include "io/checkpoint.h"
+#include "study/arm.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -327,6 +328,31 @@ static void learns(const TrainData *data) {
     EXPECT(same_bits(&whole, &rest) && end[1] == FIXTURE_STEPS, "learned in %g steps", end[1]);
 }
 
+/* Keys with which a procedure learns something in a few steps; the others do by default, or never. */
+static const char *busy_keys(const Procedure *procedure) {
+    if (procedure == &procedure_shared) return "-shared_every 2";
+    return procedure == &procedure_remul ? "-remul_penalty gradnorm" : NULL;
+}
+
+/* What an arm's procedure learns or remembers beside the model. */
+static void every_arm(const TrainData *data) {
+    for (int a = 0; a < n_arms; a++) {
+        const Arm *arm = &arms[a];
+        OptionRoom keys = fixture_keys(arm->procedure, busy_keys(arm->procedure));
+        OptionRoom one = keys;
+        if (arm->procedure->swept) procedure_take(&one, arm->procedure, &keys, 0);
+        TrainJob job = fixture_job(arm->kind, arm->procedure, data, 1e-2);
+        job.procedure_options = &one;
+        job.shape.upright = arm->upright;
+        Ending whole = train(&job, data, 1, 1, NEVER, false, ERR_NONE);
+        train(&job, data, 1, 1, 5, false, ERR_NONE);
+        Ending rest = train(&job, data, 1, 1, NEVER, true, ERR_NONE);
+        EXPECT(rest.record.attempts == 2 && same_bits(&whole, &rest),
+               "%s stopped after step 5: loss %.17g, undisturbed %.17g", arm->name, rest.record.loss,
+               whole.record.loss);
+    }
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -340,6 +366,7 @@ int main(int argc, char **argv) {
     sees_damage(test_trials(argc, argv, 600));
     killed(&data);
     learns(&data);
+    every_arm(&data);
     dataset_close(dataset);
     return test_end();
 }

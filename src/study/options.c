@@ -154,6 +154,10 @@ static void check_lists(void) {
     }
     for (int p = 0; p < n_procedures; p++) {
         CHECK(procedures[p]->name && procedures[p]->fill, "procedure %d lacks name or fill", p);
+        CHECK(!procedures[p]->state == !procedures[p]->restore, "procedure %s lacks state or restore",
+              procedures[p]->name);
+        CHECK(!procedures[p]->numbers == !procedures[p]->number[0], "procedure %s lacks numbers or their names",
+              procedures[p]->name);
         check_room(procedures[p]->name, procedures[p]->keys, procedures[p]->n_keys);
     }
     for (int m = 0; m < n_measures; m++) {
