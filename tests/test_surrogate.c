@@ -239,6 +239,100 @@ static void suggestions(void) {
     table_free(&t);
 }
 
+/* ---- The frontier. ---- */
+
+/* Places of sizes in steps of exp(1/2), with values of a parabola about `vertex`. */
+static void on_parabola(SurrogatePlace place[9], double f[9], double vertex) {
+    for (int i = 0; i < 9; i++) {
+        place[i] = (SurrogatePlace){.n = exp(10 + 0.5 * i)};
+        f[i] = 2 + 0.3 * pow(10 + 0.5 * i - vertex, 2);
+    }
+}
+
+static void minimum(void) {
+    SurrogatePlace place[9];
+    double f[9], log_n, value;
+    on_parabola(place, f, 12.1);
+    int end = frontier_minimum(&log_n, &value, place, f, 9);
+    EXPECT(end == 0 && fabs(log_n - 12.1) < 1e-9 && fabs(value - 2) < 1e-9, "%d: %g at %g", end, value, log_n);
+    on_parabola(place, f, 9);
+    end = frontier_minimum(&log_n, &value, place, f, 9);
+    EXPECT(end == -1 && fabs(log_n - 10) < 1e-9 && value == f[0], "%d: %g at %g", end, value, log_n);
+    on_parabola(place, f, 15);
+    end = frontier_minimum(&log_n, &value, place, f, 9);
+    EXPECT(end == 1 && fabs(log_n - 14) < 1e-9 && value == f[8], "%d: %g at %g", end, value, log_n);
+}
+
+/* A budget's line keeps to what finished runs span, in N and in D. */
+static void line(void) {
+    Table t = runs(true, 0.01); /* finished runs from D = 2000 on, points of their curves from 400 on */
+    Extent e = extent_of(&t, 0);
+    EXPECT(fabs(e.d_min - 2e3) < 1e-6 && fabs(e.d_max - 4e5) < 1e-3 && e.n_min == 1e4 && fabs(e.n_max - 1e6) < 1e-3,
+           "N %g to %g, D %g to %g", e.n_min, e.n_max, e.d_min, e.d_max);
+    Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
+    const double budget[] = {6 * 1e5 * 2e3, 6 * 1e5 * 4e5}; /* reached by small models only, and by large ones only */
+    SurrogatePlace place[FRONTIER_SIZES];
+    for (int k = 0; k < 2; k++) {
+        int n = frontier_line(place, &cost, budget[k], &e, 0);
+        EXPECT(n == FRONTIER_SIZES, "%d places", n);
+        for (int i = 0; i < n; i++)
+            EXPECT(place[i].n > e.n_min * 0.999 && place[i].n < e.n_max * 1.001 && place[i].d > e.d_min * 0.999 &&
+                       place[i].d < e.d_max * 1.001 && fabs(6 * place[i].n * place[i].d / budget[k] - 1) < 1e-9,
+                   "N %g, D %g", place[i].n, place[i].d);
+    }
+    table_free(&t);
+}
+
+/* What is said of a budget does not depend on the others that are asked for; N*, D* and C go together. */
+static void budgets(const Surrogate *s, const Cost *cost, const Extent *extent) {
+    BudgetFit budget[2] = {{.at = {.c = 6e9}}, {.at = {.c = 3e10}}}, alone = {.at = {.c = 3e10}};
+    frontier_surrogate(budget, 2, s, 0, cost, extent, 400, 7);
+    frontier_surrogate(&alone, 1, s, 0, cost, extent, 400, 7);
+    EXPECT(fabs(budget[1].at.n / alone.at.n - 1) < 1e-9, "N* %g, alone %g", budget[1].at.n, alone.at.n);
+    double beside = log(budget[1].n.hi / budget[1].n.lo), width = log(alone.n.hi / alone.n.lo);
+    EXPECT(fabs(beside / width - 1) < 0.25, "an interval of %g beside another budget, of %g alone", beside, width);
+    EXPECT(fabs(6 * alone.at.n * alone.at.d / 3e10 - 1) < 1e-9 && alone.d.lo < alone.at.d && alone.at.d < alone.d.hi,
+           "D* %g [%g, %g]", alone.at.d, alone.d.lo, alone.d.hi);
+    BudgetFit least = {.at = {.c = 1.25e9}};
+    frontier_surrogate(&least, 1, s, 0, cost, extent, 400, 7);
+    EXPECT(least.verdict == BUDGET_OUTSIDE && strstr(least.status, "interval reaches the end"), "%s", least.status);
+    EXPECT(fabs(log(alone.d.hi / alone.d.lo) / width - 1) < 0.05, "D* is C / 6 N*");
+}
+
+/* The line of powers goes through the budgets inside alone, of which it wants three. */
+static void powers(const Surrogate *s, const Cost *cost, const Extent *extent) {
+    FrontierPowers out[2];
+    const Cost costs[2] = {*cost, *cost};
+    const Extent extents[2] = {*extent, *extent};
+    const struct {
+        double lo, hi;
+        int inside; /* budgets of the first arm that its runs reach with the minimum and its interval inside */
+    } range[] = {{2e9, 1e11, 5}, {1.4e9, 1e11, 4}, {2e8, 3e11, 3}, {1e7, 3e10, 2}};
+    for (int k = 0; k < 4; k++) {
+        frontier_powers(out, s, costs, extents, range[k].lo, range[k].hi, 200, 7);
+        EXPECT(out[0].inside == range[k].inside, "%d budgets inside, want %d", out[0].inside, range[k].inside);
+        for (int m = 0; m < 2; m++) {
+            double a = out[m].mean.exponent[OPTIMUM_N], b = out[m].mean.exponent[OPTIMUM_D];
+            if (out[m].inside < FRONTIER_LEAST)
+                EXPECT(isnan(a) && isnan(out[m].draw[0].exponent[OPTIMUM_N]), "a %g of %d budgets", a, out[m].inside);
+            else
+                EXPECT(fabs(a - 0.5) < 0.03 && fabs(a + b - 1) < 1e-9, "a %g, b %g", a, b);
+            mem_free(out[m].draw);
+        }
+    }
+}
+
+static void frontier(void) {
+    Table t = runs(false, 0.01);
+    Surrogate *s = surrogate_new(&t, 20000, 300, 1, comm_world());
+    Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
+    Extent extent = extent_of(&t, 0);
+    budgets(s, &cost, &extent);
+    powers(s, &cost, &extent);
+    surrogate_free(s);
+    table_free(&t);
+}
+
 /* Cells of two models, one of which has two sizes of one width, as the study file of a grid has them. */
 static void grid_of_cells(void) {
     Table t = table_new();
@@ -279,6 +373,9 @@ int main(int argc, char **argv) {
     gradient();
     prediction(false);
     prediction(true);
+    minimum();
+    line();
+    frontier();
     suggestions();
     grids();
     grid_of_cells();
