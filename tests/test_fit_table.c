@@ -1,6 +1,7 @@
 // TEST single n=1,2
 /* Tables from results and from delimited text: what is used, what is left out and why, what is said about it, and what
  * bad input is told. */
+#include "../src/fit/table_rows.h"
 #include "check.h"
 #include "fit/table.h"
 
@@ -35,6 +36,75 @@ static void results(void) {
     r.cells = 0;
     err = table_add_results(&t, &r, &all, "empty.h5");
     EXPECT(err.code == EXIT_USER && strstr(err.text, "empty.h5"), "%s", err.text);
+    table_free(&t);
+}
+
+/* Cells that hold for other numbers than those of the law, and points of no cell or of none that is fitted. */
+static void odd_results(void) {
+    CellRecord cell[6];
+    memset(cell, 0, sizeof cell);
+    for (int i = 0; i < 6; i++) {
+        CellRecord *c = &cell[i];
+        snprintf(c->arm, sizeof c->arm, "arm");
+        snprintf(c->role, sizeof c->role, i == 4 || i == 5 ? "data" : "grid");
+        c->parameters = 1000 * (i + 1), c->samples = 6400, c->dataset = 100;
+        for (int k = 0; k < CURRENCIES; k++) c->compute[k] = 1e9;
+        c->loss = i == 1 ? 0 : 0.5;
+        c->outcome = i == 5 ? OUTCOME_FAILED : OUTCOME_DONE;
+    }
+    cell[2].compute[CURRENCY_NOMINAL] = 2e9;
+    cell[4].parameters = cell[5].parameters = 1000;
+    cell[4].dataset = 200; /* more than the grid has */
+    cell[3].parameters = 1000;
+    cell[3].samples = 3200; /* beside no cell of fewer trajectories: another length */
+    CurvePoint curve[3] = {{.cell = -1, .samples = 3200, .loss = 0.6},
+                           {.cell = 6, .samples = 3200, .loss = 0.6},
+                           {.cell = 0, .samples = 3200, .loss = 0.6}};
+    Results r = {.cells = 6, .points = 3, .cell = cell, .curve = curve};
+    Table t = table_new();
+    TableFilter filter = {.c_max = 2e9};
+    Err err = table_add_results(&t, &r, &filter, "results.h5");
+    EXPECT(!err.code && t.n == 3 && t.at[0].n == 1000 && t.at[1].d == 3200, "%s: %lld points", err.text,
+           (long long)t.n);
+    EXPECT(t.left_out.loss == 1 && t.left_out.range == 1 && t.left_out.dataset == 0, "left out: %lld, %lld, %lld",
+           (long long)t.left_out.loss, (long long)t.left_out.range, (long long)t.left_out.dataset);
+    EXPECT(t.n_limited == 2, "%lld cells tell of training sets", (long long)t.n_limited);
+    /* Cells and points of a second file are others than those of the first. */
+    err = table_add_results(&t, &r, &filter, "more.h5");
+    EXPECT(!err.code && t.n == 6 && t.at[3].cell == 6 && t.at[5].cell == 6 && !t.at[5].final, "%s: cell %lld", err.text,
+           t.n == 6 ? (long long)t.at[5].cell : -1);
+    table_free(&t);
+}
+
+/* Cells of results files are what their files say: their C is not doubted, points of curves stay whatever their C is, cells of
+ * training sets of two sizes are no repeats, and cells of training sets follow their arm where one before it is dropped. */
+static void finished_results(void) {
+    CellRecord cell[3];
+    memset(cell, 0, sizeof cell);
+    for (int i = 0; i < 3; i++) {
+        CellRecord *c = &cell[i];
+        snprintf(c->arm, sizeof c->arm, i == 0 ? "dropped" : "kept");
+        snprintf(c->role, sizeof c->role, i == 1 ? "grid" : "data");
+        c->parameters = 1000, c->samples = 6400, c->dataset = i == 2 ? 50 : 100;
+        for (int k = 0; k < CURRENCIES; k++) c->compute[k] = 1e14;
+        c->loss = 0.5;
+    }
+    CurvePoint curve = {.cell = 1, .samples = 3200, .loss = 0.6};
+    for (int k = 0; k < CURRENCIES; k++) curve.compute[k] = 5e13;
+    Results r = {.cells = 3, .points = 1, .cell = cell, .curve = &curve};
+    Table t = table_new();
+    TableOptions options = {.filter = {.c_min = 8e13}};
+    Err err = table_add_results(&t, &r, &options.filter, "results.h5");
+    for (int i = 0; i < 3; i++) cell[i].dataset *= 3;
+    if (!err.code) err = table_add_results(&t, &r, &options.filter, "more.h5");
+    EXPECT(!err.code && t.arms == 2 && t.n_limited == 6, "%s: %d arms, %lld cells", err.text, t.arms,
+           (long long)t.n_limited);
+    if (!err.code) err = table_finish(&t, &options);
+    EXPECT(!err.code && t.arms == 1 && !strcmp(t.arm[0], "kept"), "%s: %d arms", err.text, t.arms);
+    EXPECT(t.n == 4 && t.left_out.range == 0, "%lld points", (long long)t.n);
+    EXPECT(t.notes == 0 && !t.assumed_6nd, "%s", t.notes ? t.note[0].text : "6 N D assumed");
+    EXPECT(t.n_limited == 4, "%lld cells of training sets", (long long)t.n_limited);
+    for (int64_t i = 0; i < t.n_limited; i++) EXPECT(t.limited[i].arm == 0, "arm %d", t.limited[i].arm);
     table_free(&t);
 }
 
@@ -163,6 +233,7 @@ static void computed(void) {
     options.cost[0] = 100, options.cost[1] = 2, options.cost[2] = 0.5;
     err = read_text(&t, "C,N,loss\n1e16,1e5,3\n", &options);
     EXPECT(!err.code && fabs(t.at[0].d / 1e8 - 1) < 1e-12 && noted(&t, "as given"), "%s: D = %g", err.text, t.at[0].d);
+    EXPECT(!t.assumed_6nd, "6 N D assumed beside a cost law that was given");
     table_free(&t);
     /* The arm's own: C = 7 N D^1.5 in another file of the same arm. */
     const char *paths[] = {test_file("own.csv"), test_file("less.csv")};
@@ -171,6 +242,66 @@ static void computed(void) {
     err = table_add_files(&t, 2, paths, &usual, comm_world());
     EXPECT(!err.code && t.n == 5 && fabs(t.at[4].d / 4e6 - 1) < 1e-9 && noted(&t, "from its own C = 7 N^1 D^1.5"),
            "%s: D = %.12g", err.text, t.n == 5 ? t.at[4].d : NAN);
+    table_free(&t);
+}
+
+/* Two rows tell no cost law of an arm; what is held out is computed too; a row for a law of one column is none that lacks. */
+static void computed_for_some(void) {
+    Table t = table_new();
+    Err err = read_text(&t, "C,N,D,loss\n7e13,1e6,1e7,3\n14e13,2e6,1e7,2\n6e14,1e6,,2\n", &usual);
+    EXPECT(!err.code && t.n == 3 && t.at[2].d == 1e8 && t.assumed_6nd, "%s: D = %g", err.text,
+           t.n == 3 ? t.at[2].d : NAN);
+    table_free(&t);
+    TableOptions options = usual;
+    options.columns.holdout = "test";
+    err = read_text(&t, "N,D,C,loss,test\n1e6,1e7,6e13,3,\n2e6,1e7,12e13,2,\n1e6,1e8,,2,yes\n", &options);
+    EXPECT(!err.code && t.n_held == 1 && t.held[0].c[CURRENCY_NOMINAL] == 6e14, "%s: C = %g of a row held out",
+           err.text, t.n_held ? t.held[0].c[CURRENCY_NOMINAL] : NAN);
+    table_free(&t);
+    /* Nothing is missing, so nothing is assumed. */
+    err = read_text(&t, "N,D,C,loss\n1e6,1e7,6e13,3\n2e6,1e7,12e13,2\n", &usual);
+    EXPECT(!err.code && !t.assumed_6nd && !t.notes, "%s: %d notes", err.text, t.notes);
+    table_free(&t);
+    err = read_text(&t, "N,D,loss\n1e6,0.5,3\n2e6,2,2\n", &usual);
+    EXPECT(!err.code && noted(&t, "D is below 1 in 1 row: not in samples?"), "%s: no word on units", err.text);
+    table_free(&t);
+    options = usual;
+    options.axes = LAW_OF_N;
+    err = read_text(&t, "N,loss\n1e6,3\n2e6,2\n", &options);
+    EXPECT(!err.code && !t.notes && !t.assumed_6nd, "%s: %s", err.text, t.notes ? t.note[0].text : "assumed 6 N D");
+    table_free(&t);
+}
+
+/* Arms of which no row is left give their place to the next, in all that is kept of them; with all rows held out nothing is
+ * left to fit. */
+static void dropped_arms(void) {
+    Table t = table_new();
+    TableOptions options = usual;
+    options.columns.holdout = "test";
+    options.filter.c_max = 1e14;
+    const char *text = "arm,N,D,loss,test\nlarge,1e9,1e9,2,\nsmall,1e6,1e7,3,\nsmall,2e6,1e7,2,yes\n";
+    Err err = read_text(&t, text, &options);
+    EXPECT(!err.code && t.arms == 1 && !strcmp(t.arm[0], "small"), "%s: %d arms", err.text, t.arms);
+    EXPECT(t.n == 1 && t.n_held == 1 && t.at[0].arm == 0 && t.held[0].arm == 0, "%lld rows, %lld held out",
+           (long long)t.n, (long long)t.n_held);
+    table_free(&t);
+    options = usual;
+    options.columns.holdout = "test";
+    err = read_text(&t, "arm,N,D,loss,test\na,1e6,1e7,3,\nb,1e6,1e7,3,yes\n", &options);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "arm b: all of its rows are held out"), "%s", err.text);
+    table_free(&t);
+}
+
+/* A speed in brackets is no unit of compute; a row of units does not undo one that was given. */
+static void units(void) {
+    Table t = table_new();
+    Err err = read_text(&t, "N,D,loss,compute (TFLOP/s)\n1,2,3,300\n", &usual);
+    EXPECT(!err.code && t.at[0].c[0] != 300e12, "%s: C = %g of a speed", err.text, t.at[0].c[0]);
+    table_free(&t);
+    TableOptions options = usual;
+    options.columns.unit = 1;
+    err = read_text(&t, "N,D,loss,C\n,,,GFLOP\n10,10,3,600\n10,100,2,6000\n", &options);
+    EXPECT(!err.code && t.n == 2 && t.at[0].c[0] == 600, "%s: C = %g, whose unit was given", err.text, t.at[0].c[0]);
     table_free(&t);
 }
 
@@ -214,6 +345,19 @@ static void chosen(void) {
     EXPECT(fabs(t.at[0].weight / t.at[1].weight - 4) < 1e-12 && fabs(t.at[0].weight + t.at[1].weight - 2) < 1e-12,
            "weights of relative errors: %g %g", t.at[0].weight, t.at[1].weight);
     EXPECT(t.at[0].group != t.at[1].group && t.at[0].group, "groups");
+    table_free(&t);
+    /* Nor are groups a sweep; rows of one C alone are of different sizes where their C is. */
+    options = usual;
+    options.columns.group = "run";
+    err = read_text(&t, "N,D,loss,run\n1,2,3,a\n1,2,2.5,b\n", &options);
+    EXPECT(!err.code && !noted(&t, "repeat"), "%s: groups are no sweep", err.text);
+    table_free(&t);
+    options = usual;
+    options.axes = LAW_OF_C;
+    options.best = true;
+    err = read_text(&t, "C,loss\n1e9,3\n1e9,2.5\n2e9,2\n", &options);
+    EXPECT(!err.code && t.n == 2 && t.left_out.best == 1, "%s: best of C alone leaves %lld rows", err.text,
+           (long long)t.n);
     table_free(&t);
 }
 
@@ -282,6 +426,16 @@ static void complaints(void) {
     Err err = read_text(&t, "N,D,loss\n1,2,3\n", &options);
     EXPECT(err.code == EXIT_USER && strstr(err.text, "no column los: want one of its header"), "%s", err.text);
     table_free(&t);
+    options = usual;
+    options.columns.loss = "loss";
+    err = read_text(&t, "N,D,loss,loss\n1,2,3,4\n", &options);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "names column loss more than once"), "%s", err.text);
+    table_free(&t);
+    options.columns.weight = options.columns.error = "w";
+    err = read_text(&t, "N,D,loss,w\n1,2,3,4\n", &options);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "fit.columns.weight and fit.columns.error: want one of them"),
+           "%s", err.text);
+    table_free(&t);
     const char *nowhere = "nowhere.csv";
     err = table_add_files(&t, 1, &nowhere, &usual, comm_world());
     EXPECT(err.code == EXIT_USER && strstr(err.text, "nowhere.csv"), "%s", err.text);
@@ -292,9 +446,14 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
     results();
+    odd_results();
+    finished_results();
     csv();
     forms();
     computed();
+    computed_for_some();
+    dropped_arms();
+    units();
     chosen();
     files();
     complaints();
