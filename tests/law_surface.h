@@ -8,7 +8,7 @@
 static const Law truth = {.kind = &law_chinchilla, .a = 6.2, .b = 7.6, .e = 0.6, .alpha = 0.35, .beta = 0.37};
 
 /* The truth as a law of another kind. */
-static Law of_kind(const LawKind *kind) {
+static inline Law of_kind(const LawKind *kind) {
     Law law = truth;
     law.kind = kind;
     if (!law_has(kind, LAW_B)) law.b = -INFINITY, law.beta = 0;
@@ -19,7 +19,7 @@ static Law of_kind(const LawKind *kind) {
 }
 
 /* sizes x lengths, three decades each. */
-static Table surface(const Law *law, int sizes, int lengths, double noise, uint64_t seed) {
+static inline Table surface(const Law *law, int sizes, int lengths, double noise, uint64_t seed) {
     Table t = table_new();
     table_arm(&t, "synthetic");
     for (int i = 0; i < sizes; i++)
