@@ -91,15 +91,19 @@ static void take(int attempts, int deaths, const char *when) {
     EXPECT(access(path, F_OK), "%s: the mark is left", when);
 }
 
-/* A mark of a process of that name and number, whose last heartbeat is so many seconds old. */
-static void leave_mark(const char *host, long pid, long age) {
+/* A mark of a process of that name and number, whose last heartbeat is so many seconds old; `last`: what its end has appended. */
+static void put_mark(const char *host, long pid, long age, long attempts, long deaths, const char *last) {
     char text[512];
     long long then = (long long)time(NULL) - age;
-    int n =
-        snprintf(text, sizeof text,
-                 "host = %-63s\npid = %-12ld\nstarted = %-12lld\nheartbeat = %-12lld\nattempts = %-8d\ndeaths = %-8d\n",
-                 host, pid, then, then, 1, 0);
+    int n = snprintf(
+        text, sizeof text,
+        "host = %-63s\npid = %-12ld\nstarted = %-12lld\nheartbeat = %-12lld\nattempts = %-8ld\ndeaths = %-8ld\n%s",
+        host, pid, then, then, attempts, deaths, last);
     test_write(path, text, (size_t)n);
+}
+
+static void leave_mark(const char *host, long pid, long age) {
+    put_mark(host, pid, age, 1, 0, "");
 }
 
 /* Without locks heartbeats tell of other hosts, whatever process has the same number here, and processes of this one. */
@@ -133,6 +137,50 @@ static void other_clock(void) {
     ahead = 0;
 }
 
+/* A heartbeat of minutes ago is the last one, as is one that lies as far ahead: of a clock that is wrong. */
+static void elsewhere(void) {
+    const struct {
+        long ago;
+        bool held;
+    } beat[] = {{0, true}, {60, true}, {-60, true}, {1000, false}, {-1000, false}};
+    for (int i = 0; i < (int)(sizeof beat / sizeof *beat); i++) {
+        Mark mark;
+        leave_mark("elsewhere", 1, beat[i].ago);
+        ClaimState found = claim_look(&mark, path);
+        EXPECT(found == (beat[i].held ? CLAIM_HELD : CLAIM_DEAD), "a heartbeat of %ld s ago: %d", beat[i].ago, found);
+        if (!beat[i].held) {
+            take(2, 1, "where the other host is silent");
+            continue;
+        }
+        Claim claim;
+        bool taken = true;
+        Err err = claim_take(&taken, &claim, path, false);
+        EXPECT(!err.code && !taken, "taken from another host at work");
+    }
+    unlink(path);
+}
+
+/* Who makes progress has died for the last time; what it died of is gone once the mark is taken. Numbers that no run writes are
+ * none. */
+static void left_behind(void) {
+    Mark mark;
+    Claim claim;
+    bool taken;
+    put_mark("elsewhere", 1, 1000, 7, 3, "crash = 11\n");
+    EXPECT(claim_look(&mark, path) == CLAIM_DEAD && mark.crash == 11 && mark.deaths == 3, "crash %lld",
+           (long long)mark.crash);
+    Err err = claim_take(&taken, &claim, path, true);
+    EXPECT(!err.code && taken && claim.mark.attempts == 8 && claim.mark.deaths == 0, "%s: %lld deaths after progress",
+           err.text, (long long)claim.mark.deaths);
+    EXPECT(claim_look(&mark, path) == CLAIM_HELD && mark.crash == 0 && mark.attempts == 8, "crash %lld is still there",
+           (long long)mark.crash);
+    if (taken) claim_release(&claim);
+    put_mark("elsewhere", 1, 1000, 2000000, 0, "");
+    take(1, 0, "after attempts that nobody made");
+    put_mark("elsewhere", 1, 1000, 1, 2000000, "");
+    take(1, 0, "after deaths that nobody died");
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -160,5 +208,7 @@ int main(int argc, char **argv) {
     end(child, 0);
     without_locks();
     other_clock();
+    elsewhere();
+    left_behind();
     return test_end();
 }
