@@ -53,11 +53,18 @@ int main(int argc, char **argv) {
                ratio);
     }
 
-    /* The five nearest to 2e4 at 1e12 and to 4e4 at 4e12, in log N. */
+    /* Fewer steps than the least. */
+    o = options_of();
+    o.steps_min = 10000;
+    EXPECT(!budget_steps(steps, &o, 0, &s, "arm").code, "limits");
+    for (int i = 0; i < s.n; i++)
+        EXPECT((steps[i] > 0) == (1e11 / s.flop[i] >= 10000), "size %d: %lld steps", i, (long long)steps[i]);
+
+    /* The five nearest to the optimum in log N: 6e3 at 1e11, 2e4 at 1e12, 4e4 at 4e12. */
     o = options_of();
     s.most = 5;
-    for (int b = 1; b < 3; b++) {
-        double middle = log(b == 1 ? 2e4 : 4e4), most = 0, least = INFINITY;
+    for (int b = 0; b < 3; b++) {
+        double middle = log(2e4 * sqrt(o.budgets.at[b] / 1e12)), most = 0, least = INFINITY;
         EXPECT(!budget_steps(steps, &o, b, &s, "arm").code && left(steps, s.n) == 5, "%d sizes", left(steps, s.n));
         for (int i = 0; i < s.n; i++) {
             double away = fabs(log(s.parameters[i]) - middle);
@@ -69,6 +76,24 @@ int main(int argc, char **argv) {
         EXPECT(most <= least, "kept up to %g, left out from %g", most, least);
     }
 
+    /* Where no optimum is known, the middle of the sizes within the limits. */
+    s.optimum = 0;
+    o.steps_max = 20000;
+    EXPECT(!budget_steps(steps, &o, 0, &s, "arm").code && left(steps, s.n) == 5, "%d sizes", left(steps, s.n));
+    int first = 0;
+    while (1e11 / s.flop[first] > 20000) first++;
+    double middle = 0.5 * log(s.parameters[first] * s.parameters[s.n - 1]), inside = 0, outside = INFINITY;
+    for (int i = first; i < s.n; i++) {
+        double away = fabs(log(s.parameters[i]) - middle);
+        if (steps[i])
+            inside = fmax(inside, away);
+        else
+            outside = fmin(outside, away);
+    }
+    EXPECT(first > 0 && inside <= outside, "kept up to %g, left out from %g", inside, outside);
+
+    s = sizes_of();
+    s.most = 5;
     o.steps_max = 100000;
     Err err = budget_steps(steps, &o, 2, &s, "arm");
     EXPECT(err.code == EXIT_USER && strstr(err.text, "study.budgets = 4e+12: 2 sizes of arm"), "%s", err.text);
