@@ -1,0 +1,180 @@
+// TEST single n=1
+/* Which samples make a batch: ranges that do not meet, epochs in orders of their own, the same sample wherever it stands; and the
+ * unit, which is that of the training trajectories. */
+#include "fixture.h"
+
+enum { TRAJECTORIES = 16, TEST = 4, VALIDATION = 2, TRAIN = 10, FRAMES = 6 }; /* frames that make a sample, of 8 */
+
+/* The index of a trajectory in the file, by its first pose. */
+static int64_t index_of(const TrainData *data, const Trajectory *tr) {
+    float pose[3];
+    memcpy(pose, tr->pose, sizeof pose);
+    for (int64_t i = 0; i < TRAJECTORIES; i++)
+        if (!memcmp(dataset_get(data->dataset, i)->pose, pose, sizeof pose)) return i;
+    return -1;
+}
+
+typedef struct Place {
+    int64_t trajectory, frame;
+} Place;
+
+static Place place_of(const TrainData *data, const SampleStream *s, int64_t position) {
+    Place p;
+    const Trajectory *tr = batch_source(&p.frame, data, s, position);
+    p.trajectory = index_of(data, tr);
+    return p;
+}
+
+/* Test trajectories come first, then those of validation, then those of training, of which a smaller set is the beginning. */
+static void ranges(const TrainData *data) {
+    const struct {
+        SampleStream stream;
+        int64_t first, end;
+    } range[] = {{{SAMPLES_TEST, 0, 1}, 0, TEST},
+                 {{SAMPLES_VALIDATION, 0, 1}, TEST, TEST + VALIDATION},
+                 {{SAMPLES_TRAIN, TRAIN, 1}, TEST + VALIDATION, TRAJECTORIES},
+                 {{SAMPLES_TRAIN, 3, 1}, TEST + VALIDATION, TEST + VALIDATION + 3}};
+    for (int k = 0; k < (int)(sizeof range / sizeof *range); k++) {
+        const SampleStream *s = &range[k].stream;
+        int64_t samples = batch_samples(data, s);
+        int times[2][TRAJECTORIES][FRAMES + 2] = {0};
+        int same = 0;
+        EXPECT(samples == (range[k].end - range[k].first) * FRAMES, "range %d: %lld samples", k, (long long)samples);
+        for (int64_t i = 0; i < 2 * samples; i++) {
+            Place p = place_of(data, s, i), before = place_of(data, s, i % samples);
+            EXPECT(p.trajectory >= range[k].first && p.trajectory < range[k].end && p.frame >= 1 && p.frame <= FRAMES,
+                   "range %d has frame %lld of trajectory %lld", k, (long long)p.frame, (long long)p.trajectory);
+            EXPECT(batch_trajectory(data, s, i) == p.trajectory - range[k].first, "place in range %d", k);
+            times[i / samples][p.trajectory][p.frame]++;
+            same += i >= samples && p.trajectory == before.trajectory && p.frame == before.frame;
+        }
+        for (int epoch = 0; epoch < 2; epoch++)
+            for (int64_t t = range[k].first; t < range[k].end; t++)
+                for (int f = 1; f <= FRAMES; f++)
+                    EXPECT(times[epoch][t][f] == 1, "range %d: a sample is met %d times in an epoch", k,
+                           times[epoch][t][f]);
+        EXPECT(same < samples / 2, "range %d: %d of %lld samples have the place that they had before", k, same,
+               (long long)samples);
+    }
+}
+
+static Arena room(Batch *batch, const TrainData *data, int sequences) {
+    Arena count = arena_count();
+    batch_layout(batch, data, sequences, &count);
+    Arena arena = arena_new(count.peak);
+    batch_layout(batch, data, sequences, &arena);
+    return arena;
+}
+
+/* One sample alone, in a batch that has seen none before. */
+static void expect_sample(const Batch *b, int q, const TrainData *data, const SampleStream *s, int64_t position) {
+    Batch *alone = MEM_NEW(Batch, 1);
+    Arena arena = room(alone, data, 1);
+    batch_fill(alone, data, s, position, 1);
+    int64_t first = b->start[q], n = b->start[q + 1] - first;
+    EXPECT(alone->start[1] == n && !memcmp(alone->position, b->position + 3 * first, (size_t)(3 * n) * sizeof(real)) &&
+               !memcmp(alone->displacement, b->displacement + 3 * first, (size_t)(3 * n) * sizeof(real)),
+           "seed %llu: sequence %d is not the sample at %lld", (unsigned long long)s->seed, q, (long long)position);
+    arena_free(&arena);
+    mem_free(alone);
+}
+
+/* A batch has the samples that batch_source names, in every epoch, and whatever stream was asked for before. */
+static void contents(const TrainData *data) {
+    const SampleStream stream[2] = {{SAMPLES_TRAIN, TRAIN, 1}, {SAMPLES_TRAIN, TRAIN, 2}};
+    int64_t samples = batch_samples(data, &stream[0]);
+    Batch *b = MEM_NEW(Batch, 1);
+    Arena arena = room(b, data, 2);
+    for (int64_t i = samples; i < samples + 8; i++) {
+        Place want = place_of(data, &stream[0], i);
+        int64_t before = 0; /* where it stands in the first epoch */
+        for (Place p = {-1, -1}; before < samples; before++) {
+            p = place_of(data, &stream[0], before);
+            if (p.trajectory == want.trajectory && p.frame == want.frame) break;
+        }
+        batch_fill(b, data, &stream[0], i, 2);
+        expect_sample(b, 0, data, &stream[0], before);
+        batch_fill(b, data, &stream[1], i, 2);
+        expect_sample(b, 1, data, &stream[1], i + 1);
+    }
+    arena_free(&arena);
+    mem_free(b);
+}
+
+/* The mean over training samples of a vertex's squared displacement is the unit; what does not vary keeps its own. */
+static void unit(const TrainData *data) {
+    const SampleStream all = {SAMPLES_TRAIN, TRAIN, 1};
+    int64_t samples = batch_samples(data, &all);
+    Batch *b = MEM_NEW(Batch, 1);
+    Arena arena = room(b, data, 1);
+    double mean = 0;
+    for (int64_t i = 0; i < samples; i++) {
+        batch_fill(b, data, &all, i, 1);
+        int64_t tokens = b->start[1];
+        for (int64_t k = 0; k < 3 * tokens; k++)
+            mean += (double)b->target[k] * (double)b->target[k] / (double)(tokens * samples);
+    }
+    EXPECT(fabs(mean - 1) < 1e-4, "squared displacement %g", mean);
+    for (int k = 0; k < SCENE_WORLD; k++) EXPECT(data->scale.world_sd[k] > 0, "unit %d of the world", k);
+    EXPECT(train_data_used(data, 3) == TRAJECTORIES && train_data_used(data, TRAIN) == TRAJECTORIES,
+           "a small set uses %lld trajectories, with those of the unit", (long long)train_data_used(data, 3));
+    arena_free(&arena);
+    mem_free(b);
+}
+
+static bool all_zero(const real *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (x[i] != 0) return false;
+    return true;
+}
+
+/* What is withheld is 0, and nothing else is. */
+static void withheld(Dataset *dataset) {
+    const SampleStream s = {SAMPLES_TRAIN, TRAIN, 1};
+    for (int k = 0; k < 4; k++) {
+        TrainDataPlan plan = fixture_plan;
+        plan.no_floor = k & 1;
+        plan.no_gravity = k & 2;
+        TrainData data = fixture_cut(dataset, &plan);
+        for (int i = 0; i < SCENE_WORLD; i++)
+            data.scale.world_mean[i] = -1; /* numbers of the world are none of them 0 */
+        Batch *b = MEM_NEW(Batch, 1);
+        Arena arena = room(b, &data, 1);
+        batch_fill(b, &data, &s, 0, 1);
+        EXPECT(all_zero(b->floor, 4) == plan.no_floor && all_zero(b->gravity, 3) == plan.no_gravity,
+               "plane, direction");
+        EXPECT(all_zero(b->world, 2) == plan.no_floor && all_zero(b->world + 2, 1) == plan.no_gravity,
+               "world: %g, %g, %g", (double)b->world[0], (double)b->world[1], (double)b->world[2]);
+        arena_free(&arena);
+        mem_free(b);
+    }
+}
+
+static void plans(Dataset *dataset) {
+    TrainData data;
+    TrainDataPlan plan = fixture_plan;
+    plan.test_samples = plan.validation_samples = 0;
+    Err err = train_data_init(&data, dataset, &plan);
+    EXPECT(!err.code && data.test_samples == TEST * FRAMES && data.validation_samples == VALIDATION * FRAMES,
+           "%s: %lld test samples", err.text, (long long)data.test_samples);
+    plan.train_max = TRAIN;
+    EXPECT(!train_data_init(&data, dataset, &plan).code, "all trajectories");
+    plan.train_max = TRAIN + 1;
+    err = train_data_init(&data, dataset, &plan);
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "11 training, 2 validation and 4 test trajectories"), "%s",
+           err.text);
+}
+
+int main(int argc, char **argv) {
+    comm_start(&argc, &argv);
+    test_folder_new();
+    Dataset *dataset = fixture_dataset(argv);
+    TrainData data = fixture_data(dataset);
+    ranges(&data);
+    contents(&data);
+    unit(&data);
+    withheld(dataset);
+    plans(dataset);
+    dataset_close(dataset);
+    return test_end();
+}
