@@ -153,6 +153,7 @@ static void withheld(Dataset *dataset) {
 static void plans(Dataset *dataset) {
     TrainData data;
     TrainDataPlan plan = fixture_plan;
+    EXPECT(fixture_data(dataset).test_samples == 10, "as many samples as are asked for");
     plan.test_samples = plan.validation_samples = 0;
     Err err = train_data_init(&data, dataset, &plan);
     EXPECT(!err.code && data.test_samples == TEST * FRAMES && data.validation_samples == VALIDATION * FRAMES,
