@@ -110,6 +110,38 @@ static void exact(void) {
     symmetry_free(&s);
 }
 
+/* Cells of another purpose than the grid say nothing; the longest training of the largest model stands for its arm; equal values
+ * share the mean of their ranks; a number of the output counts before one of a layer; the wider of two errors is given. */
+static void chosen(void) {
+    Results r = made();
+    for (int64_t i = 0; i < CELLS; i++) {
+        if (i >= 6) strcpy(r.cell[i].arm, "other");
+        if (i % 2) r.cell[i].samples = 2000; /* of both models of a size the second is trained for longer */
+    }
+    strcpy(r.cell[5].role, "data");
+    r.measure[r.measures - 10].value = 77; /* of an earlier step */
+    for (int64_t i = 0; i < r.measures; i++) r.measure[i].se = 3;
+    add(&r, CELLS - 1, "equivariance", 4, "so3", 55);
+    Symmetry s = symmetry_of(r);
+    EXPECT(s.arms == 2 && s.arm[0].n == 300 && s.arm[0].d == 1000 && s.arm[0].seeds == 1, "N %g, D %g, %d seeds",
+           s.arm[0].n, s.arm[0].d, s.arm[0].seeds);
+    EXPECT(s.arm[1].n == 600 && s.arm[1].d == 2000 && s.arm[1].seeds == 1, "N %g, D %g, %d seeds", s.arm[1].n,
+           s.arm[1].d, s.arm[1].seeds);
+    EXPECT(s.arm[1].of[0].value == 11 && s.arm[1].of[0].se == 3, "%g +- %g", s.arm[1].of[0].value, s.arm[1].of[0].se);
+    const SymmetrySharing *last = symmetry_sharing(&s, 1);
+    EXPECT(last && last->cell == 11, "classes of cell %lld", last ? (long long)last->cell : -1);
+    int all = 0;
+    for (int i = 0; i < s.links; i++) all += !*s.link[i].arm;
+    EXPECT(all == 5, "%d lines over all arms", all);
+    const SymmetryLink *link = NULL;
+    for (int i = 0; i < s.links; i++)
+        if (!*s.link[i].arm && !strcmp(s.link[i].measure, "correlation") && s.link[i].goal == SYMMETRY_SIZE)
+            link = &s.link[i];
+    EXPECT(link && link->n == CELLS - 1 && fabs(link->spearman.value + 1) < 1e-12, "%lld cells, rank correlation %g",
+           link ? (long long)link->n : -1, link ? link->spearman.value : NAN);
+    symmetry_free(&s);
+}
+
 static void nothing(void) {
     Symmetry s = symmetry_of((Results){0});
     EXPECT(!s.arms && !s.links && !s.rows && !s.widths, "of nothing");
@@ -121,6 +153,7 @@ int main(int argc, char **argv) {
     known_answers();
     few();
     exact();
+    chosen();
     nothing();
     EXPECT(mem_live() == 0, "%zu bytes not given back", mem_live());
     return test_end();
