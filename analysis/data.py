@@ -52,6 +52,8 @@ class Study:
     trained: bool = True  # False: the cells are rows of a table that was fitted
     loss: str = "test loss $L$ (1: nothing moves)"  # label of an axis
     value: str = "loss"  # what a row ends in, in a word
+    amount: str = "samples seen"  # what D counts
+    unit: str = "samples"  # the same in a word
 
     @property
     def no_fit(self):
@@ -216,7 +218,7 @@ def read_fit(path):
     optima = header.get("law") == "optima"  # rows hold N* or D*, under the name of the loss
     return Study(path.stem, list(currencies.values()), Table.of(cells), Table.of([]), Table.of([]), [], arms, header,
                  trained=False, loss="optimum $N^*$ or $D^*$" if optima else "loss $L$",
-                 value="optimum" if optima else "loss")
+                 value="optimum" if optima else "loss", amount="as in the table", unit="as in the table")
 
 
 def number(value):

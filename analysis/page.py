@@ -140,7 +140,8 @@ def methods(study):
     """How the numbers were got, from what the fit says of itself."""
     fit = study.fit_header
     compute = ", ".join(f"{k.title} ({k.unit})" for k in study.currencies)
-    text = ["<p>N is the number of trainable parameters, D the number of training samples seen"
+    amount = "number of training samples seen" if study.trained else "amount of training data, in the unit of the table"
+    text = [f"<p>N is the number of trainable parameters, D the {amount}"
             f"{', C the training compute: ' + compute if compute else ''}.</p>"]
     if fit:
         options = [("", [escape(k.replace("_", " ")), escape(v)]) for k, v in fit.items()

@@ -84,6 +84,7 @@ class Looks:
         self.currencies = study.currencies
         self.loss = study.loss  # label of an axis
         self.value = study.value
+        self.amount = study.amount  # what D counts
 
     def colour(self, arm):
         return COLOURS[self.arms.index(arm) % len(COLOURS)]

@@ -44,7 +44,8 @@ def laws(study, looks):
     methods = sorted({law["method"] for law in study.fit.values()})
     notes = "".join(f"<li>{escape(note['file'] + ': ' if note.get('file') else '')}{escape(note['text'])}</li>"
                     for note in study.fit_header.get("notes", []))
-    return (f"<p>{formula(study.fit_header)}; N parameters, D training samples, C training compute. Method: "
+    what = study.unit if study.trained else "data"
+    return (f"<p>{formula(study.fit_header)}; N parameters, D training {what}, C training compute. Method: "
             f"{escape('; '.join(methods))}. Brackets: 95 % intervals from {study.fit_header.get('bootstraps', '?')} "
             f"bootstrap resamples.{' Rows left out: ' + out + '.' if out else ''}</p>{text}"
             + (f"<ul class=note>{notes}</ul>" if notes else ""))
@@ -155,7 +156,7 @@ def allocation(study, looks):
     """The best split of budgets; by a law of compute alone, what it says of them."""
     parts = []
     keys = ["N", "D", "loss"] if study.splits else ["loss"]
-    heads = ["N* <small>parameters</small>", "D* <small>samples</small>"] if study.splits else []
+    heads = ["N* <small>parameters</small>", f"D* <small>{study.unit}</small>"] if study.splits else []
     for currency in study.currencies:
         rows = []
         for arm, _ in _laws(study):
@@ -185,7 +186,7 @@ def predictions(study, looks):
     scores = "".join(f"<p>{arm_label(looks, score['arm'])}: {score['rows']} rows held out: log loss off by "
                      f"{number(score['rms'], 2)} rms, {number(score['mean'], 2)} on average.</p>"
                      for score in study.fit_header.get("holdout", []))
-    heads = ["arm", "N <small>parameters</small>", "D <small>samples</small>", "loss", "by the law", "status"]
+    heads = ["arm", "N <small>parameters</small>", f"D <small>{study.unit}</small>", "loss", "by the law", "status"]
     if of_c:
         heads.insert(3, "C <small>FLOP</small>")
     return table(heads, rows, (0, len(heads) - 1)) + scores
@@ -325,7 +326,7 @@ def _cell_columns(study):
     c = study.cells
     columns = [("N <small>parameters</small>", lambda i: number(c["parameters"][i], 8) if np.isnan(c["parameters"][i])
                 else f"{c['parameters'][i]:,.0f}"),
-               ("D <small>samples</small>", lambda i: number(c["samples"][i], 6))]
+               (f"D <small>{study.unit}</small>", lambda i: number(c["samples"][i], 6))]
     if study.trained:
         columns = [("role", lambda i: escape(c["role"][i])), columns[0], ("steps", lambda i: f"{c['steps'][i]:,}"),
                    columns[1], ("dataset <small>trajectories</small>", lambda i: f"{c['dataset'][i]:,}"),
@@ -353,7 +354,7 @@ def _sizes(study, looks):
             rows.append(("" if len(done) == len(own) else "bad", [
                 arm_label(looks, arm), number(size, 8), str(len(own)), " to ".join(dict.fromkeys(ends)),
                 number(losses.min() if len(losses) else None, 4), str(len(own) - len(done))]))
-    heads = ["arm", "N <small>parameters</small>", "cells" if study.trained else "rows", "D <small>samples</small>",
+    heads = ["arm", "N <small>parameters</small>", "cells" if study.trained else "rows", f"D <small>{study.unit}</small>",
              f"least {study.value}", "without a result"]
     shown = len(heads) if study.trained else len(heads) - 1
     return table(heads[:shown], [(kind, line[:shown]) for kind, line in rows])

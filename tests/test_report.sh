@@ -211,7 +211,9 @@ report "$work/table.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")
 [ -s "$work/err" ] && fail "standard error: $(cat "$work/err")"
 figures "$work/table" allocation isoflop loss-compute overview residuals
 grep -q '<h1>Fit: table</h1>' "$work/table/report.html" || fail "the page of a table has no heading"
-
+# What D of a table counts only the table knows.
+grep -q 'samples seen\|<small>samples' "$work/table/report.html" && fail "the page of a table counts samples"
+grep -q 'D <small>as in the table' "$work/table/report.html" && grep -q 'samples seen' "$work/full/report.html" || fail "what D counts"
 grep -q 'L = E + A/N<sup>α</sup> + B/D<sup>β</sup>;' "$work/table/report.html" || fail "the page does not say the law"
 grep -q 'Exponent a by the law over sub-ranges of compute' "$work/table/report.html" || fail "no halves of the budgets"
 

@@ -17,7 +17,7 @@ compute, model size or training lie beyond the runs, without a band where that s
 markers are the vertices of the isoFLOP curves; dash-dotted is the minimum of a Gaussian process through all learning
 curves, which assumes no law."""
 EXPONENT = {"N": "a", "D": "b"}
-LABEL = {"N": "optimal $N^*$ (parameters)", "D": "optimal $D^*$ (samples seen)"}
+LABEL = {"N": "optimal $N^*$ (parameters)", "D": "optimal $D^*$ ({})"}
 NO_LAW = DASHES[3]  # line style of the surrogate
 
 
@@ -108,7 +108,7 @@ def draw(table, looks, canvas):
         _panel(ax, table.where(quantity=quantity, currency=currency), looks)
         ax.set_ylim(_limits(table.where(quantity=quantity), len(arms)))
         if ax in style.first_of_rows(axes):
-            ax.set_ylabel(LABEL[quantity])
+            ax.set_ylabel(LABEL[quantity].format(looks.amount))
         style.log_axis(ax.xaxis, most=5)
         style.log_axis(ax.yaxis, style.count, 7)
     style.panel_letters(axes)

@@ -14,7 +14,7 @@ OF = "line"
 TITLE = "The law and its rows"
 CAPTION = """Rows against the axis of the law, and, dashed, the fitted law; of a law of compute with its 95 % interval, and
 dotted beyond the rows."""
-AXES = {"parameters": ("N", "model size $N$ (parameters)"), "samples": ("D", "training $D$ (samples seen)"),
+AXES = {"parameters": ("N", "model size $N$ (parameters)"), "samples": ("D", "training $D$ ({})"),
         "compute": ("nominal", "nominal compute $C$ (FLOP)"), "optima": ("nominal", "nominal compute $C$ (FLOP)")}
 POINTS = 41
 
@@ -54,7 +54,7 @@ def draw(table, looks, canvas):
         ax.plot(mine["x"], mine["value"], looks.marker(arm), color=looks.colour(arm), ms=2.8, mew=0, alpha=0.8)
     for (arm,), mine in table.where(kind="law").groups("arm"):
         draw_frontier(ax, Table({**mine.columns, "C": mine["x"]}), looks.colour(arm), DASHES[1], 1.0)
-    ax.set(xscale="log", yscale="log", xlabel=AXES[table["law"][0]][1], ylabel=looks.loss,
+    ax.set(xscale="log", yscale="log", xlabel=AXES[table["law"][0]][1].format(looks.amount), ylabel=looks.loss,
            xlim=style.log_limits(table["x"], 0.02, 0.04), ylim=style.log_limits(table["value"]))
     style.log_axis(ax.xaxis)
     style.log_axis(ax.yaxis, most=8)

@@ -72,7 +72,7 @@ def draw(table, looks, canvas):
     for ax, ((arm,), mine) in zip(axes, arms):
         full = len(mine) > 0.5 * len(np.unique(mine["N"])) * len(np.unique(mine["D"]))
         (_grid if full else _points)(ax, mine, norm)
-        ax.set_xlabel("training $D$ (samples seen)")
+        ax.set_xlabel(f"training $D$ ({looks.amount})")
         style.title_arm(ax, looks, arm)
     for ax in style.first_of_rows(axes):
         ax.set_ylabel("model size $N$ (parameters)")
