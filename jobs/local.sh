@@ -17,6 +17,13 @@ fi
 ranks=$1
 shift
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+# Open MPI's launcher keeps two files of 4 MiB and some more there, and waits for ever where it cannot: at 7 MiB it does, at 9 not.
+temporary=${TMPDIR:-/tmp}
+free=$(df -Pk -- "$temporary" 2>/dev/null | awk 'NR == 2 && $2 > 0 { print $4 }')
+if [ -n "$free" ] && [ "$free" -lt 9000 ]; then
+    echo "jobs/local.sh: $temporary: $free KiB are free, MPI needs 9000: want more, or another TMPDIR; the same command then goes on" >&2
+    exit 75
+fi
 # Ranks of one machine need no munge, whose client waits for seconds where its daemon does not run.
 export PMIX_MCA_psec=${PMIX_MCA_psec:-native}
 # Oversubscribe, and leave messages to the program.

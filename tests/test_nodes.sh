@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two nodes on this machine, each with a name, a temporary folder and shared memory of its own, by namespaces of Linux: a study
-# comes to what it comes to on one node; and one node that has little memory to share. test_nodes.sh BUILD_DIR
+# comes to what it comes to on one node; and one node that has little memory to share, or no room for files. test_nodes.sh BUILD_DIR
 set -u
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -47,4 +47,9 @@ sed -i -e 's/width: \[8\], depth: \[1\]/width: [128], depth: [2]/' -e 's/dp: 1/d
 unshare --mount bash -c 'mount -t tmpfs -o size=2000k none /dev/shm && exec "$@"' - \
     jobs/local.sh 4 "$build/equiscale" run "$here/small/s.yaml" >"$here/log" 2>&1 || fail "small /dev/shm: $(cat "$here/log")"
 [ "$(grep -c '/dev/shm: .* wanted for sums of a few ranks' "$here/log")" = 1 ] || fail "small /dev/shm: $(cat "$here/log")"
+# One whose temporary folder is full: the launcher would wait for ever.
+TMPDIR=$here/tmp unshare --mount bash -c 'mount -t tmpfs -o size=7m none "$TMPDIR" && exec "$@"' - \
+    timeout 60 jobs/local.sh 4 "$build/equiscale" status "$here/small/s.yaml" >"$here/log" 2>&1
+[ $? = 75 ] && grep -q "^jobs/local.sh: $here/tmp: [0-9]* KiB are free, MPI needs 9000: want more" "$here/log" ||
+    fail "small TMPDIR: $(cat "$here/log")"
 exit $bad

@@ -35,10 +35,10 @@ static Err check_stack(void) {
 enum { TEMPORARY_BYTES = 1 << 20 };
 
 static Err check_temporary(void) {
-    const char *folder = getenv("TMPDIR");
+    const char *named = getenv("TMPDIR"), *folder = named && *named ? named : "/tmp";
     char own[COMMIT_PATH];
     struct stat about;
-    if (!folder || !*folder || stat(folder, &about)) return ERR_NONE;
+    if (stat(folder, &about)) return ERR_NONE;
     if (snprintf(own, sizeof own, "%s/equiscale.XXXXXX", folder) >= (int)sizeof own || !mkdtemp(own))
         return err_user("TMPDIR = %s: %s: want a folder that can be written", folder, strerror(errno));
     rmdir(own);
