@@ -73,6 +73,22 @@ trains 0 2 -gatr_multi_query true -study_arms transformer,gatr -transformer_incr
     mv "$here/cells" "$here/runs/s/cells"
 }
 
+# ---- Keys of a model that have one value for all sizes, and of a procedure; a value that is swept is a cell of its own. ----
+clofnet="-study_name choices -study_arms clofnet -clofnet_width 8 -clofnet_depth 1"
+remul="-study_name procedure -study_arms transformer_remul"
+# shellcheck disable=SC2086  # words
+{
+    trains 1 1 $clofnet
+    trains 0 1 $clofnet -clofnet_neighbours 0
+    refused 'clofnet.neighbours = 0 there, 3 here' $run $clofnet -clofnet_neighbours 3
+    refused 'clofnet.frames = ' $run $clofnet -clofnet_frames every
+    trains 1 1 $remul
+    trains 1 2 $remul -remul_equivariance 1,3
+    trains 0 1 $remul -remul_equivariance 3
+    refused 'remul.samples = 1 there, 2 here' $run $remul -remul_samples 2
+    refused 'remul.group = ' $run $remul -remul_group rotations
+}
+
 # ---- Other data under the same name, of the same settings and shape. ----
 /usr/bin/python3 -c "
 import h5py, sys
