@@ -220,6 +220,21 @@ static void grids(void) {
     table_free(&t);
 }
 
+/* Runs that see no sample twice are not followed by one that does. */
+static void fresh(void) {
+    Suggestion out[4];
+    SuggestOutlook look;
+    const double samples = 1.5 * 1e4 * 32; /* half as many again as the longest runs see */
+    Table t = made_up(1e4, 9, 0.003);
+    for (int64_t i = 0; i < t.n; i++) t.at[i].epochs = t.at[i].d / samples;
+    Surrogate *s = surrogate_new(&t, 20000, 300, 1, comm_world());
+    int n = suggest_cells(out, 4, &look, 6 * 1e4 * pow(1.5, 8) * 1e4 * 32, s, &t, 1);
+    EXPECT(n > 0, "no suggestions");
+    for (int i = 0; i < n; i++) EXPECT(out[i].d <= samples * (1 + 1e-9), "D %g of %g samples", out[i].d, samples);
+    surrogate_free(s);
+    table_free(&t);
+}
+
 /* Suggested cells shrink the spread of N*, each at a reasonable place, the same whoever asks. */
 static void suggestions(void) {
     Table t = runs(true, 0.01);
@@ -378,6 +393,7 @@ int main(int argc, char **argv) {
     frontier();
     suggestions();
     grids();
+    fresh();
     grid_of_cells();
     return test_end();
 }

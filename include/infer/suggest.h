@@ -1,7 +1,8 @@
 /** Which cells to run next: those that shrink the interval of the allocation at a target budget most per core-second.
  *
  *  The surrogate's posterior is sampled jointly along the line C(N, D) = budget of every arm and at the candidates: sizes
- *  that were run and one beyond each end of them, at lengths from the shortest to four times the longest that were not run.
+ *  that were run and one beyond each end of them, at lengths from the shortest to four times the longest that were not run, or to
+ *  the number of samples where no run sees one twice.
  *  The line, too, reaches beyond the sampled sizes and lengths, so that an optimum outside them is seen as such. What a run
  *  at a candidate would take from the variance of log N* is cov(log N*, f)^2 / (var f + noise), where the correlation is
  *  more than its Monte Carlo error; the best per core-second is taken, the samples are conditioned on it (Matheron's rule),

@@ -38,10 +38,23 @@ static bool was_run(const Table *table, int arm, double n, double d) {
     return false;
 }
 
-/* A size at lengths from the shortest to `beyond` times the longest. */
+/* Samples that a run can see without seeing one twice; infinite where that is not known, and where runs do see some twice. */
+static double fresh_samples(const Table *table) {
+    double most = 0;
+    for (int64_t i = 0; i < table->n; i++) {
+        const Point *p = &table->at[i];
+        if (!p->final) continue;
+        if (!(p->epochs > 0 && p->epochs <= 1)) return INFINITY;
+        most = fmax(most, p->d / p->epochs);
+    }
+    return most > 0 ? most : INFINITY;
+}
+
+/* A size at lengths from the shortest to `beyond` times the longest, or as far as there are samples. */
 static void add_size(Search *s, const Table *table, const Suggestion *size, const Extent *e, const Cost *price) {
+    double end = fmin(beyond * e->d_max, fresh_samples(table));
     for (int j = 0; j < LENGTHS; j++) {
-        double d = e->d_min * pow(beyond * e->d_max / e->d_min, (double)j / (LENGTHS - 1));
+        double d = e->d_min * pow(end / e->d_min, (double)j / (LENGTHS - 1));
         if (was_run(table, size->arm, size->n, d)) continue;
         s->place[s->m] = (SurrogatePlace){.n = size->n, .d = d, .arm = size->arm};
         s->candidate[s->m] = *size;
