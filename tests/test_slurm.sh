@@ -182,7 +182,7 @@ steps_for() {
     requeue) echo "2,3,4,50,$(steps_taking $((2 * REQUEUES)))" ;;
     limit) echo "2,3,4,50,$(steps_taking 180)" ;;
     tenfold) echo "2,3,4,50,$(steps_taking 600)" ;;
-    *) echo 2,3,4,50,60000 ;;
+    *) echo "2,3,4,50,$(steps_taking 20)" ;;
     esac
 }
 
