@@ -65,9 +65,10 @@ Err again_options(FitOptions *options, const Again *again) {
         const char *key = json_entry_text(again->json, "options", i, "key");
         const char *value = json_entry_text(again->json, "options", i, "value");
         if (!key || !value) return err_user("%s: option %d: want its key and value", again->path, i + 1);
+        if (says_where(key)) continue;
         const KeySpec *spec = spec_of(key);
         if (!spec) return err_user("%s: option %.100s: want one that this version has", again->path, key);
-        if (*value && !says_where(key) && !options_given(key)) TRY(options_put(options, spec, value, again->path));
+        if (*value && !options_given(key)) TRY(options_put(options, spec, value, again->path));
     }
     return ERR_NONE;
 }
