@@ -5,7 +5,7 @@
 #include "infer/suggest.h"
 #include "study/options.h"
 
-/** Whether that file can be written and the one it takes other keys from read, asked before the fit. Collective. */
+/** Whether that file can be written, asked before the fit. Collective. */
 Err suggest_check(const FitOptions *options);
 
 /** record: that of the results file, whose keys are the file's but for those that make the grid; on the root. */

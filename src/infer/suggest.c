@@ -28,6 +28,7 @@ typedef struct Search {
     double *f;                /* (SAMPLES, m) */
     double *best;             /* (arms, SAMPLES) log N* */
     int arms;
+    double fresh; /* samples that a run can see without seeing one twice */
 } Search;
 
 static bool was_run(const Table *table, int arm, double n, double d) {
@@ -38,7 +39,7 @@ static bool was_run(const Table *table, int arm, double n, double d) {
     return false;
 }
 
-/* Samples that a run can see without seeing one twice; infinite where that is not known, and where runs do see some twice. */
+/* Samples of which a run sees none twice; infinite where that is not known, and where runs do see some twice. */
 static double fresh_samples(const Table *table) {
     double most = 0;
     for (int64_t i = 0; i < table->n; i++) {
@@ -52,7 +53,7 @@ static double fresh_samples(const Table *table) {
 
 /* A size at lengths from the shortest to `beyond` times the longest, or as far as there are samples. */
 static void add_size(Search *s, const Table *table, const Suggestion *size, const Extent *e, const Cost *price) {
-    double end = fmin(beyond * e->d_max, fresh_samples(table));
+    double end = fmin(beyond * e->d_max, s->fresh);
     for (int j = 0; j < LENGTHS; j++) {
         double d = e->d_min * pow(end / e->d_min, (double)j / (LENGTHS - 1));
         if (was_run(table, size->arm, size->n, d)) continue;
@@ -306,7 +307,7 @@ static bool set_places(Search *s, const Table *table, double budget) {
 
 int suggest_cells(Suggestion *out, int k, SuggestOutlook *outlook, double budget, const Surrogate *g,
                   const Table *table, uint64_t seed) {
-    Search s = {.arms = table->arms};
+    Search s = {.arms = table->arms, .fresh = fresh_samples(table)};
     int64_t room = (int64_t)table->arms * (FRONTIER_SIZES + CANDIDATES);
     s.place = MEM_NEW(SurrogatePlace, room);
     s.candidate = MEM_NEW(Suggestion, room);

@@ -324,22 +324,16 @@ static Err check_sizes_differ(const ModelSizes *s, const char *model) {
     return ERR_NONE;
 }
 
-static bool has_heads(const ModelKind *kind) {
-    bool found = false;
-    for (int i = 0; i < kind->n_size_keys; i++) found |= kind->size_keys[i].offset == offsetof(ModelSizes, heads);
-    return found;
-}
-
 static Err check_sizes(const StudyOptions *o, const ModelKind *kind) {
     const ModelSizes *s = study_options_sizes(o, kind);
     const char *name = kind->name;
+    bool heads = model_has_key(kind, "heads");
     int n = s->width.n;
     if (n == 0)
         return err_user("%s: key %s.width is missing: want one width for each model size", options_source(), name);
-    if (s->depth.n != n || (has_heads(kind) && s->heads.n != n))
+    if (s->depth.n != n || (heads && s->heads.n != n))
         return err_user("%s: %s.depth%s%s%s: want one entry for each width, %d each", options_source(), name,
-                        has_heads(kind) ? " and " : "", has_heads(kind) ? name : "", has_heads(kind) ? ".heads" : "",
-                        n);
+                        heads ? " and " : "", heads ? name : "", heads ? ".heads" : "", n);
     if (s->scalars.n && s->scalars.n != n)
         return err_user("%s: %s.scalars: want one entry for each width, %d", options_source(), name, n);
     if (s->fixed.n && s->fixed.n != n)
