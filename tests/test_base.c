@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/subnormal.h"
+#include "base/text.h"
 #include "check.h"
 
 #include <float.h>
@@ -104,6 +105,22 @@ static void grow(void) {
     x = mem_grow(x, 5 * sizeof *x);
     EXPECT(x[2] == 3 && x[3] == 0 && x[4] == 0, "%lld after being shorter", (long long)x[3]);
     mem_free(x);
+    EXPECT(mem_live() == before, "%zu bytes not given back", mem_live() - before);
+}
+
+/* Pieces that fill the room to the last byte, as they are printed and as bytes. */
+static void texts(void) {
+    enum { N = 300, LONGEST = 40 };
+    char want[N * (LONGEST + 8)] = "";
+    size_t before = mem_live(), n = 0;
+    Text text = {0};
+    for (int i = 0; i < N; i++) {
+        n += (size_t)sprintf(want + n, "%d:%*s\n", i, i % LONGEST, "");
+        text_add(&text, "%d:%*s", i, i % LONGEST, "");
+        text_put(&text, "\n\n", 1);
+        EXPECT(text.n == n && text.room > n && !strcmp(text.at, want), "%zu of %zu bytes after piece %d", text.n, n, i);
+    }
+    mem_free(text.at);
     EXPECT(mem_live() == before, "%zu bytes not given back", mem_live() - before);
 }
 
@@ -262,6 +279,7 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     arena();
     grow();
+    texts();
     rng();
     subnormal();
     letters();

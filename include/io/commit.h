@@ -36,6 +36,9 @@ Err commit_rename(const char *temp, const char *path, bool replace);
 /** The same, replacing, of a file that commit_write has synced: one wait for the disk less. */
 Err commit_place(const char *temp, const char *path);
 
+/** A file that holds a text: all of the above, in one. With replace == false as commit_rename has it. */
+Err commit_text(const char *path, const char *text, bool replace);
+
 /** Writes all of `bytes` under `temp` and names it `path`, replacing, without waiting for the disk: every process has it
  *  whole from now on, the disk after the next commit_flush. On any error `temp` is removed. */
 Err commit_leave(const char *temp, const char *path, const void *data, size_t bytes);

@@ -12,14 +12,11 @@ typedef struct Study {
 } Study;
 
 /** The options of a subcommand: argv[1] is the study file, the rest -key value pairs. The file may hold fit.* and
- *  design.* keys too. A subcommand that uses those, or has keys of its own, reads them between study_load and study_open,
- *  which refuses keys that nobody has read. Collective on the world. */
+ *  design.* keys too. A subcommand that uses those, or has keys of its own, reads them between study_load and
+ *  study_options_read, which refuses keys that nobody has read. Collective on the world. */
 Err study_load(int argc, char **argv);
 
-/** How many of fit_keys a study file may hold: those of the section fit, which come first. */
-int study_fit_keys(void);
-
-/** With make_data an absent dataset is generated; without, a few trajectories stand in for it. Errors leave nothing to
- *  free. Collective on the world. */
+/** All of a study whose options have been read. With make_data an absent dataset is generated; without, a few trajectories
+ *  stand in for it. Errors leave nothing to free. Collective on the world. */
 Err study_open(Study *study, bool make_data);
 void study_close(Study *study);

@@ -1,6 +1,7 @@
 /** The study file: what is trained, on what data, in which layout. */
 #pragma once
 
+#include "infer/fit_options.h"
 #include "par/options.h"
 #include "study/arm.h"
 #include "study/data_options.h"
@@ -94,8 +95,14 @@ const void *study_options_procedure(const StudyOptions *options, const Procedure
 /** All keys with their values but run.*, one a line; mem_free it. */
 char *study_options_text(const StudyOptions *options);
 
+/** A study file that gives every key the value it has, those of its fit too; mem_free it. */
+char *study_options_yaml(const StudyOptions *options, const FitOptions *fit);
+
 /** The tables of all these keys, with the structs that they filled; options may be NULL. Returns how many. */
 int study_key_tables(KeyTable tables[STUDY_TABLES], const StudyOptions *options);
+
+/** How many of fit_keys a study file may hold: those of the section fit, which come first. */
+int study_fit_keys(void);
 
 /** For a command that uses few of the keys, or none, but takes a study file: options_ignore for the others. */
 Err study_options_ignore(void);

@@ -135,6 +135,7 @@ Err bench_study(int argc, char **argv, int *code) {
     TRY(bench_refuse(bench_command("study")->idle));
     TRY(read_keys(&o));
     TRY(answer_check("json", o.json, 1, (const char *const[]){argv[1]}));
+    TRY(study_options_read(&s.options));
     TRY(study_open(&s, true));
     Peak peak = peak_new();
     bool reads = reads_energy();

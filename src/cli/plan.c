@@ -111,6 +111,7 @@ Err cmd_plan(int argc, char **argv, int *code) {
     const char *const read[] = {argv[1], options.machine};
     const Answer answer[] = {{"json", options.json}, {"csv", options.csv}};
     TRY(answers_check(answer, sizeof answer / sizeof *answer, *options.machine ? 2 : 1, read));
+    TRY(study_options_read(&s.options));
     TRY(study_open(&s, false));
     const PlanTarget target = {options.machine, (int)options.ranks, options.calibrate};
     Err err = options.design ? design_as_study(&design) : ERR_NONE;

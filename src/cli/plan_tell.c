@@ -2,12 +2,12 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "io/commit.h"
 #include "plan_draw.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static const double hour = 3600, mebi = 1 << 20;
 
@@ -267,30 +267,25 @@ Json *plan_json(const Study *s, const StudyPlan *p, const Deadline *deadline) {
 }
 
 Err plan_csv(const Study *s, const StudyPlan *p, const char *path) {
-    enum { ROW = 768 };
     static const char head[] =
         "id,arm,role,N,D,steps,dataset,seed,lr,flop_nominal,flop_executed,dp,tp,sharded,recomputed,block,bytes,seconds,"
         "start,step,note\n";
     const Slot **slot = slots_of(s, p);
-    char temp[COMMIT_PATH], *text = MEM_NEW(char, sizeof head + (size_t)s->grid.n * ROW);
-    size_t used = (size_t)sprintf(text, "%s", head);
+    Text text = {0};
+    text_add(&text, "%s", head);
     for (int i = 0; i < s->grid.n; i++) {
         const Cell *c = &s->grid.cell[i];
         const CellRecord *r = &c->record;
         if (!cell_unrun(c)) continue;
-        used += (size_t)snprintf(
-            text + used, ROW, "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%.9g,%.9g,%.9g,%lld,%lld,%d,%d,%d,%lld,", r->id,
-            r->arm, r->role, (long long)r->parameters, (long long)r->samples, (long long)r->steps,
-            (long long)r->dataset, (long long)r->seed, r->lr, c->flop_nominal, c->flop_executed, (long long)r->dp,
-            (long long)r->tp, c->job.sharded, c->job.shape.recompute, slot[i] ? c->block : 0, (long long)c->bytes);
-        if (slot[i]) used += (size_t)snprintf(text + used, ROW, "%.6g,%.6g", c->seconds, slot[i]->start);
-        used += (size_t)snprintf(text + used, ROW, "%s,%s,\"%s\"\n", slot[i] ? "" : ",", known_of(c, p),
-                                 c->state == CELL_REFUSED ? c->note : "");
+        text_add(&text, "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%.9g,%.9g,%.9g,%lld,%lld,%d,%d,%d,%lld,", r->id, r->arm,
+                 r->role, (long long)r->parameters, (long long)r->samples, (long long)r->steps, (long long)r->dataset,
+                 (long long)r->seed, r->lr, c->flop_nominal, c->flop_executed, (long long)r->dp, (long long)r->tp,
+                 c->job.sharded, c->job.shape.recompute, slot[i] ? c->block : 0, (long long)c->bytes);
+        if (slot[i]) text_add(&text, "%.6g,%.6g", c->seconds, slot[i]->start);
+        text_add(&text, "%s,%s,\"%s\"\n", slot[i] ? "" : ",", known_of(c, p), c->state == CELL_REFUSED ? c->note : "");
     }
-    Err err = commit_name(temp, path);
-    if (!err.code) err = commit_write(temp, text, used);
-    if (!err.code) err = commit_rename(temp, path, true);
-    mem_free(text);
+    Err err = commit_text(path, text.at, true);
+    mem_free(text.at);
     mem_free(slot);
     return err;
 }

@@ -41,6 +41,7 @@ Err cmd_status(int argc, char **argv, int *code) {
     TRY(command_refuse_idle(argv[0]));
     TRY(options_read(json, plan_keys, STATUS_KEYS));
     TRY(answer_check("json", json, 1, (const char *const[]){argv[1]}));
+    TRY(study_options_read(&s.options));
     TRY(study_open(&s, false));
     Err err = grid_scan(&s.grid, &s.options, comm_world(), false);
     if (!err.code) err = plan_refuse(&s.grid, &s.options, &s.data);

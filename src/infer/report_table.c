@@ -2,10 +2,10 @@
 #include "infer/report.h"
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "io/commit.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,47 +37,47 @@ static void entries_of(Entry entry[ENTRIES], const Analysis *a, const ArmFit *ar
 }
 
 /* A field between quotes where a reader wants them. */
-static void csv_text(FILE *f, const char *text) {
+static void csv_text(Text *out, const char *text) {
     if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, f);
+        text_add(out, "%s", text);
         return;
     }
-    fputc('"', f);
+    text_add(out, "\"");
     for (; *text; text++) {
-        if (*text == '"') fputc('"', f);
-        fputc(*text, f);
+        if (*text == '"') text_add(out, "\"");
+        text_put(out, text, 1);
     }
-    fputc('"', f);
+    text_add(out, "\"");
 }
 
 /* Nothing where there is no number. */
-static void csv_number(FILE *f, double x) {
-    if (isfinite(x)) fprintf(f, "%.10g", x);
+static void csv_number(Text *out, double x) {
+    if (isfinite(x)) text_add(out, "%.10g", x);
 }
 
-static void write_csv(FILE *f, const Analysis *a) {
+static void write_csv(Text *out, const Analysis *a) {
     Entry entry[ENTRIES];
-    fputs("arm,rows,status,law,reference_C,reference_currency", f);
+    text_add(out, "arm,rows,status,law,reference_C,reference_currency");
     entries_of(entry, a, &a->arm[0]);
-    for (int k = 0; k < ENTRIES; k++) fprintf(f, ",%s,%s_low,%s_high", entry[k].name, entry[k].name, entry[k].name);
-    fputs("\n", f);
+    for (int k = 0; k < ENTRIES; k++) text_add(out, ",%s,%s_low,%s_high", entry[k].name, entry[k].name, entry[k].name);
+    text_add(out, "\n");
     for (int m = 0; m < a->arms; m++) {
         const ArmFit *arm = &a->arm[m];
         entries_of(entry, a, arm);
-        csv_text(f, a->table->arm[m]);
-        fprintf(f, ",%lld,", (long long)arm->rows->n);
-        csv_text(f, arm->status);
-        fprintf(f, ",%s,", a->spec.kind->name);
-        csv_number(f, a->reference);
-        fprintf(f, ",%s", a->reference_currency < 0 ? "" : currencies[a->reference_currency].name);
+        csv_text(out, a->table->arm[m]);
+        text_add(out, ",%lld,", (long long)arm->rows->n);
+        csv_text(out, arm->status);
+        text_add(out, ",%s,", a->spec.kind->name);
+        csv_number(out, a->reference);
+        text_add(out, ",%s", a->reference_currency < 0 ? "" : currencies[a->reference_currency].name);
         for (int k = 0; k < ENTRIES; k++) {
             const double x[] = {entry[k].value, entry[k].interval.lo, entry[k].interval.hi};
             for (int i = 0; i < 3; i++) {
-                fputc(',', f);
-                csv_number(f, x[i]);
+                text_add(out, ",");
+                csv_number(out, x[i]);
             }
         }
-        fputs("\n", f);
+        text_add(out, "\n");
     }
 }
 
@@ -220,62 +220,58 @@ static int latex_columns(const Latex *l, int first) {
     return k;
 }
 
-static void write_columns(FILE *f, const Analysis *a, const Latex *l, int first, int end) {
+static void write_columns(Text *out, const Analysis *a, const Latex *l, int first, int end) {
     Entry entry[ENTRIES];
     entries_of(entry, a, &a->arm[0]);
-    fputs("\\noindent\\begin{tabular}{l", f);
+    text_add(out, "\\noindent\\begin{tabular}{l");
     for (int k = first; k < end; k++)
-        if (l->width[k] > 0) fputc('r', f);
-    fputs("}\n\\hline\narm", f);
+        if (l->width[k] > 0) text_add(out, "r");
+    text_add(out, "}\n\\hline\narm");
     for (int k = first; k < end; k++)
-        if (l->width[k] > 0) fprintf(f, " & %s", entry[k].latex);
-    fputs(" \\\\\n\\hline\n", f);
+        if (l->width[k] > 0) text_add(out, " & %s", entry[k].latex);
+    text_add(out, " \\\\\n\\hline\n");
     for (int m = 0; m < a->arms; m++) {
         const LatexRow *row = &l->row[m];
         bool intervals = false;
-        fputs(row->name, f);
+        text_add(out, "%s", row->name);
         for (int k = first; k < end; k++) {
-            if (l->width[k] > 0) fprintf(f, " & %s", row->value[k]);
+            if (l->width[k] > 0) text_add(out, " & %s", row->value[k]);
             intervals |= row->interval[k][0] != 0;
         }
-        fputs(" \\\\", f);
-        if (first == 0 && a->arm[m].verdict != LAW_CONVERGED) fprintf(f, " %% %s", a->arm[m].status);
-        fputs("\n", f);
+        text_add(out, " \\\\");
+        if (first == 0 && a->arm[m].verdict != LAW_CONVERGED) text_add(out, " %% %s", a->arm[m].status);
+        text_add(out, "\n");
         if (!intervals) continue;
         for (int k = first; k < end; k++)
-            if (l->width[k] > 0) fprintf(f, " & \\scriptsize %s", row->interval[k]);
-        fputs(" \\\\\n", f);
+            if (l->width[k] > 0) text_add(out, " & \\scriptsize %s", row->interval[k]);
+        text_add(out, " \\\\\n");
     }
-    fputs("\\hline\n\\end{tabular}\n", f);
+    text_add(out, "\\hline\n\\end{tabular}\n");
 }
 
-static void write_latex(FILE *f, const Analysis *a) {
+static void write_latex(Text *out, const Analysis *a) {
     Latex l = latex_of(a);
-    fprintf(f, "%% %s; brackets: 95 %% intervals", a->spec.kind->formula);
+    text_add(out, "%% %s; brackets: 95 %% intervals", a->spec.kind->formula);
     if (isfinite(a->reference))
-        fprintf(f, "; %s: at C = %.3g %s", a->spec.kind->of_optima ? "optimum" : "starred", a->reference,
-                currencies[a->reference_currency].amount);
-    fputs("\n", f);
+        text_add(out, "; %s: at C = %.3g %s", a->spec.kind->of_optima ? "optimum" : "starred", a->reference,
+                 currencies[a->reference_currency].amount);
+    text_add(out, "\n");
     for (int first = 0, end; first < ENTRIES; first = end) {
-        if (first) fputs("\n\\medskip\n", f);
+        if (first) text_add(out, "\n\\medskip\n");
         end = latex_columns(&l, first);
-        write_columns(f, a, &l, first, end);
+        write_columns(out, a, &l, first, end);
     }
     mem_free(l.row);
 }
 
 static Err write_table(const Analysis *a, TableForm form, const char *path) {
-    char temp[COMMIT_PATH];
-    TRY(commit_name(temp, path));
-    FILE *f = fopen(temp, "w");
-    if (!f) return err_user("%s: %s: want a path that can be written", path, strerror(errno));
+    Text text = {0};
     if (form == TABLE_CSV)
-        write_csv(f, a);
+        write_csv(&text, a);
     else
-        write_latex(f, a);
-    if (!fclose(f)) return commit_rename(temp, path, true);
-    Err err = commit_error(path, "writing");
-    remove(temp);
+        write_latex(&text, a);
+    Err err = commit_text(path, text.at, true);
+    mem_free(text.at);
     return err;
 }
 

@@ -159,6 +159,16 @@ Err commit_place(const char *temp, const char *path) {
     return sync_folder_of(path);
 }
 
+Err commit_text(const char *path, const char *text, bool replace) {
+    char temp[COMMIT_PATH];
+    TRY(commit_name(temp, path));
+    Err err = commit_write(temp, text, strlen(text));
+    if (err.code == EXIT_USER) return err_user("%s: %s: want a path that can be written", path, strerror(errno));
+    TRY(err);
+    TRY(give_name(ERR_NONE, temp, path, replace));
+    return sync_folder_of(path);
+}
+
 Err commit_leave(const char *temp, const char *path, const void *data, size_t bytes) {
     TRY(write_new(temp, data, bytes, false));
     return give_name(ERR_NONE, temp, path, true);

@@ -2,8 +2,8 @@
 #include "h5_calls.h"
 
 #include "base/arena.h"
+#include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* n values; 0: a scalar. */
@@ -114,17 +114,14 @@ Err h5_get_text(char **text, H5File *file, const char *object, const char *name)
 typedef struct Lines {
     const H5File *file;
     const char *object;
-    char *text;
-    size_t used;
+    Text text;
     Err err;
 } Lines;
 
 /* Appends `name = value` and ends the line; a value of several lines is cut to its first. */
 static void append_line(Lines *lines, const char *name, char *value) {
     value[strcspn(value, "\n")] = 0;
-    size_t more = strlen(name) + strlen(value) + 5;
-    lines->text = mem_grow(lines->text, lines->used + more);
-    lines->used += (size_t)snprintf(lines->text + lines->used, more, "%s = %s\n", name, value);
+    text_add(&lines->text, "%s = %s\n", name, value);
 }
 
 static herr_t add_line(hid_t object, const char *name, const H5A_info_t *info, void *context) {
@@ -147,10 +144,11 @@ static herr_t add_line(hid_t object, const char *name, const H5A_info_t *info, v
 
 /* In one walk: asked for one by one, HDF5 sorts all names each time. */
 Err h5_get_lines(char **lines, H5File *file, const char *object) {
-    Lines all = {.file = file, .object = object, .text = MEM_NEW(char, 1)};
+    Lines all = {.file = file, .object = object};
+    text_put(&all.text, "", 0);
     int64_t rc =
         h5_tried(H5Aiterate_by_name(file->id, object, H5_INDEX_NAME, H5_ITER_INC, NULL, add_line, &all, H5P_DEFAULT));
-    *lines = all.text;
+    *lines = all.text.at;
     if (all.err.code) return all.err;
     return rc < 0 ? h5_unreadable(file, object) : ERR_NONE;
 }

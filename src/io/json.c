@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "io/commit.h"
 
 #include <errno.h>
@@ -88,25 +89,8 @@ void json_put_pair(Json *json, const char *key, double lo, double hi) {
     json_close(json);
 }
 
-/* A path that is wrong, not a disk that failed. */
-static bool wrong_path(int error) {
-    return error == ENOENT || error == ENOTDIR || error == EISDIR || error == EACCES || error == EROFS;
-}
-
-/* Text that grows. */
-typedef struct Text {
-    char *at;
-    size_t n, capacity;
-} Text;
-
-static int append(const char *piece, size_t n, void *context) {
-    Text *text = context;
-    if (text->n + n > text->capacity) {
-        text->capacity = 2 * (text->n + n);
-        text->at = mem_grow(text->at, text->capacity);
-    }
-    memcpy(text->at + text->n, piece, n);
-    text->n += n;
+static int append(const char *piece, size_t n, void *text) {
+    text_put(text, piece, n);
     return 0;
 }
 
@@ -121,15 +105,10 @@ Err json_commit(const Json *json, const char *path) {
         print(json);
         return ERR_NONE;
     }
-    char temp[COMMIT_PATH];
     Text text = {0};
     json_dump_callback(json->open[0], append, &text, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
-    append("\n", 1, &text);
-    Err err = commit_name(temp, path);
-    errno = 0;
-    if (!err.code) err = commit_write(temp, text.at, text.n);
-    if (!err.code) err = commit_rename(temp, path, true);
-    if (err.code && wrong_path(errno)) err = err_user("%s: %s: want a path that can be written", path, strerror(errno));
+    text_put(&text, "\n", 1);
+    Err err = commit_text(path, text.at, true);
     mem_free(text.at);
     return err;
 }

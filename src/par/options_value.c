@@ -1,7 +1,7 @@
 /* How the text of a key becomes its value, and back. */
 #include "options_entry.h"
 
-#include "base/arena.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -141,21 +141,6 @@ bool value_parse(void *member, const KeySpec *s, const char *text) {
 
 /* ---- Back to text. ---- */
 
-typedef struct Text {
-    char *at;
-    size_t used, size;
-} Text;
-
-static void append(Text *text, const char *piece) {
-    size_t len = strlen(piece);
-    if (text->used + len + 1 > text->size) {
-        text->size = 2 * (text->used + len + 1);
-        text->at = mem_grow(text->at, text->size);
-    }
-    memcpy(text->at + text->used, piece, len + 1);
-    text->used += len;
-}
-
 static int count_of(const void *member, const KeySpec *s) {
     return s->type < KEY_INTS ? 1 : *(const int *)member;
 }
@@ -202,14 +187,14 @@ char *options_text(const void *filled, const KeySpec *specs, int n) {
     for (int k = 0; k < n; k++) {
         const KeySpec *s = &specs[k];
         const void *member = (const char *)filled + s->offset;
-        append(&text, s->key);
-        append(&text, " = ");
+        text_add(&text, "%s", s->key);
+        text_add(&text, " = ");
         for (int i = 0; i < count_of(member, s); i++) {
             entry_text(piece, member, s, i);
-            if (i) append(&text, ",");
-            append(&text, piece);
+            if (i) text_add(&text, ",");
+            text_add(&text, "%s", piece);
         }
-        append(&text, "\n");
+        text_add(&text, "\n");
     }
     return text.at;
 }
@@ -218,30 +203,30 @@ char *options_text(const void *filled, const KeySpec *specs, int n) {
 static void append_word(Text *text, const char *word) {
     size_t plain = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.-+");
     bool quote = !*word || word[plain] || *word == '-' || *word == '+';
-    if (quote) append(text, "\"");
+    if (quote) text_add(text, "\"");
     for (const char *c = word; *c; c++) {
         char letter[8] = {*c, 0};
         if (*c == '"' || *c == '\\') snprintf(letter, sizeof letter, "\\%c", *c);
         if ((unsigned char)*c < ' ') snprintf(letter, sizeof letter, "\\x%02x", (unsigned)*c);
-        append(text, letter);
+        text_add(text, "%s", letter);
     }
-    if (quote) append(text, "\"");
+    if (quote) text_add(text, "\"");
 }
 
 static void append_value(Text *text, const void *filled, const KeySpec *s) {
     const void *member = (const char *)filled + s->offset;
     bool list = s->type >= KEY_INTS, word = s->type == KEY_WORD || s->type == KEY_CHOICE || s->type == KEY_WORDS;
     char piece[PIECE];
-    if (list) append(text, "[");
+    if (list) text_add(text, "[");
     for (int i = 0; i < count_of(member, s); i++) {
-        if (i) append(text, ", ");
+        if (i) text_add(text, ", ");
         entry_text(piece, member, s, i);
         if (word)
             append_word(text, piece);
         else
-            append(text, piece);
+            text_add(text, "%s", piece);
     }
-    if (list) append(text, "]");
+    if (list) text_add(text, "]");
 }
 
 char *options_value(const void *filled, const KeySpec *spec) {
@@ -263,15 +248,15 @@ static bool same_section(const char *a, const char *b) {
 static void append_section(Text *text, const KeyTable *tables, int n, const char *first) {
     char line[PIECE];
     snprintf(line, sizeof line, "%.*s:\n", section_of(first), first);
-    append(text, line);
+    text_add(text, "%s", line);
     for (int t = 0; t < n; t++)
         for (int k = 0; k < tables[t].n; k++) {
             const KeySpec *s = &tables[t].specs[k];
             if (!same_section(s->key, first)) continue;
             snprintf(line, sizeof line, "  %s: ", s->key + section_of(s->key) + 1);
-            append(text, line);
+            text_add(text, "%s", line);
             append_value(text, tables[t].filled, s);
-            append(text, "\n");
+            text_add(text, "\n");
         }
 }
 

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/kept.h"
 #include "base/stop.h"
+#include "base/text.h"
 #include "base/timer.h"
 #include "io/commit.h"
 #include "study/provenance.h"
@@ -57,21 +58,18 @@ void calibration_load(Calibration *c, bool again, const Comm *comm) {
 
 /* A cache that cannot be written is none. */
 void calibration_save(const Calibration *c, const Comm *comm) {
-    char path[COMMIT_PATH], temp[COMMIT_PATH];
+    char path[COMMIT_PATH];
     if (comm_rank(comm) != 0 || !c->changed || !kept_path(path, sizeof path, "cost")) return;
-    char *text = MEM_NEW(char, (size_t)(c->n + 1) * LINE);
-    build(text);
-    size_t used = strlen(text);
-    used += (size_t)snprintf(text + used, LINE, "\n");
+    char head[LINE];
+    Text text = {0};
+    build(head);
+    text_add(&text, "%s\n", head);
     for (int i = 0; i < c->n; i++) {
         const double *v = c->at[i].value;
-        used += (size_t)snprintf(text + used, LINE, "%.6e %.6e %.6e %.6e %.6e %s\n", v[0], v[1], v[2], v[3], v[4],
-                                 c->at[i].name);
+        text_add(&text, "%.6e %.6e %.6e %.6e %.6e %s\n", v[0], v[1], v[2], v[3], v[4], c->at[i].name);
     }
-    bool kept =
-        !commit_name(temp, path).code && !commit_write(temp, text, used).code && !commit_rename(temp, path, true).code;
-    if (kept) stop_once(timer_now() - c->loaded);
-    mem_free(text);
+    if (!commit_text(path, text.at, true).code) stop_once(timer_now() - c->loaded);
+    mem_free(text.at);
 }
 
 void calibration_free(Calibration *c) {

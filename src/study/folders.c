@@ -49,17 +49,12 @@ Err folders_make(const StudyOptions *o) {
 
 Err folders_write_used(const StudyOptions *o) {
     FitOptions fit;
-    KeyTable tables[STUDY_TABLES + 1];
     TRY(options_read(&fit, fit_keys, study_fit_keys()));
-    int n = study_key_tables(tables, o);
-    tables[n++] = (KeyTable){fit_keys, study_fit_keys(), &fit};
     Err err = ERR_NONE;
     if (comm_rank(comm_world()) == 0) {
-        char path[1024], temp[COMMIT_PATH], *yaml = options_yaml(tables, n);
+        char path[1024], *yaml = study_options_yaml(o, &fit);
         snprintf(path, sizeof path, "%s/%s/used.yaml", o->folder, o->name);
-        err = commit_name(temp, path);
-        if (!err.code) err = commit_write(temp, yaml, strlen(yaml));
-        if (!err.code) err = commit_place(temp, path);
+        err = commit_text(path, yaml, true);
         mem_free(yaml);
     }
     return comm_agree(comm_world(), err);

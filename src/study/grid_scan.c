@@ -70,16 +70,14 @@ static Err read_cell(bool *found, Results *one, char path[COMMIT_PATH], Cell *ce
 
 /* A damaged record, out of the way of the next one. */
 static Err move_aside(Cell *cell, const char *path, Err why, bool repair) {
-    char aside[COMMIT_PATH], reason[COMMIT_PATH], temp[COMMIT_PATH];
+    char aside[COMMIT_PATH], reason[COMMIT_PATH];
     if (access(path, R_OK)) return commit_error(path, "cannot be read");
     snprintf(cell->note, sizeof cell->note, "its record was damaged: %.220s", why.text);
     if (!repair) return ERR_NONE;
     int n = snprintf(aside, sizeof aside, "%s.damaged", path);
     int m = snprintf(reason, sizeof reason, "%s.damaged.txt", path);
     if (n >= COMMIT_PATH || m >= COMMIT_PATH || rename(path, aside)) return commit_error(path, "cannot be moved aside");
-    TRY(commit_name(temp, reason));
-    TRY(commit_write(temp, cell->note, strlen(cell->note)));
-    return commit_rename(temp, reason, true);
+    return commit_text(reason, cell->note, true);
 }
 
 /* What happened to an earlier record, if anything did. */

@@ -145,15 +145,11 @@ Err study_load(int argc, char **argv) {
     return options_ignore(design_keys, n_design_keys);
 }
 
-int study_fit_keys(void) {
-    int n = 0;
-    while (n < n_fit_keys && !strncmp(fit_keys[n].key, "fit.", 4)) n++;
-    return n;
-}
-
 Err study_open(Study *study, bool make_data) {
-    memset(study, 0, sizeof *study);
-    TRY(study_options_read(&study->options));
+    study->dataset = NULL;
+    study->data = (TrainData){0};
+    study->grid = (Grid){0};
+    study->sampled = false;
     stop_limit(study->options.run.limit);
     Err err = open_data(study, make_data);
     if (!err.code) {

@@ -1,6 +1,7 @@
 #include "study/options.h"
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "study/measure.h"
 
 #include <ctype.h>
@@ -248,6 +249,19 @@ int study_key_tables(KeyTable tables[STUDY_TABLES], const StudyOptions *options)
     return n;
 }
 
+int study_fit_keys(void) {
+    int n = 0;
+    while (n < n_fit_keys && !strncmp(fit_keys[n].key, "fit.", 4)) n++;
+    return n;
+}
+
+char *study_options_yaml(const StudyOptions *options, const FitOptions *fit) {
+    KeyTable tables[STUDY_TABLES + 1];
+    int n = study_key_tables(tables, options);
+    tables[n++] = (KeyTable){fit_keys, study_fit_keys(), fit};
+    return options_yaml(tables, n);
+}
+
 const ModelSizes *study_options_sizes(const StudyOptions *options, const ModelKind *kind) {
     for (int k = 0; k < n_model_kinds; k++)
         if (model_kinds[k] == kind) return &options->sizes[k];
@@ -461,14 +475,12 @@ int64_t study_options_trajectories(const StudyOptions *o) {
 char *study_options_text(const StudyOptions *options) {
     KeyTable t[STUDY_TABLES];
     int n = study_key_tables(t, options);
-    char *all = mem_alloc(1);
+    Text all = {0};
     for (int i = 0; i < n; i++) {
         if (t[i].specs == run_keys) continue;
         char *text = options_text(t[i].filled, t[i].specs, t[i].n);
-        size_t used = strlen(all);
-        all = mem_grow(all, used + strlen(text) + 1);
-        strcpy(all + used, text);
+        text_add(&all, "%s", text);
         mem_free(text);
     }
-    return all;
+    return all.at;
 }

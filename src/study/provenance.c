@@ -1,6 +1,7 @@
 #include "study/provenance.h"
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "study/measure.h"
 
 #include <stdio.h>
@@ -64,11 +65,10 @@ void provenance_program(char text[PROVENANCE_PROGRAM], const Comm *comm) {
 char *provenance_study(const char *program, const StudyOptions *options, const char *fit) {
     char *keys = study_options_text(options), measured[MEASURE_CHOICE * 320];
     study_measure_provenance(measured, sizeof measured, options);
-    size_t size = strlen(program) + strlen(measured) + strlen(keys) + strlen(fit) + 1;
-    char *text = mem_alloc(size);
-    snprintf(text, size, "%s%s%s%s", program, measured, keys, fit);
+    Text text = {0};
+    text_add(&text, "%s%s%s%s", program, measured, keys, fit);
     mem_free(keys);
-    return text;
+    return text.at;
 }
 
 char *provenance_text(const StudyOptions *options, const Comm *comm) {

@@ -4,11 +4,11 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "infer/suggest.h"
 #include "io/commit.h"
 #include "study/open.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,34 +77,22 @@ void suggest_options(StudyOptions *o, const Suggestion *s, int n, const Table *t
     }
 }
 
-/* What goes before the keys. */
-static void print_cells(FILE *f, const Suggestion *s, int n, double budget, const StudyOptions *o, const Table *table) {
-    fprintf(f, "# Cells that pin down the allocation at %.3g nominal FLOP, best per core-second first:\n", budget);
-    for (int i = 0; i < n; i++)
-        fprintf(f, "#   %-24s N %8.0f  D %10.0f  steps %8lld  about %.3g core-seconds\n", table->arm[s[i].arm], s[i].n,
-                s[i].d, (long long)steps_of(&s[i], o), s[i].core_seconds);
-    fprintf(f, "# A study is a grid: this one is the smallest that holds them. Cells that are done are not run again, "
-               "and stay.\n");
-}
-
-/* The study with its cells, and how it is fitted. */
+/* The study with its cells, and how it is fitted, behind the list of those. */
 static Err write_study(const char *path, const StudyOptions *o, const Suggestion *s, int n, double budget,
                        const Analysis *a) {
-    char temp[COMMIT_PATH];
-    TRY(commit_name(temp, path));
-    FILE *f = fopen(temp, "w");
-    if (!f) return err_user("suggest.file = %s: %s: want a new file", path, strerror(errno));
-    KeyTable tables[STUDY_TABLES + 1];
-    int of_study = study_key_tables(tables, o);
-    tables[of_study] = (KeyTable){fit_keys, study_fit_keys(), &a->options};
-    char *yaml = options_yaml(tables, of_study + 1);
-    print_cells(f, s, n, budget, o, a->table);
-    bool whole = fputs(yaml, f) >= 0;
+    char *yaml = study_options_yaml(o, &a->options);
+    Text text = {0};
+    text_add(&text, "# Cells that pin down the allocation at %.3g nominal FLOP, best per core-second first:\n", budget);
+    for (int i = 0; i < n; i++)
+        text_add(&text, "#   %-24s N %8.0f  D %10.0f  steps %8lld  about %.3g core-seconds\n", a->table->arm[s[i].arm],
+                 s[i].n, s[i].d, (long long)steps_of(&s[i], o), s[i].core_seconds);
+    text_add(&text,
+             "# A study is a grid: this one is the smallest that holds them. Cells that are done are not run again, "
+             "and stay.\n");
+    text_add(&text, "%s", yaml);
+    Err err = commit_text(path, text.at, false);
+    mem_free(text.at);
     mem_free(yaml);
-    whole = fclose(f) == 0 && whole;
-    if (whole) return commit_rename(temp, path, false);
-    Err err = err_user("suggest.file = %s: %s", path, strerror(errno));
-    remove(temp);
     return err;
 }
 
