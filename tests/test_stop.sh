@@ -59,6 +59,7 @@ for signal in TERM INT USR1 XCPU HUP; do
     code=$?
     [ $code = 75 ] || fail "SIG$signal: exit code $code: $(cat "$here/$signal.log")"
     [ "$(grep -c "^SIG$signal: stopped and saved" "$here/$signal.log")" = 1 ] || fail "SIG$signal: $(cat "$here/$signal.log")"
+    grep -q ' cells\? and parts of 1 in ' "$here/$signal.log" || fail "SIG$signal: $(cat "$here/$signal.log")"
     [ -e "$(checkpoint $signal)" ] || fail "SIG$signal: no checkpoint"
     [ -z "$(find "$here/runs/$signal" -name '*.running' -o -name '*.tmp.*')" ] || fail "SIG$signal leaves marks"
 done

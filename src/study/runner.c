@@ -15,7 +15,7 @@
 #include "study/space.h"
 #include "study/weights.h"
 #include "folders.h"
-#include "outlook.h"
+#include "progress.h"
 #include "tally.h"
 
 #include <math.h>
@@ -23,12 +23,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- How far the study is. ---- */
-
-/* Counters that every block adds to. After them come those of the queues and of the outlook. STOP: blocks that were asked to
- * stop; LATE: cells that were not begun, since no time is left for a checkpoint of them; SAID: times run.say that a log file
- * has a line for; ELSEWHERE: cells that another run is at. */
-enum { CELLS, BEGUN, STOP, LATE, SAID, ELSEWHERE, COUNTERS };
+/* Counters that every block adds to. After them come those of the queues and of the progress. BEGUN: cells; STOP: blocks that
+ * were asked to stop; LATE: cells that were not begun, since no time is left for a checkpoint of them; ELSEWHERE: cells that
+ * another run is at. */
+enum { BEGUN, STOP, LATE, ELSEWHERE, COUNTERS };
 
 /* Cells that wait for blocks of a size, in the order in which they are begun, and the counter of those that were taken. */
 typedef struct Queue {
@@ -43,63 +41,17 @@ typedef struct Run {
     const StudyPlan *plan;
     Queue *together, *alone; /* (queues of the plan); alone: while all other blocks wait */
     int n_todo;
-    double start;
     const char *provenance;
     bool leads;      /* this rank is the first of its block */
     int current;     /* index of the cell at work */
-    double shown;    /* when the live line was last drawn */
-    int64_t told;    /* times run.say that some block has said a line about, as far as this rank knows */
-    double begun;    /* when the first step of the cell at work was done; 0: none is */
-    int64_t from;    /* that step */
     double polled;   /* when other blocks were last asked whether they stop */
     bool stopping;   /* the answer */
     double before;   /* s that pass before cells begin, each time */
     double unsynced; /* when the oldest record was left that may not be on the disk; 0: there is none */
     double least;    /* s from then to the first checkpoint of the quickest cell that this rank was too late for */
-    Outlook outlook;
+    Progress progress;
     Tally tally;
 } Run;
-
-static void clock_text(char text[32], double seconds) {
-    int s = (int)(seconds + 0.5);
-    if (s < 60)
-        snprintf(text, 32, "%d s", s);
-    else if (s < 3600)
-        snprintf(text, 32, "%d min %02d s", s / 60, s % 60);
-    else
-        snprintf(text, 32, "%d h %02d min", s / 3600, s / 60 % 60);
-}
-
-/* Whether the run has gone on for another run.say that no block has written a line about; true for one of those that ask. Every block
- * asks once in that time: thousands that asked at each step would keep the rank that has the counters from its own cell. */
-static bool time_to_say(Run *run, double now) {
-    int64_t passed = (int64_t)((now - run->start) / run->options->run.say);
-    if (run->told >= passed) return false;
-    int64_t told = counter_add(run->counters, SAID, 0);
-    run->told = passed;
-    if (told >= passed) return false;
-    bool first = counter_add(run->counters, SAID, passed - told) == told;
-    if (!first) counter_add(run->counters, SAID, told - passed);
-    return first;
-}
-
-/* Seconds that the cell at work takes at its pace up to now: more than was planned where the machine has other work too. */
-static double pace_left(const Run *run, int64_t done, int64_t steps, double now) {
-    return done > run->from ? (now - run->begun) / (double)(done - run->from) * (double)(steps - done) : 0;
-}
-
-/* On a terminal a live line; in a log file one every run.say seconds, by whichever block comes first. */
-static void show_step(Run *run, int64_t done, int64_t steps, double now) {
-    const double pause = 0.2;
-    if (now - run->shown < pause) return;
-    run->shown = now;
-    if (!log_is_live() && !time_to_say(run, now)) return;
-    char left[32];
-    clock_text(left, fmax(outlook_left(&run->outlook, run->start), pace_left(run, done, steps, now)));
-    void (*say)(const char *, ...) = log_is_live() ? log_live : log_event;
-    say("%lld of %d cells done; %s step %lld of %lld; about %s left", (long long)counter_add(run->counters, CELLS, 0),
-        run->n_todo, run->grid->cell[run->current].record.id, (long long)done, (long long)steps, left);
-}
 
 /* Whether to stop: this rank was told to, or another block was. */
 static bool asked_to_stop(Run *run, double now) {
@@ -116,26 +68,9 @@ static bool asked_to_stop(Run *run, double now) {
 static bool after_step(void *context, int64_t done, int64_t steps) {
     Run *run = context;
     double now = timer_now();
-    if (!run->begun) {
-        run->begun = now;
-        run->from = done;
-    }
     if (run->plan->blocks.nodes > 1 && comm_rank(comm_world()) == 0) comm_answer(); /* whose counters they are */
-    if (!run->leads) return stop_asked();
-    show_step(run, done, steps, now);
-    return asked_to_stop(run, now);
-}
-
-static void report(Run *run, const Cell *cell, double wall) {
-    const CellRecord *r = &cell->record;
-    outlook_add(&run->outlook, cell, wall);
-    int64_t done = counter_add(run->counters, CELLS, 1) + 1;
-    char left[32], loss[32], layout[48] = "";
-    if (r->dp * r->tp > 1) snprintf(layout, sizeof layout, "  on %lld x %lld", (long long)r->dp, (long long)r->tp);
-    clock_text(left, done == run->n_todo ? 0 : outlook_left(&run->outlook, run->start));
-    snprintf(loss, sizeof loss, r->outcome == OUTCOME_DONE ? "loss %.5f" : "diverged", r->loss);
-    log_event("%3lld/%d  %-46s %-12s  %6.1f GFLOP/s  %6.1f s%s  left %s%s", (long long)done, run->n_todo, r->id, loss,
-              r->compute[CURRENCY_EXECUTED] / r->seconds / 1e9, wall, layout, left, cell->measured);
+    progress_step(&run->progress, run->grid->cell[run->current].record.id, done, steps, now, run->leads);
+    return run->leads ? asked_to_stop(run, now) : stop_asked();
 }
 
 /* ---- Cells. ---- */
@@ -165,7 +100,7 @@ static Err claim_cell(bool *taken, Claim *claim, Run *run, const Cell *cell) {
     if (!*taken) return ERR_NONE;
     Err err = commit_exists(&done, path);
     if (!err.code && !done) return ERR_NONE;
-    if (!err.code) counter_add(run->counters, CELLS, 1);
+    if (!err.code) progress_skip(&run->progress);
     claim_release(claim);
     *taken = false;
     return err;
@@ -215,7 +150,7 @@ static Err train_named(Run *run, Cell *cell, const ProcGrid *procs) {
                         .weights = o->keep_weights ? weights : NULL,
                         .study = o->name,
                         .provenance = run->provenance};
-    run->begun = 0;
+    progress_begin(&run->progress);
     claim_blame(mark);
     watch_begin(cell->record.id, o->run.watchdog);
     Err err = train_cell(&cell->record, curve, &found, &cell->job, &o->train, run->data, procs, &hooks);
@@ -225,7 +160,7 @@ static Err train_named(Run *run, Cell *cell, const ProcGrid *procs) {
     if (run->leads && stopped) counter_add(run->counters, STOP, 1);
     if (run->leads && !stopped && !err.code) {
         err = commit_cell(run, cell, curve, &found);
-        if (!err.code) report(run, cell, timer_now() - start);
+        if (!err.code) progress_finish(&run->progress, cell, timer_now() - start);
     }
     mem_free(found.row);
     mem_free(curve);
@@ -297,7 +232,8 @@ static Err run_cell(Run *run, int index, Crew *crew) {
         run->tally.last = timer_now();
         run->tally.seconds += run->tally.last - start;
         run->tally.reading += dataset_read_seconds(run->data->dataset) - read;
-        run->tally.cells += run->leads;
+        run->tally.cells += run->leads && cell->state >= CELL_DONE;
+        run->tally.parts += run->leads && cell->state < CELL_DONE;
     }
     return comm_agree(crew->block, err);
 }
@@ -322,7 +258,7 @@ static int64_t next_cell(Run *run, const Queue *queue) {
             return -1;
         }
         counter_add(run->counters, LATE, 1);
-        run->least = fmin(run->least, timer_now() - run->start + need);
+        run->least = fmin(run->least, timer_now() - run->progress.start + need);
     }
 }
 
@@ -485,7 +421,7 @@ static void fill_queues(Run *run) {
 /* `1 rank (80 cells), 2 (1)`. */
 static void say_blocks(const Run *run) {
     const Blocks *b = &run->plan->blocks;
-    char text[256] = "", left[32];
+    char text[256] = "", left[PROGRESS_TIME];
     size_t used = 0;
     for (int q = b->queues - 1; q >= 0; q--) {
         int cells = run->together[q].n + run->alone[q].n, ranks = b->size[b->queue_size[q]];
@@ -493,7 +429,7 @@ static void say_blocks(const Run *run) {
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%d (%d cell%s)", used ? ", " : "", ranks, cells,
                                  plural(cells));
     }
-    clock_text(left, run->plan->schedule.makespan);
+    progress_time(left, run->plan->schedule.makespan);
     log_line("%d of %d cells to run on %d rank%s%s%s; about %s", run->n_todo, run->grid->n, b->ranks, plural(b->ranks),
              used ? ", in blocks of " : "", text, left);
 }
@@ -553,12 +489,12 @@ static Err check_elsewhere(const Run *run) {
 }
 
 /* How the run ended: all done, or the error that says what is left. */
-static Err ending(const Run *run, const int64_t count[COUNTERS], double least) {
+static Err ending(const Run *run, const int64_t count[COUNTERS], int64_t done, double least) {
     Err err = ERR_NONE;
     if (count[LATE] && !count[BEGUN] && !count[STOP] && !count[ELSEWHERE]) TRY(too_short(run, least));
-    if ((count[STOP] || count[LATE]) && count[CELLS] < run->n_todo)
+    if ((count[STOP] || count[LATE]) && done < run->n_todo)
         err = err_user("%s: stopped and saved, %lld of %d cells done: the same command goes on", stop_reason(),
-                       (long long)count[CELLS], run->n_todo);
+                       (long long)done, run->n_todo);
     else if (count[ELSEWHERE])
         err = check_elsewhere(run);
     if (err.code) err.code = EXIT_RESUME;
@@ -568,13 +504,13 @@ static Err ending(const Run *run, const int64_t count[COUNTERS], double least) {
 /* What the run's ranks did, and how it ended. Collective. */
 static Err tell_end(const Run *run) {
     const Comm *world = comm_world();
-    int64_t count[COUNTERS];
+    int64_t count[COUNTERS], done = comm_rank(world) == 0 ? progress_done(&run->progress) : 0;
     double sooner = -run->least; /* of all ranks the least */
     read_counters(count, run);
     comm_max_f64(world, &sooner, 1);
-    bool whole = count[CELLS] == run->plan->n && !count[ELSEWHERE];
-    TRY(tally_tell(&run->tally, run->start, run->options, run->plan, whole));
-    return comm_agree(world, comm_rank(world) == 0 ? ending(run, count, -sooner) : ERR_NONE);
+    bool whole = done == run->plan->n && !count[ELSEWHERE];
+    TRY(tally_tell(&run->tally, run->progress.start, run->options, run->plan, whole));
+    return comm_agree(world, comm_rank(world) == 0 ? ending(run, count, done, -sooner) : ERR_NONE);
 }
 
 Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, const StudyPlan *plan) {
@@ -592,17 +528,16 @@ Err study_run(Grid *grid, const StudyOptions *options, const TrainData *data, co
         fill_queues(&run);
         say_unknown_data(grid);
         say_blocks(&run);
-        int outlook = COUNTERS + 2 * queues;
-        run.counters = counters_new(world, outlook + outlook_counters(grid));
-        run.outlook = outlook_new(grid, plan, run.counters, outlook);
-        run.start = timer_now();
+        int progress = COUNTERS + 2 * queues;
+        run.counters = counters_new(world, progress + progress_counters(grid));
+        run.progress = progress_new(grid, plan, run.counters, progress, run.n_todo, options->run.say);
         run.before = stop_spent();
         stop_patient(true);
         err = work_through(&run, run.together);
         if (!err.code) err = work_through(&run, run.alone);
         stop_patient(false);
         if (!err.code) err = tell_end(&run);
-        outlook_free(&run.outlook);
+        progress_free(&run.progress);
         counters_free(run.counters);
     }
     free_queues(run.together, queues);

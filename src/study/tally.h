@@ -6,7 +6,8 @@
 
 /* On this rank. */
 typedef struct Tally {
-    int64_t cells;  /* that it led: every cell is one rank's */
+    int64_t cells;  /* that it led and that are finished: every cell is one rank's */
+    int64_t parts;  /* that it led and that were stopped */
     double seconds; /* in them: from taking a cell to giving it back, training, evaluation and record */
     double reading; /* of these in waits for data that are read from the disk as they are used (io/dataset.h) */
     double last;    /* when it gave back its last one (base/timer.h) */
