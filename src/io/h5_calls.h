@@ -23,3 +23,9 @@ Err h5_written(H5File *file, const char *object, int64_t rc);
 
 /* Text of fixed length, in UTF-8; to be closed. */
 hid_t h5_text_type(size_t bytes);
+
+/* Properties, to be closed. Of access: no name leads into another file, since a link out of this one would open whatever it
+ * names. Of creation, of the file, groups and datasets alike: no times, and all links and attributes in the object's own
+ * header. The other way, HDF5's heaps, writes unused bytes as they are in memory, different in every run. */
+hid_t h5_inside(hid_t class);
+hid_t h5_plain(hid_t class);
