@@ -45,6 +45,9 @@ one() { # HOW N: 1 where the run was left untouched
 
 work() { # HOW FIRST: this one and each so manieth after it
     local n=$2
+    # All ranks that are alone have folders of one name, which those that end remove while others make them.
+    export OMPI_MCA_orte_tmpdir_base=$here/mpi-$2
+    mkdir -p "$OMPI_MCA_orte_tmpdir_base"
     while [ $SECONDS -lt $end ]; do
         one "$1" "$n" || return 0
         n=$((n + stride * workers))
