@@ -164,6 +164,7 @@ static void forms(void) {
         "N,D,loss,arm\n1e6,2e7,3.5,t\n,,running,t\n,,-,t\n2e6,4e7,3.25,t\n1e6,x,N/A,t\n2,2,0,t\n4e6,8e7,3.125,t\n",
         "N,D,loss\n1e6,2e7,3.5\n1e6,1,step 300: running\n,,1.#INF\n,,1e999\n,,NaN "
         "(ind)\n2e6,4e7,3.25\n,,OOM2\n4e6,8e7,3.125\n",
+        "arm,N,D,loss\nt,1e6,2e7,3.5  # first\nt,2e6 # of two,4e7,3.25\nt,4e6,8e7,3.125 #\nt,,,#N/A\n",
     };
     for (int i = 0; i < (int)(sizeof same / sizeof *same); i++) {
         Table t = table_new();
@@ -270,6 +271,24 @@ static void computed_for_some(void) {
     err = read_text(&t, "N,loss\n1e6,3\n2e6,2\n", &options);
     EXPECT(!err.code && !t.notes && !t.assumed_6nd, "%s: %s", err.text, t.notes ? t.note[0].text : "assumed 6 N D");
     table_free(&t);
+}
+
+/* C that no power of N and D gives is said; C of any power is not. */
+static void scattered_compute(void) {
+    const double off[] = {1, 2.5};
+    for (int k = 0; k < 2; k++) {
+        char text[2000];
+        size_t at = (size_t)snprintf(text, sizeof text, "N,D,C,loss\n");
+        for (int i = 0; i < 16; i++) {
+            double n = 1e6 * pow(2, i / 4), d = 1e8 * pow(3, i % 4), c = 5 * pow(n, 1.02) * pow(d, 1.01);
+            at += (size_t)snprintf(text + at, sizeof text - at, "%g,%g,%g,%g\n", n, d, i == 6 ? c * off[k] : c, 3.0);
+        }
+        Table t = table_new();
+        Err err = read_text(&t, text, &usual);
+        EXPECT(!err.code && noted(&t, "C of a row is up to") == (k == 1), "%s: C times %g: %d notes", err.text, off[k],
+               t.notes);
+        table_free(&t);
+    }
 }
 
 /* Arms of which no row is left give their place to the next, in all that is kept of them; with all rows held out nothing is
@@ -452,6 +471,7 @@ int main(int argc, char **argv) {
     forms();
     computed();
     computed_for_some();
+    scattered_compute();
     dropped_arms();
     units();
     chosen();

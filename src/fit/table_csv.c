@@ -12,6 +12,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A comment behind the number of a field, as in "3.125  # again", is no part of it. */
+static void cut_comment(char *text) {
+    char *hash = strchr(text, '#');
+    if (!hash || hash == text) return;
+    char *end = hash;
+    while (end > text && isblank((unsigned char)end[-1])) end--;
+    if (end == hash) return;
+    char kept = *end;
+    double x;
+    *end = 0;
+    if (!number_read(&x, text, MARK_POINT) && !number_read(&x, text, MARK_COMMA)) *end = kept;
+}
+
+/* The next row, whose fields of numbers are without comments. */
+static Err next_row(Mapping *m, bool *more) {
+    TRY(csv_next(&m->csv, more));
+    for (int holds = 0; *more && holds < HOLDS; holds++)
+        if (m->at[holds] >= 0 && table_columns_number(holds)) cut_comment(m->csv.field[m->at[holds]]);
+    return ERR_NONE;
+}
+
 /* The decimal mark of all numbers of the table. */
 static Err find_mark(Mapping *m, const TableColumns *columns) {
     m->mark = columns->mark;
@@ -20,7 +41,7 @@ static Err find_mark(Mapping *m, const TableColumns *columns) {
     char example[40] = "";
     bool more = true;
     for (;;) {
-        TRY(csv_next(&m->csv, &more));
+        TRY(next_row(m, &more));
         if (!more) break;
         for (int holds = 0; holds < HOLDS; holds++) {
             if (m->at[holds] < 0 || !table_columns_number(holds)) continue;
@@ -79,15 +100,16 @@ static Err truth(bool *yes, const Mapping *m, int holds, bool fallback) {
     return ERR_NONE;
 }
 
-/* Words for a number that does not exist have no digits or begin with letters (step 300); spreadsheets and compilers write
- * errors with #. */
+/* Words for a number that does not exist have no digits or begin with letters (step 300); errors of spreadsheets begin
+ * with #, those of compilers have it behind the point (1.#QNAN). */
 static bool says_nothing(const char *text, NumberMark mark) {
     double x;
     char *end;
     if (number_read(&x, text, mark)) return false;
     bool infinite = isinf(strtod(text, &end)) && !*end;
     bool word = isalpha((unsigned char)text[0]) && isalpha((unsigned char)text[1]);
-    return infinite || word || strchr(text, '#') || !strpbrk(text, "0123456789");
+    bool fault = text[0] == '#' || strstr(text, ".#");
+    return infinite || word || fault || !strpbrk(text, "0123456789");
 }
 
 static bool says_no_loss(const char *text, NumberMark mark) {
@@ -260,7 +282,7 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
     int64_t before = table->n, rows = 0;
     bool more = true;
     for (;;) {
-        TRY(csv_next(&m->csv, &more));
+        TRY(next_row(m, &more));
         if (!more) break;
         if (m->csv.line == m->units_line) continue;
         TRY(read_row(table, met, m, arm, options));

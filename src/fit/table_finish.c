@@ -80,6 +80,24 @@ static void forget_compute(Table *table, int arm) {
         if (table->held[i].arm == arm) table->held[i].c[CURRENCY_NOMINAL] = NAN;
 }
 
+/* Rows whose C no power of N and D gives: isoFLOP curves take their C, allocations that of the power. */
+static void note_scatter(Table *table, int arm) {
+    const double near = 1.5; /* attention and embeddings, which a power leaves out, stay below */
+    Cost cost = cost_fit(table, arm, CURRENCY_NOMINAL);
+    double most = 1;
+    for (int64_t i = 0; i < table->n; i++) {
+        const Point *p = &table->at[i];
+        if (p->arm != arm || !p->final || !known(p->c[CURRENCY_NOMINAL])) continue;
+        double off = p->c[CURRENCY_NOMINAL] / cost_of(&cost, p->n, p->d);
+        most = fmax(most, fmax(off, 1 / off));
+    }
+    if (most > near)
+        table_note(table, NULL,
+                   "arm %.60s: C of a row is up to %.3g times off %.3g N^%.3g D^%.3g, the power nearest to its rows, "
+                   "which allocations take for C",
+                   table->arm[arm], most, exp(cost.log_kappa), cost.mu, cost.nu);
+}
+
 /* C that is not that of whole runs in FLOP, of which the unit or the column must be another: far below 6 N D, or in no
  * fixed proportion to it. If nobody named the column, it is not taken. Far above it in proportion D may count samples of
  * many tokens: that is said. */
@@ -109,6 +127,7 @@ static void judge_compute(Table *table, bool named, bool unit_given) {
                            "arm %.60s: C is %.2g to %.2g times 6 N D: in FLOP (-fit_columns_c_unit), and D in samples "
                            "of many tokens?",
                            table->arm[m], least, most);
+            note_scatter(table, m);
             continue;
         }
         table_note(table, NULL, "arm %.60s: C is %.2g to %.2g times 6 N D, not the FLOP of whole runs%s", table->arm[m],
