@@ -190,7 +190,7 @@ def _read_fit(path):
     if path.exists() and not path.is_file():
         raise Unusable(f"{path}: not a file: want what `equiscale fit -json` writes")
     try:
-        fit = json.loads(path.read_text())
+        fit = json.loads(path.read_bytes())
         if fit.get("format") != FIT_FORMAT:
             raise Unusable(f"{path}: format is '{fit.get('format')}': want {FIT_FORMAT}, from `equiscale fit -json`")
         return fit, {arm["name"]: arm for arm in fit["arms"]}

@@ -198,16 +198,16 @@ grep -q 'correlation of the last layer' "$work/full/report.html" || fail "the ta
 PYTHONPATH=analysis "$python" -c 'import style; assert [style.words(n) for n in ("b_2", "gpt_2B", "transformer_augmented")] == ["b_2", "gpt_2B", "transformer augmented"]' ||
     fail "names of arms on the page"
 
-# A table that was fitted without a study.
 # What an arm's procedure learned, per generator of motions and seed.
 grep -q '^transformer_augmented,1,rotation_x,5000,50$' "$work/full/figures/procedure.csv" ||
     fail "procedure.csv: $(tail -n 3 "$work/full/figures/procedure.csv")"
 grep -q 'Symmetries found' "$work/full/report.html" || fail "no widths on the page"
+# A table that was fitted without a study; whatever the encoding of the place, files are in UTF-8.
 residuals=$work/full/figures/residuals.csv
-(echo N,D,loss && sed -n 's/^transformer,[^,]*,\([^,]*,[^,]*,[^,]*\),.*/\1/p' "$residuals") >"$work/table.csv"
+(echo arm,N,D,loss && sed -n 's/^transformer,[^,]*,\([^,]*,[^,]*,[^,]*\),.*/größe,\1/p' "$residuals") >"$work/table.csv"
 [ "$(wc -l <"$work/table.csv")" = 25 ] || fail "residuals.csv lacks N, D or loss: $(head -n 3 "$residuals")"
 fit "$work/table.csv" -json "$work/table.json"
-report "$work/table.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
+LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 report "$work/table.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
 [ -s "$work/err" ] && fail "standard error: $(cat "$work/err")"
 figures "$work/table" allocation isoflop loss-compute overview residuals
 grep -q '<h1>Fit: table</h1>' "$work/table/report.html" || fail "the page of a table has no heading"

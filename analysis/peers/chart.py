@@ -20,7 +20,7 @@ def main(arguments, doc, draw, name, command):
     if len(arguments) not in (1, 2):
         refuse(doc)
     try:
-        with open(arguments[0]) as f:
+        with open(arguments[0], "rb") as f:
             document = json.load(f)
         rows = [{**document, **row} for row in document["rows"]]
         fig = draw(rows)
