@@ -61,6 +61,32 @@ static void blocks(void) {
     blocks_free(&b);
 }
 
+/* Between nodes at the border that is nearest to the middle, on whichever side of it. */
+static void borders(void) {
+    static const struct {
+        int nodes, node[5], want;
+    } job[] = {{3, {0, 10, 18, 20}, 10}, {4, {0, 9, 18, 19, 20}, 9}, {2, {0, 12, 16}, 12}, {4, {0, 5, 6, 20, 31}, 20}};
+    for (int i = 0; i < (int)(sizeof job / sizeof *job); i++) {
+        Blocks b;
+        Block half[2], all = {0, job[i].node[job[i].nodes]};
+        blocks_init(&b, job[i].nodes, job[i].node, 0);
+        EXPECT(blocks_split(half, &b, all) && half[1].first == job[i].want, "%d ranks split at %d", all.ranks,
+               half[1].first);
+        blocks_free(&b);
+    }
+}
+
+/* Sizes that are near each other share a queue: 7 | 4 3 | 2 | 1. */
+static void queues(void) {
+    static const int size[] = {7, 4, 3, 2, 1}, queue[] = {0, 1, 1, 2, 3};
+    Blocks b;
+    blocks_init_even(&b, 7, 7, 0);
+    CHECK(b.sizes == 5 && b.queues == 4, "%d sizes, %d queues", b.sizes, b.queues);
+    for (int i = 0; i < b.sizes; i++)
+        EXPECT(b.size[i] == size[i] && b.queue[i] == queue[i], "size %d is in queue %d", b.size[i], b.queue[i]);
+    blocks_free(&b);
+}
+
 /* Every task of a finite pace runs once, no rank is in two blocks at once, sums agree. */
 static void check_schedule(const Schedule *s, const Blocks *b, const Work *w) {
     int *runs = MEM_NEW(int, w->n);
@@ -115,6 +141,9 @@ static void best_cases(void) {
     EXPECT(fabs(makespan(2, 3, perfect) - 12) < 1e-12, "the odd cell is shared: %g", makespan(2, 3, perfect));
     EXPECT(fabs(makespan(3, 3, perfect) - 8) < 1e-12, "a cell for each of 3 ranks");
     EXPECT(makespan(3, 1, perfect) < 8.0 / 3 + 1e-12, "one cell on all of 3 ranks");
+    /* Two ranks each, and no gain from more. */
+    const Kind pairs = {8, 2, 2};
+    EXPECT(fabs(makespan(8, 16, pairs) - 16) < 1e-12, "16 cells of two ranks on 8: %g", makespan(8, 16, pairs));
     EXPECT(makespan(64, 65, perfect) < 1.1 * 65 * 8 / 64, "65 cells on 64 ranks: %g", makespan(64, 65, perfect));
 }
 
@@ -135,6 +164,34 @@ static void limits(void) {
     schedule_free(&s);
     mem_free(pace);
     blocks_free(&b);
+}
+
+/* A queue takes what all of its blocks can run: of 7 ranks those of 4 and 3 share one, and here those of 4 take no cell. Half of
+ * the time of all ranks goes by where one rank of two is at work. */
+static void shared_queue(void) {
+    enum { TASKS = 6 };
+    Task task[TASKS];
+    Blocks b;
+    Schedule s;
+    blocks_init_even(&b, 7, 7, 0);
+    Pace *pace = MEM_NEW(Pace, b.sizes);
+    for (int k = 0; k < b.sizes; k++) pace[k].step = b.size[k] == 4 ? INFINITY : 1.0 / b.size[k];
+    for (int i = 0; i < TASKS; i++) task[i] = (Task){0, 1, 0};
+    Work w = {TASKS, task, pace};
+    schedule_make(&s, &b, &w);
+    check_schedule(&s, &b, &w);
+    EXPECT(isfinite(s.makespan) && s.first[2] == s.first[1], "%g s, %d cells on blocks of 4 and 3", s.makespan,
+           s.first[2] - s.first[1]);
+    schedule_free(&s);
+    blocks_free(&b);
+    blocks_init_even(&b, 2, 2, 0);
+    for (int k = 0; k < b.sizes; k++) pace[k].step = b.size[k] == 1 ? 3 : INFINITY;
+    w.n = 1;
+    schedule_make(&s, &b, &w);
+    EXPECT(s.makespan == 3 && schedule_utilisation(&s, &b) == 0.5, "busy %g", schedule_utilisation(&s, &b));
+    schedule_free(&s);
+    blocks_free(&b);
+    mem_free(pace);
 }
 
 /* Costs over four orders of magnitude, with a speed-up that falls: all ranks are busy but for the tail of a small cell. */
@@ -164,8 +221,11 @@ static void mixed(int ranks, int node_ranks) {
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     blocks();
+    borders();
+    queues();
     best_cases();
     limits();
+    shared_queue();
     for (int ranks = 1; ranks <= 64; ranks = 2 * ranks + ranks % 3) mixed(ranks, 1 + ranks / 3);
     return test_end();
 }
