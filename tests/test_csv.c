@@ -67,6 +67,44 @@ static void readable(void) {
     expect("# say \"a\",b\na,7\n1,2\n", "a|7/3:1|2");
     expect("\342\200\213a,\" b \",c\302\240\n\302\240 1\342\200\213,\"2\t\",x\302\240y\n", "a|b|c/2:1|2|x\302\240y");
     expect("a\n1\n2\n", "a/2:1/3:2");
+    expect("a,b,\n1,2\n3,4\n", "a|b|/2:1|2|/3:3|4|");
+    expect("N;loss, test\n1;2\n", "N|loss, test/2:1|2");
+    expect("sep=,\na;b;c,d\n1,2\n", "a;b;c|d/3:1|2");
+    expect("\357\273\277\"a,b\",c\n1,2\n", "a,b|c/2:1|2");
+    expect("\357\273\277sep=;\na;b\n1;2\n", "a|b/3:1|2");
+    expect("# made by hand\nx,1\n3,4\n", "x|1/3:3|4");
+    expect("# 1,2\nx,3\n4,5\n", "x|3/3:4|5");
+    expect("a,b\n1 \302\240 ,\342\200\257 2\342\200\211\n", "a|b/2:1|2");
+}
+
+/* Of western Europe, whose letters grow: no row is lost, and none is read short. */
+static void western(void) {
+    const char *text = "N,gr\366\337e,\200\200\200\200\200\200\200\200\200\200\n1,2,3\n4,5,67.25";
+    expect(text,
+           "N|gr\303\266\303\237e|\342\202\254\342\202\254\342\202\254\342\202\254\342\202\254\342\202\254\342\202"
+           "\254\342\202\254\342\202\254\342\202\254/2:1|2|3/3:4|5|67.25");
+    Csv csv;
+    Err err = csv_open(&csv, test_file("t.csv"));
+    EXPECT(!err.code && csv.western, "%s: taken for UTF-8", err.text);
+    csv_close(&csv);
+    expect("N,gr\303\266\303\237e\n1,2\n", "N|gr\303\266\303\237e/2:1|2");
+    err = csv_open(&csv, test_file("t.csv"));
+    EXPECT(!err.code && !csv.western, "%s: not taken for UTF-8", err.text);
+    csv_close(&csv);
+}
+
+/* How often the header stands between rows, each time that they are read. */
+static void headers(void) {
+    Csv csv;
+    test_write(test_file("t.csv"), "a,b\n1,2\na,b\n3,4\na,b\n", 20);
+    Err err = csv_open(&csv, test_file("t.csv"));
+    for (int pass = 0; pass < 2; pass++) {
+        bool more = !err.code;
+        while (more && !err.code) err = csv_next(&csv, &more);
+        EXPECT(!err.code && csv.headers == 2, "%s: %lld headers", err.text, (long long)csv.headers);
+        csv_rewind(&csv);
+    }
+    csv_close(&csv);
 }
 
 /* Longer and wider than any buffer might be. */
@@ -172,6 +210,8 @@ static void refused(void) {
         {"a,b\n\"3,4\n5\"x,6\n", ":3: a quotation mark inside"},
         {"a,b\n3\" disk,4\n", ":2: a quotation mark inside"},
         {"1,2\n3,4\n", ":1: numbers where the header"},
+        {"a,b\n1,2\nb,a\n3,4\n", ":3: the columns in another order"},
+        {"\n \t<!DOCTYPE html>", "web page"},
         {"<!DOCTYPE html>", "web page"},
     };
     for (int i = 0; i < (int)(sizeof bad / sizeof *bad); i++) refuse(bad[i].text, strlen(bad[i].text), bad[i].want);
@@ -189,6 +229,8 @@ int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
     readable();
+    western();
+    headers();
     large();
     packed();
     refused();

@@ -42,8 +42,9 @@ static void readable(void) {
     }
     double x = 0;
     EXPECT(number_read(&x, "0.1234567890123456789", MARK_POINT) && x == strtod("0.1234567890123456789", NULL), "%g", x);
-    const char *bad[] = {"",   "-",  "abc",     "1.2.3",  "1,23", "12,34,567", "1e400", "inf", "nan", "0x10",
-                         "1e", "e5", "1.5 M x", "1,2345", "12 %", "1..2",      "--1",   ".",   "1,",  "1 2345"};
+    const char *bad[] = {"",     "-",      "abc",  "1.2.3",    "1,23",      "12,34,567", "1e400", "inf", "nan",
+                         "0x10", "1e",     "e5",   "1.5 M x",  "1,2345",    "12 %",      "1..2",  "--1", ".",
+                         "1,",   "1 2345", ",123", "1234,567", "1,234 567", "12 k 3",    "1k5"};
     for (int i = 0; i < (int)(sizeof bad / sizeof *bad); i++)
         EXPECT(!number_read(&x, bad[i], MARK_POINT), "%s: %g", bad[i], x);
 }
