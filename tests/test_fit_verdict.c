@@ -303,10 +303,10 @@ static void quantiles(void) {
     table_free(&t);
 }
 
-/* Runs at six budgets, whose law has another a above the third: 1/3 and 2/3, or 1/3 all along. */
-static Table two_ranges(bool drifts, double noise) {
-    static const Law low = {.kind = &law_chinchilla, .a = 1, .b = 1, .e = -INFINITY, .alpha = 0.5, .beta = 0.25};
-    static const Law high = {.kind = &law_chinchilla, .a = 0, .b = 0, .e = -INFINITY, .alpha = 0.25, .beta = 0.5};
+/* Runs at six budgets, whose law has another a above the third: 1/3 and 2/3, or 1/3 all along; log_e: of the loss that is left. */
+static Table two_ranges(bool drifts, double noise, double log_e) {
+    const Law low = {.kind = &law_chinchilla, .a = 1, .b = 1, .e = log_e, .alpha = 0.5, .beta = 0.25};
+    const Law high = {.kind = &law_chinchilla, .a = 0, .b = 0, .e = log_e, .alpha = 0.25, .beta = 0.5};
     const Cost cost = {.log_kappa = log(6), .mu = 1, .nu = 1};
     Table t = table_new();
     table_arm(&t, "synthetic");
@@ -333,7 +333,7 @@ static void drift(void) {
         DriftVerdict want;
     } made[] = {{false, 0.003, DRIFT_STABLE}, {true, 0.003, DRIFT_DRIFTING}, {false, 0.2, DRIFT_UNDECIDED}};
     for (int i = 0; i < 3; i++) {
-        Table t = two_ranges(made[i].drifts, made[i].noise);
+        Table t = two_ranges(made[i].drifts, made[i].noise, -INFINITY);
         FitOptions o = few_starts(OBJECTIVE_LOG);
         o.e = LAW_E_ZERO;
         Analysis *a = analysis_new(&t, &o, comm_world());
@@ -345,9 +345,25 @@ static void drift(void) {
         double upper = made[i].drifts ? 2.0 / 3 : 1.0 / 3;
         bool near = fabs(d->lower.value - 1.0 / 3) < 0.05 && fabs(d->upper.value - upper) < 0.05;
         EXPECT(made[i].want == DRIFT_UNDECIDED || near, "a %g, %g", d->lower.value, d->upper.value);
+        const Estimate *e = &d->change;
+        EXPECT(!known || (e->value == d->upper.value - d->lower.value && e->interval.lo < e->value &&
+                          e->interval.hi > e->value),
+               "a changes by %g [%g, %g]", e->value, e->interval.lo, e->interval.hi);
         analysis_free(a);
         table_free(&t);
     }
+}
+
+/* Halves have the E that all runs have: without it neither has the a of the law. */
+static void drift_beside_e(void) {
+    Table t = two_ranges(false, 1e-4, log(0.02));
+    FitOptions o = few_starts(OBJECTIVE_LOG);
+    Analysis *a = analysis_new(&t, &o, comm_world());
+    const Drift *d = &a->arm[0].drift;
+    EXPECT(fabs(d->lower.value - 1.0 / 3) < 0.01 && fabs(d->upper.value - 1.0 / 3) < 0.01, "a %g, %g: %s",
+           d->lower.value, d->upper.value, d->why);
+    analysis_free(a);
+    table_free(&t);
 }
 
 int main(int argc, char **argv) {
@@ -365,5 +381,6 @@ int main(int argc, char **argv) {
     few_groups();
     proportional(4);
     drift();
+    drift_beside_e();
     return test_end();
 }
