@@ -5,6 +5,7 @@
 #include "check.h"
 #include "damage.h"
 #include "io/commit.h"
+#include "io/csv.h"
 #include "io/h5.h"
 #include "io/results_version.h"
 #include "reader.h"
@@ -124,6 +125,31 @@ static void alike(void) {
     results_free(&other);
 }
 
+/* Records of one shape and of equal length that say other things of themselves: each has its own, however it is made and read. */
+static void unlike(void) {
+    static const char *const study[] = {"quick", "slick", "quick"};
+    static const char *const origin[] = {"commit = 1111aaa\n", "commit = 1111aaa\n", "commit = 2222bbb\n"};
+    char name[3][32];
+    Results one = example(5), got;
+    results_forget();
+    for (int i = 0; i < 3; i++) {
+        snprintf(name[i], sizeof name[i], "unlike%d-%d.h5", i, comm_rank(comm_world()));
+        strcpy(one.study, study[i]);
+        Err err = results_write_cell(test_file(name[i]), &one, origin[i], true);
+        EXPECT(!err.code, "%s", err.text);
+    }
+    for (int k = 0; k < 6; k++) { /* the second time round from templates of what was read */
+        int i = k % 3;
+        if (k == 3) results_forget();
+        Err err = results_read(&got, test_file(name[i]));
+        EXPECT(!err.code && !strcmp(got.study, study[i]) && got.provenance && strstr(got.provenance, origin[i]),
+               "%s: %s of %s: %s", name[i], got.study, study[i], got.provenance ? got.provenance : err.text);
+        results_free(&got);
+    }
+    results_forget();
+    results_free(&one);
+}
+
 static void gathered(const Comm *w) {
     for (int n = 0; n < 40; n += 13) {
         Results all = example(n), none = {0};
@@ -188,14 +214,25 @@ static void earlier(void) {
     Results all = example(13), got;
     Err err = results_gather(test_file("earlier.h5"), &all, provenance, comm_self());
     EXPECT(!err.code, "%s", err.text);
-    snprintf(command, sizeof command,
-             "/usr/bin/python3 -c \"import h5py\n"
-             "f = h5py.File('%s', 'r+')\n"
-             "del f['measures'], f['cells/core_seconds'], f['curves/core_seconds']\"",
-             test_file("earlier.h5"));
+    snprintf(
+        command, sizeof command,
+        "/usr/bin/python3 -c \"import h5py\n"
+        "f = h5py.File('%s', 'r+')\n"
+        "del f['measures'], f['cells/core_seconds'], f['curves/core_seconds'], f['curves/procedure']\n"
+        "for k in 'scalars multi_query increase fixed epochs data swept flop_attention loss_error numbers'.split():\n"
+        "    del f['cells/' + k]\"",
+        test_file("earlier.h5"));
     EXPECT(system(command) == 0, "%s", command);
-    for (int64_t i = 0; i < all.cells; i++) all.cell[i].compute[CURRENCY_CORE_SECONDS] = NAN;
-    for (int64_t p = 0; p < all.points; p++) all.curve[p].compute[CURRENCY_CORE_SECONDS] = NAN;
+    for (int64_t i = 0; i < all.cells; i++) {
+        CellRecord *c = &all.cell[i];
+        c->compute[CURRENCY_CORE_SECONDS] = c->epochs = c->swept = c->flop_attention = c->loss_error = NAN;
+        c->scalars = c->multi_query = c->increase = -1;
+        c->fixed = 0;
+    }
+    for (int64_t p = 0; p < all.points; p++) {
+        all.curve[p].compute[CURRENCY_CORE_SECONDS] = NAN;
+        for (int k = 0; k < CURVE_NUMBERS; k++) all.curve[p].procedure[k] = NAN;
+    }
     all.measures = 0;
     err = results_read(&got, test_file("earlier.h5"));
     EXPECT(!err.code && same(&got, &all), "%s", err.text);
@@ -244,6 +281,69 @@ static void appended(const Comm *w) {
                    all.measure[m].value == 1.0 / 7,
                "measure %lld", (long long)m);
     results_free(&five);
+    results_free(&all);
+}
+
+/* A column of a table as text, by its name; -1: there is none. */
+static int column_of(const Csv *csv, const char *name) {
+    for (int i = 0; i < csv->columns; i++)
+        if (!strcmp(csv->name[i], name)) return i;
+    return -1;
+}
+
+/* The rows of a table as text, of which `check` sees each. */
+typedef void CheckRow(const Csv *csv, const Results *want, int64_t row);
+
+static void check_table(const char *name, const Results *want, int64_t rows, CheckRow *check) {
+    Csv csv;
+    bool more = true;
+    int64_t n = 0;
+    Err err = csv_open(&csv, test_file(name));
+    for (;;) {
+        if (!err.code) err = csv_next(&csv, &more);
+        if (err.code || !more) break;
+        if (n < rows) check(&csv, want, n);
+        n++;
+    }
+    EXPECT(!err.code && n == rows, "%s: %lld rows of %lld: %s", name, (long long)n, (long long)rows, err.text);
+    csv_close(&csv);
+}
+
+static bool same_number(const char *text, double x) {
+    return isnan(x) ? !strcmp(text, "nan") : strtod(text, NULL) == x;
+}
+
+static void check_cell(const Csv *csv, const Results *want, int64_t row) {
+    const CellRecord *c = &want->cell[row];
+    int arm = column_of(csv, "arm"), loss = column_of(csv, "loss"), width = column_of(csv, "width");
+    int samples = column_of(csv, "samples");
+    CHECK(arm >= 0 && loss >= 0 && width >= 0 && samples >= 0, "columns of cells.csv");
+    EXPECT(!strcmp(csv->field[arm], c->arm) && same_number(csv->field[loss], c->loss) &&
+               atoll(csv->field[width]) == c->width && atoll(csv->field[samples]) == c->samples,
+           "row %lld: %s %s %s", (long long)row, csv->field[arm], csv->field[loss], csv->field[width]);
+}
+
+static void check_point(const Csv *csv, const Results *want, int64_t row) {
+    const CurvePoint *p = &want->curve[row];
+    int first = column_of(csv, "procedure_0"), cell = column_of(csv, "cell");
+    CHECK(first >= 0 && cell >= 0, "columns of curves.csv");
+    EXPECT(atoll(csv->field[cell]) == p->cell, "row %lld: cell %s", (long long)row, csv->field[cell]);
+    for (int k = 0; k < CURVE_NUMBERS; k++)
+        EXPECT(same_number(csv->field[first + k], p->procedure[k]), "number %d of row %lld: %s", k, (long long)row,
+               csv->field[first + k]);
+}
+
+/* Every digit of the numbers, and texts whatever is in them. */
+static void exported(void) {
+    static const char *const arm[] = {"a,b", "say \"c\"", "\"", "d", "e\"\",f"};
+    Results all = example(5);
+    for (int64_t i = 0; i < all.cells; i++) snprintf(all.cell[i].arm, sizeof all.cell[i].arm, "%s", arm[i]);
+    for (int64_t p = 0; p < all.points; p++)
+        for (int k = 0; k < CURVE_NUMBERS; k++) all.curve[p].procedure[k] = 1.0 / (double)(3 + p + 100 * k);
+    Err err = results_csv(test_file("tables"), &all);
+    EXPECT(!err.code, "%s", err.text);
+    check_table("tables/cells.csv", &all, all.cells, check_cell);
+    check_table("tables/curves.csv", &all, all.points, check_point);
     results_free(&all);
 }
 
@@ -371,6 +471,16 @@ static void hostile(void) {
          "/cells/parameters: parameters of row 2 = 0: want a positive number"},
         {"c['samples'][0] = -1; del c['samples'].attrs['digest']",
          "/cells/samples: samples of row 0 = -1: want a positive number"},
+        {"c['outcome'][0] = 3; del c['outcome'].attrs['digest']", "/cells/outcome: row 0 holds 3: want 0, 1 or 2"},
+        {"c['curve_points'][4] = 5; del c['curve_points'].attrs['digest']", "/cells/curve_points: row 4 holds 5"},
+        {"c['curve_points'][4] = 3; del c['curve_points'].attrs['digest']",
+         "/cells/curve_points: the sum is 9: want 10"},
+        {"p = f['curves/cell']; p[0] = 4; del p.attrs['digest']", "/curves/cell: row 0 holds 4: want 1"},
+        {"p = f['curves/procedure'][:]; del f['curves/procedure']; f['curves/procedure'] = np.hstack([p, p])",
+         "/curves/procedure: want the shape (rows, "},
+        {"n = c['width'][:]; del c['width']; c['width'] = n + 0.5", "/cells/width: want whole numbers"},
+        {"n = c['id'][:]; del c['id']; c['id'] = n.astype('S200')", "/cells/id: want fixed-length text"},
+        {"del f['curves/loss']", "/curves/loss: no such dataset"},
         {"m = f['measures/cell']; m[0] = 5; del m.attrs['digest']", "/measures/cell: row 0 holds 5"},
         {"del f['measures/value']", "/measures/value: no such dataset"},
     };
@@ -422,6 +532,7 @@ int main(int argc, char **argv) {
     test_folder_new();
     cells();
     alike();
+    unlike();
     gathered(w);
     full_disk(w);
     appended(w);
@@ -433,6 +544,7 @@ int main(int argc, char **argv) {
         repaired(test_trials(argc, argv, 80));
         rehearsals();
         hostile();
+        exported();
     }
     if (comm_rank(w) == 0) tools();
     results_forget();
