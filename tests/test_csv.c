@@ -67,7 +67,7 @@ static void readable(void) {
     expect("# say \"a\",b\na,7\n1,2\n", "a|7/3:1|2");
     expect("\342\200\213a,\" b \",c\302\240\n\302\240 1\342\200\213,\"2\t\",x\302\240y\n", "a|b|c/2:1|2|x\302\240y");
     expect("a\n1\n2\n", "a/2:1/3:2");
-    expect("a,b,\n1,2\n3,4\n", "a|b|/2:1|2|/3:3|4|");
+    expect("a,b,\n1,2345\n3,4567\n", "a|b|/2:1|2345|/3:3|4567|");
     expect("N;loss, test\n1;2\n", "N|loss, test/2:1|2");
     expect("sep=,\na;b;c,d\n1,2\n", "a;b;c|d/3:1|2");
     expect("\357\273\277\"a,b\",c\n1,2\n", "a,b|c/2:1|2");

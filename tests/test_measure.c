@@ -191,6 +191,8 @@ static void rotation_errors(const MeasureSink *found, const Errors *want, const 
     EXPECT(fabs(relative / want->relative - 1) < tolerance, "%s: relative %g, brute force %g", kind->name, relative,
            want->relative);
     EXPECT(averaged > 0 && averaged < 0.9 * error, "%s: E = %g, E' = %g", kind->name, averaged, error);
+    double se = row_of(found, -1, "error")->se / error, relative_se = row_of(found, -1, "relative")->se / relative;
+    EXPECT(fabs(relative_se / se - 1) < 1e-12, "%s: relative +- %g of it, E' +- %g", kind->name, relative_se, se);
 }
 
 static void equivariance(const ModelKind *kind, const TrainData *data) {
@@ -229,6 +231,39 @@ static void equivariance(const ModelKind *kind, const TrainData *data) {
     }
     double passes = measure_passes(&choice, data, INFINITY);
     EXPECT(passes == SAMPLES * (1 + 2 * MOTIONS), "%g passes", passes);
+    mem_free(found.row);
+    measure_end(&bench);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
+/* What is measured twice, as at every point of a curve, is the same: nothing of the first time is left. */
+static void again(const ModelKind *kind, const TrainData *data) {
+    static const MeasureChoice all = {.n = 6,
+                                      .at = {{&measure_equivariance, NULL},
+                                             {&measure_twirl, NULL},
+                                             {&measure_mirror, NULL},
+                                             {&measure_lie, NULL},
+                                             {&measure_correlation, NULL},
+                                             {&measure_invariance, NULL}},
+                                      .common = {.samples = 5, .motions = 2}};
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    TrainJob job = fixture_job(kind, &procedure_plain, data, 1e-2);
+    Pass pass;
+    MeasureBench bench;
+    MeasureSink found = {0};
+    pass_init(&pass, kind, &job.shape, 5, 3, data, &alone);
+    measure_start(&bench, &all, &pass, INFINITY);
+    measure_run(&found, &bench, 1);
+    int64_t n = found.n;
+    measure_run(&found, &bench, 2);
+    EXPECT(found.n == 2 * n, "%s: %lld rows, then %lld", kind->name, (long long)n, (long long)(found.n - n));
+    for (int64_t i = 0; i < n && found.n == 2 * n; i++) {
+        const MeasureRow *a = &found.row[i], *b = &found.row[n + i];
+        bool same = !memcmp(&a->value, &b->value, sizeof a->value) && !memcmp(&a->se, &b->se, sizeof a->se);
+        EXPECT(same && !strcmp(a->element, b->element), "%s %s %s, layer %lld: %g +- %g, then %g +- %g", kind->name,
+               a->measure, a->element, (long long)a->layer, a->value, a->se, b->value, b->se);
+    }
     mem_free(found.row);
     measure_end(&bench);
     pass_free(&pass);
@@ -491,6 +526,8 @@ int main(int argc, char **argv) {
     twirl_of_normals();
     mirror(&data);
     share(&data);
+    again(&gatr_kind, &data);
+    again(&transformer_kind, &data);
     rows(&data);
     words();
     dataset_close(dataset);

@@ -130,6 +130,87 @@ static void models(const TrainData *data) {
     procgrid_free(&alone);
 }
 
+/* Mean correlation of the three numbers of the output, from their sums by group, without one of the groups; n: tokens. */
+enum { GROUPS = 8 };
+typedef struct Moments {
+    double n, a[3], b[3], aa[3], bb[3], ab[3];
+} Moments;
+
+static double without(const Moments *of, int group) {
+    double sum = 0;
+    for (int k = 0; k < 3; k++) {
+        double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
+        for (int g = 0; g < GROUPS; g++) {
+            if (g == group) continue;
+            n += of[g].n;
+            a += of[g].a[k];
+            b += of[g].b[k];
+            aa += of[g].aa[k];
+            bb += of[g].bb[k];
+            ab += of[g].ab[k];
+        }
+        sum += (ab / n - a * b / n / n) / sqrt((aa / n - a * a / n / n) * (bb / n - b * b / n / n)) / 3;
+    }
+    return sum;
+}
+
+/* Of half a turn about gravity at the output of a transformer: the correlation and its jackknife, from scenes one by one. Where there
+ * are fewer samples than groups, as many groups as samples. */
+static void jackknife(int samples, const TrainData *data) {
+    const MeasureChoice choice = {
+        .n = 1, .at = {{&measure_correlation, NULL}}, .common = {.samples = samples, .motions = 2}};
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    TrainJob job = fixture_job(&transformer_kind, &procedure_plain, data, 1e-2);
+    SampleStream stream = {.range = SAMPLES_TEST};
+    Moments of[GROUPS] = {0};
+    Pass pass;
+    MeasureBench bench;
+    MeasureSink found = {0};
+    pass_init(&pass, job.kind, &job.shape, 5, 3, data, &alone);
+    measure_start(&bench, &choice, &pass, INFINITY);
+    measure_run(&found, &bench, 0);
+    real *still = MEM_NEW(real, 3 * pass.batch.max_tokens);
+    for (int i = 0; i < samples; i++) {
+        Motion one = motion_identity(), half = measure_about_gravity(&bench.at[0], i, acos(-1));
+        Moments *m = &of[i % GROUPS];
+        batch_clear(&pass.batch, data);
+        batch_add(&pass.batch, data, &stream, i, &one, 1);
+        pass_forward(&pass, &pass.batch.scenes);
+        int64_t tokens = pass.batch.start[1];
+        memcpy(still, pass.prediction, (size_t)(3 * tokens) * sizeof *still);
+        batch_clear(&pass.batch, data);
+        batch_add(&pass.batch, data, &stream, i, &half, 1);
+        pass_forward(&pass, &pass.batch.scenes);
+        m->n += (double)tokens;
+        for (int64_t t = 0; t < tokens; t++) {
+            double b[3] = {(double)still[3 * t], (double)still[3 * t + 1], (double)still[3 * t + 2]};
+            act_vector(b, b, &half);
+            for (int k = 0; k < 3; k++) {
+                double a = (double)pass.prediction[3 * t + k];
+                m->a[k] += a;
+                m->b[k] += b[k];
+                m->aa[k] += a * a;
+                m->bb[k] += b[k] * b[k];
+                m->ab[k] += a * b[k];
+            }
+        }
+    }
+    int groups = samples < GROUPS ? samples : GROUPS;
+    double mean = 0, squares = 0;
+    for (int g = 0; g < groups; g++) mean += without(of, g) / groups;
+    for (int g = 0; g < groups; g++) squares += pow(without(of, g) - mean, 2);
+    double value = without(of, GROUPS), se = sqrt(squares * (groups - 1) / groups);
+    const MeasureRow *row = row_of(&found, -1, "z180");
+    const double tolerance = in_double() ? 1e-8 : 1e-2;
+    EXPECT(fabs(row->value - value) < tolerance && fabs(row->se / se - 1) < tolerance,
+           "%d samples: %g +- %g, brute force %g +- %g", samples, row->value, row->se, value, se);
+    mem_free(still);
+    mem_free(found.row);
+    measure_end(&bench);
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
 /* The deepest model that a study file may ask for has all its layers in the records. */
 static void deep(const TrainData *data) {
     enum { DEEPEST = 1000 };
@@ -253,6 +334,8 @@ int main(int argc, char **argv) {
     noise(&data);
     fitted(&data);
     models(&data);
+    jackknife(5, &data);
+    jackknife(SAMPLES, &data);
     deep(&data);
     sabotaged(&data);
     dataset_close(dataset);
