@@ -60,6 +60,36 @@ static StudyOptions *read_study(char **word) {
     return o;
 }
 
+/* Lists that do not fit together, or have something twice, which would be another study than is meant. */
+static void refused(void) {
+    static const struct {
+        char *key, *bad, *good, *want;
+    } list[] = {
+        {"-gatr_scalars", "4", "[]", "gatr.scalars: want one entry for each width, 2"},
+        {"-gatr_heads", "2", "2,2", "gatr.depth and gatr.heads: want one entry for each width, 2 each"},
+        {"-gatr_width", "2,2", "2,4", "gatr.width lists the size of width 2, depth 1, heads 2 twice"},
+        {"-study_data_size", "2", "1", "study.data_size = 2: want 0 to 1"},
+        {"-study_budget_seeds", "1,2,3", "1", "study.budget_seeds: want one entry"},
+        {"-study_steps", "100,400,100", "100,400", "study.steps lists 100 twice"},
+        {"-study_seeds", "5,5", "1,5", "study.seeds lists 5 twice"},
+        {"-study_datasets", "8,8", "8,4", "study.datasets lists 8 twice"},
+        {"-study_data_steps", "50,50", "50,400", "study.data_steps lists 50 twice"},
+        {"-study_data_seeds", "7,7", "7,5", "study.data_seeds lists 7 twice"},
+        {"-transformer_lr", "1e-3,0.001", "1e-3,1.0000001e-3", "transformer.lr lists 0.001 twice"},
+    };
+    StudyOptions *o = MEM_NEW(StudyOptions, 1);
+    for (int i = 0; i < (int)(sizeof list / sizeof *list); i++) {
+        Err err = options_load(test_file("study.yaml"), 3, (char *[]){"test", list[i].key, list[i].bad, NULL});
+        if (!err.code) err = study_options_read(o);
+        EXPECT(err.code == EXIT_USER && strstr(err.text, list[i].want), "%s %s: want %s: %s", list[i].key, list[i].bad,
+               list[i].want, err.text);
+        err = options_load(test_file("study.yaml"), 3, (char *[]){"test", list[i].key, list[i].good, NULL});
+        if (!err.code) err = study_options_read(o);
+        EXPECT(!err.code, "%s %s: %s", list[i].key, list[i].good, err.text);
+    }
+    mem_free(o);
+}
+
 /* The only cell of an arm that has all this; swept: NaN where its procedure sweeps nothing. */
 static const Cell *find(const Grid *grid, const char *arm, double swept, int64_t width, int64_t steps, int64_t seed,
                         int64_t dataset, double lr) {
@@ -432,6 +462,7 @@ int main(int argc, char **argv) {
     TrainData data = fixture_cut(dataset, &cut);
     test_write(test_file("study.yaml"), keys, strlen(keys));
     test_write(test_file("machine.yaml"), described, strlen(described));
+    refused();
     every_cell(&data);
     seconds(&data);
     data_parallel(&data, "never");
