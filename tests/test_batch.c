@@ -150,6 +150,35 @@ static void withheld(Dataset *dataset) {
     }
 }
 
+/* The loss of a range is the mean over its samples, and its error that of drawing its trajectories again, which are told from each
+ * other: their standard deviation over the root of their number; whole batches and samples one by one say the same. */
+static void errors(const TrainData *data) {
+    static const SampleRange range[] = {SAMPLES_TEST, SAMPLES_VALIDATION};
+    static const int64_t trajectories[] = {TEST, VALIDATION};
+    ProcGrid alone = procgrid_new(comm_self(), 1, 1);
+    TrainJob job = fixture_job(&transformer_kind, &procedure_plain, data, 1e-2);
+    Pass pass;
+    pass_init(&pass, job.kind, &job.shape, 5, 5, data, &alone);
+    for (int k = 0; k < 4; k++) {
+        const SampleStream s = {.range = range[k % 2]};
+        const int64_t n = trajectories[k % 2];
+        double of[TEST] = {0}, mean = 0, squares = 0, error;
+        if (k == 2) pass_reproducible(&pass, TEST * FRAMES);
+        for (int64_t i = 0; i < n * FRAMES; i++) {
+            batch_fill(&pass.batch, data, &s, i, 1);
+            pass_predict(&pass, &pass.batch.scenes);
+            of[batch_trajectory(data, &s, i)] += pass_loss(&pass) / FRAMES;
+        }
+        for (int64_t t = 0; t < n; t++) mean += of[t] / (double)n;
+        for (int64_t t = 0; t < n; t++) squares += (of[t] - mean) * (of[t] - mean) / (double)(n * n);
+        double loss = pass_evaluate(&pass, &error, range[k % 2], n * FRAMES);
+        EXPECT(fabs(loss / mean - 1) < 1e-4, "range %d: loss %g, want %g", k % 2, loss, mean);
+        EXPECT(fabs(error / sqrt(squares) - 1) < 0.15, "range %d: +- %g, want %g", k % 2, error, sqrt(squares));
+    }
+    pass_free(&pass);
+    procgrid_free(&alone);
+}
+
 static void plans(Dataset *dataset) {
     TrainData data;
     TrainDataPlan plan = fixture_plan;
@@ -175,6 +204,7 @@ int main(int argc, char **argv) {
     contents(&data);
     unit(&data);
     withheld(dataset);
+    errors(&data);
     plans(dataset);
     dataset_close(dataset);
     return test_end();

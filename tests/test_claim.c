@@ -119,6 +119,10 @@ static void without_locks(void) {
     EXPECT(claim_look(&mark, path) == CLAIM_HELD, "a run of another host is not at work");
     leave_mark(here, (long)getppid(), 3600);
     EXPECT(claim_look(&mark, path) == CLAIM_HELD, "a run of this host is not at work");
+    for (int pid = 0; pid >= -1; pid--) { /* which are groups of processes, and one of them always lives */
+        leave_mark(here, pid, 3600);
+        EXPECT(claim_look(&mark, path) == CLAIM_DEAD, "no process has the number %d", pid);
+    }
     no_locks = false;
     unlink(path);
 }
@@ -179,6 +183,8 @@ static void left_behind(void) {
     take(1, 0, "after attempts that nobody made");
     put_mark("elsewhere", 1, 1000, 1, 2000000, "");
     take(1, 0, "after deaths that nobody died");
+    put_mark("elsewhere", 1, (long)time(NULL) + 5, 7, 0, "");
+    take(1, 0, "after a heartbeat before all time");
 }
 
 int main(int argc, char **argv) {

@@ -49,12 +49,14 @@ static const char described[] = "machine:\n"
 
 static const double rate = 2e9, stream = 1e9; /* of the machine above */
 
-/* Reads the study with more keys, "-key value" each, which stay; NULL ends them. */
+/* Reads the study with more keys, "-key value" each, which stay; NULL ends them. Its file is read once. */
 static StudyOptions *read_study(char **word) {
+    static bool known;
     int words = 0;
     while (word[words]) words++;
     StudyOptions *o = MEM_NEW(StudyOptions, 1);
-    Err err = options_load(test_file("study.yaml"), words, word);
+    Err err = options_load(known ? NULL : test_file("study.yaml"), words, word);
+    known = true;
     if (!err.code) err = study_options_read(o);
     CHECK(!err.code, "%s", err.text);
     return o;
@@ -77,13 +79,13 @@ static void refused(void) {
         {"-study_data_seeds", "7,7", "7,5", "study.data_seeds lists 7 twice"},
         {"-transformer_lr", "1e-3,0.001", "1e-3,1.0000001e-3", "transformer.lr lists 0.001 twice"},
     };
-    StudyOptions *o = MEM_NEW(StudyOptions, 1);
+    StudyOptions *o = read_study((char *[]){"test", NULL});
     for (int i = 0; i < (int)(sizeof list / sizeof *list); i++) {
-        Err err = options_load(test_file("study.yaml"), 3, (char *[]){"test", list[i].key, list[i].bad, NULL});
+        Err err = options_load(NULL, 3, (char *[]){"test", list[i].key, list[i].bad, NULL});
         if (!err.code) err = study_options_read(o);
         EXPECT(err.code == EXIT_USER && strstr(err.text, list[i].want), "%s %s: want %s: %s", list[i].key, list[i].bad,
                list[i].want, err.text);
-        err = options_load(test_file("study.yaml"), 3, (char *[]){"test", list[i].key, list[i].good, NULL});
+        err = options_load(NULL, 3, (char *[]){"test", list[i].key, list[i].good, NULL});
         if (!err.code) err = study_options_read(o);
         EXPECT(!err.code, "%s %s: %s", list[i].key, list[i].good, err.text);
     }
@@ -396,6 +398,28 @@ static void tensor_parallel(const TrainData *data) {
     forget(&p);
 }
 
+/* Where the program chooses, a layout is as fast as the fastest of those that a study file could ask for. */
+static void fastest(const TrainData *data) {
+    static char *const layout[][2] = {{"2", "1"}, {"1", "2"}, {"1", "1"}};
+    enum { GIVEN = sizeof layout / sizeof *layout, KINDS = 16 };
+    double step[GIVEN][KINDS];
+    for (int i = 0; i < GIVEN; i++) {
+        char *word[] = {"test", "-layout_dp", layout[i][0], "-layout_tp", layout[i][1], NULL};
+        Planned p = make_plan(data, 2, word);
+        CHECK(p.grid.kinds <= KINDS, "%d kinds", p.grid.kinds);
+        for (int k = 0; k < p.grid.kinds; k++) step[i][k] = p.plan.layout[k * p.plan.blocks.sizes].pace.step;
+        forget(&p);
+    }
+    Planned p = make_plan(data, 2, (char *[]){"test", "-layout_dp", "0", "-layout_tp", "0", NULL});
+    for (int k = 0; k < p.grid.kinds; k++) {
+        const Layout *l = &p.plan.layout[k * p.plan.blocks.sizes]; /* on both ranks */
+        double least = fmin(fmin(step[0][k], step[1][k]), step[2][k]);
+        EXPECT(fabs(l->pace.step / least - 1) < 1e-12, "kind %d: %d x %d takes %g s, another %g", k, l->dp, l->tp,
+               l->pace.step, least);
+    }
+    forget(&p);
+}
+
 /* Bytes for the records of all cells, the weights of all, and the three checkpoints of the one cell that is at work. */
 static void room(const TrainData *data) {
     enum { RECORD = 65536, ROWS = 8192 };
@@ -468,6 +492,7 @@ int main(int argc, char **argv) {
     data_parallel(&data, "never");
     data_parallel(&data, "always");
     tensor_parallel(&data);
+    fastest(&data);
     room(&data);
     drop(&data);
     repeats(&data);
