@@ -22,8 +22,8 @@ Err commit_check(const char *path);
 /** Whether there is something of that name. Only "no such file" says no: what may not be looked at is an error. */
 Err commit_exists(bool *there, const char *path);
 
-/** Removes temporary files that dead processes have left in a folder: of this host, or a day old. name: only those of the
- *  file of that name; NULL: of all. Returns how many. */
+/** Removes temporary files that dead processes have left in a folder: of this host and container, or a day old. name: only
+ *  those of the file of that name; NULL: of all. Returns how many. */
 int commit_sweep(const char *folder, const char *name);
 
 /** Writes all of `bytes` under `temp` and syncs it; on any error `temp` is removed. */

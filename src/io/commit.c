@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEMP_MARK ".tmp." /* host and process follow */
+#define TEMP_MARK ".tmp." /* host, process and its space of process numbers follow */
 
 Err commit_error(const char *path, const char *what) {
     bool users = errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOENT || errno == ENOTDIR ||
@@ -28,15 +28,23 @@ Err commit_exists(bool *there, const char *path) {
     return *there || errno == ENOENT ? ERR_NONE : commit_error(path, "cannot be looked at");
 }
 
-/* Whether the process that a temporary name tells of has ended; what hosts do not tell each other, a day does. */
+/* The space that numbers of processes are of: containers on one host have their own. 0: the system does not say. */
+static unsigned long pid_space(void) {
+    struct stat st;
+    return stat("/proc/self/ns/pid", &st) ? 0 : (unsigned long)st.st_ino;
+}
+
+/* Whether the process that a temporary name tells of has ended; what hosts and containers do not tell each other, a day does. */
 static bool left_over(const char *path, const char *tag) {
     enum { DAY = 86400 };
     char here[64] = "", *end;
     struct stat st;
     gethostname(here, sizeof here - 1);
     size_t n = strlen(here);
-    if (strncmp(tag, here, n) || tag[n] != '.') return !stat(path, &st) && time(NULL) - st.st_mtime > DAY;
-    long pid = strtol(tag + n + 1, &end, 10);
+    bool ours = !strncmp(tag, here, n) && tag[n] == '.';
+    long pid = ours ? strtol(tag + n + 1, &end, 10) : 0;
+    if (ours && *end == '.') ours = strtoul(end + 1, NULL, 10) == pid_space();
+    if (!ours) return !stat(path, &st) && time(NULL) - st.st_mtime > DAY;
     return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
 }
 
@@ -63,7 +71,7 @@ Err commit_name(char temp[COMMIT_PATH], const char *path) {
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
         return err_user("%s: exists and is not a file: want the name of one", path);
     gethostname(host, sizeof host - 1);
-    int n = snprintf(temp, COMMIT_PATH, "%s" TEMP_MARK "%s.%ld", path, host, (long)getpid());
+    int n = snprintf(temp, COMMIT_PATH, "%s" TEMP_MARK "%s.%ld.%lu", path, host, (long)getpid(), pid_space());
     return n < COMMIT_PATH - 32 ? ERR_NONE : err_user("%.80s...: want a shorter path", path);
 }
 
