@@ -57,6 +57,8 @@ static void readable(void) {
     expect("a,b,c\n\n1,2,3\n , ,\n,,\n\n4,5,6\n\n", "a|b|c/3:1|2|3/7:4|5|6");
     expect("# first\n\na,b,c\n# second\n1,2,3\n#4,5,6\n", "a|b|c/5:1|2|3");
     expect("sep=;\r\na;b,c\r\n1;2\r\n", "a|b,c/3:1|2");
+    expect("\357\273\277sep=;\na;b,c,d\n1;2\n", "a|b,c,d/3:1|2");
+    expect("\"a,b,c\";b;c\n1;2;3\n", "a,b,c|b|c/2:1|2|3");
     expect("a,b,c\n1,2,3\na,b,c\n4,5,6\n", "a|b|c/2:1|2|3/4:4|5|6");
     expect("a,b\n\"x, \"\"y\"\"\nz\",2\n3,4\n", "a|b/2:x, \"y\"\nz|2/4:3|4");
     expect("\"a\nb\",c\n1,2\n", "a b|c/3:1|2");
@@ -149,6 +151,27 @@ static void packed(void) {
     EXPECT(err.code == EXIT_USER && strstr(err.text, "want a whole"), "cut short: %s %s", out, err.text);
 }
 
+/* Comments below the header that look like rows are counted, each once however often the file is read; others are not. */
+static void commented(void) {
+    static const char text[] =
+        "# 1,2,3\na,b,c\n1,2,3\n#2,3,4\na,b,c\n# lr 1e-3, and so on\n# a,b,c\n\"x\n#5,6,7\",1,2\n#6,7,8,\n";
+    Csv csv;
+    bool more = true;
+    int rows = 0;
+    test_write(test_file("c.csv"), text, sizeof text - 1);
+    Err err = csv_open(&csv, test_file("c.csv"));
+    for (int pass = 0; pass < 2 && !err.code; pass++) {
+        csv_rewind(&csv);
+        for (rows = 0; !err.code; rows++) {
+            err = csv_next(&csv, &more);
+            if (!more) break;
+        }
+    }
+    EXPECT(!err.code && rows == 2 && csv.commented == 2 && csv.headers == 1, "%s: %d rows, %lld behind #, %lld headers",
+           err.text, rows, (long long)csv.commented, (long long)csv.headers);
+    csv_close(&csv);
+}
+
 static void refuse(const char *text, size_t bytes, const char *want) {
     char out[4096];
     test_write(test_file("t.csv"), text, bytes);
@@ -233,6 +256,7 @@ int main(int argc, char **argv) {
     headers();
     large();
     packed();
+    commented();
     refused();
     return test_end();
 }

@@ -185,6 +185,15 @@ static void forms(void) {
     }
 }
 
+/* A run whose name begins with # is a comment to whoever reads the table, which is said. */
+static void commented(void) {
+    Table t = table_new();
+    Err err = read_text(&t, "run,N,D,loss\n#1,1e6,2e7,3.5\na,2e6,4e7,3.25\n#2,4e6,8e7,3.125\n", &usual);
+    EXPECT(!err.code && t.n == 1 && noted(&t, "2 lines left out that look like a row behind a #"), "%s: %lld rows",
+           err.text, (long long)t.n);
+    table_free(&t);
+}
+
 /* Each of N, D and C from the other two. */
 static void computed(void) {
     Table t = table_new();
@@ -469,6 +478,7 @@ int main(int argc, char **argv) {
     finished_results();
     csv();
     forms();
+    commented();
     computed();
     computed_for_some();
     scattered_compute();

@@ -3,13 +3,13 @@
  *  The first line that is neither blank nor a comment (#) names the columns, and its most frequent separator is the
  *  file's; a line `sep=;` above it, as spreadsheets write it, says so. Fields may be quoted with ", doubled inside, and
  *  then hold separators and line breaks. Blanks around fields, a byte order mark, blank rows, comments, separators
- *  without a column at the end of a row, and lines that repeat the header (counted) are left out. Columns, line lengths
- *  and rows are not limited, but the text is: to 1 GiB, held in memory once. Text that is not UTF-8 is taken for
+ *  without a column at the end of a row, and lines that repeat the header (counted) are left out; comments that look like
+ *  rows are counted too, which the caller should say. Columns, line lengths and rows are not limited, but the text is: to 1 GiB, held in memory once. Text that is not UTF-8 is taken for
  *  Windows-1252, which the caller should say.
  *
  *  What is not such a text is refused in one line that says how to make it one: Parquet, JSON, spreadsheets, other
  *  compression, UTF-16, NUL bytes, folders, empty files. So is a row with more or fewer fields than the header, and
- *  a quotation mark inside a field or never closed, each with its line: a row is never lost.
+ *  a quotation mark inside a field or never closed, each with its line: a row is never lost without a word.
  *
  *  Not collective: whoever calls reads the file. The library is libcsv; zlib unpacks. */
 #pragma once
@@ -31,6 +31,7 @@ typedef struct Csv {
     char **field;       /* (columns) of the row last read; good until the next */
     int64_t line;       /* where that row starts in the file, from 1 */
     int64_t headers;    /* rows left out because they repeat the header */
+    int64_t commented;  /* comments so far below the header that look like rows; likewise left out */
     struct CsvRow *row; /* the parser and where it stands; owned */
 } Csv;
 

@@ -3,6 +3,7 @@
 #include "table_columns.h"
 #include "table_rows.h"
 
+#include "base/log.h"
 #include "base/rng.h"
 #include "io/csv.h"
 
@@ -292,6 +293,9 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
     if (m->csv.headers)
         table_note(table, m->csv.path, "%lld line%s the header left out", (long long)m->csv.headers,
                    m->csv.headers == 1 ? " that repeats" : "s that repeat");
+    if (m->csv.commented)
+        table_note(table, m->csv.path, "%lld line%s left out that look%s like a row behind a #",
+                   (long long)m->csv.commented, plural(m->csv.commented), m->csv.commented == 1 ? "s" : "");
     if (!rows) return err_user("%s: no row below the header: want some", m->csv.path);
     if (table->n == before)
         return err_user("%s: no row is left to fit of %lld: want some that are kept, of an arm asked for, with a loss",

@@ -208,6 +208,17 @@ static bool is_blank(const char *at, size_t bytes) {
     return strspn(at, " \t\r\n") >= bytes;
 }
 
+/* Whether a comment has as many separators as a row, and a number: whoever put # in front may have meant it as text. */
+static bool is_like_row(const Csv *csv, const char *at, size_t bytes) {
+    int separators = 0;
+    bool digit = false;
+    for (size_t i = 1; i < bytes; i++) {
+        separators += at[i] == csv->separator;
+        digit |= isdigit((unsigned char)at[i]) != 0;
+    }
+    return digit && csv->separator != ' ' && separators > 0 && separators >= csv->columns - 1;
+}
+
 /* Fields that follow one another into row->field; no field at the end of the text. */
 static Err read_fields(Csv *csv) {
     struct CsvRow *row = csv->row;
@@ -222,6 +233,7 @@ static Err read_fields(Csv *csv) {
         if (!begun) csv->line = row->line;
         row->at += bytes;
         row->line++;
+        if (skip) csv->commented += csv->columns && *text == '#' && is_like_row(csv, text, bytes);
         if (skip) continue;
         begun = true;
         if (csv_parse(&row->parser, text, bytes, on_field, on_row, row) != bytes)
@@ -324,6 +336,7 @@ void csv_rewind(Csv *csv) {
     csv->row->at = csv->row->body;
     csv->row->line = csv->row->body_line;
     csv->headers = 0;
+    csv->commented = 0;
 }
 
 static bool is_number(const char *text) {
