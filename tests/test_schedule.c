@@ -194,6 +194,19 @@ static void shared_queue(void) {
     mem_free(pace);
 }
 
+/* Start, steps and passes make the time of a cell; a move to a faster queue that does not help is taken back. */
+static void moved_back(void) {
+    const Task task[] = {{0, 2, 3}, {0, 2, 3}};
+    const Pace pace[] = {{.start = 1, .step = 1, .pass = 1}, {.start = 1, .step = 2, .pass = 1}}; /* on 2 ranks, on 1 */
+    Blocks b;
+    Schedule s;
+    blocks_init_even(&b, 2, 2, 0);
+    schedule_make(&s, &b, &(Work){2, task, pace});
+    EXPECT(s.makespan == 8 && s.busy == 16 && schedule_utilisation(&s, &b) == 1, "%g s, busy %g", s.makespan, s.busy);
+    schedule_free(&s);
+    blocks_free(&b);
+}
+
 /* Costs over four orders of magnitude, with a speed-up that falls: all ranks are busy but for the tail of a small cell. */
 static void mixed(int ranks, int node_ranks) {
     enum { TASKS = 400 };
@@ -226,6 +239,7 @@ int main(int argc, char **argv) {
     best_cases();
     limits();
     shared_queue();
+    moved_back();
     for (int ranks = 1; ranks <= 64; ranks = 2 * ranks + ranks % 3) mixed(ranks, 1 + ranks / 3);
     return test_end();
 }
