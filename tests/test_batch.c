@@ -1,6 +1,6 @@
 // TEST single n=1
-/* Which samples make a batch: ranges that do not meet, epochs in orders of their own, the same sample wherever it stands; and the
- * unit, which is that of the training trajectories. */
+/* Which samples make a batch: ranges that do not meet, epochs in orders of their own, the same sample wherever it stands; its
+ * numbers, from those of its trajectory; and the unit, which is that of the training trajectories. */
 #include "fixture.h"
 
 enum { TRAJECTORIES = 16, TEST = 4, VALIDATION = 2, TRAIN = 10, FRAMES = 6 }; /* frames that make a sample, of 8 */
@@ -122,6 +122,163 @@ static void unit(const TrainData *data) {
     mem_free(b);
 }
 
+/* ---- What a batch says of a scene, from the trajectory's own numbers. ---- */
+
+static void cross(double out[3], const double a[3], const double b[3]) {
+    for (int i = 0; i < 3; i++) out[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
+}
+
+/* Where a vertex is at a frame, and its arm about the origin of its body. */
+static void vertex_of(double x[3], double arm[3], const Trajectory *tr, int64_t frame, int64_t vertex) {
+    const float *pose = tr->pose + 7 * (frame * tr->bodies + tr->vertex_body[vertex]);
+    double v[3], q[3], qv[3], qqv[3], w = pose[3];
+    double norm = sqrt(w * w + (double)pose[4] * pose[4] + (double)pose[5] * pose[5] + (double)pose[6] * pose[6]);
+    for (int i = 0; i < 3; i++) {
+        v[i] = (double)tr->vertex[3 * vertex + i];
+        q[i] = (double)pose[4 + i] / norm;
+    }
+    cross(qv, q, v);
+    cross(qqv, q, qv);
+    for (int i = 0; i < 3; i++) {
+        arm[i] = v[i] + 2 * (w / norm * qv[i] + qqv[i]);
+        x[i] = (double)pose[i] + arm[i];
+    }
+}
+
+/* Logarithms of mass and of radius, friction and restitution. */
+static void body_of(double raw[SCENE_BODY], const Trajectory *tr, int body) {
+    double square = 0;
+    for (int64_t v = 0; v < tr->vertices; v++) {
+        const float *x = tr->vertex + 3 * v;
+        double here = (double)x[0] * x[0] + (double)x[1] * x[1] + (double)x[2] * x[2];
+        if (tr->vertex_body[v] == body) square = fmax(square, here);
+    }
+    raw[0] = log((double)tr->mass[body]);
+    raw[1] = (double)tr->friction[body];
+    raw[2] = (double)tr->restitution[body];
+    raw[3] = log(sqrt(square));
+}
+
+static void units_of(double mean[SCENE_BODY], double sd[SCENE_BODY], const TrainData *data) {
+    double raw[SCENE_BODY];
+    for (int pass = 0; pass < 2; pass++) {
+        double sum[SCENE_BODY] = {0};
+        int bodies = 0;
+        for (int64_t i = TEST + VALIDATION; i < TRAJECTORIES; i++) {
+            const Trajectory *tr = dataset_get(data->dataset, i);
+            for (int b = 0; b < tr->bodies; b++, bodies++) {
+                body_of(raw, tr, b);
+                for (int k = 0; k < SCENE_BODY; k++) sum[k] += pass ? pow(raw[k] - mean[k], 2) : raw[k];
+            }
+        }
+        for (int k = 0; k < SCENE_BODY; k++)
+            *(pass ? &sd[k] : &mean[k]) = pass ? sqrt(sum[k] / bodies) : sum[k] / bodies;
+    }
+}
+
+static void expect_near(double found, double want, const char *what, int64_t position) {
+    EXPECT(fabs(found - want) < 2e-4 * (1 + fabs(want)), "%s of sample %lld: %g: want %g", what, (long long)position,
+           found, want);
+}
+
+/* Vertices about their mean, or the origin, at a frame, what they do until the next, at which velocity, of the moment or since the
+ * frame before, the floor, gravity and bodies. */
+static void numbers(Dataset *dataset, bool instant, bool off_centre) {
+    TrainDataPlan plan = fixture_plan;
+    plan.instant = instant;
+    plan.off_centre = off_centre;
+    const TrainData cut = fixture_cut(dataset, &plan), *data = &cut;
+    const SampleStream all = {SAMPLES_TRAIN, TRAIN, 1};
+    int64_t samples = batch_samples(data, &all), tokens = 0;
+    Batch *b = MEM_NEW(Batch, 1);
+    Arena arena = room(b, data, 1);
+    double unit = data->scale.step, dt = dataset_frame_time(data->dataset), mean_body[SCENE_BODY], sd[SCENE_BODY];
+    double departs = 0;
+    units_of(mean_body, sd, data);
+    for (int64_t s = 0; s < samples; s++) {
+        int64_t frame;
+        double x[3], next[3], last[3], arm[3], rate[3], mean[3] = {0}, raw[SCENE_BODY], square = 0;
+        const Trajectory *tr = batch_source(&frame, data, &all, s);
+        batch_fill(b, data, &all, s, 1);
+        for (int64_t v = 0; v < tr->vertices; v++) {
+            vertex_of(x, arm, tr, frame, v);
+            for (int i = 0; i < 3 && !off_centre; i++) mean[i] += x[i] / (double)tr->vertices;
+        }
+        double height = -(double)tr->floor[3], gravity = 0;
+        for (int i = 0; i < 3; i++) {
+            height += (double)tr->floor[i] * mean[i];
+            gravity += pow((double)tr->gravity[i], 2);
+        }
+        for (int64_t v = 0; v < tr->vertices; v++) {
+            const float *motion = tr->motion + 6 * (frame * tr->bodies + tr->vertex_body[v]);
+            const double spin[3] = {(double)motion[3], (double)motion[4], (double)motion[5]};
+            vertex_of(next, rate, tr, frame + 1, v);
+            vertex_of(last, rate, tr, frame - 1, v);
+            vertex_of(x, arm, tr, frame, v);
+            cross(rate, spin, arm);
+            body_of(raw, tr, tr->vertex_body[v]);
+            for (int i = 0; i < 3; i++) {
+                double moved = (next[i] - x[i]) / unit;
+                double velocity = instant ? dt * ((double)motion[i] + rate[i]) / unit : (x[i] - last[i]) / unit;
+                expect_near((double)b->position[3 * v + i], (x[i] - mean[i]) / unit, "position", s);
+                expect_near((double)b->displacement[3 * v + i], moved, "displacement", s);
+                expect_near((double)b->velocity[3 * v + i], velocity, "velocity", s);
+                square += pow(moved - velocity, 2);
+            }
+            for (int k = 0; k < SCENE_BODY; k++)
+                expect_near((double)b->body[SCENE_BODY * v + k], (raw[k] - mean_body[k]) / (sd[k] > 0 ? sd[k] : 1),
+                            "a number of a body", s);
+        }
+        for (int i = 0; i < 3; i++) {
+            expect_near((double)b->floor[i], (double)tr->floor[i], "normal", s);
+            expect_near((double)b->gravity[i], (double)tr->gravity[i] / sqrt(gravity), "direction of gravity", s);
+        }
+        expect_near((double)b->floor[3], height / unit, "height above the floor", s);
+        expect_near((double)b->token_weight[0] * (double)tr->vertices, 1, "weight", s);
+        departs += square / (double)(tr->vertices * samples);
+        tokens += tr->vertices;
+    }
+    expect_near(data->scale.deviation, sqrt(departs), "deviation", tokens);
+    arena_free(&arena);
+    mem_free(b);
+}
+
+/* Along the floor's normal: height of the first vertex above the floor, its velocity, its displacement, gravity. */
+static void along_normal(double out[4], const Batch *b) {
+    double height = (double)b->floor[3];
+    memset(out, 0, 4 * sizeof *out);
+    for (int i = 0; i < 3; i++) {
+        double n = (double)b->floor[i];
+        height += n * (double)b->position[i];
+        out[1] += n * (double)b->velocity[i];
+        out[2] += n * (double)b->displacement[i];
+        out[3] += n * (double)b->gravity[i];
+    }
+    out[0] = height;
+}
+
+/* A scene that is turned, and moved on, as a whole is the same scene. */
+static void views(const TrainData *data) {
+    static const char *const what[] = {"height", "velocity", "displacement", "gravity"};
+    const SampleStream all = {SAMPLES_TRAIN, TRAIN, 1};
+    const double axis[3] = {1, -2, 3};
+    Batch *b = MEM_NEW(Batch, 1);
+    Arena arena = room(b, data, 1);
+    double still[4], moved[4];
+    Motion view = motion_about(axis, 0.7);
+    for (int i = 0; i < 3; i++) view.s[i] = 0.5 + i;
+    for (int64_t s = 0; s < 10; s++) {
+        batch_fill(b, data, &all, s, 1);
+        along_normal(still, b);
+        batch_clear(b, data);
+        batch_add(b, data, &all, s, &view, 1);
+        along_normal(moved, b);
+        for (int k = 0; k < 4; k++) expect_near(moved[k], still[k], what[k], s);
+    }
+    arena_free(&arena);
+    mem_free(b);
+}
+
 static bool all_zero(const real *x, int64_t n) {
     for (int64_t i = 0; i < n; i++)
         if (x[i] != 0) return false;
@@ -203,6 +360,8 @@ int main(int argc, char **argv) {
     ranges(&data);
     contents(&data);
     unit(&data);
+    for (int k = 0; k < 4; k++) numbers(dataset, k & 1, k & 2);
+    views(&data);
     withheld(dataset);
     errors(&data);
     plans(dataset);

@@ -1,7 +1,8 @@
 // TEST double n=1,2,4
 // TEST single n=2
 /* Training: the loss of a cell does not depend on its layout; batches on nothing but seed and position; augmentation is
- * an isometry; a diverging cell is recorded as one; forecasts of memory are what is taken. */
+ * an isometry; a diverging cell is recorded as one; forecasts of memory are what is taken; steps of the
+ * optimiser are those of its definition. */
 #include "fixture.h"
 
 #include "train/forecast.h"
@@ -177,6 +178,92 @@ static void pieces(const TrainData *data) {
     procgrid_free(&alone);
 }
 
+/* ---- The optimiser, against its definition in double precision. ---- */
+
+static void fill_table(ParamTable *t) {
+    const Axis split[] = {axis_split(12), axis_plain(300)};
+    param_add(t, 0, split, 2, NULL, false, param_uniform(1), "split");
+    param_add(t, 1, split + 1, 1, NULL, false, param_uniform(1), "whole");
+}
+
+/* One step of the reference; returns the norm. state: parameters, first and second moments (n each). */
+static double step_ref(double *state, const double *g, int64_t n, int step, double lr, const OptimSettings *o) {
+    double *p = state, *m = state + n, *v = state + 2 * n, norm = 0;
+    for (int64_t i = 0; i < n; i++) norm += g[i] * g[i];
+    norm = sqrt(norm);
+    double clip = fmin(1, o->max_grad_norm / (norm + 1e-6));
+    for (int64_t i = 0; i < n; i++) {
+        m[i] = o->beta1 * m[i] + (1 - o->beta1) * clip * g[i];
+        v[i] = o->beta2 * v[i] + (1 - o->beta2) * clip * g[i] * clip * g[i];
+        double mean = m[i] / (1 - pow(o->beta1, step)), square = v[i] / (1 - pow(o->beta2, step));
+        p[i] -= lr * (o->weight_decay * p[i] + mean / (sqrt(square) + o->epsilon));
+    }
+    return norm;
+}
+
+/* The local part of a vector over both tensors, in the order of their elements. */
+static void local_part(real *out, const ParamTable *table, const double *whole) {
+    param_take(out, table, &table->at[0], whole);
+    param_take(out, table, &table->at[1], whole + param_size(&table->at[0]));
+}
+
+/* Gradients above and below the limit, one that is not finite, and steps of an optimiser that takes over from another. */
+static void optimiser(int dp, int tp, bool sharded) {
+    enum { STEPS = 4 };
+    static const OptimSettings settings = {
+        .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-3, .weight_decay = 0.2, .max_grad_norm = 2};
+    static const double size[STEPS] = {10, 1e-3, 0.02, 5}, lr = 0.05;
+    ProcGrid grid = procgrid_new(comm_world(), dp, tp);
+    ParamTable table = param_table_new(tp, comm_rank(grid.tp));
+    fill_table(&table);
+    int64_t n = param_size(&table.at[0]) + param_size(&table.at[1]);
+    double *state = MEM_NEW(double, 3 * n), *g = MEM_NEW(double, n), worst = 0;
+    real *theta = MEM_NEW(real, table.local), *grad = MEM_NEW(real, table.local), *want = MEM_NEW(real, table.local);
+    for (int64_t i = 0; i < n; i++) state[i] = (double)(real)rng_normal(1, 0, (uint64_t)i);
+    local_part(theta, &table, state);
+    Optim *optim = optim_new(&table, &grid, sharded);
+    for (int k = 0; k < STEPS; k++) {
+        for (int64_t i = 0; i < n; i++) g[i] = (double)(real)(size[k] * rng_normal(2, (uint64_t)k, (uint64_t)i));
+        local_part(grad, &table, g);
+        double norm = optim_step(optim, theta, grad, lr, &settings);
+        double norm_ref = step_ref(state, g, n, k + 1, lr, &settings);
+        EXPECT(fabs(norm / norm_ref - 1) < 10 * REAL_EPSILON, "norm %g: want %g", norm, norm_ref);
+        local_part(want, &table, state);
+        for (int64_t i = 0; i < table.local; i++) worst = fmax(worst, fabs((double)theta[i] - (double)want[i]));
+        Optim *next = optim_new(&table, &grid, sharded);
+        OptimMoments from = optim_moments(optim), to = optim_moments(next);
+        memcpy(to.m, from.m, (size_t)from.count * sizeof(real));
+        memcpy(to.v, from.v, (size_t)from.count * sizeof(real));
+        optim_resume(next, k + 1);
+        optim_free(optim);
+        optim = next;
+        memcpy(want, theta, (size_t)table.local * sizeof(real));
+        grad[0] = NAN;
+        norm = optim_step(optim, theta, grad, lr, &settings);
+        EXPECT(isnan(norm) && !memcmp(want, theta, (size_t)table.local * sizeof(real)), "a gradient of norm %g", norm);
+    }
+    EXPECT(worst < 1e2 * REAL_EPSILON, "%d x %d: parameters differ by %g", dp, tp, worst);
+    optim_free(optim);
+    mem_free(state), mem_free(g), mem_free(theta), mem_free(grad), mem_free(want);
+    param_table_free(&table);
+    procgrid_free(&grid);
+}
+
+/* A rise to the peak within the warm-up, its last step at the peak, and half a cosine down to the last step. */
+static void schedules(void) {
+    const struct {
+        int64_t step, steps;
+        double warmup, final, want;
+    } at[] = {{0, 200, 0.05, 0.1, 0.1},    {8, 200, 0.05, 0.1, 0.9},   {9, 200, 0.05, 0.1, 1},
+              {104, 200, 0.05, 0.1, 0.55}, {199, 200, 0.05, 0.1, 0.1}, {0, 4, 0, 0, 0.5 + 0.5 * M_SQRT1_2},
+              {1, 4, 0, 0, 0.5},           {0, 1, 0, 0.2, 0.2},        {0, 1, 1, 0.2, 1}};
+    for (int i = 0; i < (int)(sizeof at / sizeof *at); i++) {
+        double found = optim_schedule(at[i].step, at[i].steps, at[i].warmup, at[i].final);
+        EXPECT(fabs(found - at[i].want) < 1e-12, "step %lld of %lld: %g of the peak: want %g", (long long)at[i].step,
+               (long long)at[i].steps, found, at[i].want);
+    }
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     test_folder_new();
@@ -187,6 +274,11 @@ int main(int argc, char **argv) {
     EXPECT(train_data_init(&data, dataset, &plan).code == EXIT_USER, "too few trajectories are refused");
     data = fixture_data(dataset);
 
+    int ranks = comm_size(comm_world());
+    optimiser(ranks, 1, false);
+    optimiser(ranks, 1, true);
+    optimiser(1, ranks, false);
+    schedules();
     batches(&data);
     for (int k = 0; k < n_model_kinds; k++)
         layouts(model_kinds[k], k == 0 ? &procedure_augmented : &procedure_plain, &data);
