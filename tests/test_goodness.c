@@ -102,11 +102,47 @@ static void of_data(void) {
     table_free(&t);
 }
 
+/* The p-value of neighbours on a grid whose errors continue by `along` from one length to the next of a size. */
+static double serial_p(int draw, double along) {
+    LawProblem p;
+    LawRows rows;
+    Table t = surface(&truth, SIZES, LENGTHS, 0, 1);
+    double error = 0;
+    for (int64_t i = 0; i < t.n; i++) {
+        bool continues = i > 0 && t.at[i].n == t.at[i - 1].n;
+        error = (continues ? along * error : 0) + 0.01 * rng_normal(9, (uint64_t)draw, (uint64_t)i);
+        t.at[i].loss *= exp(error);
+    }
+    LawFit f = fit(&p, &rows, &t, &law_chinchilla);
+    Goodness g = goodness_of(&p, &f, 0, false);
+    law_rows_free(&rows);
+    table_free(&t);
+    return g.serial_p;
+}
+
+/* The p-value of neighbours is uniform where errors are independent, although the fit makes residuals of neighbours differ; small
+ * where they continue. */
+static void neighbours(void) {
+    enum { DRAWS = 60 };
+    double mean = 0, square = 0, alike = 0;
+    for (int k = 0; k < DRAWS; k++) {
+        double p = serial_p(k, 0);
+        mean += p / DRAWS;
+        square += p * p / DRAWS;
+    }
+    for (int k = 0; k < 6; k++) alike += serial_p(k, 0.9) / 6;
+    printf("measured mean p %.3f, sd %.3f; of errors that continue %.4f\n", mean, sqrt(square - mean * mean), alike);
+    EXPECT(fabs(mean - 0.5) < 0.1, "mean p %g of independent errors", mean);
+    EXPECT(fabs(sqrt(square - mean * mean) - sqrt(1.0 / 12)) < 0.06, "sd of p %g", sqrt(square - mean * mean));
+    EXPECT(alike < 0.05, "mean p %g of errors that continue", alike);
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     by_seeds(false);
     by_seeds(true);
     few();
     of_data();
+    neighbours();
     return test_end();
 }
