@@ -130,4 +130,12 @@ for heads in (1, 4):
     assert c["role"][mine][c["validation_loss"][mine].argmin()] == b"grid"
 assert len(set(c["id"])) == 4 and all(len(d) == 16 for d in c["data"])
 P
+# Rates that move no weight leave the same losses: one of them is in the grid, not both.
+trains 2 2 -study_name ties -transformer_width 8 -transformer_depth 1 -transformer_heads 1 -transformer_lr 1e-12,2e-12
+/usr/bin/python3 - "$here/runs/ties/results.h5" <<'P' || fail "two rates of one loss"
+import sys, h5py
+with h5py.File(sys.argv[1]) as f:
+    role, loss = f["cells/role"][()], f["cells/validation_loss"][()]
+assert loss[0] == loss[1] and sorted(role) == [b"grid", b"lr"], (role, loss)
+P
 [ $bad = 0 ]

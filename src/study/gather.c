@@ -40,10 +40,12 @@ static int by_cell_and_loss(const void *x, const void *y) {
     int order = identity_order_but_sweeps(a, b);
     double u = isnan(a->validation_loss) ? INFINITY : a->validation_loss;
     double v = isnan(b->validation_loss) ? INFINITY : b->validation_loss;
-    return order ? order : (u > v) - (u < v);
+    if (!order) order = (u > v) - (u < v);
+    return order ? order : strcmp(a->id, b->id);
 }
 
-/* Of cells that differ in nothing but what is swept, the best on the validation set keeps its role. */
+/* Of cells that differ in nothing but what is swept, the best on the validation set keeps its role; of equal ones the first by
+ * name. Where none has a loss, nothing is chosen. */
 static void choose_swept(Results *all) {
     CellRecord **by = MEM_NEW(CellRecord *, all->cells + 1), *best = NULL;
     for (int64_t i = 0; i < all->cells; i++) by[i] = &all->cell[i];
@@ -51,7 +53,7 @@ static void choose_swept(Results *all) {
     for (int64_t i = 0; i < all->cells; i++) {
         bool same = i > 0 && !identity_order_but_sweeps(by[i], best);
         if (!same) best = by[i];
-        if (same && by[i]->validation_loss != best->validation_loss && !isnan(best->validation_loss))
+        if (same && !isnan(best->validation_loss))
             snprintf(by[i]->role, sizeof by[i]->role, "lr");
     }
     mem_free(by);
