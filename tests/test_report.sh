@@ -210,6 +210,10 @@ fit "$work/table.csv" -json "$work/table.json"
 LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 report "$work/table.json" >"$work/out" 2>"$work/err" || fail "$(cat "$work/err")"
 [ -s "$work/err" ] && fail "standard error: $(cat "$work/err")"
 figures "$work/table" allocation isoflop loss-compute overview residuals
+# Of runs whose compute is nearly the same the envelope has the best alone.
+"$python" -c "import sys; sys.path.insert(0, 'analysis'); import numpy as np; from figures.loss_compute import _envelope
+found = list(_envelope(np.array([2, 1, 1.01, 1.02, 2.01, 4, 8]), np.array([2.2, 3, 2, 2.5, 1.9, 5, 1])))
+assert found == [2, 4, 6] and not len(_envelope(np.array([]), np.array([]))), found" || fail "the envelope of runs"
 grep -q '<h1>Fit: table</h1>' "$work/table/report.html" || fail "the page of a table has no heading"
 # What D of a table counts only the table knows.
 grep -q 'samples seen\|<small>samples' "$work/table/report.html" && fail "the page of a table counts samples"

@@ -12,19 +12,26 @@ from table import Table
 ORDER = 10
 TITLE = "Loss against compute"
 CURVES, POINTS = 100, 24  # learning curves, and points of one, that are drawn at most
+BUDGET = 1.05  # runs whose compute is this near are of one budget
 CAPTION = f"""Loss of every run of the grid against the training compute spent, one panel per currency. Faint:
 learning curves, whose learning-rate schedules have not ended before their last point; of {CURVES} runs at most,
 spread evenly over arms and compute, with {POINTS} points at most, all but the last on the first samples of the test set
-alone where train.curve_samples says so. Solid: lower envelope of the finished runs. Dashed: the least loss at each
-budget under the fitted law, with its 95 % interval; dotted where that takes a model size or a length of training beyond
-those that were run."""
+alone where train.curve_samples says so. Solid: lower envelope of the finished runs, of which those within
+{100 * (BUDGET - 1):.0f} % in compute are of one budget. Dashed: the least loss at each budget under the fitted law, with
+its 95 % interval; dotted where that takes a model size or a length of training beyond those that were run."""
 
 
 def _envelope(c, loss):
-    """Indices of the runs that no cheaper run beats, by compute."""
-    order = np.argsort(c, kind="stable")
-    best = np.minimum.accumulate(loss[order])
-    return order[(loss[order] == best) & np.r_[True, best[1:] < best[:-1]]]
+    """Indices of the best run of each budget that no run of a lower budget beats, by compute."""
+    best = []
+    start = 0
+    for i in np.argsort(c, kind="stable"):
+        if c[i] > start * BUDGET:
+            start = c[i]
+            below = list(best)  # of the lower budgets
+        if not best or loss[i] < loss[best[-1]]:
+            best = [*below, i]
+    return np.array(best, int)
 
 
 def _evenly(rows, most):
