@@ -4,8 +4,8 @@
  *  file's; a line `sep=;` above it, as spreadsheets write it, says so. Fields may be quoted with ", doubled inside, and
  *  then hold separators and line breaks. Blanks around fields, a byte order mark, blank rows, comments, separators
  *  without a column at the end of a row, and lines that repeat the header (counted) are left out; comments that look like
- *  rows are counted too, which the caller should say. Columns, line lengths and rows are not limited, but the text is: to 1 GiB, held in memory once. Text that is not UTF-8 is taken for
- *  Windows-1252, which the caller should say.
+ *  rows are counted too, which the caller should say. Columns, line lengths and rows are not limited, but the text is: to
+ *  1 GiB, held in memory once. Text that is not UTF-8 is taken for Windows-1252, which the caller should say.
  *
  *  What is not such a text is refused in one line that says how to make it one: Parquet, JSON, spreadsheets, other
  *  compression, UTF-16, NUL bytes, folders, empty files. So is a row with more or fewer fields than the header, and
