@@ -48,6 +48,13 @@ make_from() { # NAME SED_SCRIPT
     sed -E "$2" "$folder/plain.csv" >"$folder/$1"
 }
 
+# ---- A multiple that is not the same at every loss. ----
+awk -F, 'NR == 1 { print $0 ",arm"; next } {
+    print $0 ",x"; print $1 "," $2 "," $3 + 700 / $1 ^ 0.4 ",y"; print $1 "," $2 "," $3 * 1.001 ",z" }' "$folder/plain.csv" >"$folder/arms.csv"
+fit "$folder/arms.csv" -fit_bootstraps 100
+said '    y, nominal: a mean; [0-9.]+ \[.*\] at loss [0-9.]+, [0-9.]+ \[.*\] at [0-9.]+$'
+grep -q 'z, nominal: a mean' "$folder/out" && complain "a multiple that does not change: $(grep 'z, nominal' "$folder/out")"
+
 # ---- What is asked for and not had. ----
 fit "$folder/plain.csv" -fit_currency joules -fit_budgets_executed 1e16
 said 'fit.currency = joules: not every row has joules \(-fit_columns_joules NAME\): arms are put beside each other in nominal FLOP'

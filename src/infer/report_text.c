@@ -290,6 +290,41 @@ static void print_reasons(Page *page) {
     told_rest(page, untold, "reason");
 }
 
+/* By how much a multiple at the highest losses that both arms reach is another one than at the lowest, as a log; 0: by no more than
+ * intervals say. */
+static double change_of(const Difference *d) {
+    const double least = 1.25;
+    const Multiplier *low = &d->at[0], *high = &d->at[COMPARE_LOSSES - 1];
+    bool apart = low->interval.hi < high->interval.lo || high->interval.hi < low->interval.lo;
+    double change = fabs(log(high->value / low->value));
+    return apart && change > log(least) ? change : 0;
+}
+
+/* The table above has a mean over losses: the multiple that depends most on them is told with its ends, in one line. */
+static void print_change(Page *page) {
+    const Analysis *a = page->a;
+    const Comparison *pair = NULL;
+    int currency = 0, found = 0;
+    double most = 0;
+    for (int i = 0; i < a->comparisons; i++)
+        for (int c = 0; c < CURRENCIES; c++) {
+            const Comparison *p = &a->comparison[i];
+            double change = p->first || !a->table->has[c] ? 0 : change_of(&p->currency[c]);
+            found += change > 0;
+            if (!(change > most)) continue;
+            most = change;
+            pair = p;
+            currency = c;
+        }
+    if (!pair) return;
+    const Multiplier *at = pair->currency[currency].at, *low = &at[0], *high = &at[COMPARE_LOSSES - 1];
+    char more[64] = "";
+    if (found > 1) snprintf(more, sizeof more, "; %d more change with it: fit.json", found - 1);
+    line(page, "    %.60s, %s: a mean; %s at loss %.4g, %s at %.4g%s", a->table->arm[pair->second],
+         currencies[currency].name, piece_ranged("%.3g", high->value, high->interval).text, high->loss,
+         piece_ranged("%.3g", low->value, low->interval).text, low->loss, more);
+}
+
 static void print_predictions(Page *page) {
     const Analysis *a = page->a;
     if (!a->predictions) return;
@@ -407,6 +442,7 @@ void report_text(const Analysis *a, const Symmetry *symmetry) {
     if (!a->data_curves || a->options.details) {
         print_multipliers(&page);
         print_reasons(&page);
+        print_change(&page);
     }
     if (a->options.details || page.left > symmetry->arms + 1 + sharing_lines(symmetry)) {
         print_symmetry(&page, symmetry);
