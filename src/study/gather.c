@@ -53,8 +53,7 @@ static void choose_swept(Results *all) {
     for (int64_t i = 0; i < all->cells; i++) {
         bool same = i > 0 && !identity_order_but_sweeps(by[i], best);
         if (!same) best = by[i];
-        if (same && !isnan(best->validation_loss))
-            snprintf(by[i]->role, sizeof by[i]->role, "lr");
+        if (same && !isnan(best->validation_loss)) snprintf(by[i]->role, sizeof by[i]->role, "lr");
     }
     mem_free(by);
 }
