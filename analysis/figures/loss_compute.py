@@ -23,7 +23,7 @@ its 95 % interval; dotted where that takes a model size or a length of training 
 
 def _envelope(c, loss):
     """Indices of the best run of each budget that no run of a lower budget beats, by compute."""
-    best = []
+    best, below = [], []
     start = 0
     for i in np.argsort(c, kind="stable"):
         if c[i] > start * BUDGET:

@@ -36,7 +36,8 @@ Err commit_rename(const char *temp, const char *path, bool replace);
 /** The same, replacing, of a file that commit_write has synced: one wait for the disk less. */
 Err commit_place(const char *temp, const char *path);
 
-/** A file that holds a text: all of the above, in one. With replace == false as commit_rename has it. */
+/** A file that holds a text: named, written, synced and placed, replacing or not as commit_rename has it. Errors name `path`
+ *  where it is wrong. */
 Err commit_text(const char *path, const char *text, bool replace);
 
 /** Writes all of `bytes` under `temp` and names it `path`, replacing, without waiting for the disk: every process has it

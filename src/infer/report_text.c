@@ -290,10 +290,10 @@ static void print_reasons(Page *page) {
     told_rest(page, untold, "reason");
 }
 
-/* By how much a multiple at the highest losses that both arms reach is another one than at the lowest, as a log; 0: by no more than
- * intervals say. */
+/* By how much a multiple at the highest losses that both arms reach is another one than at the lowest, as a log; 0: by no more
+ * than intervals say. */
 static double change_of(const Difference *d) {
-    const double least = 1.25;
+    const double least = 1.25; /* less is no other answer to who should take which arm */
     const Multiplier *low = &d->at[0], *high = &d->at[COMPARE_LOSSES - 1];
     bool apart = low->interval.hi < high->interval.lo || high->interval.hi < low->interval.lo;
     double change = fabs(log(high->value / low->value));

@@ -187,12 +187,10 @@ char *options_text(const void *filled, const KeySpec *specs, int n) {
     for (int k = 0; k < n; k++) {
         const KeySpec *s = &specs[k];
         const void *member = (const char *)filled + s->offset;
-        text_add(&text, "%s", s->key);
-        text_add(&text, " = ");
+        text_add(&text, "%s = ", s->key);
         for (int i = 0; i < count_of(member, s); i++) {
             entry_text(piece, member, s, i);
-            if (i) text_add(&text, ",");
-            text_add(&text, "%s", piece);
+            text_add(&text, "%s%s", i ? "," : "", piece);
         }
         text_add(&text, "\n");
     }
@@ -204,12 +202,11 @@ static void append_word(Text *text, const char *word) {
     size_t plain = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.-+");
     bool quote = !*word || word[plain] || *word == '-' || *word == '+';
     if (quote) text_add(text, "\"");
-    for (const char *c = word; *c; c++) {
-        char letter[8] = {*c, 0};
-        if (*c == '"' || *c == '\\') snprintf(letter, sizeof letter, "\\%c", *c);
-        if ((unsigned char)*c < ' ') snprintf(letter, sizeof letter, "\\x%02x", (unsigned)*c);
-        text_add(text, "%s", letter);
-    }
+    for (const char *c = word; *c; c++)
+        if ((unsigned char)*c < ' ')
+            text_add(text, "\\x%02x", (unsigned)*c);
+        else
+            text_add(text, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
     if (quote) text_add(text, "\"");
 }
 
@@ -246,15 +243,12 @@ static bool same_section(const char *a, const char *b) {
 
 /* All keys of one section, whichever table they stand in. */
 static void append_section(Text *text, const KeyTable *tables, int n, const char *first) {
-    char line[PIECE];
-    snprintf(line, sizeof line, "%.*s:\n", section_of(first), first);
-    text_add(text, "%s", line);
+    text_add(text, "%.*s:\n", section_of(first), first);
     for (int t = 0; t < n; t++)
         for (int k = 0; k < tables[t].n; k++) {
             const KeySpec *s = &tables[t].specs[k];
             if (!same_section(s->key, first)) continue;
-            snprintf(line, sizeof line, "  %s: ", s->key + section_of(s->key) + 1);
-            text_add(text, "%s", line);
+            text_add(text, "  %s: ", s->key + section_of(s->key) + 1);
             append_value(text, tables[t].filled, s);
             text_add(text, "\n");
         }

@@ -146,10 +146,7 @@ Err study_load(int argc, char **argv) {
 }
 
 Err study_open(Study *study, bool make_data) {
-    study->dataset = NULL;
-    study->data = (TrainData){0};
-    study->grid = (Grid){0};
-    study->sampled = false;
+    *study = (Study){.options = study->options};
     stop_limit(study->options.run.limit);
     Err err = open_data(study, make_data);
     if (!err.code) {
