@@ -9,7 +9,7 @@ WIDEST = {"N": 100, "D": 100, "loss": 2}  # bands over a larger factor say nothi
 def doubt(law):
     """The status of a law where it is not a plain success, in brackets."""
     status = law["status"].split(":")[0]
-    return "" if status == "converged" else f" ({status})"
+    return "" if status == "converged" else f" (law {status})"
 
 
 def frontier(study, arm, currency, quantity):

@@ -5,7 +5,7 @@ from matplotlib.patches import Patch
 
 import style
 from figures import Absent
-from fitted import draw_frontier, frontier
+from fitted import doubt, draw_frontier, frontier
 from style import DASHES, GREY
 from table import Table
 
@@ -13,12 +13,14 @@ ORDER = 10
 TITLE = "Loss against compute"
 CURVES, POINTS = 100, 24  # learning curves, and points of one, that are drawn at most
 BUDGET = 1.05  # runs whose compute is this near are of one budget
+LAW_BELOW = 2  # times below the least loss of a run: room for a law that goes on; all beyond would squeeze the runs
 CAPTION = f"""Loss of every run of the grid against the training compute spent, one panel per currency. Faint:
 learning curves, whose learning-rate schedules have not ended before their last point; of {CURVES} runs at most,
 spread evenly over arms and compute, with {POINTS} points at most, all but the last on the first samples of the test set
 alone where train.curve_samples says so. Solid: lower envelope of the finished runs, of which those within
 {100 * (BUDGET - 1):.0f} % in compute are of one budget. Dashed: the least loss at each budget under the fitted law, with
-its 95 % interval; dotted where that takes a model size or a length of training beyond those that were run."""
+its 95 % interval; dotted where that takes a model size or a length of training beyond those that were run. In brackets in
+the legend: what speaks against the law of an arm, whose dashed line then describes no more than the trend of its runs."""
 
 
 def _envelope(c, loss):
@@ -69,8 +71,8 @@ def _best(study, arm, currency):
         yield {"arm": arm, "kind": "envelope", "cell": study.cells["id"][grid[i]], "loss": loss[i], currency.name: c[i]}
     for at in frontier(study, arm, currency, "loss"):
         if len(c) and at["C"] <= max(c) * 1.001:
-            yield {"arm": arm, "kind": "law", "loss": at["value"], currency.name: at["C"], "low": at["low"],
-                   "high": at["high"], "inside": at["inside"]}
+            yield {"arm": arm, "kind": "law", "status": doubt(study.fit[arm]), "loss": at["value"],
+                   currency.name: at["C"], "low": at["low"], "high": at["high"], "inside": at["inside"]}
 
 
 def gather(study):
@@ -118,7 +120,9 @@ def draw(table, looks, canvas):
     finals = table.where(kind="run")["loss"]
     spread = finals.max() / finals.min()  # learning curves are cut off where they would squeeze the final losses
     top = min(table["loss"].max(), finals.max() * max(1.25, spread ** 0.6))
-    axes[0].set_ylim(style.log_limits([finals.min(), top], 0.12, 0.02))
+    laws = table.where(kind="law")
+    bottom = max(laws["loss"].min(initial=finals.min()), finals.min() / LAW_BELOW)
+    axes[0].set_ylim(style.log_limits([bottom, top], 0.12, 0.02))
     for ax in style.first_of_rows(axes):
         ax.set_ylabel(looks.loss)
     for ax in axes:
@@ -128,7 +132,8 @@ def draw(table, looks, canvas):
         style.panel_letters(axes)
     handles = [Line2D([], [], color=looks.colour(a), marker=looks.marker(a), lw=1.2)
                for a in table.where(kind="run").distinct("arm")]
-    labels = [style.words(a) for a in table.where(kind="run").distinct("arm")]
+    status = {arm: mine["status"][0] for (arm,), mine in laws.groups("arm")}
+    labels = [style.words(a) + status.get(a, "") for a in table.where(kind="run").distinct("arm")]
     if (table["kind"] == "curve").any():
         handles.append(Line2D([], [], color=GREY, lw=0.6, alpha=0.6))
         labels.append("learning curves")
@@ -166,4 +171,8 @@ def describe(table, looks):
                 f"{style.spoken(rows['loss'][-1])} at {style.spoken(rows['C'][-1])}"
                 for (arm,), rows in best.groups("arm")]
         parts.append(f"In {looks.currency(currency)} the lowest loss of {'; of '.join(arms)}{_lowest(best)}.")
+    doubted = [style.words(arm) + law["status"][0] for (arm,), law in table.where(kind="law").groups("arm")
+               if law["status"][0]]
+    if doubted:
+        parts.append(f"Against laws that are drawn speaks: {', '.join(doubted)}.")
     return " ".join(parts)

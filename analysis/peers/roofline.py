@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 try:
     import numpy as np
 
-    from style import COLOURS, GREY, MARKERS, WIDE, plt
+    from style import COLOURS, GREY, MARKERS, WIDE, log_axis, plain, plt
 except ModuleNotFoundError as missing:
     absent(missing)
 
@@ -48,6 +48,8 @@ def draw(rows):
                 markerfacecolor="none" if i >= len(COLOURS) else None, label=name)
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(min(rates) / 2, 1.5 * max(rates + [peak])),
            xlabel="arithmetic intensity (FLOP/byte)", ylabel=f"rate of one core, {rows[0]['precision']} (GFLOP/s)")
+    log_axis(ax.xaxis, plain)
+    log_axis(ax.yaxis, plain)
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return fig
 
