@@ -7,12 +7,19 @@ import re
 
 from style import words
 
+DIGITS = 4  # of a number, unless said otherwise
+
 
 def escape(value):
     return html.escape(str(value))
 
 
-def number(value, digits=4):
+def prose(text):
+    """Sentences of the program, with its powers of ten as the page writes them, which no line break can part."""
+    return re.sub(r"\b(\d[\d.]*)e([+-]\d+)\b", lambda found: number(float(found[0]), DIGITS), escape(text))
+
+
+def number(value, digits=DIGITS):
     """Text of a number to so many digits; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 import tables
-from html_table import escape, table
+from html_table import escape, prose, table
 from style import ARMS, INKS, PAPER, Looks
 
 PHONE = 700  # pixels, up to which figures are the narrow ones and rows of tables are blocks
@@ -36,7 +36,7 @@ th, td { padding: 0.2rem 0.35rem; text-align: right; vertical-align: baseline; f
 th { border-bottom: 1.5px solid var(--grey); } td { border-bottom: 1px solid var(--line); }
 th small, td small { color: var(--grey); font-weight: normal; font-size: 0.88em; }
 td { white-space: nowrap; } td.text { white-space: normal; } td.text, th.text { text-align: left; }
-tr.bad, .stale { background: var(--bad); } td sup { line-height: 0; } td .below { display: block; }
+tr.bad, .stale { background: var(--bad); } sup { line-height: 0; } td .below { display: block; }
 i[class^=dot] { display: inline-block; width: 0.7em; height: 0.7em; border-radius: 50%; margin-right: 0.4em;
         print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 pre { background: var(--soft); padding: 0.6rem; font-size: 0.8rem; white-space: pre-wrap; }
@@ -108,8 +108,8 @@ def questions(study, drawn):
     for one in study.fit_header.get("questions", []) if study.trained else []:
         figure_of = one.get("figure")
         seen = f" <a href='#figure-{figure_of}'>Figure</a>." if figure_of in drawn else ""
-        lines = "".join(f"<li>{escape(line)}</li>" for line in one.get("lines", []))
-        text.append(f"<h3>{escape(one['question'])}</h3><p>{escape(one['answer'])}{seen}</p>"
+        lines = "".join(f"<li>{prose(line)}</li>" for line in one.get("lines", []))
+        text.append(f"<h3>{escape(one['question'])}</h3><p>{prose(one['answer'])}{seen}</p>"
                     f"<details><summary>In numbers</summary><ul class=note>{lines}</ul></details>")
     return "".join(text)
 
@@ -121,7 +121,7 @@ def limits(study):
     if lines and len(error):
         lines = [*lines, f"The choice of test trajectories leaves an error of {100 * np.median(error):.1f} % in a "
                  "loss; all cells share the test set, so most of it cancels between arms."]
-    return lines and f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+    return lines and f"<ul>{''.join(f'<li>{prose(line)}</li>' for line in lines)}</ul>"
 
 
 def summary(study):

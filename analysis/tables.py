@@ -3,7 +3,8 @@ import re
 
 import numpy as np
 
-from html_table import arm_label, escape, measured, number, table, with_error
+from fitted import doubt
+from html_table import arm_label, escape, measured, number, prose, table, with_error
 from measured import finals, head, headlines, largest, pooled
 from style import words
 
@@ -35,7 +36,7 @@ def laws(study, looks):
     for arm, law in _laws(study):
         rows.append(("" if law["status"] == "converged" else "bad", [
             arm_label(looks, arm), *(measured(law.get(k), law["interval"].get(k)) for k in keys), law["rows"],
-            number(law.get("rms"), 2), escape(law["status"])]))
+            number(law.get("rms"), 2), prose(law["status"])]))
     text = table(["arm", "E", "A", "B", "α", "β", "rows", "rms of log residuals", "status"], rows, (0, 8))
     left_out = dict(study.fit_header.get("left_out", {}))
     said = ", ".join(f"{escape(one['word'])} {one['rows']}" for one in left_out.pop("words", []))
@@ -128,6 +129,16 @@ def sensitivity(study, looks):
     return "".join(parts)
 
 
+def _caution(study):
+    """Of numbers that follow from the laws: which of these cannot be relied on."""
+    arms = {}
+    for arm, law in _laws(study):
+        arms.setdefault(doubt(law), []).append(words(arm))
+    doubted = "; ".join(f"{', '.join(names)}{status}" for status, names in arms.items() if status)
+    return doubted and (f"<p class=stale>By laws of which not all can be relied on: {escape(doubted)}. "
+                        "What a law of the wrong form gets wrong is in no interval.</p>")
+
+
 def comparisons(study, looks):
     rows = []
     for pair in study.fit_header.get("comparisons", []):
@@ -147,7 +158,7 @@ def comparisons(study, looks):
     if not rows:
         return ""
     return ("<p>Compute that the first arm needs for the loss of the second by the fitted laws, over the "
-            "losses that both reach; 95 % intervals from paired resamples.</p>" + table(
+            "losses that both reach; 95 % intervals from paired resamples.</p>" + _caution(study) + table(
                 ["arms", "C in", "compute for<br>equal loss", "over losses", "status", "crossover",
                  "p of equal<br>exponents"], rows, (0, 1, 4, 5)))
 
@@ -170,7 +181,7 @@ def allocation(study, looks):
             parts.append(f"<h3>{currency.title.capitalize()} ({currency.unit})</h3>" + table(
                 ["arm", f"C <small>{currency.unit}</small>", *heads, study.value, "status"], [r[2] for r in rows],
                 (0, len(heads) + 3)))
-    return "".join(parts)
+    return _caution(study) + "".join(parts) if parts else ""
 
 
 def predictions(study, looks):

@@ -180,6 +180,33 @@ grep -q 'is no fit of' "$work/full/report.html" && fail "a fit of these cells is
 cells=$("$python" -c "import h5py; print(len(h5py.File('$work/full/results.h5')['cells/loss']))")
 stale "fit['arms'][0]['points'].pop()" "it is of $((cells - 1)) cells, of which there are $cells now"
 stale "fit['arms'][0]['points'][0]['loss'] *= 2" '1 of its [0-9]* rows are of no cell'
+# What follows from a law that its points reject is told to, in figures and above tables.
+mkdir -p "$work/rejected"
+cp "$work/full/results.h5" "$work/rejected/"
+"$python" - "$work" <<'EOF' || fail "no fit to reject laws of"
+import json, sys
+fit = json.load(open(f"{sys.argv[1]}/full/fit.json"))
+for arm in fit["arms"]:
+    arm["status"] = "converged"
+    if arm["name"] == "gatr":
+        arm["status"] = "rejected by its own points: lack of fit, p = 1.5e-07 by curvature"
+json.dump(fit, open(f"{sys.argv[1]}/rejected/fit.json", "w"))
+EOF
+report "$work/rejected" >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+page=$work/rejected/report.html
+[ "$(grep -o 'By laws of which not all can be relied on: gatr (law rejected by its own points)\.' "$page" | wc -l)" = 2 ] ||
+    fail "the page does not say above two tables that a law is rejected"
+grep -q 'lack of fit, p = 1.5×10<sup>-7</sup> by' "$page" || fail "the page does not write p as a power of ten"
+grep -q 'gatr / transformer \*' "$work/rejected/figures/multiplier.svg" || fail "multiplier.svg marks no law that is rejected"
+for figure in loss-compute allocation residuals; do
+    grep -q 'gatr (law rejected by its own points)' "$work/rejected/figures/$figure.svg" ||
+        fail "$figure.svg does not say that a law is rejected"
+done
+grep -q 'law rejected' "$work/rejected/figures/loss-compute.csv" || fail "loss-compute.csv does not say that a law is rejected"
+grep -q '^executed,transformer,transformer_augmented,.*,0$' "$work/rejected/figures/multiplier.csv" &&
+    grep -q '^executed,transformer,gatr,.*,1$' "$work/rejected/figures/multiplier.csv" ||
+    fail "multiplier.csv: $(head -n 3 "$work/rejected/figures/multiplier.csv")"
+
 # The table of measures: gatr's rotation error at 70,000 parameters, 1e-6 (70000 / 2000)^-0.2, and its standard error.
 found='>4.91×10<sup>-7</sup> <small class=below>± 2.5×10<sup>-8</sup>'
 grep -q "gatr</td>.*70,000</td>.*$found" "$work/full/report.html" ||

@@ -87,14 +87,19 @@ def _panel(ax, table, looks):
 
 
 def _limits(table, crowd):
-    """All sizes that were run are shown; an optimum far beyond the runs is not worth the room."""
+    """All sizes that were run are shown; an optimum far beyond the runs is not worth the room. The exponents stand in the lower
+    right half of a panel, below what is drawn there."""
     sampled = table.where(kind="sampled")["value"]
-    drawn = table.where(np.isin(table["kind"], ["law", "vertex"]))["value"]
-    rows = np.concatenate([drawn[np.isfinite(drawn)], sampled])
+    drawn = table.where(np.isin(table["kind"], ["law", "vertex"]) & np.isfinite(table["value"]))
+    rows = np.concatenate([drawn["value"], sampled])
     if len(sampled):
         rows = np.clip(rows, sampled.min() / 10, sampled.max() * 30)
-    keys_share = (crowd + 1) * 0.13 / (1.6 + 0.125 * max(0, crowd - 4))  # of the height of a panel
-    return style.log_limits(rows, max(0.12, 1 / (1 - keys_share) - 0.9), 0.08)
+    low, high = np.log(style.log_limits(rows, 0.12, 0.08))
+    right = [mine["value"][mine["C"] > np.sqrt(mine["C"].min() * mine["C"].max())].min()
+             for _, mine in drawn.groups("currency")]
+    keys_share = ((crowd + 1) * 0.13 + 0.1) / (1.45 + 0.125 * max(0, crowd - 4))  # of the height of a panel
+    below = (np.log(min(right)) - keys_share * high) / (1 - keys_share)
+    return np.exp([min(low, below), high])
 
 
 def draw(table, looks, canvas):

@@ -5,6 +5,7 @@ from matplotlib.lines import Line2D
 import style
 from data import interval
 from figures import Absent
+from fitted import doubt
 from style import DASHES, GREY
 from table import Table
 
@@ -12,7 +13,8 @@ ORDER = 50
 TITLE = "Compute for equal loss"
 CAPTION = """Compute that one arm needs for the loss that another reaches by the fitted laws, as a ratio, along the
 losses that both reach; below 1 the first named is the better. Lower losses, so larger budgets, are to the right. Bands: 95 % intervals
-from paired resamples; one that leaves the panel has no upper limit worth the name."""
+from paired resamples; one that leaves the panel has no upper limit worth the name. With a star: of the two laws one at
+least cannot be relied on (see Laws), and what it gets wrong is not in the band."""
 ROOF = 100  # a band is drawn up to so many times the largest ratio
 
 
@@ -24,7 +26,8 @@ def gather(study):
                 if at["multiplier"]:
                     low, high = interval(at["interval"])
                     rows.append({"currency": currency.name, "first": pair["first"], "second": pair["second"],
-                                 "loss": at["loss"], "multiplier": at["multiplier"], "low": low, "high": high})
+                                 "loss": at["loss"], "multiplier": at["multiplier"], "low": low, "high": high,
+                                 "doubted": float(any(doubt(study.fit[pair[k]]) for k in ("first", "second")))})
     if not rows:
         raise Absent("no two arms of the fit reach a common loss" if study.fit else study.no_fit)
     return Table.of(rows)
@@ -45,7 +48,8 @@ def draw(table, looks, canvas):
                         ls=DASHES[looks.arms.index(first) % 3])
             ax.plot(pair["loss"], ratio, zorder=3, **look)
             ax.fill_between(pair["loss"], low, high, color=looks.colour(second), alpha=0.15, lw=0)
-            keys[first, second] = Line2D([], [], label=f"{style.words(second)} / {style.words(first)}", **look)
+            star = " *" if pair["doubted"][0] else ""
+            keys[first, second] = Line2D([], [], label=f"{style.words(second)} / {style.words(first)}{star}", **look)
             values += [*ratio, *low[np.isfinite(low)], *np.minimum(high, 5 * ratio)]
         ax.axhline(1, color=GREY, lw=0.6, zorder=0)
         ax.set(xscale="log", yscale="log", xlabel="loss $L$ of both", title=looks.compute(currency).replace("$C$ ", ""))
