@@ -57,6 +57,22 @@ END
 eq 1 plan "$here/budgets.yaml" -transformer_augmented_budget_seeds 1,2,3 >"$here/log" 2>&1
 [ $? -eq 2 ] && grep -q "transformer_augmented.budget_seeds: want one entry" "$here/log" || fail "three entries: $(tail -n 1 "$here/log")"
 
+# Rates of default rules far beyond the sizes, lengths and the batch of their sweep are said to be extrapolated; those of an arm that
+# has a rule of its own, or sweeps its rate, are not.
+far() { # HOW MANY KEYS...: cells whose rates are said to be that, none or so many
+    local want=$1
+    shift
+    eq 1 plan "$here/s.yaml" "$@" >"$here/log" 2>&1 || fail "plan $*: $(tail -n 1 "$here/log")"
+    grep -q "learning rates of $want of 12 cells are extrapolated: .* batch 8, and these go up to " "$here/log" && return
+    [ "$want" = none ] && ! grep -q extrapolated: "$here/log" || fail "plan $*: $(grep 'learning rates' "$here/log" || echo nothing), want $want"
+}
+far none -train_batch 32 -study_steps 4,12,150000
+far 6 -train_batch 33 # gatr has its own
+far none -train_batch 33 -transformer_lr 1e-3,2e-3 -study_steps 4
+far none -train_batch 33 -transformer_lr_steps_exponent 0.42
+far 2 -study_steps 4,12,150001
+far 3 -transformer_width 8,256 # N of 1.3e6
+
 # A dataset that is not there yet is stood in for by trajectories cut short: memory and samples are those of the whole ones.
 long() { eq 1 plan "$here/s.yaml" -data_path "$here/long.h5" -data_frames "$@" >"$here/log" 2>&1; }
 long 100000 || fail "plan of long trajectories: $(tail -n 1 "$here/log")"

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "study/budget.h"
+#include "study/rule.h"
 #include "train/forecast.h"
 
 #include <limits.h>
@@ -24,12 +25,6 @@ static int64_t parameters_of(const ModelKind *kind, const ModelShape *shape) {
     int64_t n = table.global;
     param_table_free(&table);
     return n;
-}
-
-/* The peak learning rate by the arm's rule (study/options.h). */
-static double rate_of(const RateOptions *r, int rate, int64_t parameters, int64_t steps) {
-    double size = pow((double)parameters / 1e5, -r->lr_exponent);
-    return r->lr.at[rate] * size * fmin(1, pow((double)steps / r->lr_steps, -r->lr_steps_exponent));
 }
 
 typedef struct Choice {
@@ -195,7 +190,7 @@ static void add_cell(Maker *m, Choice c) {
     const GridKind *kind = &m->grid->kind[k];
     const ModelShape *shape = &kind->job.shape;
     int64_t n = kind->parameters;
-    double lr = rate_of(rates, c.rate, n, c.steps);
+    double lr = rule_peak(rates, c.rate, n, c.steps);
 
     int place = m->grid->n++;
     Cell *cell = &m->grid->cell[place];

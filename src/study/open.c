@@ -8,6 +8,7 @@
 #include "io/results.h"
 #include "study/data_make.h"
 #include "study/plan.h"
+#include "study/rule.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +161,7 @@ Err study_open(Study *study, bool make_data) {
         const StudyOptions *o = &study->options;
         tell_repeats("test", o->test_samples, o->test_trajectories, study->data.per_trajectory);
         tell_repeats("validation", o->validation_samples, o->validation_trajectories, study->data.per_trajectory);
+        rule_tell(&study->grid, o);
     }
     if (err.code) study_close(study);
     return err;
