@@ -98,11 +98,18 @@ expect "does not divide 3 heads" $run step -model transformer -heads 3 -width 9 
 expect "$folder/nowhere/x: .*want a path that can be written" $run step -json "$folder/nowhere/x"
 # The job runs all, whatever one of them says, and ends with that code. A scheduler and a program in name only.
 mkdir "$folder/bin"
-printf '#!/bin/sh\necho "   Command=%s x.yaml"\n' "$top/jobs/bench.sbatch" >"$folder/bin/scontrol"
+printf '#!/bin/sh\necho "   NumNodes=1 NumTasks=4 CPUs/Task=3"\necho "   Command=%s x.yaml"\n' "$top/jobs/bench.sbatch" \
+    >"$folder/bin/scontrol"
 printf '#!/bin/sh\necho "$2"\n[ "$2" != messages ]\n' >"$folder/bin/program"
 chmod +x "$folder/bin/scontrol" "$folder/bin/program"
 said=$(PATH=$folder/bin:$PATH SLURM_JOB_ID=1 EQUISCALE=$folder/bin/program EQUISCALE_LAUNCH=env bash jobs/bench.sbatch x.yaml)
 code=$?
 [ $code = 1 ] && [ "$(tr '\n' ' ' <<<"$said")" = "kernels messages io scaling step study " ] || { echo "bench.sbatch ($code): $said"; bad=1; }
+# It says where --ntasks starts fewer ranks than there is room for, and srun has the processors of each from it.
+printf '#!/bin/sh\necho "$SRUN_CPUS_PER_TASK"\n' >"$folder/bin/program"
+said=$(PATH=$folder/bin:$PATH SLURM_JOB_ID=1 SLURM_NTASKS=2 SLURM_CPUS_PER_TASK=3 EQUISCALE=$folder/bin/program EQUISCALE_LAUNCH=env \
+    bash jobs/bench.sbatch)
+grep -q -- '--ntasks=2 starts fewer ranks than the 4' <<<"$said" && [ "$(grep -cx 3 <<<"$said")" = 5 ] ||
+    { echo "bench.sbatch: $said"; bad=1; }
 rm -rf "$out" "$folder"
 exit $bad

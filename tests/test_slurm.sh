@@ -2,14 +2,14 @@
 # TEST alone
 # jobs/study.sbatch under a real Slurm, which is set up on this machine and taken down again (tests/slurm/lab.sh). Wanted each
 # time: the study is done in the end, with the numbers of the undisturbed one.
-#   test_slurm.sh BUILD_DIR          finish, array, quiet, launch, fault, two, nodes: a minute or two
+#   test_slurm.sh BUILD_DIR          finish, array, quiet, launch, fault, two, nodes, options: a minute or two
 #   test_slurm.sh BUILD_DIR CASE...  these
 #   test_slurm.sh BUILD_DIR all      and silence, scancel, requeue, preempt, node, and limit, a cell of three times the limit: half an hour
 #   test_slurm.sh BUILD_DIR tenfold  a cell of ten times the limit: another one
 set -u
 REQUEUES=${REQUEUES:-2} RANDOM=1
-build=$(cd "$1" && pwd) cases="finish array quiet launch fault two nodes" failed=
-every="finish array quiet launch fault two nodes silence scancel requeue preempt node limit"
+build=$(cd "$1" && pwd) cases="finish array quiet launch fault two nodes options" failed=
+every="finish array quiet launch fault two nodes options silence scancel requeue preempt node limit"
 [ $# -gt 1 ] && cases=${*:2}
 [ "$cases" = all ] && cases=$every
 cd "$(dirname "$0")/.."
@@ -22,11 +22,13 @@ export EQUISCALE=$build/equiscale
 script=$PWD/jobs/study.sbatch
 lab_start "$here/lab" || exit 1
 
-# submit FOLDER OPTION...: the number of the job, sent off from another folder than the script's; WITH: an option for the program
+# submit FOLDER OPTION...: the number of the job, sent off from another folder than the script's, of two ranks where no option says
+# how many; WITH: an option for the program
 submit() {
-    local at=$1
+    local at=$1 ranks=(--ntasks=2)
     shift
-    (cd "$at" && sbatch --parsable --output="$at/log" "$@" "$script" "$at/s.yaml" ${WITH:+"$WITH"})
+    case "$*" in *--ntasks*) ranks=() ;; esac
+    (cd "$at" && sbatch --parsable --output="$at/log" "${ranks[@]}" "$@" "$script" "$at/s.yaml" ${WITH:+"$WITH"})
 }
 nothing_left() { # what cannot be asked for is not nothing
     local jobs
@@ -64,15 +66,16 @@ quiet_case() { # a log without a word does not mean that nothing was done
     ! grep -q '^Submitted batch job' "$1/log" || fail "quiet: another job followed"
 }
 
-launch_case() { # ranks that never start, of which the launcher tells nothing: the same job starts them again
+launch_case() { # ranks that never start, of which the launcher tells nothing: the same job starts them again; fewer ranks than places are told
     cat >"$here/launcher" <<'END'
 #!/bin/sh
 [ -e "$0.tried" ] || { touch "$0.tried"; exit 0; }
 exec srun --mpi=pmix "$@"
 END
     chmod +x "$here/launcher"
-    EQUISCALE_LAUNCH=$here/launcher submit "$1" --time=10 >/dev/null
+    EQUISCALE_LAUNCH=$here/launcher submit "$1" --time=10 --ntasks=1 --ntasks-per-node=2 >/dev/null
     ended "$1" 300
+    grep -q -- '--ntasks=1 starts fewer ranks than the 2 that' "$1/log" || fail "launch: $(cat "$1/log")"
     grep -q 'the ranks ended without an error and without results' "$1/log" || fail "launch: $(cat "$1/log")"
     ! grep -q '^Submitted batch job' "$1/log" || fail "launch: another job followed"
 }
@@ -97,8 +100,30 @@ two_case() { # two jobs with one study at once: the one that finds the other at 
     [ "$(cat "$1"/log* | grep -c 'the study is done')" -ge 1 ] || fail "two: $(cat "$1"/log*)"
 }
 
-nodes_case() { # ranks on both nodes
-    submit "$1" --time=10 --nodes=2 --ntasks=4 --ntasks-per-node=2 >/dev/null
+options_case() { # the job that follows has the options of the one before it, and its srun what that takes from the environment alone
+    local known=$here/known passing='Priority|Dependency|[A-Za-z]*Time|LastSchedEval|Scheduler|AllocNode:Sid'
+    mkdir "$known"
+    cat >"$here/launcher" <<END
+#!/bin/sh
+{
+    scontrol show job "\$SLURM_JOB_ID" | sed -E "s/\$SLURM_JOB_ID/JOB/g; s/($passing)=[^ ]*//g"
+    env | grep -E '^(SLURM_(NTASKS|HINT|DISTRIBUTION|EXPORT_ENV)|SRUN_CPUS_PER_TASK)=' | sort
+} >$known/\$SLURM_JOB_ID
+exit 75
+END
+    chmod +x "$here/launcher"
+    EQUISCALE_JOBS=1 EQUISCALE_LAUNCH=$here/launcher submit "$1" --time=9 --nodes=1 --ntasks-per-node=1 --cpus-per-task=2 \
+        --exclusive --exclude=n2 --nodelist=n1 --hint=nomultithread --distribution=plane=2 --nice=5 --comment="some words" \
+        --job-name="a name" --no-requeue --output="$1/log-%j.txt" --error="$1/errors-%j" \
+        --export=EQUISCALE,EQUISCALE_JOBS,EQUISCALE_LAUNCH >/dev/null
+    lab_wait 60 nothing_left || fail "options: $(squeue)"
+    [ "$(find "$known" -type f | wc -l)" = 2 ] || fail "options: $(cat "$1"/log*)"
+    diff "$known"/* || fail "options: the second job is another one"
+    grep -qx SRUN_CPUS_PER_TASK=2 "$known"/* && grep -qx SLURM_EXPORT_ENV=ALL "$known"/* || fail "options: srun: $(cat "$known"/*)"
+}
+
+nodes_case() { # ranks on both nodes, as many as they are told to have each
+    submit "$1" --time=10 --nodes=2 --ntasks-per-node=2 >/dev/null
     ended "$1" 300
     grep -q ' cells to run on 4 ranks' "$1/log" || fail "nodes: $(cat "$1/log")"
 }
@@ -178,7 +203,7 @@ node_case() { # the node of the job dies with all that ran on it; what looks aft
 # steps_for CASE: the longest cell is one to be disturbed, or takes minutes
 steps_for() {
     case $1 in
-    finish | array | quiet | launch | fault | nodes | silence) echo 2,3,4,50,400 ;;
+    finish | array | quiet | launch | fault | nodes | options | silence) echo 2,3,4,50,400 ;;
     requeue) echo "2,3,4,50,$(steps_taking $((2 * REQUEUES)))" ;;
     limit) echo "2,3,4,50,$(steps_taking 180)" ;;
     tenfold) echo "2,3,4,50,$(steps_taking 600)" ;;
@@ -198,6 +223,6 @@ for name in $cases; do
     study_file "$here/$name" "$steps"
     ${name}_case "$here/$name"
     [ $bad = 0 ] || failed="$failed $name"
-    echo "measured $name: $([ $bad = 0 ] && echo "the digest of the undisturbed study" || echo "FAILED")"
+    echo "measured $name: $([ $bad = 0 ] && echo "as wanted" || echo "FAILED")"
 done
 [ -z "$failed" ]
