@@ -25,13 +25,21 @@ int flock(int fd, int how) {
 }
 
 /* Likewise: the clock of a host may be ahead of others by so many seconds. */
-static time_t ahead;
+static volatile time_t ahead;
 time_t time(time_t *now) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     t.tv_sec += ahead;
     if (now) *now = t.tv_sec;
     return t.tv_sec;
+}
+
+/* Likewise: seconds pass in no time. How many a heartbeat waits for the next. */
+static volatile time_t longest;
+int nanosleep(const struct timespec *pause, struct timespec *left) {
+    const struct timespec shortest = {.tv_nsec = 1000000};
+    if (pause->tv_sec > longest) longest = pause->tv_sec;
+    return (int)syscall(SYS_nanosleep, pause->tv_sec > 0 ? &shortest : pause, left);
 }
 
 /* What another process does with the mark; it says so by a byte of the pipe once it is at it. */
@@ -141,6 +149,39 @@ static void other_clock(void) {
     ahead = 0;
 }
 
+/* Waits until the mark has a heartbeat of that time; false: it gets none. */
+static bool beats(int64_t when) {
+    Mark mark = {0};
+    for (int i = 0; i < 5000 && mark.heartbeat < when; i++) {
+        claim_look(&mark, path);
+        usleep(1000);
+    }
+    return mark.heartbeat >= when;
+}
+
+/* Hours after it was taken, the heartbeat of a claim is of this minute, and of one that is taken after it; what has been given back is
+ * not written any more, neither under its name nor into a file that is opened after it. */
+static void at_work_for_hours(void) {
+    Claim claim;
+    bool taken;
+    for (int turn = 0; turn < 2; turn++) {
+        Err err = claim_take(&taken, &claim, path, false);
+        EXPECT(!err.code && taken, "not taken");
+        int64_t began = claim.mark.heartbeat;
+        ahead += 7200;
+        EXPECT(beats(began + 7200), "claim %d: the heartbeat stands still", turn);
+        claim_release(&claim);
+        FILE *next = fopen(test_file("next"), "w+");
+        usleep(20000);
+        EXPECT(fseek(next, 0, SEEK_END) == 0 && ftell(next) == 0, "it is written into another file");
+        fclose(next);
+        EXPECT(access(path, F_OK), "the mark is there again");
+    }
+    ahead = 0;
+    const int most = 12; /* s: of 120 that one may be old; disks may be slow for many times that */
+    EXPECT(longest > 0 && longest <= most, "%lld s between heartbeats", (long long)longest);
+}
+
 /* A heartbeat of minutes ago is the last one, as is one that lies as far ahead: of a clock that is wrong. */
 static void elsewhere(void) {
     const struct {
@@ -216,5 +257,6 @@ int main(int argc, char **argv) {
     other_clock();
     elsewhere();
     left_behind();
+    at_work_for_hours();
     return test_end();
 }
