@@ -87,7 +87,7 @@ static void layout(MeasureContext *c, Arena *arena) {
     s->p = ARENA_TAKE(arena, double, (int64_t)b->max_sequences * s->bodies * PROBE_CLASSES);
     s->still = ARENA_TAKE(arena, real, 3 * b->max_tokens);
     s->error = ARENA_TAKE(arena, double, c->samples);
-    s->spread = ARENA_TAKE(arena, double, c->samples *views_of(c->common));
+    s->spread = ARENA_TAKE(arena, double, views_of(c->common) * c->samples);
     for (int m = 0; m < MOVES; m++) s->score[m] = ARENA_TAKE(arena, double, c->samples);
     s->right = ARENA_TAKE(arena, double, c->samples);
     s->sure = ARENA_TAKE(arena, double, c->samples);
@@ -307,9 +307,10 @@ static void put_probe(MeasureSink *sink, MeasureContext *c) {
         bodies += s->class[k];
         most = fmax(most, s->class[k]);
     }
+    bool recorded = s->class[PROBE_CLASSES] > 0;
     measure_row(sink, c, layer, "accuracy", s->right);
     measure_number(sink, c, layer, "chance", most / bodies, NAN, c->samples);
-    measure_number(sink, c, layer, "recorded", s->class[PROBE_CLASSES] > 0, NAN, c -> samples);
+    measure_number(sink, c, layer, "recorded", recorded, NAN, c->samples);
     measure_row(sink, c, layer, "identity", s->sure);
     for (int m = 0; m < MOVES; m++) {
         measure_gather(c, s->score[m]);
