@@ -159,8 +159,12 @@ done
 touch "$here/runs/killed/cells/x.h5.tmp.$(hostname).$pid"
 kill -KILL $pid
 wait $pid 2>/dev/null
-"$eq" status "$here/study.yaml" -study_name killed | grep -q '0 running' || fail "status after a kill"
+"$eq" status "$here/study.yaml" -study_name killed >"$here/log"
+grep -q '0 running' "$here/log" && [ "$(grep -c '^planned .* goes on from its checkpoint' "$here/log")" = 1 ] ||
+    fail "status after a kill: $(cat "$here/log")"
 run killed >"$here/log" 2>&1 || fail "after a kill: $(cat "$here/log")"
+grep -q ' 1 of 2 cells to run on 1 rank.*; about .*, less what 1 checkpoint holds$' "$here/log" ||
+    fail "after a kill: $(cat "$here/log")"
 same whole killed
 [ -z "$(find "$here/runs/killed" -name '*.running' -o -name '*.tmp.*')" ] || fail "what a killed run left is still there"
 

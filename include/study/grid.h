@@ -38,6 +38,7 @@ typedef struct Cell {
     int64_t bytes;                      /* a rank */
     int block;                          /* ranks of the block that is to train it */
     CellState state;
+    bool begun;         /* it has a checkpoint; on the root */
     int64_t deaths;     /* attempts in a row whose process died before it got further */
     Mark mark;          /* of the run that is at it or died at it; zero without one */
     char note[256];     /* why it failed or was refused, or what happened to an earlier record; on the root */

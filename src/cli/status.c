@@ -24,6 +24,7 @@ static Err json_status(const Study *s, const int count[CELL_STATES], const char 
         plan_json_cell(j, c);
         json_put_text(j, "state", cell_state_name(c->state));
         json_put_text(j, "note", c->note);
+        json_put_bool(j, "begun", c->begun);
         json_put_int(j, "attempts", done ? c->record.attempts : c->mark.attempts);
         json_put_number(j, "loss", done ? c->record.loss : NAN);
         json_put_number(j, "seconds", done ? c->record.seconds : NAN);
@@ -54,6 +55,7 @@ Err cmd_status(int argc, char **argv, int *code) {
         if (c->state == CELL_RUNNING)
             snprintf(found, sizeof found, "on %s, process %lld, heartbeat %.0f s ago", c->mark.host,
                      (long long)c->mark.pid, fmax(0, (double)(time(NULL) - c->mark.heartbeat))); /* by another clock */
+        if (c->state == CELL_PLANNED && c->begun) snprintf(found, sizeof found, "goes on from its checkpoint");
         if (c->state == CELL_PLANNED && c->deaths)
             snprintf(found, sizeof found, "its process died %lld times", (long long)c->deaths);
         log_text("%-9s %-48s %s%s%s%s", cell_state_name(c->state), c->record.id, found, c->measured,

@@ -109,7 +109,8 @@ static void find_begun(Cell *cell, const StudyOptions *options) {
         cell_path(path, sizeof path, options, cell, "checkpoint");
         checkpoint_old(old, path);
         bool there = !access(path, F_OK) || !access(old, F_OK);
-        if (there && (!other || checkpoint_of_rate(path, cell) || checkpoint_of_rate(old, cell))) return;
+        cell->begun = there && (!other || checkpoint_of_rate(path, cell) || checkpoint_of_rate(old, cell));
+        if (cell->begun) return;
     }
     memcpy(cell->file, cell->record.id, sizeof cell->file);
 }

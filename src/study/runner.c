@@ -430,8 +430,12 @@ static void say_blocks(const Run *run) {
                                  plural(cells));
     }
     progress_time(left, run->plan->schedule.makespan);
-    log_line("%d of %d cells to run on %d rank%s%s%s; about %s", run->n_todo, run->grid->n, b->ranks, plural(b->ranks),
-             used ? ", in blocks of " : "", text, left);
+    int begun = 0;
+    for (int i = 0; i < run->grid->n; i++) begun += cell_left(&run->grid->cell[i]) && run->grid->cell[i].begun;
+    char held[64] = "";
+    if (begun) snprintf(held, sizeof held, ", less what %d checkpoint%s", begun, begun == 1 ? " holds" : "s hold");
+    log_line("%d of %d cells to run on %d rank%s%s%s; about %s%s", run->n_todo, run->grid->n, b->ranks,
+             plural(b->ranks), used ? ", in blocks of " : "", text, left, held);
 }
 
 /* Collective. */
