@@ -113,6 +113,33 @@ static void paired(void) {
     table_free(&t);
 }
 
+/* One budget tells little of E: where its best fit is at 0, that of resamples is not always. */
+static void little_e(void) {
+    enum { SIZES_THERE = 12, TABLES = 2 };
+    for (uint64_t seed = 1; seed <= TABLES; seed++) {
+        Table t = table_new();
+        table_arm(&t, "synthetic");
+        for (int i = 0; i < SIZES_THERE; i++) {
+            double n = 1e8 * pow(16, (double)i / (SIZES_THERE - 1)), d = 6e19 / (6 * n);
+            double loss = law_loss(&truth, n, d) * exp(0.003 * rng_normal(seed, 1, (uint64_t)i));
+            table_add(
+                &t,
+                (Point){
+                    .n = n, .d = d, .c = {6 * n * d, NAN, NAN}, .loss = loss, .weight = 1, .cell = i, .final = true});
+        }
+        LawRows rows;
+        LawFit fit;
+        Ensemble e = resampled(&fit, &rows, &t, 1, OBJECTIVE_LOG, BOOTSTRAP_RESIDUALS);
+        int large = 0;
+        for (int r = 0; r < RESAMPLES; r++) large += exp(e.law[r].e) > 0.1;
+        EXPECT(exp(fit.law[0].e) < 1e-3 && large > RESAMPLES / 10 && large < RESAMPLES,
+               "E of table %d is %g, and above 0.1 in %d resamples", (int)seed, exp(fit.law[0].e), large);
+        ensemble_free(&e);
+        law_rows_free(&rows);
+        table_free(&t);
+    }
+}
+
 int main(int argc, char **argv) {
     comm_start(&argc, &argv);
     seeds();
@@ -120,5 +147,6 @@ int main(int argc, char **argv) {
     objectives();
     scales();
     paired();
+    little_e();
     return test_end();
 }

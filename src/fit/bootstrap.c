@@ -6,7 +6,12 @@
 #include "math/minimise.h"
 #include "fit/noise.h"
 
+#include <math.h>
 #include <string.h>
+
+/* E as a share of the least loss. Its variable is the logarithm, which has hardly a slope where E is little: what begins there
+ * stays there, so that resamples of a fit without E would all have none. They begin at a raised E too. */
+static const double LITTLE = 0.1, RAISED = 0.5;
 
 /* Weights of one resample: configurations with replacement, then the seeds of each drawn configuration. */
 static void draw_cells(double *w, const LawRows *rows, uint64_t seed, uint64_t stream) {
@@ -34,6 +39,25 @@ static void share(Law *law, int64_t n, const LawKind *kind, const Comm *comm) {
     mem_free(c);
 }
 
+/* From the fit to the start with little E raised, and the rest as the rows then have it. Returns whether any was little. */
+static bool raise_e(double *raised, const LawProblem *problem, const double *fitted, Minimiser *solver) {
+    LawProblem p = *problem;
+    bool any = false;
+    memcpy(raised, fitted, LAW_VARIABLES * sizeof *raised);
+    for (int m = 0; m < p.arms; m++) {
+        int v = p.slot[m][LAW_E];
+        if (v < 0) continue;
+        double least_loss = problem->lo[v] - p.spec.kind->coefficient[LAW_E].lo; /* its logarithm */
+        if (fitted[v] >= least_loss + log(LITTLE)) continue;
+        raised[v] = least_loss + log(RAISED);
+        p.lo[v] = raised[v];
+        p.hi[v] = raised[v];
+        any = true;
+    }
+    if (any) law_refine(raised, &p, law_zone(&p, NULL), solver);
+    return any;
+}
+
 Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapKind kind, int64_t resamples,
                         uint64_t seed, const Comm *comm) {
     Ensemble out = {.n = resamples, .arms = problem->arms};
@@ -59,6 +83,8 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
     Minimiser *solver = minimiser_new(p.n, true);
     double zone = law_zone(problem, fit);
     bool on_loss = p.spec.objective == OBJECTIVE_LOSS;
+    double raised[LAW_VARIABLES];
+    bool twice = raise_e(raised, problem, fit->x, solver);
     for (int64_t b = comm_rank(comm); b < resamples; b += comm_size(comm)) {
         double x[LAW_VARIABLES];
         memcpy(x, fit->x, sizeof x);
@@ -69,7 +95,12 @@ Ensemble bootstrap_laws(const LawProblem *problem, const LawFit *fit, BootstrapK
             else
                 noise_draw(column[m][0], on_loss ? column[m][1] : NULL, &noise[m], p.source[m], seed, b, m);
         }
-        law_refine(x, &p, zone, solver);
+        double least = law_refine(x, &p, zone, solver);
+        if (twice) {
+            double other[LAW_VARIABLES];
+            memcpy(other, raised, sizeof other);
+            if (law_refine(other, &p, law_zone(&p, NULL), solver) < least) memcpy(x, other, sizeof x);
+        }
         for (int m = 0; m < p.arms; m++) out.law[b * p.arms + m] = law_of(&p, x, m);
     }
     minimiser_free(solver);
