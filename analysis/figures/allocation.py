@@ -91,14 +91,15 @@ def _limits(table, crowd):
     right half of a panel, below what is drawn there."""
     sampled = table.where(kind="sampled")["value"]
     drawn = table.where(np.isin(table["kind"], ["law", "vertex"]) & np.isfinite(table["value"]))
-    rows = np.concatenate([drawn["value"], sampled])
     if len(sampled):
-        rows = np.clip(rows, sampled.min() / 10, sampled.max() * 30)
-    low, high = np.log(style.log_limits(rows, 0.12, 0.08))
-    right = [mine["value"][mine["C"] > np.sqrt(mine["C"].min() * mine["C"].max())].min()
-             for _, mine in drawn.groups("currency")]
+        drawn = Table({**drawn.columns, "value": np.clip(drawn["value"], sampled.min() / 10, sampled.max() * 30)})
+    low, high = np.log(style.log_limits(np.concatenate([drawn["value"], sampled]), 0.12, 0.08))
+    right = [high]
+    for _, mine in drawn.groups("currency"):
+        c = np.log(mine["C"])
+        right += list(np.log(mine["value"][c >= (c.min() + c.max()) / 2]))
     keys_share = ((crowd + 1) * 0.13 + 0.1) / (1.45 + 0.125 * max(0, crowd - 4))  # of the height of a panel
-    below = (np.log(min(right)) - keys_share * high) / (1 - keys_share)
+    below = (min(right) - keys_share * high) / (1 - keys_share)
     return np.exp([min(low, below), high])
 
 

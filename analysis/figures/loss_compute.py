@@ -174,5 +174,5 @@ def describe(table, looks):
     doubted = [style.words(arm) + law["status"][0] for (arm,), law in table.where(kind="law").groups("arm")
                if law["status"][0]]
     if doubted:
-        parts.append(f"Against laws that are drawn speaks: {', '.join(doubted)}.")
+        parts.append(f"Laws that cannot be relied on: {', '.join(doubted)}.")
     return " ".join(parts)

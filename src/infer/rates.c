@@ -311,6 +311,5 @@ Err rates_fit(RateRule rule[RATES_ARMS], int *rules, const Results *results, con
     }
     if (found) return ERR_NONE;
     return err_user("want finished cells of at least two sizes and two lengths of an arm, each at three learning rates "
-                    "or more, a factor of "
-                    "2 apart");
+                    "or more, a factor of 2 apart");
 }

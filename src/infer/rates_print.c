@@ -5,10 +5,9 @@
 
 static void print_arm(const RateRule *r) {
     if (!r->found) {
-        log_text(
-            "---- arm %s: %d cases, no rule: want two sizes and two lengths, three rates or more in each, a factor "
-            "of 2 apart, with a best one\n",
-            r->arm, r->cases);
+        log_text("---- arm %s: %d cases, no rule: want two sizes and two lengths, three rates or more in each, a "
+                 "factor of 2 apart, with a best one\n",
+                 r->arm, r->cases);
         return;
     }
     log_text("---- arm %s: %d cases, parabola of log loss in log lr with curvature %.3f, noise %.3f ----", r->arm,

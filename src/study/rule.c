@@ -37,8 +37,7 @@ void rule_tell(const Grid *grid, const StudyOptions *options) {
     }
     if (!far) return;
     log_line("learning rates of %lld of %d cells are extrapolated: the default rules were found up to N = %lld, %lld "
-             "steps and "
-             "batch %lld, and these go up to N = %lld, %lld steps and batch %lld: sweep ARM.lr first "
+             "steps and batch %lld, and these go up to N = %lld, %lld steps and batch %lld: sweep ARM.lr first "
              "(docs/learning-rates.md)",
              (long long)far, grid->n, (long long)found.parameters, (long long)found.steps, (long long)found.batch,
              (long long)parameters, (long long)steps, (long long)batch);
