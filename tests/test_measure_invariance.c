@@ -8,6 +8,8 @@
 
 enum { SAMPLES = 12, ROWS = 900, WIDTH = 5 };
 
+static const char *const move[] = {"z90", "z180", "z270", "so3"};
+
 static void formula(void) {
     const double sure[PROBE_CLASSES] = {0.9, 0.05, 0.05}, less[PROBE_CLASSES] = {0.4, 0.3, 0.3};
     const double other[PROBE_CLASSES] = {0.1, 0.8, 0.1}, even[PROBE_CLASSES] = {1.0 / 3, 1.0 / 3, 1.0 / 3};
@@ -63,7 +65,6 @@ static double commonest(const TrainData *data) {
 }
 
 static void models(const TrainData *data) {
-    static const char *const move[] = {"z90", "z180", "z270", "so3"};
     ProcGrid alone = procgrid_new(comm_self(), 1, 1), grid = procgrid_new(comm_world(), comm_size(comm_world()), 1);
     for (int k = 0; k < 2; k++) {
         const ModelKind *kind = k ? &gatr_kind : &transformer_kind;
@@ -141,7 +142,6 @@ static void twins(double value[4], Pass *pass) {
 }
 
 static void twin(const TrainData *data) {
-    static const char *const move[] = {"z90", "z180", "z270", "so3"};
     ProcGrid alone = procgrid_new(comm_self(), 1, 1);
     ModelShape shape = measured_shape(&transformer_kind, data);
     MeasureSink found = measured(&measure_invariance, &transformer_kind, SAMPLES, MOTIONS, data, &alone);

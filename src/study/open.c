@@ -136,6 +136,28 @@ static void tell_repeats(const char *set, int64_t samples, int64_t trajectories,
                  (long long)samples, (long long)trajectories, (long long)all);
 }
 
+/* How many cells have the rate of a default rule far beyond what it was found with, and how far these go. */
+static void tell_far_rates(const Study *s) {
+    const StudyOptions *o = &s->options;
+    RuleReach most = {.batch = o->train.batch};
+    int far = 0;
+    for (int i = 0; i < s->grid.n; i++) {
+        const Cell *c = &s->grid.cell[i];
+        const Arm *arm = arm_find(c->record.arm);
+        RuleReach at = {s->grid.kind[c->kind].parameters, c->job.steps, most.batch};
+        if (!rule_far(&o->rates[arm - arms], arm, &at)) continue;
+        far++;
+        if (at.parameters > most.parameters) most.parameters = at.parameters;
+        if (at.steps > most.steps) most.steps = at.steps;
+    }
+    if (far)
+        log_line("learning rates of %d of %d cells are extrapolated: the default rules were found up to N = %lld, %lld "
+                 "steps and batch %lld, and these go up to N = %lld, %lld steps and batch %lld: sweep ARM.lr first "
+                 "(docs/learning-rates.md)",
+                 far, s->grid.n, (long long)rule_found.parameters, (long long)rule_found.steps,
+                 (long long)rule_found.batch, (long long)most.parameters, (long long)most.steps, (long long)most.batch);
+}
+
 Err study_load(int argc, char **argv) {
     bool named = argc > 1 && *argv[1];
     if (!named || argv[1][0] == '-')
@@ -161,7 +183,7 @@ Err study_open(Study *study, bool make_data) {
         const StudyOptions *o = &study->options;
         tell_repeats("test", o->test_samples, o->test_trajectories, study->data.per_trajectory);
         tell_repeats("validation", o->validation_samples, o->validation_trajectories, study->data.per_trajectory);
-        rule_tell(&study->grid, o);
+        tell_far_rates(study);
     }
     if (err.code) study_close(study);
     return err;

@@ -1,12 +1,9 @@
 #include "study/rule.h"
 
-#include "base/log.h"
-
 #include <math.h>
 #include <stdlib.h>
 
-/* Up to which sizes, lengths and with what batch the defaults were found. */
-static const struct { int64_t parameters, steps, batch; } found = {55661, 15000, 8};
+const RuleReach rule_found = {.parameters = 55661, .steps = 15000, .batch = 8};
 
 /* Times beyond that which are far. Exponents of sizes and lengths are known to 0.1, so that a factor of 10 may cost a quarter of
  * a rate. No exponent of the batch is known: rates that go with its root are twice as large at four times as many samples. */
@@ -23,22 +20,9 @@ static bool is_default(const RateOptions *rule, const Arm *arm) {
            rule->lr_steps_exponent == strtod(arm->lr_steps_exponent, NULL);
 }
 
-void rule_tell(const Grid *grid, const StudyOptions *options) {
-    int64_t far = 0, parameters = 0, steps = 0, batch = options->train.batch;
-    for (int i = 0; i < grid->n; i++) {
-        const Cell *c = &grid->cell[i];
-        const Arm *arm = arm_find(c->record.arm);
-        int64_t n = grid->kind[c->kind].parameters, length = c->job.steps;
-        if (!is_default(&options->rates[arm - arms], arm)) continue;
-        if (n <= FAR * found.parameters && length <= FAR * found.steps && batch <= FAR_BATCH * found.batch) continue;
-        far++;
-        if (n > parameters) parameters = n;
-        if (length > steps) steps = length;
-    }
-    if (!far) return;
-    log_line("learning rates of %lld of %d cells are extrapolated: the default rules were found up to N = %lld, %lld "
-             "steps and batch %lld, and these go up to N = %lld, %lld steps and batch %lld: sweep ARM.lr first "
-             "(docs/learning-rates.md)",
-             (long long)far, grid->n, (long long)found.parameters, (long long)found.steps, (long long)found.batch,
-             (long long)parameters, (long long)steps, (long long)batch);
+bool rule_far(const RateOptions *rule, const Arm *arm, const RuleReach *cell) {
+    const RuleReach *found = &rule_found;
+    bool far = cell->parameters > FAR * found->parameters || cell->steps > FAR * found->steps ||
+               cell->batch > FAR_BATCH * found->batch;
+    return far && is_default(rule, arm);
 }
