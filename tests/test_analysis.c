@@ -24,15 +24,16 @@ static Table two_arms(double noise, bool with_e) {
                     double n = 1e7 * pow(3, m) * pow(1e3, 1 - i / (SIZES - 1.0));
                     double d = 1e9 * pow(1e3, j / (LENGTHS - 1.0));
                     double z = noise * rng_normal(5, (uint64_t)m, (uint64_t)(i * LENGTHS + j));
-                    table_add(&t, (Point){.n = n,
-                                          .d = d,
-                                          .c = {6 * n * d, 8 * n * d, NAN},
-                                          .loss = law_loss(&law, n, d) * exp(z + (s ? 1 : -1) * seeds_differ),
-                                          .weight = 1,
-                                          .seed = s,
-                                          .cell = t.n,
-                                          .arm = arm,
-                                          .final = true});
+                    table_add(&t,
+                              (Point){.n = n,
+                                      .d = d,
+                                      .c = {6 * n * d, 8 * n * d, NAN},
+                                      .loss = law_loss(&law, n, d) * exp(z + ((i + j + s) % 2 ? 1 : -1) * seeds_differ),
+                                      .weight = 1,
+                                      .seed = s,
+                                      .cell = t.n,
+                                      .arm = arm,
+                                      .final = true});
                 }
     }
     return t;

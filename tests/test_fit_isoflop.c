@@ -136,10 +136,43 @@ static void numbers(void) {
         double chi2 = 4 * 0.1 * 0.1 / (se * se + iso->noise * iso->noise);
         double p = stats_f_sf(chi2 / 2, 2, 16);
         EXPECT(fabs(iso->n.misfit / p - 1) < 1e-4, "misfit %g, want %g", iso->n.misfit, p);
+        /* Two vertices each: their halves' lines pass them. */
+        const IsoHalves *h = &iso->halves;
+        EXPECT(fabs(log(h->c / sqrt(1e39))) < 1e-9 && fabs(h->lower.value - 1.1 / log(10)) < 1e-6 &&
+                   fabs(h->upper.value - 1.5 / log(10)) < 1e-6,
+               "exponents %g and %g about %g", h->lower.value, h->upper.value, h->c);
+        double wide = 2 * t_half / log(10), have = 0.5 * (h->change.interval.hi - h->change.interval.lo);
+        EXPECT(fabs(h->change.value - 0.4 / log(10)) < 1e-6 && fabs(have / wide - 1) < 0.1,
+               "change %g, half its interval %g, want %g", h->change.value, have, wide);
         isoflop_free(iso);
         table_free(&t);
     }
     mem_free(iso);
+}
+
+/* A vertex in the middle is of both halves; budgets may come in any order; one without a vertex is of none. */
+static void halves(void) {
+    Table t = table_new();
+    table_arm(&t, "x");
+    const double place[] = {0, 1, 3, 4, 6};
+    const double budget[] = {1e22, 1e18, 1e20, 1e19, 1e21};
+    for (int b = 0; b < 5; b++) shaped(&t, 1e18 * pow(10, b), exp(18 + place[b]), 1e-4, 1);
+    IsoFlop *iso = MEM_NEW(IsoFlop, 1);
+    isoflop_fit(iso, &t, 0, 0, budget, 5, 0, 100, 1);
+    const IsoHalves *h = &iso->halves;
+    EXPECT(iso->ok == 5 && h->lower_end == 3 && h->upper_first == 2 && fabs(h->c / 1e20 - 1) < 1e-9, "cut at %g", h->c);
+    EXPECT(fabs(h->lower.value - 1.5 / log(10)) < 1e-3 && fabs(h->upper.value - 1.5 / log(10)) < 1e-3,
+           "exponents %g and %g", h->lower.value, h->upper.value);
+    isoflop_free(iso);
+    isoflop_fit(iso, &t, 0, 0, budget, 4, 0, 100, 1);
+    EXPECT(iso->ok == 4 && h->lower_end == 2 && h->upper_first == 2 && fabs(h->lower.value - 1 / log(10)) < 1e-3,
+           "of four %g, cut at %g", h->lower.value, h->c);
+    isoflop_free(iso);
+    isoflop_fit(iso, &t, 0, 0, budget, 3, 0, 100, 1);
+    EXPECT(isnan(h->c) && isnan(h->change.value) && isnan(h->change.interval.lo), "three vertices have no halves");
+    isoflop_free(iso);
+    mem_free(iso);
+    table_free(&t);
 }
 
 /* Sizes that do not lie evenly about the vertex: resamples and the covariance still agree. Noise between seeds is taken where it
@@ -304,6 +337,7 @@ int main(int argc, char **argv) {
     interpolated();
     uneven();
     numbers();
+    halves();
     uneven_sizes();
     arms();
     levels();

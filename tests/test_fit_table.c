@@ -357,6 +357,20 @@ static void chosen(void) {
     EXPECT(!err.code && t.at[0].loss == 3 && noted(&t, "column loss is taken, not val_loss"), "%s: two losses",
            err.text);
     table_free(&t);
+    err = read_text(&t, "N,D,bpb,val_loss\n1,2,3,4\n", &usual);
+    EXPECT(!err.code && t.at[0].loss == 4 && noted(&t, "column val_loss is taken, not bpb"),
+           "%s: a loss by its name first", err.text);
+    table_free(&t);
+    err = read_text(&t, "N,D,cross entropy\n1,2,3\n", &usual);
+    EXPECT(!err.code && t.at[0].loss == 3 && noted(&t, "loss = cross entropy"), "%s: another name of a loss", err.text);
+    table_free(&t);
+    TableOptions odd = usual;
+    odd.columns.n = "log_N";
+    odd.columns.loss = "perplexity";
+    err = read_text(&t, "log_N,D,perplexity\n1,2,3\n", &odd);
+    EXPECT(!err.code && noted(&t, "log_N is taken as it is") && noted(&t, "perplexity is taken as it is"),
+           "%s: odd columns", err.text);
+    table_free(&t);
     err = read_text(&t, "N,D,loss\n1,2,3\n2,2,2.5\n1,2,3\n", &usual);
     EXPECT(noted(&t, "1 row has the N, D and loss of another row"), "rows twice");
     table_free(&t);
@@ -427,20 +441,28 @@ static void files(void) {
 static void complaints(void) {
     const struct {
         const char *text, *want;
-    } bad[] = {{"N,D\n1,2\n", "no column loss"},
-               {"size,D,loss\n1,2,3\n", "its header: size, D, loss"},
-               {"N,D,loss\n1,2\n", ":2: 2 fields: want 3"},
-               {"N,D,loss\n1,2,3\n1,x,3\n", ":3: D = x: want a positive number"},
-               {"N,D,loss\n-1,2,3\n", ":2: N = -1: want a positive number"},
-               {"N,D,loss\n1,2,-3\n", ":2: loss = -3: want a positive number"},
-               {"N,D,loss\n1,2,3.1x\n", ":2: loss = 3.1x: want a positive number"},
-               {"N,D,loss\n1,2,running\n", "no row is left to fit of 1"},
-               {"N,D,loss\n", "no row below the header"},
-               {"N,D,loss,loss\n1,2,3,4\n", "names column loss more than once"},
-               {"N,tokens,samples,loss\n1,2,3,4\n", "tokens and samples may both be meant"},
-               {"N;D;loss\n1000;2000;3,125\n", "decimal comma or grouped digits"},
-               {"N,D,loss,keep\n1,2,3,maybe\n", ":2: keep = maybe: want true or false"},
-               {"# nothing\n", "no header line"}};
+    } bad[] = {
+        {"N,D\n1,2\n", "no column loss"},
+        {"size,D,loss\n1,2,3\n", "its header: size, D, loss"},
+        {"N,D,loss\n1,2\n", ":2: 2 fields: want 3"},
+        {"N,D,loss\n1,2,3\n1,x,3\n", ":3: D = x: want a positive number"},
+        {"N,D,loss\n-1,2,3\n", ":2: N = -1: want a positive number"},
+        {"N,D,loss\n1,2,-3\n", ":2: loss = -3: want a positive number"},
+        {"N,D,loss\n1,2,3.1x\n", ":2: loss = 3.1x: want a positive number"},
+        {"N,D,loss\n1,2,running\n1,2,\n1,2,running\n",
+         "no row is left to fit of 3: want some that are kept, of an arm asked for, with a loss; instead of a loss: "
+         "running (2), blank (1)"},
+        {"log10_N,D,loss\n1,2,3\n", "no column N: log10_N holds logarithms"},
+        {"N,lnTokens,loss\n1,2,3\n", "no column D: lnTokens holds logarithms"},
+        {"N,login,loss\n1,2,3\n", "no column D: want one called"},
+        {"N,D,val_ppl\n1,2,3\n", "no column loss: val_ppl is the exponential of one"},
+        {"N,D,nll,bpb\n1,2,3,4\n", "nll and bpb may both be meant"},
+        {"N,D,loss\n", "no row below the header"},
+        {"N,D,loss,loss\n1,2,3,4\n", "names column loss more than once"},
+        {"N,tokens,samples,loss\n1,2,3,4\n", "tokens and samples may both be meant"},
+        {"N;D;loss\n1000;2000;3,125\n", "decimal comma or grouped digits"},
+        {"N,D,loss,keep\n1,2,3,maybe\n", ":2: keep = maybe: want true or false"},
+        {"# nothing\n", "no header line"}};
     TableOptions options = usual;
     options.columns.keep = "keep";
     for (int i = 0; i < (int)(sizeof bad / sizeof *bad); i++) {

@@ -1,6 +1,7 @@
 // TEST single n=1,2,4
 /* What is said of a law: not identifiable, outside what was sampled, rejected by its own points, drifting with compute. */
 #include "infer/analysis.h"
+#include "infer/drift.h"
 #include "infer/goodness.h"
 #include "law_surface.h"
 
@@ -143,8 +144,10 @@ static int lacking(const LawKind *made, const LawKind *fitted, int seeds, int dr
         EXPECT(g.by == (seeds > 1 ? LACK_BY_SEEDS : LACK_BY_CURVATURE), "%s", lack_name[g.by]);
         EXPECT(made != fitted || fabs(g.rms - 0.01) < 0.004, "rms %g", g.rms);
         count += g.p < 0.05;
-        EXPECT(made != fitted || (g.size_p > 1e-4 && g.length_p > 1e-4),
-               "runs of one size or length share an error: p = %g, %g", g.size_p, g.length_p);
+        EXPECT(made != fitted || (g.size_p > 1e-4 && g.length_p > 1e-4 && g.budget_p > 1e-4),
+               "runs of one size, length or budget share an error: p = %g, %g, %g", g.size_p, g.length_p, g.budget_p);
+        EXPECT(made != fitted || (seeds > 1 ? g.seed_p > 1e-4 : isnan(g.seed_p)), "runs of one seed do: p = %g",
+               g.seed_p);
         law_rows_free(&rows);
         table_free(&t);
     }
@@ -194,6 +197,35 @@ static Goodness goodness_of_law(const Table *t) {
     Goodness g = goodness_of(&p, &fit, 0, false);
     law_rows_free(&rows);
     return g;
+}
+
+/* An offset of each seed, and one of each budget, are found and told from each other. */
+static void seeds_and_budgets(void) {
+    for (int of_seeds = 0; of_seeds < 2; of_seeds++) {
+        Table t = table_new();
+        for (int s = 0; s < 3; s++) {
+            Table one = surface(&truth, 8, 8, 0.004, (uint64_t)(81 + s));
+            table_arm(&t, "synthetic");
+            for (int64_t i = 0; i < one.n; i++) {
+                Point *p = &one.at[i];
+                int64_t budget = llround(20 * log(p->c[CURRENCY_NOMINAL]));
+                p->loss *= exp(0.01 * rng_normal(91, 1, (uint64_t)(of_seeds ? s : budget)));
+                p->seed = s + 1;
+                p->cell = t.n;
+                table_add(&t, *p);
+            }
+            table_free(&one);
+        }
+        Goodness g = goodness_of_law(&t);
+        EXPECT((g.seed_p < LACK_LIMIT) == of_seeds && (g.budget_p < LACK_LIMIT) == !of_seeds,
+               "p = %g of seeds, %g of budgets", g.seed_p, g.budget_p);
+        FitOptions o = few_starts(OBJECTIVE_LOG);
+        Analysis *a = analysis_new(&t, &o, comm_world());
+        const char *want = of_seeds ? "runs of one seed share an error" : "runs of one budget share an error";
+        EXPECT(strstr(a->arm[0].status, want), "%s", a->arm[0].status);
+        analysis_free(a);
+        table_free(&t);
+    }
 }
 
 /* A smooth deviation of 3 % of any low degree is a lack of fit where the rows carry it; exact rows have no noise to test by. */
@@ -342,6 +374,12 @@ static void drift(void) {
         EXPECT(d->verdict == made[i].want && !d->why[0] == (made[i].want != DRIFT_UNDECIDED), "%d: %s, %s", i,
                drift_word[d->verdict], d->why);
         EXPECT(!known || (d->c > 1.6e12 && d->c < 6.4e12), "cut at %g", d->c);
+        /* By the vertices too, where enough budgets have one. */
+        const IsoHalves *h = &a->arm[0].currency[CURRENCY_NOMINAL].isoflop.halves;
+        DriftVerdict verdict = drift_verdict(h->change.interval);
+        EXPECT(made[i].want == DRIFT_UNDECIDED ? verdict != DRIFT_STABLE : verdict == made[i].want,
+               "%d: by vertices %s, a changes by %g [%g, %g]", i, drift_word[verdict], h->change.value,
+               h->change.interval.lo, h->change.interval.hi);
         double upper = made[i].drifts ? 2.0 / 3 : 1.0 / 3;
         bool near = fabs(d->lower.value - 1.0 / 3) < 0.05 && fabs(d->upper.value - upper) < 0.05;
         EXPECT(made[i].want == DRIFT_UNDECIDED || near, "a %g, %g", d->lower.value, d->upper.value);
@@ -376,6 +414,7 @@ int main(int argc, char **argv) {
     bent();
     offsets(false);
     offsets(true);
+    seeds_and_budgets();
     checkpoints();
     quantiles();
     few_groups();

@@ -39,14 +39,22 @@ typedef struct PowerLaw {
     double misfit;     /* p-value of vertices this far off the line or further, by chi2; NaN with two vertices */
 } PowerLaw;
 
+/** The exponent of N* over the lower and over the upper half of the vertices, of which one in the middle counts for both. */
+typedef struct IsoHalves {
+    int lower_end, upper_first;    /* curves: the lower half ends before the one, the upper one begins with the other */
+    double c;                      /* budget where they meet; NaN with fewer than four vertices, as is what follows */
+    Estimate lower, upper, change; /* change: upper less lower */
+} IsoHalves;
+
 typedef struct IsoFlop {
-    int curves, ok; /* ok: curves with a vertex */
-    IsoCurve curve[ISO_BUDGETS];
-    PowerLaw n, d, loss; /* NaN with fewer than two vertices */
-    double noise;        /* standard deviation of log loss of one run, as used */
-    double seeds;        /* runs averaged in a point, on average */
-    double dof;          /* behind it */
-    int refused;         /* curves without an accepted vertex */
+    int curves, ok;              /* ok: curves with a vertex */
+    IsoCurve curve[ISO_BUDGETS]; /* ascending in budget */
+    PowerLaw n, d, loss;         /* NaN with fewer than two vertices */
+    IsoHalves halves;
+    double noise; /* standard deviation of log loss of one run, as used */
+    double seeds; /* runs averaged in a point, on average */
+    double dof;   /* behind it */
+    int refused;  /* curves without an accepted vertex */
     int draws;
     Powers *draw; /* (draws) of perturbed losses; owned */
     char status[ISO_STATUS];

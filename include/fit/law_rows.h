@@ -18,6 +18,9 @@ typedef struct LawRows {
     int64_t *group;  /* (n) which one */
     double *size;    /* (n) N; 0: unknown */
     double *length;  /* (n) D, or else what the law's axis has; rows of one size and length are of different runs */
+    double *seed;    /* (n) */
+    double *
+        budget; /* (n) a number for each budget: rows whose nominal C are near each other are of one; 0: C is unknown */
     double *store;
 } LawRows;
 

@@ -8,6 +8,9 @@
 
 enum { DRIFT_RESAMPLES = 200 };
 
+/** Of the interval of a change in an exponent: drifting without 0, stable within ANSWER_SAME of it. */
+DriftVerdict drift_verdict(Interval change);
+
 /** Of an arm in a currency that all its rows have. Collective. */
 Drift drift_of(const Table *table, int arm, const ArmFit *fit, int currency, const FitOptions *options,
                const Comm *comm);

@@ -7,7 +7,7 @@
  *  axis its powers). What finds most is given, with p times the number of tests. Rows that share an error bend by themselves:
  *  with groups it is not tested, nor of residuals so small that they are rounding.
  *
- *  Shared errors: whether residuals of one size, or of one length, have a mean of their own, and whether those of neighbours in
+ *  Shared errors: whether residuals of one size, length, seed or budget have a mean of their own, and whether those of neighbours in
  *  D are alike (src/infer/serial.h). A law that bends otherwise than the rows makes neighbours alike too: where curvature is
  *  found they are looked at beside its terms, and what they still share is no smooth deviation. */
 #pragma once
@@ -25,6 +25,8 @@ typedef struct Goodness {
     int dof1, dof2;
     double size_p;   /* p-value of no error that runs of one size share; NaN with groups of the rows' own */
     double length_p; /* the same of runs of one length */
+    double seed_p;   /* the same of runs of one seed */
+    double budget_p; /* the same of runs of one budget */
     double serial_p; /* the same of rows of one size that are neighbours in D, as checkpoints of a run are */
 } Goodness;
 

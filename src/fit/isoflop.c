@@ -253,11 +253,11 @@ static void parabola(IsoCurve *curve, double noise) {
 
 /* ---- All curves. ---- */
 
-/* A power law in C through one part of the vertices. */
-static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
+/* A power law in C through one part of the vertices of curves first to end - 1. */
+static void power_law(PowerLaw *law, const IsoFlop *iso, int what, int first, int end) {
     double x[2 * ISO_BUDGETS], y[ISO_BUDGETS], w[ISO_BUDGETS], c[2];
     int n = 0;
-    for (int i = 0; i < iso->curves; i++) {
+    for (int i = first; i < end; i++) {
         const IsoCurve *k = &iso->curve[i];
         if (!k->ok) continue;
         x[2 * n] = 1;
@@ -285,6 +285,40 @@ static void power_law(PowerLaw *law, const IsoFlop *iso, int what) {
     if (n > 2) law->misfit = iso->dof > 0 ? stats_f_sf(chi2 / (n - 2), n - 2, iso->dof) : stats_chi2_sf(chi2, n - 2);
 }
 
+/* Which curves are whose half: each has as many vertices. */
+static void cut_halves(IsoFlop *iso) {
+    enum { LEAST = 4 }; /* vertices, so that both halves have a line of their own */
+    IsoHalves *h = &iso->halves;
+    int met = 0;
+    double below = NAN, above = NAN; /* log budgets of the vertices next to the cut */
+    h->c = NAN;
+    h->lower_end = 0;
+    h->upper_first = iso->curves;
+    for (int i = 0; i < iso->curves && iso->ok >= LEAST; i++) {
+        if (!iso->curve[i].ok) continue;
+        met++;
+        if (met == (iso->ok + 1) / 2) {
+            h->lower_end = i + 1;
+            below = log(iso->curve[i].budget);
+        }
+        if (met == iso->ok / 2 + 1) {
+            h->upper_first = i;
+            above = log(iso->curve[i].budget);
+        }
+    }
+    h->c = exp(0.5 * (below + above));
+}
+
+static void fit_halves(IsoFlop *iso) {
+    IsoHalves *h = &iso->halves;
+    PowerLaw lower, upper;
+    power_law(&lower, iso, OPTIMUM_N, 0, h->lower_end);
+    power_law(&upper, iso, OPTIMUM_N, h->upper_first, iso->curves);
+    h->lower.value = lower.exponent;
+    h->upper.value = upper.exponent;
+    h->change.value = upper.exponent - lower.exponent;
+}
+
 /* reading (curves, ISO_POINTS): of gather. */
 static void fit_all(IsoFlop *iso, const Reading *reading, const Run *run, const Disturbance *d) {
     iso->ok = iso->refused = 0;
@@ -294,9 +328,10 @@ static void fit_all(IsoFlop *iso, const Reading *reading, const Run *run, const 
         iso->ok += iso->curve[i].ok;
         iso->refused += !iso->curve[i].ok;
     }
-    power_law(&iso->n, iso, OPTIMUM_N);
-    power_law(&iso->d, iso, OPTIMUM_D);
-    power_law(&iso->loss, iso, OPTIMUM_LOSS);
+    power_law(&iso->n, iso, OPTIMUM_N, 0, iso->curves);
+    power_law(&iso->d, iso, OPTIMUM_D, 0, iso->curves);
+    power_law(&iso->loss, iso, OPTIMUM_LOSS, 0, iso->curves);
+    fit_halves(iso);
 }
 
 /* What the parabolas leave, pooled over their degrees of freedom. */
@@ -324,10 +359,16 @@ static Powers powers_of(const IsoFlop *iso) {
 }
 
 static void propagate(IsoFlop *iso, const Reading *reading, const Run *run, int resamples, uint64_t seed, int arm) {
+    enum { HALVES = 3, OF_CURVES = OPTIMUM_PARTS + HALVES };
     IsoFlop *trial = MEM_NEW(IsoFlop, 1);
-    int columns = OPTIMUM_PARTS + iso->curves;
+    int columns = OF_CURVES + iso->curves;
     double *v = MEM_NEW(double, columns *resamples + 1);
-    PowerLaw *law[OPTIMUM_PARTS] = {&iso->n, &iso->d, &iso->loss};
+    Interval *interval[OF_CURVES] = {&iso->n.interval,
+                                     &iso->d.interval,
+                                     &iso->loss.interval,
+                                     &iso->halves.lower.interval,
+                                     &iso->halves.upper.interval,
+                                     &iso->halves.change.interval};
     iso->draws = resamples;
     iso->draw = MEM_NEW(Powers, resamples + 1);
     for (int r = 0; r < resamples; r++) {
@@ -335,17 +376,21 @@ static void propagate(IsoFlop *iso, const Reading *reading, const Run *run, int 
         Disturbance d = {iso->noise, seed, rng_stream("isoflop", (uint64_t)(r * TABLE_ARMS + arm))};
         fit_all(trial, reading, run, &d);
         iso->draw[r] = powers_of(trial);
+        const IsoHalves *h = &trial->halves;
+        const double *exponent = iso->draw[r].exponent;
+        const double of_all[OF_CURVES] = {exponent[OPTIMUM_N], exponent[OPTIMUM_D], exponent[OPTIMUM_LOSS],
+                                          h->lower.value,      h->upper.value,      h->change.value};
         for (int k = 0; k < columns; k++) {
-            double x = k < OPTIMUM_PARTS ? iso->draw[r].exponent[k] : trial->curve[k - OPTIMUM_PARTS].best_n;
+            double x = k < OF_CURVES ? of_all[k] : trial->curve[k - OF_CURVES].best_n;
             v[k * resamples + r] = isfinite(x) ? x : NAN;
         }
     }
     for (int k = 0; k < columns; k++) {
         Interval i = stats_interval(v + k * resamples, resamples, iso->dof);
-        if (k < OPTIMUM_PARTS)
-            law[k]->interval = i;
-        else if (iso->curve[k - OPTIMUM_PARTS].ok)
-            iso->curve[k - OPTIMUM_PARTS].best_n_interval = i;
+        if (k < OF_CURVES)
+            *interval[k] = i;
+        else if (iso->curve[k - OF_CURVES].ok)
+            iso->curve[k - OF_CURVES].best_n_interval = i;
     }
     mem_free(v);
     mem_free(trial);
@@ -359,6 +404,7 @@ void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const 
     double chosen[ISO_BUDGETS], tolerance = at_budget;
     if (n_budgets) {
         for (int i = 0; i < n_budgets && i < ISO_BUDGETS; i++) chosen[out->curves++] = budgets[i];
+        stats_sort(chosen, out->curves);
         if (levels_of((double[ISO_BUDGETS]){0}, run, n)) tolerance = at_level;
     } else if (n) {
         out->curves = levels_of(chosen, run, n);
@@ -378,6 +424,7 @@ void isoflop_fit(IsoFlop *out, const Table *table, int arm, int currency, const 
     out->seeds = 0;
     for (int64_t i = 0; i < n; i++) out->seeds += run[i].seeds / (double)n;
     out->noise = fmax(spread * sqrt(out->seeds), seed_noise);
+    cut_halves(out);
     fit_all(out, reading, run, &none);
     propagate(out, reading, run, resamples, seed, arm);
     if (out->ok >= 3)

@@ -122,11 +122,36 @@ int64_t *law_rows_order(const double *first, const double *second, int64_t n) {
     return order;
 }
 
+/* Numbers the budgets from 1, in the order of C. */
+static void find_budgets(LawRows *r, const Table *table) {
+    const double near = 0.03, widest = 0.1; /* of log C, between neighbours and in all */
+    double *c = MEM_NEW(double, r->n + 1);
+    bool known = true;
+    for (int64_t k = 0; k < r->n; k++) {
+        c[k] = log(table->at[r->point[k]].c[CURRENCY_NOMINAL]);
+        known &= isfinite(c[k]);
+    }
+    int64_t *order = law_rows_order(c, NULL, known ? r->n : 0);
+    double least = -INFINITY, before = -INFINITY;
+    int64_t budgets = 0;
+    for (int64_t i = 0; i < r->n && known; i++) {
+        double own = c[order[i]];
+        if (own - before > near || own - least > widest) {
+            budgets++;
+            least = own;
+        }
+        before = own;
+        r->budget[order[i]] = (double)budgets;
+    }
+    mem_free(order);
+    mem_free(c);
+}
+
 LawRows law_rows(const Table *table, int arm, LawAxes axes) {
     LawRows r = {.axes = axes};
     for (int64_t i = 0; i < table->n; i++) r.n += table_final(table, i, arm);
     int64_t n = (r.n + LAW_PAD - 1) / LAW_PAD * LAW_PAD;
-    r.store = MEM_NEW(double, 7 * n + 1);
+    r.store = MEM_NEW(double, 9 * n + 1);
     r.point = MEM_NEW(int64_t, r.n + 1);
     double *x = r.store;
     double *y = x + n;
@@ -135,6 +160,8 @@ LawRows law_rows(const Table *table, int arm, LawAxes axes) {
     double *w = loss + n;
     r.size = w + n;
     r.length = r.size + n;
+    r.seed = r.length + n;
+    r.budget = r.seed + n;
     int64_t k = 0;
     for (int64_t i = 0; i < table->n; i++) {
         if (!table_final(table, i, arm)) continue;
@@ -147,6 +174,7 @@ LawRows law_rows(const Table *table, int arm, LawAxes axes) {
         w[k] = p->weight;
         r.size[k] = or_zero(p->n);
         r.length[k] = isfinite(p->d) ? p->d : exp(x[k]);
+        r.seed[k] = (double)p->seed;
         r.x0 += x[k] / (double)r.n;
         r.y0 += y[k] / (double)r.n;
         k++;
@@ -159,6 +187,7 @@ LawRows law_rows(const Table *table, int arm, LawAxes axes) {
     r.k = (LawColumns){.n = n, .x = x, .y = y, .z = z, .loss = loss, .w = w};
     find_configs(&r, table);
     find_groups(&r, table);
+    find_budgets(&r, table);
     list_members(&r);
     return r;
 }

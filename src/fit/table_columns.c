@@ -15,6 +15,7 @@ typedef struct Kind {
     size_t member;     /* of TableColumns */
     bool number;       /* its fields are numbers */
     const char *usual; /* "|symbol|name|...|", or NULL */
+    const char *other; /* "|name|...|" of columns that are taken where none has a usual name, or NULL */
 } Kind;
 
 static Kind kind_of(int holds) {
@@ -30,9 +31,13 @@ static Kind kind_of(int holds) {
              "numberoftokens|numberofsamples|oftokens|ofsamples|"
              "traintokens|trainsamples|tokensseen|samplesseen|totaltokens|datasize|dopt|doptimal|dstar|"
              "optimaltokens|optimalsamples|"},
-        [HOLDS_LOSS] = {"loss", offsetof(TableColumns, loss), true,
-                        "|loss|valloss|validationloss|validloss|evalloss|evaluationloss|testloss|finalloss|"
-                        "finalvalloss|lossval|lossvalidation|losseval|losstest|L|"},
+        [HOLDS_LOSS] =
+            {"loss", offsetof(TableColumns, loss), true,
+             "|loss|valloss|validationloss|validloss|evalloss|evaluationloss|testloss|finalloss|"
+             "finalvalloss|lossval|lossvalidation|losseval|losstest|L|",
+             "|nll|valnll|testnll|evalnll|crossentropy|valcrossentropy|validationcrossentropy|testcrossentropy|"
+             "evalcrossentropy|crossentropyloss|xent|valxent|ce|valce|celoss|logloss|vallogloss|testlogloss|"
+             "bpb|valbpb|testbpb|evalbpb|bitsperbyte|bitspertoken|"},
         [HOLDS_ARM] = {"arm", offsetof(TableColumns, arm), false, "|arm|"},
         [HOLDS_SEED] = {"seed", offsetof(TableColumns, seed), false, "|seed|randomseed|runseed|"},
         [HOLDS_WEIGHT] = {"weight", offsetof(TableColumns, weight), true, NULL},
@@ -49,7 +54,8 @@ static Kind kind_of(int holds) {
     };
     if (holds <= HOLDS_C) return kinds[holds];
     int currency = holds - HOLDS_C;
-    return (Kind){currencies[currency].name, offsetof(TableColumns, c) + (size_t)currency * sizeof(char *), true, NULL};
+    return (Kind){currencies[currency].name, offsetof(TableColumns, c) + (size_t)currency * sizeof(char *), true, NULL,
+                  NULL};
 }
 
 static const char *asked_name(const TableColumns *columns, const Kind *kind) {
@@ -208,15 +214,29 @@ static double last_word_unit(char before[PLAIN], const char *name, UnitOf *unit_
 }
 
 /* How near a name comes to a usual one: the more, the nearer. */
-typedef enum Likeness { UNLIKE, LIKE_BEFORE_UNIT, LIKE } Likeness;
+typedef enum Likeness { UNLIKE, LIKE_OTHER, LIKE_BEFORE_UNIT, LIKE } Likeness;
 
 static Likeness likeness(const char *name, const Kind *kind) {
     char before[PLAIN];
     if (is_speed(name)) return UNLIKE;
     if (kind->member == offsetof(TableColumns, c) && flop_word(name) > 0) return LIKE;
     if (is_among(kind->usual, bracketed_unit(before, name, units_of(kind)) > 0 ? before : name)) return LIKE;
-    bool before_unit = last_word_unit(before, name, units_of(kind)) > 0 && is_among(kind->usual, before);
-    return before_unit ? LIKE_BEFORE_UNIT : UNLIKE;
+    if (last_word_unit(before, name, units_of(kind)) > 0 && is_among(kind->usual, before)) return LIKE_BEFORE_UNIT;
+    return kind->other && is_among(kind->other, name) ? LIKE_OTHER : UNLIKE;
+}
+
+/* Whether a name is that of a logarithm of what the kind holds, as log10_N or ln(params). Of a loss there is none: log_loss is
+ * one itself. */
+static bool is_logarithm(const char *name, const Kind *kind) {
+    static const char *const begins[] = {"log10", "log2", "loge", "log", "ln"};
+    bool counted = kind->member == offsetof(TableColumns, n) || kind->member == offsetof(TableColumns, d) ||
+                   kind->member == offsetof(TableColumns, c);
+    for (int i = 0; counted && i < (int)(sizeof begins / sizeof *begins); i++) {
+        size_t n = strlen(begins[i]);
+        if (strncasecmp(name, begins[i], n)) continue;
+        return is_among(kind->usual, name + n);
+    }
+    return false;
 }
 
 /* The unit in a column's name; 0: none. A last word counts only after a usual name: model_b may be a second model. */
@@ -294,6 +314,10 @@ static Err find_usual(int *column, const Csv *csv, const Kind *kind) {
     return ERR_NONE;
 }
 
+/* Usual names of what is often mistaken for a loss. */
+static const char perplexities[] =
+    "|perplexity|valperplexity|validationperplexity|testperplexity|evalperplexity|ppl|valppl|testppl|evalppl|";
+
 static Err no_column(const Csv *csv, int holds) {
     static const char *const example[] = {[HOLDS_N] = "N, params or parameters",
                                           [HOLDS_D] = "D, tokens or samples",
@@ -301,9 +325,17 @@ static Err no_column(const Csv *csv, int holds) {
                                           [HOLDS_C] = "C, flop or compute"};
     char list[LISTED];
     Kind kind = kind_of(holds);
+    int symbol = (int)strcspn(kind.usual + 1, "|");
+    for (int i = 0; i < csv->columns; i++) {
+        if (is_logarithm(csv->name[i], &kind))
+            return err_user("%s: no column %.*s: %.60s holds logarithms: want the numbers themselves", csv->path,
+                            symbol, kind.usual + 1, csv->name[i]);
+        if (holds == HOLDS_LOSS && is_among(perplexities, csv->name[i]))
+            return err_user("%s: no column loss: %.60s is the exponential of one: want its logarithm", csv->path,
+                            csv->name[i]);
+    }
     return err_user("%s: no column %.*s: want one called %s, or -fit_columns_%s NAME; its header: %s", csv->path,
-                    (int)strcspn(kind.usual + 1, "|"), kind.usual + 1, example[holds], kind.key,
-                    header_list(list, csv));
+                    symbol, kind.usual + 1, example[holds], kind.key, header_list(list, csv));
 }
 
 static double compute_unit(const char *name) {
@@ -344,6 +376,20 @@ static void note_unit(Table *table, const Mapping *m, int k, const char *of) {
         table_note(table, m->csv.path, "column %s is taken in units of 1%s", name, of);
 }
 
+/* Says of a column that was asked for that its name is not that of what a law is of. */
+static void note_odd_name(Table *table, const Mapping *m, int holds) {
+    int column = m->at[holds];
+    if (column < 0) return;
+    const char *name = m->csv.name[column];
+    Kind kind = kind_of(holds);
+    if (is_logarithm(name, &kind))
+        table_note(table, m->csv.path,
+                   "column %.60s is taken as it is: were it logarithms, want the numbers themselves", name);
+    if (holds == HOLDS_LOSS && is_among(perplexities, name))
+        table_note(table, m->csv.path, "column %.60s is taken as it is: a law is of the loss, which is its logarithm",
+                   name);
+}
+
 /* Columns that are the symbols themselves are not told. */
 static bool has_column(const Csv *csv, const char *name) {
     for (int i = 0; i < csv->columns; i++)
@@ -380,6 +426,7 @@ void table_columns_note(Table *table, const Mapping *m, const TableColumns *colu
         snprintf(text + used, sizeof text - used, "%s%s = %s", used ? ", " : "", told[i].what, m->csv.name[column]);
     }
     if (*text) table_note(table, m->csv.path, "columns by their usual names: %s", text);
+    for (int i = 0; i < (int)(sizeof told / sizeof *told); i++) note_odd_name(table, m, told[i].holds);
     note_unit(table, m, UNIT_N, "");
     note_unit(table, m, UNIT_D, "");
     note_unit(table, m, UNIT_C, " FLOP");

@@ -279,6 +279,16 @@ static Err read_row(Table *table, ArmNames *met, const Mapping *m, const char *f
     return ERR_NONE;
 }
 
+/* What stood where a loss was wanted, as far as a line holds it: `n/a` (3), blank (1). */
+static void list_words(char *list, size_t size, const LeftOut *out) {
+    enum { TOLD = 4 };
+    size_t used = 0;
+    list[0] = 0;
+    for (int i = 0; i < TOLD && out->word[i].rows && used < size; i++)
+        used += (size_t)snprintf(list + used, size - used, "%s%s (%lld)",
+                                 i ? ", " : "; instead of a loss: ", out->word[i].word, (long long)out->word[i].rows);
+}
+
 static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, const TableOptions *options) {
     int64_t before = table->n, rows = 0;
     bool more = true;
@@ -297,9 +307,12 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
         table_note(table, m->csv.path, "%lld line%s left out that look%s like a row behind a #",
                    (long long)m->csv.commented, plural(m->csv.commented), m->csv.commented == 1 ? "s" : "");
     if (!rows) return err_user("%s: no row below the header: want some", m->csv.path);
+    char words[200];
+    list_words(words, sizeof words, &table->left_out);
     if (table->n == before)
-        return err_user("%s: no row is left to fit of %lld: want some that are kept, of an arm asked for, with a loss",
-                        m->csv.path, (long long)rows);
+        return err_user(
+            "%s: no row is left to fit of %lld: want some that are kept, of an arm asked for, with a loss%s",
+            m->csv.path, (long long)rows, words);
     return ERR_NONE;
 }
 

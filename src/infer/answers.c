@@ -1,4 +1,6 @@
 #include "infer/answers.h"
+
+#include "infer/drift.h"
 #include "report_pieces.h"
 
 #include <math.h>
@@ -263,26 +265,13 @@ static void answer_allocation(Answer *answer, const Analysis *a) {
 
 /* ---- Limits. ---- */
 
-/* How steady N* ~ C^a is: the exponent through the lower and the upper vertices, and whether a line passes them all. */
+/* How steady N* ~ C^a is: by the vertices of the lower and of the upper budgets. */
 static void say_drift(char *text, const IsoFlop *iso) {
-    double x[2 * ISO_BUDGETS], y[ISO_BUDGETS], part[2];
-    int n = 0;
-    for (int i = 0; i < iso->curves; i++) {
-        const IsoCurve *k = &iso->curve[i];
-        if (!k->ok) continue;
-        x[2 * n] = 1;
-        x[2 * n + 1] = log(k->budget);
-        y[n++] = log(k->best_n);
-    }
-    const int least = 4; /* vertices, so that both halves have a line of their own */
-    if (n < least) return;
-    int half = n / 2 + n % 2; /* an odd one in the middle counts for both */
-    bool low = stats_lsq(part, NULL, NULL, x, y, NULL, half, 2);
-    double lower = part[1];
-    bool high = stats_lsq(part, NULL, NULL, x + 2 * (n - half), y + n - half, NULL, half, 2);
-    if (!low || !high) return;
-    say(text, ", a %.2f below and %.2f above C = %.2g: %s (p = %s)", lower, part[1], exp(x[2 * (n / 2) + 1]),
-        iso->n.misfit < LACK_LIMIT ? "it drifts" : "no drift shown", piece("%.2g", iso->n.misfit).text);
+    const IsoHalves *h = &iso->halves;
+    if (!isfinite(h->c)) return;
+    say(text, ", a %s below and %s above C = %.2g: %s", ranged("%.2f", h->lower).text, ranged("%.2f", h->upper).text,
+        h->c, drift_word[drift_verdict(h->change.interval)]);
+    if (iso->n.misfit < LACK_LIMIT) say(text, ", and no one line (p = %s)", piece("%.2g", iso->n.misfit).text);
 }
 
 /* The same by the law, fitted to either half of the budgets. */

@@ -75,7 +75,7 @@ static bool half_exponent(double *a, double *draw, char why[ANALYSIS_STATUS], co
     return told;
 }
 
-static DriftVerdict verdict_of(Interval change) {
+DriftVerdict drift_verdict(Interval change) {
     if (change.lo > 0 || change.hi < 0) return DRIFT_DRIFTING;
     if (change.lo >= -ANSWER_SAME && change.hi <= ANSWER_SAME) return DRIFT_STABLE;
     return DRIFT_UNDECIDED;
@@ -120,7 +120,7 @@ Drift drift_of(const Table *table, int arm, const ArmFit *fit, int currency, con
         for (int r = 0; r < DRIFT_RESAMPLES; r++) change[r] = draw[DRIFT_RESAMPLES + r] - draw[r];
         out.change.value = out.upper.value - out.lower.value;
         out.change.interval = stats_interval(change, DRIFT_RESAMPLES, dof);
-        out.verdict = verdict_of(out.change.interval);
+        out.verdict = drift_verdict(out.change.interval);
         if (out.verdict == DRIFT_UNDECIDED)
             snprintf(out.why, sizeof out.why, "the interval holds both 0 and a difference of %g", ANSWER_SAME);
     }

@@ -79,7 +79,7 @@ static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int a
     basis_free(&b);
 }
 
-/* Do runs of one key, a size or a length, share an error? These as groups. */
+/* Do runs of one key, such as a size or a seed, share an error? These as groups. */
 static double shared_by(const double *key, const LawProblem *p, const LawFit *fit, int arm) {
     const LawRows *rows = p->source[arm];
     int64_t *order = law_rows_order(key, NULL, rows->n);
@@ -89,7 +89,7 @@ static double shared_by(const double *key, const LawProblem *p, const LawFit *fi
         groups += i == 0 || key[order[i]] != key[order[i - 1]];
         group[order[i]] = groups - 1;
     }
-    double value = groups < rows->n ? noise_groups(p, fit, arm, group, groups).p : NAN;
+    double value = groups > 1 && groups < rows->n ? noise_groups(p, fit, arm, group, groups).p : NAN;
     mem_free(group);
     mem_free(order);
     return value;
@@ -109,7 +109,7 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     double n = (double)rows->n, mean = 0, total = 0, left = 0, weighted = 0;
     double share = n / (double)p->n_rows; /* of the variables that arms share */
     double dof = fmax(n - share * p->n, 1);
-    Goodness g = {.f = NAN, .p = NAN, .size_p = NAN, .length_p = NAN, .serial_p = NAN};
+    Goodness g = {.f = NAN, .p = NAN, .size_p = NAN, .length_p = NAN, .seed_p = NAN, .budget_p = NAN, .serial_p = NAN};
     for (int64_t i = 0; i < rows->n; i++) mean += rows->k.z[i] / n;
     for (int64_t i = 0; i < rows->n; i++) {
         total += pow(rows->k.z[i] - mean, 2);
@@ -128,6 +128,8 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     if (rows->n > p->n && law_splits(p->spec.kind)) {
         g.size_p = shared_by(rows->k.x, p, fit, arm);
         g.length_p = shared_by(rows->k.y, p, fit, arm);
+        g.seed_p = shared_by(rows->seed, p, fit, arm);
+        g.budget_p = shared_by(rows->budget, p, fit, arm);
     }
     Goodness by_curvature = g;
     curvature(&by_curvature, p, fit, arm, uneven);

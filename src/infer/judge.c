@@ -172,9 +172,11 @@ static Charge shared_error(const ArmFit *arm) {
         const char *what;
     } test[] = {{found->size_p, "runs of one size share an error"},
                 {found->length_p, "runs of one length share an error"},
+                {found->seed_p, "runs of one seed share an error"},
+                {found->budget_p, "runs of one budget share an error"},
                 {found->serial_p, "neighbours in D share an error, as checkpoints of a run do"}};
     int worst = 0;
-    for (int k = 1; k < 3; k++)
+    for (int k = 1; k < (int)(sizeof test / sizeof *test); k++)
         if (isnan(test[worst].p) || test[k].p < test[worst].p) worst = k;
     Charge c = {.p = test[worst].p};
     snprintf(c.text, sizeof c.text, "%s, p = %.1e%s", test[worst].what, c.p,

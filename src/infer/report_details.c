@@ -38,6 +38,8 @@ static void print_goodness(const ArmFit *arm) {
              g->by == LACK_UNTESTED ? "" : piece(": p = %.2g", g->p).text);
     tell_shared(arm, g->size_p, "runs of one size share an error", "");
     tell_shared(arm, g->length_p, "runs of one length share an error", "");
+    tell_shared(arm, g->seed_p, "runs of one seed share an error", "");
+    tell_shared(arm, g->budget_p, "runs of one budget share an error", "");
     tell_shared(arm, g->serial_p, "neighbours in D share an error", ", as checkpoints of a run do");
     if (arm->disagreement[0]) log_text("    %s", arm->disagreement);
 }

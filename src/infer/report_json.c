@@ -1,5 +1,7 @@
 /* What a fit says to programs; docs/fitting.md has the schema. */
 #include "infer/report.h"
+
+#include "infer/drift.h"
 #include "report_pieces.h"
 #include "report_questions.h"
 
@@ -64,6 +66,13 @@ static void put_isoflop(Json *j, const IsoFlop *iso) {
     put_power(j, "N", &iso->n);
     put_power(j, "D", &iso->d);
     put_power(j, "loss", &iso->loss);
+    json_open_object(j, "drift");
+    json_put_text(j, "verdict", drift_word[drift_verdict(iso->halves.change.interval)]);
+    json_put_number(j, "C", iso->halves.c);
+    report_estimate(j, "lower", iso->halves.lower);
+    report_estimate(j, "upper", iso->halves.upper);
+    report_estimate(j, "change", iso->halves.change);
+    json_close(j);
     json_open_array(j, "curves");
     for (int i = 0; i < iso->curves; i++) {
         const IsoCurve *k = &iso->curve[i];
@@ -184,6 +193,8 @@ static void put_goodness(Json *j, const ArmFit *arm) {
     json_close(j);
     json_put_number(j, "shared_by_size_p", g->size_p);
     json_put_number(j, "shared_by_length_p", g->length_p);
+    json_put_number(j, "shared_by_seed_p", g->seed_p);
+    json_put_number(j, "shared_by_budget_p", g->budget_p);
     json_put_number(j, "shared_by_neighbours_p", g->serial_p);
     json_put_text(j, "disagreement", arm->disagreement);
 }
