@@ -19,8 +19,7 @@ typedef struct LawRows {
     double *size;    /* (n) N; 0: unknown */
     double *length;  /* (n) D, or else what the law's axis has; rows of one size and length are of different runs */
     double *seed;    /* (n) */
-    double *
-        budget; /* (n) a number for each budget: rows whose nominal C are near each other are of one; 0: C is unknown */
+    double *budget;  /* (n) which one: rows whose nominal C are near each other are of one; 0: C is unknown */
     double *store;
 } LawRows;
 
