@@ -163,13 +163,15 @@ static void add_algebra(List *list, const BenchOptions *o, int64_t width) {
 }
 
 /* Products of few channels, as small models of GATr have them: over all tokens of the batch, and the ceiling, over as
- * many as leave all operands in the first-level cache. */
+ * many as leave all operands in the first-level cache: fewer would show what a call costs. */
 static void add_narrow(List *list, const BenchOptions *o) {
-    enum { CACHED = 64 };
+    enum { CACHED = 1 << 14 }; /* bytes: half of the smallest such cache */
     static const int64_t channels[] = {2, 3, 4, 5, 8, 10, 16};
+    int64_t tokens = o->batch * o->tokens;
     for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-        add_brgemm(list, "brgemm, batch", channels[i], o->batch * o->tokens);
-        add_brgemm(list, "brgemm, ceiling", channels[i], CACHED);
+        add_brgemm(list, "brgemm, batch", channels[i], tokens);
+        int64_t cached = CACHED / (3 * channels[i] * (int64_t)sizeof(real)) / LANES * LANES;
+        add_brgemm(list, "brgemm, ceiling", channels[i], cached < tokens ? cached : tokens);
     }
 }
 
