@@ -150,7 +150,7 @@ static void numbers(void) {
     mem_free(iso);
 }
 
-/* A vertex in the middle is of both halves; budgets may come in any order; one without a vertex is of none. */
+/* A vertex in the middle is of both halves; budgets may come in any order. */
 static void halves(void) {
     Table t = table_new();
     table_arm(&t, "x");

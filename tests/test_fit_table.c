@@ -423,6 +423,14 @@ static void files(void) {
     err = table_add_files(&t, 2, paths, &usual, comm_world());
     EXPECT(err.code == EXIT_USER && strstr(err.text, "b/results.csv: holds the rows of"), "%s", err.text);
     table_free(&t);
+    /* Words of a file before are not told of the one without a row. */
+    write_text(paths[0], "N,D,loss\n1,2,3\n1,2,running\n1,2,lost\n");
+    write_text(paths[1], "N,D,loss\n1,2,running\n");
+    err = table_add_files(&t, 2, paths, &usual, comm_world());
+    EXPECT(err.code == EXIT_USER && strstr(err.text, "with a loss; instead of a loss: running (1)") &&
+               !strstr(err.text, "lost"),
+           "%s", err.text);
+    table_free(&t);
     /* Arms whose names are equal in their first 60 letters. */
     err = read_text(&t,
                     "arm,N,D,loss\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1,1,2,3\n"

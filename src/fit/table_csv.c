@@ -279,17 +279,22 @@ static Err read_row(Table *table, ArmNames *met, const Mapping *m, const char *f
     return ERR_NONE;
 }
 
-/* What stood where a loss was wanted, as far as a line holds it: `n/a` (3), blank (1). */
-static void list_words(char *list, size_t size, const LeftOut *out) {
+/* What stood where a loss was wanted, in the rows since `before`, as far as a line holds it: n/a (3), blank (1). */
+static void list_words(char *list, size_t size, const LeftOut *out, const LeftOut *before) {
     enum { TOLD = 4 };
     size_t used = 0;
+    int told = 0;
     list[0] = 0;
-    for (int i = 0; i < TOLD && out->word[i].rows && used < size; i++)
+    for (int i = 0; i < TABLE_WORDS && told < TOLD && used < size; i++) {
+        int64_t rows = out->word[i].rows - before->word[i].rows;
+        if (!rows) continue;
         used += (size_t)snprintf(list + used, size - used, "%s%s (%lld)",
-                                 i ? ", " : "; instead of a loss: ", out->word[i].word, (long long)out->word[i].rows);
+                                 told++ ? ", " : "; instead of a loss: ", out->word[i].word, (long long)rows);
+    }
 }
 
 static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, const TableOptions *options) {
+    const LeftOut left_before = table->left_out; /* by the files before */
     int64_t before = table->n, rows = 0;
     bool more = true;
     for (;;) {
@@ -307,13 +312,11 @@ static Err read_rows(Table *table, ArmNames *met, Mapping *m, const char *arm, c
         table_note(table, m->csv.path, "%lld line%s left out that look%s like a row behind a #",
                    (long long)m->csv.commented, plural(m->csv.commented), m->csv.commented == 1 ? "s" : "");
     if (!rows) return err_user("%s: no row below the header: want some", m->csv.path);
+    if (table->n > before) return ERR_NONE;
     char words[200];
-    list_words(words, sizeof words, &table->left_out);
-    if (table->n == before)
-        return err_user(
-            "%s: no row is left to fit of %lld: want some that are kept, of an arm asked for, with a loss%s",
-            m->csv.path, (long long)rows, words);
-    return ERR_NONE;
+    list_words(words, sizeof words, &table->left_out, &left_before);
+    return err_user("%s: no row is left to fit of %lld: want some that are kept, of an arm asked for, with a loss%s",
+                    m->csv.path, (long long)rows, words);
 }
 
 Err table_read_csv(Table *table, ArmNames *met, const char *path, const char *arm, const TableOptions *options) {

@@ -59,6 +59,14 @@ static void put_power(Json *j, const char *key, const PowerLaw *p) {
     json_close(j);
 }
 
+/* An exponent below and above a budget. */
+static void put_halves(Json *j, double c, Estimate lower, Estimate upper, Estimate change) {
+    json_put_number(j, "C", c);
+    report_estimate(j, "lower", lower);
+    report_estimate(j, "upper", upper);
+    report_estimate(j, "change", change);
+}
+
 static void put_isoflop(Json *j, const IsoFlop *iso) {
     json_open_object(j, "isoflop");
     json_put_text(j, "status", iso->status);
@@ -68,10 +76,7 @@ static void put_isoflop(Json *j, const IsoFlop *iso) {
     put_power(j, "loss", &iso->loss);
     json_open_object(j, "drift");
     json_put_text(j, "verdict", drift_word[drift_verdict(iso->halves.change.interval)]);
-    json_put_number(j, "C", iso->halves.c);
-    report_estimate(j, "lower", iso->halves.lower);
-    report_estimate(j, "upper", iso->halves.upper);
-    report_estimate(j, "change", iso->halves.change);
+    put_halves(j, iso->halves.c, iso->halves.lower, iso->halves.upper, iso->halves.change);
     json_close(j);
     json_open_array(j, "curves");
     for (int i = 0; i < iso->curves; i++) {
@@ -203,10 +208,7 @@ static void put_drift(Json *j, const Drift *d) {
     json_open_object(j, "drift");
     json_put_text(j, "verdict", drift_word[d->verdict]);
     json_put_text(j, "why", d->why);
-    json_put_number(j, "C", d->c);
-    report_estimate(j, "lower", d->lower);
-    report_estimate(j, "upper", d->upper);
-    report_estimate(j, "change", d->change);
+    put_halves(j, d->c, d->lower, d->upper, d->change);
     json_close(j);
 }
 
