@@ -1,5 +1,6 @@
 // TEST n=1,2,3,5
 /* Arena, random numbers, communicators, queue, files. */
+#include "base/copy.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -208,6 +209,21 @@ static void near_ranks(void) {
     comm_free(near);
 }
 
+/* A copy past the caches: all of it, and nothing beside. */
+static void copied(void) {
+    enum { MOST = 200, LINE = 64 / (int)sizeof(real) };
+    _Alignas(64) real to[MOST + LINE];
+    real from[MOST + 1];
+    int wrong = 0;
+    for (int i = 0; i <= MOST; i++) from[i] = (real)(i + 1);
+    for (int n = 0; n < MOST; n++) {
+        for (int i = 0; i < MOST; i++) to[i] = -1;
+        copy_past_cache(to, from + n % 2, n); /* what is read may stand anywhere */
+        for (int i = 0; i < MOST; i++) wrong += to[i] != (i < n ? from[n % 2 + i] : -1);
+    }
+    EXPECT(!wrong, "%d numbers are not as they were", wrong);
+}
+
 /* What stands where a file of the program's own is looked for. */
 static void own_files(void) {
     if (comm_rank(comm_world()) != 0) return;
@@ -281,6 +297,7 @@ int main(int argc, char **argv) {
     grow();
     texts();
     rng();
+    copied();
     subnormal();
     letters();
     ranks();

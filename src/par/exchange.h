@@ -1,5 +1,5 @@
 /* Sums between a few ranks of one node through memory that they share: each writes its numbers where the others read them,
- * piece by piece, so that they stay in the second-level cache.
+ * piece by piece, through its cache or past it, whichever takes less time there.
  *
  * A rank has two places for pieces and takes them in turn. It writes piece i + 2 once it has read piece i + 1 of all others,
  * who wrote that after they had read its piece i: so the number of pieces written is all that there is to wait for. Sums are
