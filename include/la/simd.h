@@ -3,7 +3,6 @@
  *
  *  What the compiler may use (ARCH in the Makefile) decides the instruction set; each has a file that defines
  *      SIMD_NAME, SIMD_BYTES, SIMD_REGISTERS   its name, bytes of a register, number of registers
- *      SIMD_MASK_COSTS                         whether a masked load costs more than a whole one
  *      vec_fma, vec_fnma                       a b + c and c - a b, as one instruction where there is one: compilers
  *                                              that tune for some processors split multiply-adds in sums
  *      vec_max                                 b where a or b is not a number

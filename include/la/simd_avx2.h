@@ -4,7 +4,6 @@
 #define SIMD_NAME "AVX2"
 #define SIMD_BYTES 32
 #define SIMD_REGISTERS 16
-#define SIMD_MASK_COSTS 1
 #include "la/simd_vec.h"
 
 #include <immintrin.h>

@@ -4,7 +4,6 @@
 #define SIMD_NAME "AVX-512"
 #define SIMD_BYTES 64
 #define SIMD_REGISTERS 32
-#define SIMD_MASK_COSTS 0
 #include "la/simd_vec.h"
 
 #include <immintrin.h>

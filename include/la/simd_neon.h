@@ -4,5 +4,4 @@
 
 #define SIMD_NAME "NEON"
 #define SIMD_REGISTERS 32
-#define SIMD_MASK_COSTS 1
 #include "la/simd_plain.h"

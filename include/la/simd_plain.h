@@ -5,7 +5,6 @@
 #ifndef SIMD_NAME
 #define SIMD_NAME "plain C"
 #define SIMD_REGISTERS 16
-#define SIMD_MASK_COSTS 1
 #endif
 #define SIMD_BYTES 16
 #include "la/simd_vec.h"

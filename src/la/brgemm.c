@@ -77,6 +77,13 @@ INLINE void store_row(real *c, const Vec *v, int vecs, Mask mask) {
     }
 }
 
+/* A vector for several uses: the compiler would load it anew for each. */
+INLINE Vec load_kept(const real *x) {
+    Vec v = vec_load(x);
+    vec_keep(&v);
+    return v;
+}
+
 INLINE Vec load_column(const real *c, int j, int vecs, Mask mask) {
     return j < vecs - 1 ? vec_load(c + j * LANES) : vec_load_masked(c + j * LANES, mask);
 }
@@ -98,10 +105,7 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, int pla
         int64_t row = x->row, col = x->col, ldb = x->ldb;
         for (int64_t k = 0; k < x->k; k++, a += col, b += ldb) {
             Vec v[VECS];
-            UNROLL for (int j = 0; j < vecs; j++) {
-                v[j] = vec_load(b + j * LANES);
-                vec_keep(&v[j]);
-            }
+            UNROLL for (int j = 0; j < vecs; j++) v[j] = load_kept(b + j * LANES);
             UNROLL for (int i = 0; i < rows; i++) {
                 Vec w = vec_set(a[i * row]);
                 UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
@@ -165,15 +169,19 @@ void brgemm(real *c, int64_t ldc, int64_t stride_c, int planes, int64_t m, int64
     flops_add(2 * m * n * k * planes);
 }
 
-/* The products of a vector of columns; `whole`: of all lanes, so that loads need no mask. ahead: fetch the next rows of B,
- * which come from far when they are met for the first time. */
+/* The products of a vector of columns, whole or of the lanes of `mask`. ahead: fetch the next rows of B, which come from far
+ * when they are met for the first time. */
 INLINE void nt_step(int rows, int cols, Vec *acc, const real *a, int64_t lda, const real *b, int64_t ldb, bool whole,
                     Mask mask, bool ahead) {
     Vec v[SIDE];
-    UNROLL for (int j = 0; j < cols; j++) v[j] = whole ? vec_load(b + j * ldb) : vec_load_masked(b + j * ldb, mask);
+    UNROLL for (int j = 0; j < cols; j++) {
+        v[j] = whole ? vec_load(b + j * ldb) : vec_load_masked(b + j * ldb, mask);
+        vec_keep(&v[j]);
+    }
     if (ahead) UNROLL for (int j = 0; j < cols; j++) __builtin_prefetch(b + (j + SIDE) * ldb);
     UNROLL for (int i = 0; i < rows; i++) {
         Vec w = whole ? vec_load(a + i * lda) : vec_load_masked(a + i * lda, mask);
+        vec_keep(&w);
         UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] = vec_fma(w, v[j], acc[i * SIDE + j]);
     }
 }
@@ -182,11 +190,11 @@ INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real sc
                     int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes, bool ahead) {
     Vec acc[SIDE * SIDE];
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) acc[i] = (Vec){0};
+    int64_t last = n > 0 ? (n - 1) / LANES * LANES : 0;
+    Mask mask = vec_mask(n - last);
     for (int p = 0; p < planes; p++, a += stride_a, b += stride_b) {
-        int64_t t = 0;
-        for (; SIMD_MASK_COSTS && t + LANES <= n; t += LANES)
-            nt_step(rows, cols, acc, a + t, lda, b + t, ldb, true, vec_mask(LANES), ahead);
-        for (; t < n; t += LANES) nt_step(rows, cols, acc, a + t, lda, b + t, ldb, false, vec_mask(n - t), ahead);
+        for (int64_t t = 0; t < last; t += LANES) nt_step(rows, cols, acc, a + t, lda, b + t, ldb, true, mask, ahead);
+        nt_step(rows, cols, acc, a + last, lda, b + last, ldb, false, mask, ahead);
     }
     Vec parts[SIDE * SIDE]; /* a copy, so that acc stays in registers */
     real sums[SIDE * SIDE];
@@ -250,7 +258,7 @@ INLINE void rows_tile(int rows, int vecs, real *const *c, real *const *a, int64_
     }
     for (int64_t p = 0; p < k; p++, b += ldb) {
         Vec v[VECS];
-        UNROLL for (int j = 0; j < vecs; j++) v[j] = vec_load(b + j * LANES);
+        UNROLL for (int j = 0; j < vecs; j++) v[j] = load_kept(b + j * LANES);
         UNROLL for (int i = 0; i < rows; i++) {
             Vec w = vec_set(x[i][p]);
             UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
@@ -289,7 +297,7 @@ INLINE void outer_tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, r
     for (int64_t p = 0; p < k; p++) {
         const real *x = a[p] + i0, *y = b[p] + j0;
         Vec v[VECS];
-        UNROLL for (int j = 0; j < vecs; j++) v[j] = vec_load(y + j * LANES);
+        UNROLL for (int j = 0; j < vecs; j++) v[j] = load_kept(y + j * LANES);
         UNROLL for (int i = 0; i < rows; i++) {
             Vec w = vec_set(x[i]);
             UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
