@@ -17,8 +17,8 @@ enum {
     LINE = 64 / (int)sizeof(real),         /* numbers of a line of the cache */
     SPINS = 2000,                          /* looks at a counter before MPI has a turn: some microseconds */
     TIMED_LEAST = 1024, /* numbers of a copy whose way is chosen: of fewer both take less than a wait */
-    TRIAL = 16,         /* one copy of so many is made the other way */
-    ROUND = 64          /* copies until the ways are compared anew */
+    ROUND = 64,         /* copies until the ways are compared anew */
+    TRIES = 2           /* of them each way, first the one that is not in use */
 };
 
 /* How a rank writes what others read. Which of the two is faster depends on where the ranks run, and that may change while
@@ -28,7 +28,7 @@ typedef enum Way { THROUGH_CACHE, PAST_CACHE, WAYS } Way;
 
 typedef struct Ways {
     Way best;
-    int copies;           /* of this round */
+    int copies;           /* of this round, which begins with those of the other way */
     double seconds[WAYS]; /* a number, the least of this round */
 } Ways;
 
@@ -58,16 +58,17 @@ static void write_out(Ways *w, real *to, const real *from, int64_t n) {
         memcpy(to, from, (size_t)n * sizeof *to);
         return;
     }
-    Way way = w->copies++ % TRIAL == 0 ? 1 - w->best : w->best;
+    Way way = w->copies < TRIES ? !w->best : w->best;
     double start = timer_now();
     if (way == THROUGH_CACHE)
         memcpy(to, from, (size_t)n * sizeof *to);
     else
         copy_past_cache(to, from, n);
     w->seconds[way] = fmin(w->seconds[way], (timer_now() - start) / (double)n);
-    if (w->copies < ROUND) return;
-    w->best = w->seconds[PAST_CACHE] < w->seconds[THROUGH_CACHE] ? PAST_CACHE : THROUGH_CACHE;
-    ways_begin(w);
+    w->copies++;
+    if (w->copies == 2 * TRIES)
+        w->best = w->seconds[PAST_CACHE] < w->seconds[THROUGH_CACHE] ? PAST_CACHE : THROUGH_CACHE;
+    if (w->copies == ROUND) ways_begin(w);
 }
 
 Exchange *exchange_new(const Comm *comm) {
