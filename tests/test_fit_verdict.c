@@ -144,10 +144,12 @@ static int lacking(const LawKind *made, const LawKind *fitted, int seeds, int dr
         EXPECT(g.by == (seeds > 1 ? LACK_BY_SEEDS : LACK_BY_CURVATURE), "%s", lack_name[g.by]);
         EXPECT(made != fitted || fabs(g.rms - 0.01) < 0.004, "rms %g", g.rms);
         count += g.p < 0.05;
-        EXPECT(made != fitted || (g.size_p > 1e-4 && g.length_p > 1e-4 && g.budget_p > 1e-4),
-               "runs of one size, length or budget share an error: p = %g, %g, %g", g.size_p, g.length_p, g.budget_p);
-        EXPECT(made != fitted || (seeds > 1 ? g.seed_p > 1e-4 : isnan(g.seed_p)), "runs of one seed do: p = %g",
-               g.seed_p);
+        EXPECT(made != fitted || (g.shared_p[SHARED_BY_SIZE] > 1e-4 && g.shared_p[SHARED_BY_LENGTH] > 1e-4 &&
+                                  g.shared_p[SHARED_BY_BUDGET] > 1e-4),
+               "runs of one size, length or budget share an error: p = %g, %g, %g", g.shared_p[SHARED_BY_SIZE],
+               g.shared_p[SHARED_BY_LENGTH], g.shared_p[SHARED_BY_BUDGET]);
+        EXPECT(made != fitted || (seeds > 1 ? g.shared_p[SHARED_BY_SEED] > 1e-4 : isnan(g.shared_p[SHARED_BY_SEED])),
+               "runs of one seed do: p = %g", g.shared_p[SHARED_BY_SEED]);
         law_rows_free(&rows);
         table_free(&t);
     }
@@ -169,10 +171,12 @@ static void offsets(bool of_lengths) {
         Goodness g = goodness_of(&p, &fit, 0, false);
         EXPECT(rows.groups == (named ? 8 : 64), "%lld groups", (long long)rows.groups);
         if (named)
-            EXPECT(g.by == LACK_UNTESTED && isnan(g.size_p) && isnan(g.length_p), "tested by %s", lack_name[g.by]);
+            EXPECT(g.by == LACK_UNTESTED && isnan(g.shared_p[SHARED_BY_SIZE]) && isnan(g.shared_p[SHARED_BY_LENGTH]),
+                   "tested by %s", lack_name[g.by]);
         else
-            EXPECT((g.size_p < 1e-3) == !of_lengths && (g.length_p < 1e-3) == of_lengths,
-                   "p = %g of sizes, %g of lengths", g.size_p, g.length_p);
+            EXPECT((g.shared_p[SHARED_BY_SIZE] < 1e-3) == !of_lengths &&
+                       (g.shared_p[SHARED_BY_LENGTH] < 1e-3) == of_lengths,
+                   "p = %g of sizes, %g of lengths", g.shared_p[SHARED_BY_SIZE], g.shared_p[SHARED_BY_LENGTH]);
         law_rows_free(&rows);
     }
     table_free(&t);
@@ -217,8 +221,9 @@ static void seeds_and_budgets(void) {
             table_free(&one);
         }
         Goodness g = goodness_of_law(&t);
-        EXPECT((g.seed_p < LACK_LIMIT) == of_seeds && (g.budget_p < LACK_LIMIT) == !of_seeds,
-               "p = %g of seeds, %g of budgets", g.seed_p, g.budget_p);
+        EXPECT((g.shared_p[SHARED_BY_SEED] < LACK_LIMIT) == of_seeds &&
+                   (g.shared_p[SHARED_BY_BUDGET] < LACK_LIMIT) == !of_seeds,
+               "p = %g of seeds, %g of budgets", g.shared_p[SHARED_BY_SEED], g.shared_p[SHARED_BY_BUDGET]);
         FitOptions o = few_starts(OBJECTIVE_LOG);
         Analysis *a = analysis_new(&t, &o, comm_world());
         const char *want = of_seeds ? "runs of one seed share an error" : "runs of one budget share an error";
@@ -247,7 +252,8 @@ static void bent(void) {
         EXPECT(lacks == (made[k].size > 0), "u^%d v^%d of %g: p = %g by %d terms", made[k].u, made[k].v, made[k].size,
                g.p, g.dof1);
         if (made[k].noise < 1e-6)
-            EXPECT(g.by == LACK_UNTESTED && isnan(g.size_p), "exact rows are tested by %s", lack_name[g.by]);
+            EXPECT(g.by == LACK_UNTESTED && isnan(g.shared_p[SHARED_BY_SIZE]), "exact rows are tested by %s",
+                   lack_name[g.by]);
         table_free(&t);
     }
 }
@@ -284,16 +290,17 @@ static void checkpoints(void) {
     int independent = 0;
     for (uint64_t k = 0; k < DRAWS; k++) {
         Goodness g = neighbours(0, 0, 1 + (int)(k % 2), 500 + k);
-        EXPECT(g.serial_p > 1e-4, "draw %llu of independent errors: p = %g", (unsigned long long)k, g.serial_p);
-        independent += g.serial_p < 0.05;
+        EXPECT(g.shared_p[SHARED_BY_NEIGHBOURS] > 1e-4, "draw %llu of independent errors: p = %g",
+               (unsigned long long)k, g.shared_p[SHARED_BY_NEIGHBOURS]);
+        independent += g.shared_p[SHARED_BY_NEIGHBOURS] < 0.05;
     }
     EXPECT(independent <= 7, "%d of %d tables of independent errors have p < 0.05", independent, DRAWS);
     int found = 0;
     int bent = 0;
     for (uint64_t k = 0; k < FEW; k++) {
-        found += neighbours(0.7, 0, 1 + (int)(k % 2), 600 + k).serial_p < LACK_LIMIT;
+        found += neighbours(0.7, 0, 1 + (int)(k % 2), 600 + k).shared_p[SHARED_BY_NEIGHBOURS] < LACK_LIMIT;
         Goodness g = neighbours(0, 0.04, 1, 700 + k);
-        bent += g.p < LACK_LIMIT && g.serial_p > LACK_LIMIT;
+        bent += g.p < LACK_LIMIT && g.shared_p[SHARED_BY_NEIGHBOURS] > LACK_LIMIT;
     }
     EXPECT(found >= FEW - 1, "%d of %d tables of checkpoints are found", found, FEW);
     EXPECT(bent == FEW, "%d of %d bent surfaces are called bent and nothing else", bent, FEW);

@@ -76,13 +76,13 @@ static void few(void) {
     for (int64_t i = 0; i < 3; i++) t.at[SIZES * LENGTHS + i].loss = t.at[i].loss * (1 + 1e-6);
     LawFit f = fit(&p, &rows, &t, &law_chinchilla);
     Goodness g = goodness_of(&p, &f, 0, false);
-    EXPECT(g.by == LACK_BY_CURVATURE && isfinite(g.serial_p), "by %s", lack_name[g.by]);
+    EXPECT(g.by == LACK_BY_CURVATURE && isfinite(g.shared_p[SHARED_BY_NEIGHBOURS]), "by %s", lack_name[g.by]);
     law_rows_free(&rows);
     table_free(&t);
     t = surface(&truth, 7, 2, 0.01, 1); /* seven pairs of neighbours */
     f = fit(&p, &rows, &t, &law_chinchilla);
     g = goodness_of(&p, &f, 0, false);
-    EXPECT(isnan(g.serial_p), "p = %g of seven pairs", g.serial_p);
+    EXPECT(isnan(g.shared_p[SHARED_BY_NEIGHBOURS]), "p = %g of seven pairs", g.shared_p[SHARED_BY_NEIGHBOURS]);
     law_rows_free(&rows);
     table_free(&t);
 }
@@ -97,7 +97,8 @@ static void of_data(void) {
     LawRows rows;
     LawFit f = fit(&p, &rows, &t, &law_samples);
     Goodness g = goodness_of(&p, &f, 0, false);
-    EXPECT(g.serial_p > 1e-3 && g.serial_p < 1, "p = %g of independent neighbours", g.serial_p);
+    EXPECT(g.shared_p[SHARED_BY_NEIGHBOURS] > 1e-3 && g.shared_p[SHARED_BY_NEIGHBOURS] < 1,
+           "p = %g of independent neighbours", g.shared_p[SHARED_BY_NEIGHBOURS]);
     law_rows_free(&rows);
     table_free(&t);
 }
@@ -117,7 +118,7 @@ static double serial_p(int draw, double along) {
     Goodness g = goodness_of(&p, &f, 0, false);
     law_rows_free(&rows);
     table_free(&t);
-    return g.serial_p;
+    return g.shared_p[SHARED_BY_NEIGHBOURS];
 }
 
 /* The p-value of neighbours is uniform where errors are independent, although the fit makes residuals of neighbours differ; small

@@ -17,17 +17,24 @@
 typedef enum LackOfFit { LACK_UNTESTED, LACK_BY_SEEDS, LACK_BY_CURVATURE } LackOfFit;
 extern const char *const lack_name[]; /* of LackOfFit, in words */
 
+/** Rows that may share an error. */
+typedef enum SharedBy {
+    SHARED_BY_SIZE,
+    SHARED_BY_LENGTH,
+    SHARED_BY_SEED,
+    SHARED_BY_BUDGET,
+    SHARED_BY_NEIGHBOURS, /* of one size, in D, as checkpoints of a run are */
+    SHARED_KINDS
+} SharedBy;
+extern const char *const shared_text[SHARED_KINDS]; /* that they do, in words */
+
 typedef struct Goodness {
     double rms; /* of log residuals, over the rows' degrees of freedom */
     double r2;  /* share of the variance of log loss that the law explains */
     LackOfFit by;
     double f, p; /* F statistic and its tail probability; NaN where untested */
     int dof1, dof2;
-    double size_p;   /* p-value of no error that runs of one size share; NaN with groups of the rows' own */
-    double length_p; /* the same of runs of one length */
-    double seed_p;   /* the same of runs of one seed */
-    double budget_p; /* the same of runs of one budget */
-    double serial_p; /* the same of rows of one size that are neighbours in D, as checkpoints of a run are */
+    double shared_p[SHARED_KINDS]; /* p-values of no error that these rows share; NaN with groups of the rows' own */
 } Goodness;
 
 /** Below this the law is rejected by its own points. */

@@ -9,6 +9,12 @@
 
 #include <math.h>
 
+const char *const shared_text[SHARED_KINDS] = {[SHARED_BY_SIZE] = "runs of one size share an error",
+                                               [SHARED_BY_LENGTH] = "runs of one length share an error",
+                                               [SHARED_BY_SEED] = "runs of one seed share an error",
+                                               [SHARED_BY_BUDGET] = "runs of one budget share an error",
+                                               [SHARED_BY_NEIGHBOURS] =
+                                                   "neighbours in D share an error, as checkpoints of a run do"};
 const char *const lack_name[] = {"untested", "runs that differ in their seeds", "curvature of the residuals"};
 
 enum { LEAST_SEEDS = 4, LEAST_DOF = 5 }; /* LEAST_DOF: what the rows must still tell of their noise */
@@ -54,7 +60,7 @@ static void f_test(Goodness *g, LackOfFit by, double explained, double left, int
 
 /* Do residuals bend with u = log N and v = log D, and are neighbours in D alike? Terms of more and more degrees beside the
  * law's own derivatives, as far as the rows carry them; the degree that finds most, with its p-value times the number of
- * degrees. serial_p: of neighbours; where residuals bend, beside as many degrees as take less than half of the rows. */
+ * degrees. Of neighbours: where residuals bend, beside as many degrees as take less than half of the rows. */
 static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int arm, bool uneven) {
     Basis b = basis_new(p, fit, arm, uneven);
     bool alone = p->spec.kind->axes == LAW_OF_N || p->spec.kind->of_optima; /* runs, none of which continues another */
@@ -75,7 +81,7 @@ static void curvature(Goodness *g, const LawProblem *p, const LawFit *fit, int a
         if (!tried++ || found.p < g->p) *g = found;
     }
     if (tried) g->p = fmin(tried * g->p, 1);
-    g->serial_p = tried && g->p < LACK_LIMIT ? beside : serial;
+    g->shared_p[SHARED_BY_NEIGHBOURS] = tried && g->p < LACK_LIMIT ? beside : serial;
     basis_free(&b);
 }
 
@@ -109,7 +115,8 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     double n = (double)rows->n, mean = 0, total = 0, left = 0, weighted = 0;
     double share = n / (double)p->n_rows; /* of the variables that arms share */
     double dof = fmax(n - share * p->n, 1);
-    Goodness g = {.f = NAN, .p = NAN, .size_p = NAN, .length_p = NAN, .seed_p = NAN, .budget_p = NAN, .serial_p = NAN};
+    Goodness g = {.f = NAN, .p = NAN};
+    for (int k = 0; k < SHARED_KINDS; k++) g.shared_p[k] = NAN;
     for (int64_t i = 0; i < rows->n; i++) mean += rows->k.z[i] / n;
     for (int64_t i = 0; i < rows->n; i++) {
         total += pow(rows->k.z[i] - mean, 2);
@@ -126,14 +133,14 @@ Goodness goodness_of(const LawProblem *p, const LawFit *fit, int arm, bool uneve
     }
     if (rows->groups < rows->n || g.rms < digits) return g;
     if (rows->n > p->n && law_splits(p->spec.kind)) {
-        g.size_p = shared_by(rows->k.x, p, fit, arm);
-        g.length_p = shared_by(rows->k.y, p, fit, arm);
-        g.seed_p = shared_by(rows->seed, p, fit, arm);
-        g.budget_p = shared_by(rows->budget, p, fit, arm);
+        g.shared_p[SHARED_BY_SIZE] = shared_by(rows->k.x, p, fit, arm);
+        g.shared_p[SHARED_BY_LENGTH] = shared_by(rows->k.y, p, fit, arm);
+        g.shared_p[SHARED_BY_SEED] = shared_by(rows->seed, p, fit, arm);
+        g.shared_p[SHARED_BY_BUDGET] = shared_by(rows->budget, p, fit, arm);
     }
     Goodness by_curvature = g;
     curvature(&by_curvature, p, fit, arm, uneven);
-    g.serial_p = by_curvature.serial_p;
+    g.shared_p[SHARED_BY_NEIGHBOURS] = by_curvature.shared_p[SHARED_BY_NEIGHBOURS];
     Goodness by_seeds = g;
     int seeds;
     double pure = pure_error(&seeds, rows, rows->k.w);

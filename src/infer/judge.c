@@ -166,20 +166,12 @@ typedef struct Charge {
 /* Errors that rows share. Offsets of sizes make neighbours alike too, and what neighbours share makes offsets: what is found
  * with the least p is said, since the remedy is the same. */
 static Charge shared_error(const ArmFit *arm) {
-    const Goodness *found = &arm->goodness;
-    const struct {
-        double p;
-        const char *what;
-    } test[] = {{found->size_p, "runs of one size share an error"},
-                {found->length_p, "runs of one length share an error"},
-                {found->seed_p, "runs of one seed share an error"},
-                {found->budget_p, "runs of one budget share an error"},
-                {found->serial_p, "neighbours in D share an error, as checkpoints of a run do"}};
+    const double *p = arm->goodness.shared_p;
     int worst = 0;
-    for (int k = 1; k < (int)(sizeof test / sizeof *test); k++)
-        if (isnan(test[worst].p) || test[k].p < test[worst].p) worst = k;
-    Charge c = {.p = test[worst].p};
-    snprintf(c.text, sizeof c.text, "%s, p = %.1e%s", test[worst].what, c.p,
+    for (int k = 1; k < SHARED_KINDS; k++)
+        if (isnan(p[worst]) || p[k] < p[worst]) worst = k;
+    Charge c = {.p = p[worst]};
+    snprintf(c.text, sizeof c.text, "%s, p = %.1e%s", shared_text[worst], c.p,
              arm->columns ? " (-fit_columns_group)" : "");
     return c;
 }

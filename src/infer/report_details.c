@@ -26,21 +26,14 @@ static void print_coefficients(const ArmFit *arm) {
                  (long long)arm->seed_dof);
 }
 
-/* An error that rows share. */
-static void tell_shared(const ArmFit *arm, double p, const char *what, const char *like) {
-    const char *remedy = arm->columns ? " unless -fit_columns_group names what they share" : "";
-    if (p < LACK_LIMIT) log_text("    %s (p = %.1e)%s: intervals are too narrow%s", what, p, like, remedy);
-}
-
 static void print_goodness(const ArmFit *arm) {
     const Goodness *g = &arm->goodness;
     log_text("    rms of log residuals %.3g, R^2 %.5f; lack of fit by %s%s", g->rms, g->r2, lack_name[g->by],
              g->by == LACK_UNTESTED ? "" : piece(": p = %.2g", g->p).text);
-    tell_shared(arm, g->size_p, "runs of one size share an error", "");
-    tell_shared(arm, g->length_p, "runs of one length share an error", "");
-    tell_shared(arm, g->seed_p, "runs of one seed share an error", "");
-    tell_shared(arm, g->budget_p, "runs of one budget share an error", "");
-    tell_shared(arm, g->serial_p, "neighbours in D share an error", ", as checkpoints of a run do");
+    const char *remedy = arm->columns ? " unless -fit_columns_group names what they share" : "";
+    for (int k = 0; k < SHARED_KINDS; k++)
+        if (g->shared_p[k] < LACK_LIMIT)
+            log_text("    %s (p = %.1e): intervals are too narrow%s", shared_text[k], g->shared_p[k], remedy);
     if (arm->disagreement[0]) log_text("    %s", arm->disagreement);
 }
 

@@ -196,11 +196,11 @@ static void put_goodness(Json *j, const ArmFit *arm) {
     json_put_int(j, "dof1", g->dof1);
     json_put_int(j, "dof2", g->dof2);
     json_close(j);
-    json_put_number(j, "shared_by_size_p", g->size_p);
-    json_put_number(j, "shared_by_length_p", g->length_p);
-    json_put_number(j, "shared_by_seed_p", g->seed_p);
-    json_put_number(j, "shared_by_budget_p", g->budget_p);
-    json_put_number(j, "shared_by_neighbours_p", g->serial_p);
+    json_put_number(j, "shared_by_size_p", g->shared_p[SHARED_BY_SIZE]);
+    json_put_number(j, "shared_by_length_p", g->shared_p[SHARED_BY_LENGTH]);
+    json_put_number(j, "shared_by_seed_p", g->shared_p[SHARED_BY_SEED]);
+    json_put_number(j, "shared_by_budget_p", g->shared_p[SHARED_BY_BUDGET]);
+    json_put_number(j, "shared_by_neighbours_p", g->shared_p[SHARED_BY_NEIGHBOURS]);
     json_put_text(j, "disagreement", arm->disagreement);
 }
 
