@@ -190,7 +190,7 @@ INLINE void nt_tile(int rows, int cols, real *c, int64_t ldc, int64_t n, real sc
                     int64_t stride_a, const real *b, int64_t ldb, int64_t stride_b, int planes, bool ahead) {
     Vec acc[SIDE * SIDE];
     UNROLL for (int i = 0; i < SIDE * SIDE; i++) acc[i] = (Vec){0};
-    int64_t last = n > 0 ? (n - 1) / LANES * LANES : 0;
+    int64_t last = (n - 1) / LANES * LANES;
     Mask mask = vec_mask(n - last);
     for (int p = 0; p < planes; p++, a += stride_a, b += stride_b) {
         for (int64_t t = 0; t < last; t += LANES) nt_step(rows, cols, acc, a + t, lda, b + t, ldb, true, mask, ahead);

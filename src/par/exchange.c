@@ -16,9 +16,9 @@ enum {
     PLACES = 2,                            /* of a rank, for its pieces in turn */
     LINE = 64 / (int)sizeof(real),         /* numbers of a line of the cache */
     SPINS = 2000,                          /* looks at a counter before MPI has a turn: some microseconds */
-    TIMED_LEAST = 1024, /* numbers of a copy whose way is chosen: of fewer both take less than a wait */
-    ROUND = 64,         /* copies until the ways are compared anew */
-    TRIES = 2           /* of them each way, first the one that is not in use */
+    TIMED_LEAST = 1024,                    /* numbers of a copy whose way is chosen; of fewer both are quick */
+    ROUND = 64,                            /* copies until the ways are compared anew */
+    TRIES = 2                              /* of them each way, first the one that is not in use */
 };
 
 /* How a rank writes what others read. Which of the two is faster depends on where the ranks run, and that may change while
