@@ -211,15 +211,15 @@ static void near_ranks(void) {
 
 /* A copy past the caches: all of it, and nothing beside. */
 static void copied(void) {
-    enum { MOST = 200, LINE = 64 / (int)sizeof(real) };
-    _Alignas(64) real to[MOST + LINE];
+    enum { MOST = 200, ROOM = MOST + 64 };
+    _Alignas(64) real to[ROOM];
     real from[MOST + 1];
     int wrong = 0;
     for (int i = 0; i <= MOST; i++) from[i] = (real)(i + 1);
-    for (int n = 0; n < MOST; n++) {
-        for (int i = 0; i < MOST; i++) to[i] = -1;
+    for (int n = 0; n <= MOST; n++) {
+        for (int i = 0; i < ROOM; i++) to[i] = -1;
         copy_past_cache(to, from + n % 2, n); /* what is read may stand anywhere */
-        for (int i = 0; i < MOST; i++) wrong += to[i] != (i < n ? from[n % 2 + i] : -1);
+        for (int i = 0; i < ROOM; i++) wrong += to[i] != (i < n ? from[n % 2 + i] : -1);
     }
     EXPECT(!wrong, "%d numbers are not as they were", wrong);
 }

@@ -78,8 +78,7 @@ INLINE void store_row(real *c, const Vec *v, int vecs, Mask mask) {
 }
 
 /* A vector for several uses: the compiler would load it anew for each. */
-INLINE Vec load_kept(const real *x) {
-    Vec v = vec_load(x);
+INLINE Vec kept(Vec v) {
     vec_keep(&v);
     return v;
 }
@@ -105,7 +104,7 @@ INLINE void tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, int pla
         int64_t row = x->row, col = x->col, ldb = x->ldb;
         for (int64_t k = 0; k < x->k; k++, a += col, b += ldb) {
             Vec v[VECS];
-            UNROLL for (int j = 0; j < vecs; j++) v[j] = load_kept(b + j * LANES);
+            UNROLL for (int j = 0; j < vecs; j++) v[j] = kept(vec_load(b + j * LANES));
             UNROLL for (int i = 0; i < rows; i++) {
                 Vec w = vec_set(a[i * row]);
                 UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
@@ -174,14 +173,11 @@ void brgemm(real *c, int64_t ldc, int64_t stride_c, int planes, int64_t m, int64
 INLINE void nt_step(int rows, int cols, Vec *acc, const real *a, int64_t lda, const real *b, int64_t ldb, bool whole,
                     Mask mask, bool ahead) {
     Vec v[SIDE];
-    UNROLL for (int j = 0; j < cols; j++) {
-        v[j] = whole ? vec_load(b + j * ldb) : vec_load_masked(b + j * ldb, mask);
-        vec_keep(&v[j]);
-    }
+    UNROLL for (int j = 0; j < cols; j++) v[j] =
+        kept(whole ? vec_load(b + j * ldb) : vec_load_masked(b + j * ldb, mask));
     if (ahead) UNROLL for (int j = 0; j < cols; j++) __builtin_prefetch(b + (j + SIDE) * ldb);
     UNROLL for (int i = 0; i < rows; i++) {
-        Vec w = whole ? vec_load(a + i * lda) : vec_load_masked(a + i * lda, mask);
-        vec_keep(&w);
+        Vec w = kept(whole ? vec_load(a + i * lda) : vec_load_masked(a + i * lda, mask));
         UNROLL for (int j = 0; j < cols; j++) acc[i * SIDE + j] = vec_fma(w, v[j], acc[i * SIDE + j]);
     }
 }
@@ -258,7 +254,7 @@ INLINE void rows_tile(int rows, int vecs, real *const *c, real *const *a, int64_
     }
     for (int64_t p = 0; p < k; p++, b += ldb) {
         Vec v[VECS];
-        UNROLL for (int j = 0; j < vecs; j++) v[j] = load_kept(b + j * LANES);
+        UNROLL for (int j = 0; j < vecs; j++) v[j] = kept(vec_load(b + j * LANES));
         UNROLL for (int i = 0; i < rows; i++) {
             Vec w = vec_set(x[i][p]);
             UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
@@ -297,7 +293,7 @@ INLINE void outer_tile(int rows, int vecs, real *c, int64_t ldc, int64_t last, r
     for (int64_t p = 0; p < k; p++) {
         const real *x = a[p] + i0, *y = b[p] + j0;
         Vec v[VECS];
-        UNROLL for (int j = 0; j < vecs; j++) v[j] = load_kept(y + j * LANES);
+        UNROLL for (int j = 0; j < vecs; j++) v[j] = kept(vec_load(y + j * LANES));
         UNROLL for (int i = 0; i < rows; i++) {
             Vec w = vec_set(x[i]);
             UNROLL for (int j = 0; j < vecs; j++) acc[i][j] = vec_fma(w, v[j], acc[i][j]);
